@@ -14,41 +14,41 @@ use crate::domain::environment::{
     ApiAddress, ClusterAccess, EnvId, Environment, Extra, ExtraKind, HeaderName, KEY_VARIABLE,
     KeyPlace, check_namespace,
 };
+use crate::domain::plan_fields::read_share;
 use crate::domain::settings::Settings;
 use crate::domain::units;
 use crate::engine::Options;
 
-/// What stands below the list of commands.
-fn after() -> String {
-    let (opening, example) = if cfg!(feature = "gui") {
-        (
-            "Without a command Batida opens its window.\n\n",
-            "\n  batida --demo                                   the window, on the built-in demo",
-        )
+/// Headings of the help, in the order in which it lists them.
+pub(super) const MODEL: &str = "Model";
+pub(super) const SAMPLING: &str = "Sampling (sent only when set)";
+pub(super) const OUTPUT: &str = "Output";
+pub(super) const HISTORY: &str = "History";
+const ENVIRONMENT: &str = "Environment";
+const CONNECTION: &str = "Connection";
+const PROMPT: &str = "Prompt";
+const FORMAT: &str = "Answer format";
+
+/// The examples of `batida --help`; the first opens the window, where this build has one.
+fn examples() -> String {
+    let window = if cfg!(feature = "gui") {
+        "  batida --demo                                        open the window on the built-in demo\n"
     } else {
-        (
-            "This build of Batida has no window, only its commands.\n\n",
-            "",
-        )
+        ""
     };
-    [opening, AFTER, example, EXAMPLES].concat()
+    ["Examples:\n", window, EXAMPLES].concat()
 }
 
-const AFTER: &str = "\
-Environments (a cluster, an API and a key) are kept on the window's Home page. A command uses the one that \
-is selected there, unless --env or --demo names another, or --api, --kubeconfig and the like describe one \
-for this run alone.
+fn details() -> String {
+    let window = if cfg!(feature = "gui") {
+        "Without a command, Batida opens its window.\n\n"
+    } else {
+        "This build of Batida has no window, only its commands.\n\n"
+    };
+    [window, DETAILS].concat()
+}
 
-Exit codes: 0 done, 1 it failed, 2 wrong usage; of `batida bench` also 3 a --fail-if came true, 4 with --strict \
-a level is in doubt; of `batida chat` 3 the answer is not the JSON that was asked for; of `batida compare` 3 with \
---fail-if-worse something is worse. With --json a command that fails prints {\"failure\": {summary, advice, details, \
-retry_after_ms}}; `chat` has it in its object, and `check` tells of each check instead. Ctrl-C, SIGTERM and SIGHUP \
-end a command with what it has so far; exit code 1, 143 and 129.
-
-Examples:";
-
-const EXAMPLES: &str = "
-  batida check                                    does everything this environment needs work?
+const EXAMPLES: &str = "  batida check                                         check kubectl, the cluster, the API and the key
   batida deployments --context east --namespace sambastack
   batida models --demo --deployment md-deepseek-r1
   batida chat --demo 'Explain TTFT in two sentences'
@@ -56,12 +56,26 @@ const EXAMPLES: &str = "
   batida bench --demo --model gpt-oss-120b --concurrency 1,4,16 --requests 50
   batida history export last --format html --out report.html
   batida compare before.json after.json --fail-if-worse
-  batida demo --port 8080                         an OpenAI-like server with simulated models
-  batida demo --exact --ttft 50ms                 a server that keeps exact times, to measure clients with";
+  batida demo --port 8080                              serve simulated models over an OpenAI-like API
+  batida demo --exact --ttft 50ms                      serve a model with exact times, to test a client";
 
-/// Chat with the models deployed on SambaStack, and see how fast they answer.
+const DETAILS: &str = "\
+Environments: an environment is a cluster, an API and a key, kept on the window's Home page. A command uses the one \
+that is selected there, unless --env or --demo names another, or --api, --kubeconfig and other flags describe one for \
+this run.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage. `batida bench`: 3 a --fail-if condition was met, 4 with --strict, a level has \
+a measurement warning. `batida chat`: 3 the answer is not the JSON that was asked for. `batida compare`: 3 with \
+--fail-if-worse, a figure is worse. Ctrl-C, SIGTERM and SIGHUP end a command with what it has so far, with exit codes 1, \
+143 and 129.
+
+JSON: with --json, a command that fails prints {\"failure\": {summary, advice, details, retry_after_ms}}; `chat` puts it \
+into its object, and `check` reports each check instead.";
+
+/// Chat with the models deployed on SambaStack, and measure how fast they answer
 #[derive(Debug, Parser)]
-#[command(name = "batida", version, after_help = after(), max_term_width = 100)]
+#[command(name = "batida", version, max_term_width = 100)]
+#[command(after_help = examples(), after_long_help = help(&details(), &examples()))]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) common: Common,
@@ -74,183 +88,226 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List what is deployed on the cluster, with each deployment's state and why it is not ready
+    /// List the deployments on the cluster, their state, and why one is not ready
     ///
-    /// Asks kubectl for the deployments, bundles, models and pods of the namespace, of SambaStack's old and
-    /// new resources alike. Columns: name, state, kind, models, reason.
-    #[command(after_help = DEPLOYMENTS_AFTER)]
+    /// Asks kubectl for the deployments, bundles, models and pods of the namespace, in SambaStack's old and new resources
+    /// alike. Columns: name, state, kind, models, reason.
+    #[command(after_help = DEPLOYMENTS_EXAMPLES, after_long_help = help(DEPLOYMENTS_DETAILS, DEPLOYMENTS_EXAMPLES))]
     Deployments,
-    /// List the models of the deployments and those the API routes
+    /// List the models of the deployments, and the models that the API routes
     ///
-    /// The names are the serving names that the API wants, not those that kubectl shows.
-    #[command(after_help = MODELS_AFTER)]
+    /// Lists serving names, which the API expects; kubectl shows the names of resources instead.
+    #[command(after_help = MODELS_EXAMPLES, after_long_help = help(MODELS_DETAILS, MODELS_EXAMPLES))]
     Models(ModelsArgs),
-    /// Chat once: the answer streams to standard output, its figures go to standard error
-    #[command(after_help = CHAT_AFTER)]
+    /// Send one prompt: the answer streams to standard output, its figures go to standard error
+    #[command(after_help = CHAT_EXAMPLES, after_long_help = help(CHAT_DETAILS, CHAT_EXAMPLES))]
     Chat(Box<ChatArgs>),
-    /// Load models, and say how fast they answer under it
+    /// Benchmark one or more models under load
     ///
-    /// Sends requests to each model in turn, at each level of the load, and reports TTFT, inter-token latency,
-    /// latency and throughput with 95 % intervals. It watches itself too: a level whose figures the benchmark
-    /// itself may have moved says so.
-    #[command(after_help = bench_args::AFTER)]
+    /// Sends requests to each model in turn, at each level of the load, and reports TTFT, inter-token latency, latency and
+    /// throughput with 95 % intervals. Batida also watches itself, and warns about a level whose figures the benchmark may
+    /// have changed.
+    #[command(after_help = bench_args::EXAMPLES, after_long_help = help(bench_args::DETAILS, bench_args::EXAMPLES))]
     Bench(Box<BenchArgs>),
-    /// What was measured before: list, show, rename, export, import and delete it
+    /// List, show, rename, export, import and delete past chats and benchmarks
     ///
-    /// Chats and benchmarks are kept on this computer, those of the window and those of the command line alike.
-    #[command(after_help = history_args::AFTER)]
+    /// Chats and benchmarks of the window and of the command line are kept on this computer.
+    #[command(after_help = history_args::EXAMPLES)]
+    #[command(after_long_help = help(history_args::DETAILS, history_args::EXAMPLES))]
     History(Box<HistoryArgs>),
-    /// Hold benchmarks against each other: what changed, how sure that is, and whether it matters
+    /// Compare benchmarks with a baseline: what changed, how certain that is, and whether it matters
     ///
-    /// Takes sessions of the history (an id or its beginning, `last`, `last~1`, a tag) and result files: ours, and those
-    /// that `batida history import` reads. The first is the baseline. Levels of the same model and load are compared;
-    /// what differs in the plans is told first.
-    #[command(after_help = COMPARE_AFTER)]
+    /// Takes sessions of the history (an id or the beginning of one, `last`, `last~1`, a tag) and result files: Batida's
+    /// and those that `batida history import` reads. The first is the baseline. Levels of the same model and load are
+    /// compared; differences between the plans are listed first.
+    #[command(after_help = COMPARE_EXAMPLES, after_long_help = help(COMPARE_DETAILS, COMPARE_EXAMPLES))]
     Compare(CompareArgs),
     /// Check kubectl, the cluster, the API and the key, one line each
     ///
-    /// The same checks as on the Home page. Fails (exit code 1) when one of them does; a warning, such as a
-    /// deployment that is not ready, is no failure.
-    #[command(after_help = CHECK_AFTER)]
+    /// Runs the checks of the Home page. Fails (exit code 1) if one of them fails; a warning, such as a deployment that is
+    /// not ready, is no failure.
+    #[command(after_help = CHECK_EXAMPLES, after_long_help = help(CHECK_DETAILS, CHECK_EXAMPLES))]
     Check,
     /// Serve simulated models over an OpenAI-like API on 127.0.0.1 until Ctrl-C
     ///
-    /// The same server as the Demo environment's: models of different speed, two that reason, one that is slow to
-    /// start, one that sees pictures and sometimes answers 429, one that makes embeddings. With --exact another one, to
-    /// measure clients with.
-    #[command(after_help = DEMO_AFTER)]
+    /// Starts the server of the Demo environment: models of different speeds, two that reason, one that is slow to start,
+    /// one that takes pictures and sometimes answers 429, one that makes embeddings. With --exact, starts a server with
+    /// exact times instead, to test a client that measures.
+    #[command(after_help = DEMO_EXAMPLES, after_long_help = help(DEMO_DETAILS, DEMO_EXAMPLES))]
     Demo(DemoArgs),
 }
 
-const DEPLOYMENTS_AFTER: &str = "\
-An object that cannot be read in full is listed with its reason and hides no other. Fails (exit code 1) when the
-deployments could not be listed.
+/// The end of a long help: the details, and the examples last.
+pub(super) fn help(details: &str, examples: &str) -> String {
+    format!("{details}\n\n{examples}")
+}
 
-With --json: {\"deployments\": [{name, generation, bundle, state, reason, since, replicas, pods, models: [{serving_name, \
+const DEPLOYMENTS_EXAMPLES: &str = "\
+Examples:
+  batida deployments --demo
+  batida deployments --kubeconfig east.yaml --namespace sambastack --json";
+
+const DEPLOYMENTS_DETAILS: &str = "\
+An object that cannot be read in full is listed with its reason and hides no other. Fails (exit code 1) if the \
+deployments cannot be listed.
+
+JSON: {\"deployments\": [{name, generation, bundle, state, reason, since, replicas, pods, models: [{serving_name, \
 resource, aliases, capabilities, confirmed}], bundle_notes, models_trouble, unreadable}], \"warnings\": [{summary, advice, \
-details, retry_after_ms}], \"unreadable\": [the same]}. Of each pod, status is kubectl's STATUS column. capabilities are text, vision and embeddings, and empty where the cluster does not say; a model is not \
-confirmed when serving_name is only its resource's name.";
+details, retry_after_ms}], \"unreadable\": [the same]}. The status of a pod is kubectl's STATUS column. capabilities are \
+text, vision and embeddings, and empty if the cluster does not say; a model is not confirmed if serving_name is only the \
+name of its resource.";
 
-const MODELS_AFTER: &str = "\
-With --json: {\"models\": [{name, deployment, routed, chats}]}; routed is null when the API was not reached";
+const MODELS_EXAMPLES: &str = "\
+Examples:
+  batida models --demo
+  batida models --demo --deployment md-deepseek-r1 --json";
 
-const COMPARE_AFTER: &str = "\
-Verdicts: better and worse are changes of at least --least-change whose 95 % interval does not hold zero and, of \
-medians, whose Mann-Whitney test agrees; more errors are told by Fisher's exact test; all tests of a session \
-together mislead at most once in twenty times (Holm). \"too few requests\" is told where the interval is too wide \
-to say; \"look\" where something changed that cannot be tested, such as the first errors.
+const MODELS_DETAILS: &str = "\
+JSON: {\"models\": [{name, deployment, routed, chats}]}; routed is null if the API was not reached.";
 
-Exit codes: 0 done; 1 a report cannot be read; 2 wrong usage; 3 with --fail-if-worse a figure is worse, or nothing \
-could be compared.
-
-With --json one object, versioned by \"schema\": \"batida.compare/1\": {schema, labels, sessions, least_change, \
-differences: [{what, values, grave}], rows: [{model, level, figure, title, unit, baseline, others: [{value, change, \
-interval, p, verdict}]}], remarks}; changes are shares, verdicts better, worse, no_difference, too_few or look.
-
+const COMPARE_EXAMPLES: &str = "\
 Examples:
   batida compare last~1 last
   batida compare before.json after.json
   batida compare main.json branch.json --fail-if-worse --least-change 5%
   batida compare v1.json v2.json v3.json --markdown > comparison.md";
 
-const CHECK_AFTER: &str = "\
-With --json: {\"checks\": [{title, verdict, finding, advice, command, details, took_ms}]}; verdict is good, warning, \
-bad or skipped";
+const COMPARE_DETAILS: &str = "\
+Verdicts: a change is better or worse if it is at least --least-change, its 95 % interval excludes zero and, for a \
+median, the Mann-Whitney test agrees. Errors are compared with Fisher's exact test. All tests of a session together give a \
+wrong verdict at most once in twenty times (Holm). \"too few requests\": the interval is too wide to tell. \"look\": \
+something changed that cannot be tested, such as the first errors.
 
-const DEMO_AFTER: &str = "\
-With --json: {url, key, models}, printed once it serves.
+Exit codes: 0 done; 1 a report cannot be read; 2 wrong usage; 3 with --fail-if-worse, a figure is worse or nothing could be \
+compared.
 
-With --exact: one model, exact, that takes any key, on a core of its own and with times to the microsecond. \
-GET /times gives them, and forgets them, as a line of JSON per request: {id, received_ns, tokens, written_ns: \
-[first token, last token], done_ns}, on the monotonic clock; id is the request's X-Request-ID, and the header \
-X-Times-Lost says how many older ones did not fit. DELETE /times forgets them.";
+JSON: one object with \"schema\": \"batida.compare/1\": {schema, labels, sessions, least_change, differences: [{what, \
+values, grave}], rows: [{model, level, figure, title, unit, baseline, others: [{value, change, interval, p, verdict}]}], \
+remarks}. Changes are shares; verdicts are better, worse, no_difference, too_few or look.";
 
-const CHAT_AFTER: &str = "\
-Figures: TTFT is from sending the request to the first chunk with text, reasoning included; latency is from \
-sending to the end; tokens/s is (tokens - 1) / (last token - first token); an answer that arrived all at once has none. Tokens \
-are the server's count; where it sends none, chunks are counted and called chunks.
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  batida check --demo
+  batida check --api https://api.example.com --key-env MY_KEY
+  batida check --env production --json";
 
-An answer without text, tool call or refusal is no success: exit code 1. Reasoning alone is no answer: it may have used \
-up --max-tokens.
+const CHECK_DETAILS: &str = "\
+JSON: {\"checks\": [{title, verdict, finding, advice, command, details, took_ms}]}; verdict is good, warning, bad or \
+skipped.";
 
-With --json nothing streams; one object is printed: {model, answered_by, answer, reasoning, ending, finish_reason, \
-form, figures, failure}. Durations in figures are in milliseconds. answered_by is \
-null unless the server names another model than was asked. form is null unless JSON was asked for, else {holds, \
-told, violations: [{place, what}], more}: whether the answer is what was asked for (null where nobody can know), in words, \
-the first places that do not hold to the schema as JSON pointers, and how many more there are.
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  batida demo --port 8080
+  batida demo --exact --ttft 50ms --per-token 5ms --port 8080";
 
---json-object and --json-schema ask the server for JSON (response_format) and hold the answer against it: exit code 3 when \
-the answer is no JSON, is in a code fence, or does not hold to the schema. Nothing is fetched for a $ref.";
+const DEMO_DETAILS: &str = "\
+JSON: {url, key, models}, printed once the server is ready.
+
+With --exact the server has one model, exact, accepts any key, runs on a core of its own and keeps times to the \
+microsecond. GET /times returns and clears them, one line of JSON per request: {id, received_ns, tokens, written_ns: \
+[first token, last token], done_ns}, on the monotonic clock. id is the request's X-Request-ID; the header X-Times-Lost \
+counts older requests that did not fit. DELETE /times clears them.";
+
+const CHAT_EXAMPLES: &str = "\
+Examples:
+  batida chat --demo 'Explain TTFT in two sentences'
+  batida chat --demo --model gpt-oss-120b --max-tokens 50 --json Hello
+  batida chat --demo --model gemma-4-31B-it --attach chart.png 'What is in it?'
+  batida chat --demo --json-object 'Name a city'
+  git diff | batida chat --demo -";
+
+const CHAT_DETAILS: &str = "\
+Figures: TTFT is the time from sending the request to the first chunk with text, reasoning included. Latency is the time \
+from sending it to the end of the answer. Tokens/s is (tokens - 1) / (last token - first token); an answer that arrived \
+all at once has none. Tokens are counted by the server; if it sends no count, chunks are counted and called chunks.
+
+Exit codes: 0 done; 1 failed, or the answer has no text, tool call or refusal (reasoning alone is no answer: it may have \
+used up --max-tokens); 2 wrong usage; 3 with --json-object or \
+--json-schema, the answer is no JSON, is in a code fence, or does not match the schema. These flags ask the server for \
+JSON (response_format) and check the answer. A $ref to another file or host is not fetched.
+
+JSON: --json prints one object and streams nothing: {model, answered_by, answer, reasoning, ending, finish_reason, form, \
+figures, failure}. Durations in figures are in milliseconds. answered_by is null unless the server names another model \
+than was asked. form is null unless JSON was asked for, else {holds, told, violations: [{place, what}], more}: whether the \
+answer is what was asked for (null if unknown), that in words, the first violations of the schema as JSON pointers, and \
+how many more there are.";
 
 /// Flags that every command takes.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Which environment")]
+#[command(next_help_heading = ENVIRONMENT)]
 pub(super) struct Common {
-    /// Use the environment of this name from Home
+    /// Use this environment from Home, by its name [default: the one selected there]
     #[arg(long, global = true, value_name = "NAME", conflicts_with = "demo")]
     pub(super) env: Option<String>,
-    /// Use the built-in demo: simulated models and a made-up cluster on this machine
+    /// Use the built-in demo: simulated models and a made-up cluster, all on this computer
     #[arg(long, global = true)]
     pub(super) demo: bool,
-    /// The API's base URL or host; one with its own version (/api/paas/v4), or a whole chat URL, is used as written
+    /// Call the API at this base URL or host, e.g. api.example.com; a URL with its own version (/api/paas/v4) or a whole
+    /// chat URL is used as written
     // These are read later: clap would repeat a value that is refused, and with it a secret.
     #[arg(long, global = true, value_name = "URL")]
     api: Option<String>,
     /// Read the API key from this environment variable [default with --api: SAMBANOVA_API_KEY]
     #[arg(long, global = true, value_name = "VAR")]
     key_env: Option<String>,
+    /// Use this kubeconfig file [default: kubectl's own]
+    #[arg(long, global = true, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Use this context of the kubeconfig [default: its current context]
+    #[arg(long, global = true, value_name = "NAME")]
+    context: Option<String>,
+    /// Look for SambaStack's deployments in this namespace [default: the context's]
+    #[arg(long, short, global = true, value_name = "NAME", value_parser = read_namespace)]
+    namespace: Option<String>,
+    /// Run this kubectl program [default: kubectl, found in PATH]
+    #[arg(long, global = true, value_name = "PATH", hide_short_help = true)]
+    kubectl: Option<PathBuf>,
+    /// Keep settings, history and drafts in this folder instead of your own
+    #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
+    config: Option<PathBuf>,
     /// Send the key in this header, e.g. api-key or x-api-key [default: Authorization: Bearer]
     #[arg(long, global = true, value_name = "NAME", value_parser = HeaderName::parse)]
+    #[arg(help_heading = CONNECTION, hide_short_help = true)]
     key_header: Option<HeaderName>,
     #[command(flatten)]
     extras: ExtraArgs,
-    /// The kubeconfig file [default: kubectl's own]
-    #[arg(long, global = true, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context [default: its current one]
-    #[arg(long, global = true, value_name = "NAME")]
-    context: Option<String>,
-    /// The namespace SambaStack's deployments live in [default: the context's]
-    #[arg(long, short, global = true, value_name = "NAME", value_parser = read_namespace)]
-    namespace: Option<String>,
-    /// The kubectl program [default: kubectl, found in PATH]
-    #[arg(long, global = true, value_name = "PATH")]
-    kubectl: Option<PathBuf>,
-    /// A PEM file of certificate authorities to trust besides the system's
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Trust the certificate authorities in this PEM file besides the system's
+    #[arg(long, global = true, value_name = "FILE", help_heading = CONNECTION, hide_short_help = true)]
     ca: Option<PathBuf>,
-    /// Accept invalid certificates; whoever sits between can then read the key
-    #[arg(long, global = true)]
+    /// Accept invalid certificates; anyone on the network path can then read the key
+    #[arg(long, global = true, help_heading = CONNECTION, hide_short_help = true)]
     insecure: bool,
-    /// A PEM file with the certificate to show to an API that asks for one
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Present the client certificate in this PEM file to an API that asks for one
+    #[arg(long, global = true, value_name = "FILE", help_heading = CONNECTION, hide_short_help = true)]
     client_cert: Option<PathBuf>,
-    /// A PEM file with the key of --client-cert [default: the certificate's file]
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Read the key of --client-cert from this PEM file [default: the certificate's file]
+    #[arg(long, global = true, value_name = "FILE", help_heading = CONNECTION, hide_short_help = true)]
     client_key: Option<PathBuf>,
-    /// Keep settings in this folder instead of the user's own
-    #[arg(long, global = true, value_name = "DIR")]
-    config: Option<PathBuf>,
     /// Print JSON instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = OUTPUT)]
     pub(super) json: bool,
 }
 
 /// Headers and query parameters for every request to the API.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Which environment")]
+#[command(next_help_heading = CONNECTION)]
 struct ExtraArgs {
-    /// Send this header with every request, e.g. 'X-Team: blue'; no secrets: others can read a command line
-    #[arg(long, global = true, value_name = "NAME: VALUE")]
+    /// Send this header with every request, e.g. 'X-Team: blue'; not for secrets: other users can read a command line
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME: VALUE",
+        hide_short_help = true
+    )]
     header: Vec<String>,
     /// Send a header whose secret value is in an environment variable, e.g. X-Gateway-Token=GATEWAY_TOKEN
-    #[arg(long, global = true, value_name = "NAME=VAR", value_parser = secret_header)]
+    #[arg(long, global = true, value_name = "NAME=VAR", value_parser = secret_header, hide_short_help = true)]
     header_env: Vec<Extra>,
     /// Add this query parameter to every request, e.g. api-version=2024-10-21
-    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    #[arg(long, global = true, value_name = "NAME=VALUE", hide_short_help = true)]
     query: Vec<String>,
-    /// Add a query parameter whose secret value is in an environment variable
-    #[arg(long, global = true, value_name = "NAME=VAR", value_parser = secret_query)]
+    /// Add a query parameter whose secret value is in an environment variable, e.g. token=GATEWAY_TOKEN
+    #[arg(long, global = true, value_name = "NAME=VAR", value_parser = secret_query, hide_short_help = true)]
     query_env: Vec<Extra>,
 }
 
@@ -427,36 +484,36 @@ impl Common {
 
 #[derive(Debug, Args)]
 pub(super) struct ModelsArgs {
-    /// Only the models of this deployment
+    /// List only the models of this deployment
     #[arg(long, short, value_name = "NAME")]
     pub(super) deployment: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct CompareArgs {
-    /// Two to six sessions or files, the baseline first
+    /// Sessions or result files to compare, two to six, the baseline first
     #[arg(required = true, num_args = 2..=6, value_name = "SESSION")]
     pub(super) sides: Vec<String>,
-    /// Fail with exit code 3 when a figure is worse than the baseline's
+    /// Exit with code 3 if a figure is worse than the baseline's
     #[arg(long)]
     pub(super) fail_if_worse: bool,
-    /// The smallest change that matters [default: that of the settings, 3%]
+    /// Ignore changes smaller than this share, e.g. 5% or 0.05 [default: from the settings, at first 3%]
     #[arg(long, value_name = "SHARE", value_parser = least_change)]
     pub(super) least_change: Option<f64>,
-    /// Print Markdown, for a pull request
-    #[arg(long, conflicts_with = "json")]
+    /// Print Markdown, e.g. for a pull request
+    #[arg(long, conflicts_with = "json", help_heading = OUTPUT)]
     pub(super) markdown: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// The port; 0 takes any free one
+    /// Listen on this port; 0 takes any free one
     #[arg(long, short, default_value_t = 0, value_name = "P")]
     pub(super) port: u16,
-    /// The same seed gives the same answers at the same pace
+    /// Use this seed: the same seed gives the same answers at the same pace
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(super) seed: u64,
-    /// Serve one model whose times are exact and kept, to measure clients with
+    /// Serve one model with exact, recorded times, to test a client that measures
     #[arg(long, conflicts_with_all = ["seed", "demo"])]
     pub(super) exact: bool,
     #[command(flatten)]
@@ -466,23 +523,23 @@ pub(super) struct DemoArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "With --exact")]
 pub(super) struct ExactArgs {
-    /// From the request to the first token
+    /// Wait this long before the first token
     #[arg(long, requires = "exact", default_value = "100ms", value_name = "TIME", value_parser = units::read_duration)]
     ttft: Duration,
-    /// From a token to the next; 0ms: as fast as it goes
+    /// Wait this long between tokens; 0ms sends them as fast as possible
     #[arg(long, requires = "exact", default_value = "10ms", value_name = "TIME", value_parser = units::read_duration)]
     per_token: Duration,
-    /// Tokens of an answer whose request has no max_tokens
+    /// Answer with N tokens if the request has no max_tokens
     #[arg(long, requires = "exact", default_value_t = 64, value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     tokens: u32,
-    /// The whole answer in one write, at the time of the first token
+    /// Send the whole answer in one write, at the time of the first token
     #[arg(long, requires = "exact")]
     one_write: bool,
-    /// The processor core to stay on [default: the last one]
+    /// Stay on this processor core [default: the last one]
     #[arg(long, requires = "exact", value_name = "N")]
     core: Option<usize>,
-    /// Keep every token's time, not only the first and the last
+    /// Record the time of every token, not only of the first and the last
     #[arg(long, requires = "exact")]
     all_times: bool,
 }
@@ -512,49 +569,49 @@ impl DemoArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ChatArgs {
-    /// What to say; - reads it from standard input
+    /// The prompt; - reads it from standard input
     pub(super) prompt: String,
-    /// The model's serving name [default: the first that the deployment, or the API, offers]
-    #[arg(long, short, value_name = "NAME")]
+    /// Ask this model, by its serving name [default: the first of the deployment, or of the API]
+    #[arg(long, short, value_name = "NAME", help_heading = MODEL)]
     pub(super) model: Option<String>,
     /// Take the model from this deployment
-    #[arg(long, short, value_name = "NAME")]
+    #[arg(long, short, value_name = "NAME", help_heading = MODEL)]
     pub(super) deployment: Option<String>,
-    /// Give the whole answer up after this time, e.g. 90s or 5m [default: after 10m without data]
-    #[arg(long, value_name = "TIME", value_parser = units::read_duration)]
+    /// Give up on the answer after this time, e.g. 90s or 5m [default: after 10m without data]
+    #[arg(long, help_heading = PROMPT, value_name = "TIME", value_parser = units::read_duration)]
     pub(super) timeout: Option<Duration>,
-    /// Send this file along: a picture (PNG, JPEG, WebP) or a text; may be said several times
-    #[arg(long, value_name = "FILE")]
+    /// Attach a picture (PNG, JPEG, WebP) or a text file, e.g. chart.png; can be repeated
+    #[arg(long, help_heading = PROMPT, value_name = "FILE")]
     pub(super) attach: Vec<PathBuf>,
-    /// The system prompt; empty sends none
-    #[arg(long, short, default_value = DEFAULT_SYSTEM_PROMPT, value_name = "TEXT")]
+    /// Send this system prompt; empty sends none
+    #[arg(long, short, help_heading = PROMPT, default_value = DEFAULT_SYSTEM_PROMPT, value_name = "TEXT")]
     pub(super) system: String,
     /// Print the reasoning too, to standard error
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub(super) reasoning: bool,
-    /// Say nothing but the answer
-    #[arg(long, short)]
+    /// Print only the answer, without figures
+    #[arg(long, short, help_heading = OUTPUT)]
     pub(super) quiet: bool,
-    /// Keep nothing of it in the history
-    #[arg(long)]
+    /// Do not keep this chat in the history
+    #[arg(long, help_heading = HISTORY)]
     pub(super) no_history: bool,
-    /// The answer must be a JSON object; exit code 3 when it is none
-    #[arg(long, conflicts_with = "json_schema")]
+    /// Ask for a JSON object; exit with code 3 if the answer is none
+    #[arg(long, help_heading = FORMAT, conflicts_with = "json_schema")]
     pub(super) json_object: bool,
-    /// The answer must be JSON after the schema in this file; exit code 3 when it is not
-    #[arg(long, value_name = "FILE")]
+    /// Ask for JSON that matches the schema in this file; exit with code 3 if it does not
+    #[arg(long, help_heading = FORMAT, value_name = "FILE")]
     pub(super) json_schema: Option<PathBuf>,
     #[command(flatten)]
     params: ParamArgs,
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Parameters (only what is given is sent)")]
+#[command(next_help_heading = SAMPLING)]
 struct ParamArgs {
-    /// The most tokens to generate
+    /// Generate at most N tokens (max_tokens), e.g. 200
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: Option<u32>,
-    /// The sampling seed
+    /// Send this sampling seed to the server, e.g. 42
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<i64>,
     #[command(flatten)]
@@ -563,24 +620,24 @@ struct ParamArgs {
 
 /// The parameters that a chat and a benchmark have in common.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Parameters (only what is given is sent)")]
+#[command(next_help_heading = SAMPLING)]
 pub(super) struct SamplingArgs {
-    /// 0 to 2
+    /// Sample at this temperature, 0 to 2, e.g. 0.7
     #[arg(long, value_name = "T", value_parser = between::<0, 2>)]
     temperature: Option<f64>,
-    /// 0 to 1
+    /// Sample from the tokens that make up this probability (top_p), 0 to 1, e.g. 0.9
     #[arg(long, value_name = "P", value_parser = between::<0, 1>)]
     top_p: Option<f64>,
-    /// 1 to 100
+    /// Sample from the K most likely tokens (top_k), 1 to 100, e.g. 40
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100))]
     top_k: Option<u32>,
-    /// A sequence that ends the answer; may be repeated
+    /// End the answer at this text; can be repeated
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// How much a reasoning model should think
+    /// Set how much a reasoning model thinks
     #[arg(long, value_name = "LEVEL")]
     reasoning_effort: Option<EffortArg>,
-    /// Whether a model that can should think
+    /// Switch thinking on or off, for a model that can do both
     #[arg(long, value_name = "ON")]
     thinking: Option<Switch>,
 }
@@ -599,7 +656,7 @@ enum Switch {
 }
 
 impl ChatArgs {
-    /// What is to be sent besides the messages.
+    /// The parameters to be sent besides the messages.
     pub(super) fn params(&self) -> Params {
         let ParamArgs {
             max_tokens,
@@ -642,11 +699,11 @@ impl SamplingArgs {
 }
 
 fn least_change(text: &str) -> Result<f64, String> {
-    let share = bench_args::share(text)?;
+    let share = read_share(text)?;
     if share >= 0.0 && share.is_finite() {
         Ok(share)
     } else {
-        Err("it is a share from 0 up".to_owned())
+        Err("use a share of at least 0".to_owned())
     }
 }
 
@@ -655,12 +712,14 @@ fn read_namespace(text: &str) -> Result<String, &'static str> {
 }
 
 fn between<const LOW: i32, const HIGH: i32>(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    let number: f64 = text
+        .parse()
+        .map_err(|_| format!("{text:?} is not a valid number"))?;
     let range = f64::from(LOW)..=f64::from(HIGH);
     if range.contains(&number) {
         Ok(number)
     } else {
-        Err(format!("it goes from {LOW} to {HIGH}"))
+        Err(format!("use a number from {LOW} to {HIGH}"))
     }
 }
 
@@ -672,6 +731,54 @@ mod tests {
     fn the_commands_are_well_formed() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+        let mut command = Cli::command();
+        command.build();
+        check_help(&mut command);
+    }
+
+    /// Every help ends with examples, every flag's help is a sentence, and many flags are grouped.
+    #[track_caller]
+    fn check_help(command: &mut clap::Command) {
+        let name = command.get_name().to_owned();
+        for long in [false, true] {
+            let help = if long {
+                command.render_long_help()
+            } else {
+                command.render_help()
+            }
+            .to_string();
+            let (_, examples) = help
+                .rsplit_once("\n\nExamples:\n")
+                .unwrap_or_else(|| panic!("{name}: {help}"));
+            assert!(
+                examples.lines().all(|line| line.starts_with("  ")),
+                "{name}: {examples}"
+            );
+        }
+        for arg in command
+            .get_arguments()
+            .filter(|arg| !arg.is_hide_set() && arg.get_id() != "help")
+        {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                help.starts_with(char::is_uppercase),
+                "{name} {}: {help}",
+                arg.get_id()
+            );
+            let grouped =
+                ["bench", "chat", "list"].contains(&name.as_str()) && arg.get_long().is_some();
+            assert!(
+                !grouped || arg.get_help_heading().is_some(),
+                "{name} --{}",
+                arg.get_id()
+            );
+        }
+        for command in command
+            .get_subcommands_mut()
+            .filter(|command| command.get_name() != "help")
+        {
+            check_help(command);
+        }
     }
 
     #[test]

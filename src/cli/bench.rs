@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Common;
-use super::bench_args::BenchArgs;
+use super::bench_args::{self, BenchArgs};
 use super::bench_report::{self, level_line};
 use super::{Ended, choose, out, report};
 use crate::domain::failure::{Failure, FaultClass};
@@ -48,7 +48,7 @@ pub(super) async fn run(
     } else {
         named.clone()
     });
-    if let Some(problem) = args.problem(&first_look) {
+    if let Some(problem) = bench_args::problem(&first_look) {
         return Err(Ended::Misused(problem));
     }
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
@@ -72,7 +72,7 @@ pub(super) async fn run(
         named
     };
     let plan = args.plan(targets);
-    if let Some(problem) = args.problem(&plan) {
+    if let Some(problem) = bench_args::problem(&plan) {
         return Err(Ended::Misused(problem));
     }
     for rows in [&mut rows, &mut gaps].into_iter().flatten() {

@@ -1,185 +1,104 @@
 //! What can be typed behind `batida bench`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 
-use super::args::SamplingArgs;
+use super::args::{MODEL, OUTPUT, SamplingArgs};
 use super::bench_schema::SchemaForm;
 use crate::domain::command_line::default_plan;
 use crate::domain::conversation::Params;
-use crate::domain::plan::{
-    Arrivals, Ends, Field, Lengths, Load, Objectives, Plan, Prompts, Target, TimeUnit,
-};
-use crate::domain::units;
+use crate::domain::plan::{Plan, Target};
+use crate::domain::plan_fields::{FIELDS, FieldSpec, ON, Set};
 use crate::domain::verdict::Condition;
 
-pub(super) const AFTER: &str = "\
-Figures: times of --rate and --trace count from when a request was due, those of clients from when it was \
-sent. TTFT is to the first chunk with any text, reasoning included; ITL is the gap between chunks, pooled; \
-TPOT is (last token - first token) / (tokens - 1); throughput is over the steady part of a level. Failed requests and \
-warm-ups enter no figure of time; requests that were due and never sent, since --max-in-flight held them back, \
-are counted apart (unsent) and miss every --goodput. No rate has an interval before five answers' time.
-
-Exit codes: 0 done; 1 it failed, was stopped, ended for too many errors, or no request was answered; 2 wrong \
-usage; 3 a --fail-if came true (or its figure is not known); 4 with --strict, a level is in doubt. The first \
-that applies of 1, 3, 4. Ctrl-C ends with a report of what was done, a second one (a \
-second later) at once; SIGTERM and SIGHUP do as Ctrl-C does, with exit codes 143 and 129.
-
-With --json one object, versioned by \"schema\": \"batida.bench/1\"; --out keeps the same. `batida bench --schema` \
-tells each of its keys with type, unit and meaning; --schema=json is a JSON Schema for validators.
-
+pub(super) const EXAMPLES: &str = "\
 Examples:
   batida bench --demo --model gpt-oss-120b --concurrency 1,4,16 --requests 50
   batida bench --demo --model gpt-oss-120b --rate 5,10 --poisson --duration 10s --csv requests.csv
   batida bench --demo --model gpt-oss-120b --sweep=8 --goodput ttft=500ms,itl=20ms --out report.json
   batida bench --demo --model gpt-oss-120b --requests 30 --fail-if 'ttft_p99>800ms' --strict";
 
-#[derive(Debug, Clone, Args)]
-#[group(id = "load", multiple = false)]
-pub(super) struct LoadArgs {
-    /// So many clients, each sends its next request when its answer is there; a level each [default: 1]
-    #[arg(long, value_name = "N,N…", value_delimiter = ',')]
-    concurrency: Vec<u32>,
-    /// So many requests per second, however long the answers take; a level each
-    #[arg(long, value_name = "R,R…", value_delimiter = ',')]
-    rate: Vec<f64>,
-    /// 1, 2, 4 … N clients [N: 64]
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "64")]
-    sweep: Option<u32>,
-    /// As fast as it goes, with N in flight [N: 512]
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "512")]
-    max: Option<u32>,
-    /// Replay a trace: JSONL or CSV with a send time per request (Mooncake, Qwen, Azure, BurstGPT)
-    #[arg(long, value_name = "FILE")]
-    trace: Option<PathBuf>,
-}
+pub(super) const DETAILS: &str = "\
+Figures: with --rate and --trace, times count from the moment a request was due; otherwise from the moment it was \
+sent. TTFT ends at the first chunk with any text, reasoning included. ITL is the gap between chunks, pooled over all \
+answers. TPOT is (last token - first token) / (tokens - 1). Throughput is measured over the steady part of a level. \
+Failed requests and warm-ups count in no time. Requests that --max-in-flight held back until the end are counted \
+apart (unsent) and miss every goodput objective. A rate has no interval before it has run for the time of five answers.
+
+Exit codes: 0 done; 1 failed, stopped, ended for too many errors, or no request was answered; 2 wrong usage; 3 a \
+--fail-if condition was met, or its figure is unknown; 4 with --strict, a level has a measurement warning. If several \
+apply, the first of 1, 3, 4 is used. Ctrl-C stops and prints a report of what was measured; a second Ctrl-C, at least a \
+second later, exits at once. SIGTERM and SIGHUP stop likewise, with exit codes 143 and 129.
+
+JSON: --json prints one object with \"schema\": \"batida.bench/1\"; --out writes the same to a file. \
+`batida bench --schema` lists each key with its type, unit and meaning; --schema=json is a JSON Schema for validators.";
+
+const GOALS: &str = "Goals";
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
-    /// A model's serving name; several are loaded in turn [default: the first that the API offers, or all of the deployment]
-    #[arg(long, short, value_name = "NAME")]
+    /// Benchmark this model, by its serving name; repeat it to benchmark several in turn [default: all models of
+    /// --deployment, or the first model that the API lists]
+    #[arg(long, short, value_name = "NAME", help_heading = MODEL)]
     pub(super) model: Vec<String>,
-    /// The deployment of the models, or one for each of them; - for none
-    #[arg(long, short, value_name = "NAME")]
+    /// Name the deployment of the models: once for all of them, or once per --model (- for none)
+    #[arg(long, short, value_name = "NAME", help_heading = MODEL)]
     pub(super) deployment: Vec<String>,
     #[command(flatten)]
-    load: LoadArgs,
-    /// Space the requests of --rate at random, as independent users would
-    #[arg(long, requires = "rate")]
-    poisson: bool,
-    /// Unit of the trace's times: s, ms, us or ns [default: read off the file; the span is told before it starts]
-    #[arg(long, value_name = "UNIT", value_parser = TimeUnit::parse, requires = "trace")]
-    trace_unit: Option<TimeUnit>,
-    /// At most so many in flight with --rate and --trace
-    #[arg(long, value_name = "N", conflicts_with_all = ["concurrency", "sweep", "max"])]
-    max_in_flight: Option<u32>,
-    /// Requests of a level [default: 100, without --duration and --trace]
-    #[arg(long, value_name = "N|none", value_parser = or_none::<u64>)]
-    requests: Option<OrNone<u64>>,
-    /// How long a level sends requests
-    #[arg(long, value_name = "TIME", value_parser = units::read_duration)]
-    duration: Option<Duration>,
-    /// End a level when this share of its requests failed, or more, of 20 at least
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    max_level_error_share: Option<f64>,
-    /// Requests of the whole session
-    #[arg(long, value_name = "N")]
-    session_requests: Option<u64>,
-    /// How long the whole session takes at most
-    #[arg(long, value_name = "TIME", value_parser = units::read_duration)]
-    session_duration: Option<Duration>,
-    /// End the session when this share of its requests failed, or more, of 20 at least [default: 5%]
-    #[arg(long, value_name = "SHARE|none", value_parser = share_or_none)]
-    max_error_share: Option<OrNone<f64>>,
-    /// Requests before each level, left out of the figures [default: 4]
-    #[arg(long, value_name = "N")]
-    warmup: Option<u32>,
-    /// Over how long the clients of a level begin
-    #[arg(long, value_name = "TIME", value_parser = units::read_duration)]
-    ramp_up: Option<Duration>,
-    /// Tokens of a prompt: 1000, 500-1500 or 1000±200 [default: 256]
-    #[arg(long, value_name = "L", value_parser = Lengths::parse)]
-    input_tokens: Option<Lengths>,
-    /// Tokens that all prompts begin with, to measure prompt caches
-    #[arg(long, value_name = "N")]
-    prefix_tokens: Option<u32>,
-    /// Prompts from a file: JSONL, OpenAI batch, ShareGPT JSON, CSV with a column "prompt", or text with one a line
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["input_tokens", "prefix_tokens"])]
-    prompts: Option<PathBuf>,
-    /// Turns of each conversation; each carries the answers before it [default: 1]
-    #[arg(long, value_name = "N")]
-    turns: Option<u32>,
-    /// max_tokens, as --input-tokens; none leaves it to the server [default: 128]
-    #[arg(long, value_name = "L|none", value_parser = lengths_or_none)]
-    output_tokens: Option<OrNone<Lengths>>,
-    /// Ask the server to go on to max_tokens
-    #[arg(long)]
-    ignore_eos: bool,
-    /// A request that takes longer is an error [default: 10m]
-    #[arg(long, value_name = "TIME", value_parser = units::read_duration)]
-    timeout: Option<Duration>,
-    /// What a request must meet, e.g. ttft=500ms,itl=15ms; also tpot and latency
-    #[arg(long, value_name = "LIMITS", value_parser = Objectives::parse)]
-    goodput: Option<Objectives>,
-    /// The same seed sends the same prompts at the same moments [default: another each time, told in the report]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Kept with the figures; may be repeated
-    #[arg(long, value_name = "TEXT")]
-    tag: Vec<String>,
-    /// Keep the report as JSON
-    #[arg(long, value_name = "FILE")]
+    plan: PlanArgs,
+    /// Exit with code 3 if any level meets this condition, e.g. 'ttft_p99>800ms' or 'errors>0'; can be repeated
+    #[arg(long, value_name = "CONDITION", value_parser = Condition::parse, help_heading = GOALS)]
+    pub(super) fail_if: Vec<Condition>,
+    /// Exit with code 4 if a level has a measurement warning: the benchmark itself may have changed a figure
+    #[arg(long, help_heading = GOALS)]
+    pub(super) strict: bool,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    /// Send this sampling seed to the server, e.g. 42
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = super::args::SAMPLING)]
+    sampling_seed: Option<i64>,
+    /// Write the report as JSON to this file
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub(super) out: Option<PathBuf>,
-    /// Keep a row per request. An older file is replaced when the first request has ended. A text that a
-    /// spreadsheet would run as a formula gets an apostrophe before it
-    #[arg(long, value_name = "FILE")]
+    /// Write a row per request to this CSV file, replacing it when the first request ends. A text that a spreadsheet
+    /// would run as a formula gets an apostrophe before it
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub(super) csv: Option<PathBuf>,
-    /// Keep a row per chunk: when it came and the gap before it, in ms
-    #[arg(long, value_name = "FILE")]
+    /// Write a row per chunk to this CSV file: when it arrived and the gap before it, in ms
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub(super) gaps: Option<PathBuf>,
-    /// Print the schema of --json and --out and do nothing else: as text, each key with its meaning, or with
-    /// --schema=json as a JSON Schema for validators
+    /// Print the schema of --json and --out and exit: as text, each key with its meaning, or with --schema=json as a
+    /// JSON Schema for validators
     #[arg(
         long,
         value_name = "FORM",
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "text",
-        hide_possible_values = true
+        hide_possible_values = true,
+        help_heading = OUTPUT
     )]
     pub(super) schema: Option<SchemaForm>,
-    /// Say nothing while it runs
-    #[arg(long, short)]
+    /// Print no progress
+    #[arg(long, short, help_heading = OUTPUT)]
     pub(super) quiet: bool,
-    /// Keep nothing of it in the history
-    #[arg(long)]
+    /// Keep this text with the figures, e.g. 'after the update'; can be repeated
+    #[arg(long, value_name = "TEXT", help_heading = super::args::HISTORY)]
+    tag: Vec<String>,
+    /// Do not keep this benchmark in the history
+    #[arg(long, help_heading = super::args::HISTORY)]
     pub(super) no_history: bool,
-    /// Exit code 4 when the benchmark itself may have moved a figure
-    #[arg(long)]
-    pub(super) strict: bool,
-    /// Exit code 3 when this is true of any level, e.g. 'ttft_p99>800ms'; may be repeated
-    #[arg(long, value_name = "CONDITION", value_parser = Condition::parse)]
-    pub(super) fail_if: Vec<Condition>,
-    /// The seed that is sent to the server
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    sampling_seed: Option<i64>,
-    #[command(flatten)]
-    sampling: SamplingArgs,
 }
 
-/// A value, or `none` in so many words.
-#[derive(Debug, Clone, Copy)]
-struct OrNone<T>(Option<T>);
-
 impl BenchArgs {
-    /// The targets that were named; none when the place must be asked.
+    /// The targets that were named; none when the API must be asked.
     pub(super) fn targets(&self) -> Result<Vec<Target>, String> {
         let (models, names) = (self.model.len(), self.deployment.len());
         if models > 0 && names > 1 && names != models {
             return Err(
-                "--deployment: say one for all models, or one for each (- for none)".to_owned(),
+                "--deployment: name one for all models, or one for each (- for none)".to_owned(),
             );
         }
         let name = |i: usize| {
@@ -196,177 +115,119 @@ impl BenchArgs {
 
     /// The plan for these targets.
     pub(super) fn plan(&self, targets: Vec<Target>) -> Plan {
-        let usual = default_plan();
-        let load = self.load(usual.load);
-        let open = self.duration.is_some() || matches!(load, Load::Trace { .. });
-        let requests = if open {
-            None
-        } else {
-            usual.level_ends.requests
-        };
-        let prompts = match &self.prompts {
-            Some(file) => Prompts::File(file.clone()),
-            None => Prompts::Synthetic {
-                input_tokens: self.input_tokens.unwrap_or(Lengths::Fixed(256)),
-                prefix_tokens: self.prefix_tokens.unwrap_or(0),
-            },
-        };
         Plan {
             targets,
-            load,
-            level_ends: Ends {
-                requests: self.requests.map_or(requests, |given| given.0),
-                after: self.duration,
-                error_share: self.max_level_error_share,
-            },
-            session_ends: Ends {
-                requests: self.session_requests,
-                after: self.session_duration,
-                error_share: self
-                    .max_error_share
-                    .map_or(usual.session_ends.error_share, |given| given.0),
-            },
-            warmup: self.warmup.unwrap_or(usual.warmup),
-            ramp_up: self.ramp_up.unwrap_or(usual.ramp_up),
-            prompts,
-            turns: self.turns.unwrap_or(usual.turns),
-            output_tokens: self
-                .output_tokens
-                .map_or(usual.output_tokens, |given| given.0),
-            ignore_eos: self.ignore_eos,
             params: Params {
                 seed: self.sampling_seed,
                 ..self.sampling.params()
             },
-            timeout: self.timeout.unwrap_or(usual.timeout),
-            objectives: self.goodput.unwrap_or_default(),
-            seed: self.seed,
             tags: self.tag.clone(),
+            ..self.plan.0.clone()
         }
-    }
-
-    fn load(&self, usual: Load) -> Load {
-        let most_in_flight = self.max_in_flight;
-        match &self.load {
-            LoadArgs {
-                sweep: Some(most), ..
-            } => Load::sweep(*most),
-            LoadArgs { max: Some(n), .. } => Load::Max { in_flight: *n },
-            LoadArgs {
-                trace: Some(file), ..
-            } => Load::Trace {
-                file: file.clone(),
-                most_in_flight,
-                unit: self.trace_unit,
-            },
-            LoadArgs { rate, .. } if !rate.is_empty() => {
-                let arrivals = if self.poisson {
-                    Arrivals::Poisson
-                } else {
-                    Arrivals::Constant
-                };
-                Load::Rate {
-                    per_sec: rate.clone(),
-                    arrivals,
-                    most_in_flight,
-                }
-            }
-            LoadArgs { concurrency, .. } if !concurrency.is_empty() => {
-                Load::Concurrency(concurrency.clone())
-            }
-            _ => usual,
-        }
-    }
-
-    /// What cannot work, with its flag.
-    pub(super) fn problem(&self, plan: &Plan) -> Option<String> {
-        if self.max_in_flight.is_some()
-            && !matches!(plan.load, Load::Rate { .. } | Load::Trace { .. })
-        {
-            return Some("--max-in-flight: it goes with --rate or --trace".to_owned());
-        }
-        let problem = plan.problems().into_iter().next()?;
-        let flag = match (problem.field, &plan.load) {
-            (Field::Targets, _) => "--model",
-            (Field::Load, Load::Concurrency(_)) if self.load.sweep.is_some() => "--sweep",
-            (Field::Load, Load::Concurrency(_)) => "--concurrency",
-            (Field::Load, Load::Rate { .. }) => "--rate",
-            (Field::Load, Load::Max { .. }) => "--max",
-            (Field::Load, Load::Trace { .. } | Load::Unknown) => "--trace",
-            (Field::LevelEnds, _) => "--requests, --duration",
-            (Field::SessionEnds, _) => "--session-requests, --session-duration, --max-error-share",
-            (Field::Warmup, _) => "--warmup",
-            (Field::RampUp, _) => "--ramp-up",
-            (Field::Prompts, _) => "--input-tokens, --prefix-tokens, --prompts",
-            (Field::Turns, _) => "--turns",
-            (Field::OutputTokens, _) => "--output-tokens",
-            (Field::Params, _) => "the parameters",
-            (Field::Timeout, _) => "--timeout",
-            (Field::Objectives, _) => "--goodput",
-        };
-        Some(format!("{flag}: {}", problem.text))
     }
 }
 
-fn or_none<T: std::str::FromStr>(text: &str) -> Result<OrNone<T>, String> {
-    if text == "none" {
-        return Ok(OrNone(None));
-    }
-    text.parse()
-        .map(|value| OrNone(Some(value)))
-        .map_err(|_| format!("{text:?} is no number, and not none"))
+/// What cannot work in a plan, with its flag.
+pub(super) fn problem(plan: &Plan) -> Option<String> {
+    let problem = plan.problems().into_iter().next()?;
+    Some(format!("--{}: {}", problem.field.spec().flag, problem.text))
 }
 
-fn lengths_or_none(text: &str) -> Result<OrNone<Lengths>, String> {
-    if text == "none" {
-        Ok(OrNone(None))
+/// The plan that the flags of [`FIELDS`] describe, without its targets.
+#[derive(Debug)]
+struct PlanArgs(Plan);
+
+fn plan_flags() -> impl Iterator<Item = (&'static FieldSpec, Set)> {
+    FIELDS.iter().filter_map(|spec| Some((spec, spec.set?)))
+}
+
+fn arg(spec: &FieldSpec) -> Arg {
+    let arg = Arg::new(spec.flag)
+        .long(spec.flag)
+        .help(spec.help)
+        .help_heading(spec.heading)
+        .conflicts_with_all(spec.conflicts.iter().filter(|other| **other != spec.flag));
+    if spec.value.is_empty() {
+        return arg.action(ArgAction::SetTrue);
+    }
+    let arg = arg.value_name(spec.value);
+    if spec.missing.is_empty() {
+        arg.action(if spec.list {
+            ArgAction::Append
+        } else {
+            ArgAction::Set
+        })
     } else {
-        Lengths::parse(text).map(|it| OrNone(Some(it)))
+        arg.num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value(spec.missing)
     }
 }
 
-fn share_or_none(text: &str) -> Result<OrNone<f64>, String> {
-    if text == "none" {
-        Ok(OrNone(None))
-    } else {
-        share(text).map(|it| OrNone(Some(it)))
+impl Args for PlanArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        plan_flags().fold(command, |command, (spec, _)| command.arg(arg(spec)))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
     }
 }
 
-/// `5%` or `0.05`.
-pub(super) fn share(text: &str) -> Result<f64, String> {
-    let (number, part) = text
-        .strip_suffix('%')
-        .map_or((text, 1.0), |number| (number, 100.0));
-    let number: f64 = number
-        .trim()
-        .parse()
-        .map_err(|_| format!("{text:?} is no share such as 5%"))?;
-    Ok(number / part)
+impl FromArgMatches for PlanArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut plan = default_plan();
+        for (spec, set) in plan_flags() {
+            let text = if spec.value.is_empty() {
+                matches.get_flag(spec.flag).then(|| ON.to_owned())
+            } else {
+                let values = matches.get_many::<String>(spec.flag);
+                values.map(|values| values.map(String::as_str).collect::<Vec<_>>().join(","))
+            };
+            if let Some(Err(why)) = text.map(|text| set(&mut plan, &text)) {
+                return Err(clap::Error::raw(
+                    ErrorKind::ValueValidation,
+                    format!("--{}: {why}\n", spec.flag),
+                ));
+            }
+        }
+        Ok(Self(plan))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::Parser as _;
+    use proptest::prelude::*;
 
     use super::super::args::{Cli, Command};
     use super::*;
     use crate::domain::command_line;
     use crate::domain::conversation::Effort;
     use crate::domain::environment::{EnvId, Environment};
+    use crate::domain::plan::{Arrivals, Ends, Lengths, Load, Objectives, Prompts, TimeUnit};
+    use crate::domain::plan_fields::samples;
 
-    fn parse(words: &[String]) -> (Plan, Option<String>) {
-        let cli = Cli::try_parse_from(words).unwrap_or_else(|why| panic!("{why}"));
+    /// The plan of a line, or what is wrong with it.
+    fn parse(line: &str) -> Result<Plan, String> {
+        let words = shlex::split(line).expect("words");
+        let cli = Cli::try_parse_from(words).map_err(|why| why.to_string())?;
         let Some(Command::Bench(args)) = cli.command else {
             panic!("another command")
         };
-        let plan = args.plan(args.targets().expect("targets"));
-        let problem = args.problem(&plan);
-        (plan, problem)
+        Ok(args.plan(args.targets()?))
     }
 
+    #[track_caller]
     fn read(line: &str) -> Plan {
-        parse(&shlex::split(line).expect("words")).0
+        parse(line).unwrap_or_else(|why| panic!("{line}: {why}"))
     }
 
     #[track_caller]
@@ -509,40 +370,50 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_told_with_its_flag() {
-        for (line, flag) in [
-            ("--concurrency 0", "--concurrency:"),
-            ("--sweep=30000", "--sweep:"),
-            ("--rate 0", "--rate:"),
-            ("--max=0", "--max:"),
-            ("--requests 0", "--requests"),
-            ("--turns 0", "--turns:"),
-            ("--timeout 1ms", "--timeout:"),
-            ("--goodput ttft=0s", "--goodput:"),
-            ("--input-tokens 9 --prefix-tokens 9", "--input-tokens"),
-            ("--max-in-flight 9", "--max-in-flight:"),
-            ("--session-requests 0", "--session-requests"),
+        for (line, words) in [
+            ("--concurrency 0", "--concurrency: a level has 1"),
+            (
+                "--concurrency x",
+                "--concurrency: \"x\" is not a valid number",
+            ),
+            ("--sweep=30000", "--sweep: a level has 1"),
+            ("--rate 0", "--rate: a rate is"),
+            ("--max=0", "--max: 1 to"),
+            ("--requests 0", "--requests: at least one"),
+            ("--turns 0", "--turns: "),
+            ("--timeout 1ms", "--timeout: "),
+            ("--goodput ttft=0s", "--goodput: "),
+            ("--input-tokens 9 --prefix-tokens 9", "--prefix-tokens: "),
+            (
+                "--max-in-flight 9",
+                "--max-in-flight: use it with --rate or --trace",
+            ),
+            ("--session-requests 0", "--session-requests: "),
+            (
+                "--session-duration 1ms",
+                "--session-duration: at least 10 ms",
+            ),
+            ("--max-error-share 200%", "--max-error-share: a share"),
+            ("--rate 1 --concurrency 2", "cannot be used with"),
+            ("--sweep --max", "cannot be used with"),
+            ("--trace f --rate 2", "cannot be used with"),
+            ("--prompts f --input-tokens 9", "cannot be used with"),
+            ("--poisson", "--poisson: use it with --rate"),
+            ("--trace-unit s", "--trace-unit: use it with --trace"),
         ] {
-            let words = shlex::split(&format!("batida bench -m m {line}")).expect("words");
-            let (_, problem) = parse(&words);
-            assert!(
-                problem
-                    .as_deref()
-                    .is_some_and(|text| text.starts_with(flag)),
-                "{line}: {problem:?}"
-            );
+            let told = match parse(&format!("batida bench -m m {line}")) {
+                Ok(plan) => problem(&plan).unwrap_or_default(),
+                Err(why) => why,
+            };
+            assert!(told.contains(words), "{line}: {told}");
         }
     }
 
-    #[test]
-    fn there_is_one_kind_of_load() {
-        for line in [
-            "--rate 1 --concurrency 2",
-            "--sweep --max",
-            "--trace f --rate 2",
-            "--poisson",
-        ] {
-            let words = shlex::split(&format!("batida bench -m m {line}")).expect("words");
-            assert!(Cli::try_parse_from(&words).is_err(), "{line}");
+    proptest! {
+        #[test]
+        fn any_plan_as_a_command_gives_the_plan_again(plan in samples::plans()) {
+            let line = command_line::bench(&plan, &Environment::demo());
+            prop_assert_eq!(parse(&line), Ok(plan), "{}", line);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
+use crate::domain::plan_fields;
 use crate::domain::run::SCHEMA;
 use crate::domain::stats::{PERCENTILES, Percentile};
 
@@ -41,7 +42,8 @@ fn text() -> String {
                 &means.replace("{}", &percentile.key()),
             )
         });
-    include_str!("bench_schema.txt")
+    let fields = [include_str!("bench_schema.txt"), &plan_fields::schema()].concat();
+    fields
         .replace("{percentiles}", &percentiles.collect::<Vec<_>>().join("\n"))
         .replace("{intervals}", &intervals.collect::<Vec<_>>().join("\n"))
 }

@@ -86,7 +86,8 @@ fn writing<T>(dir: &Path, work: impl Fn(&Store) -> Result<T, Ended>) -> Result<T
 // ---- list ---------------------------------------------------------------------------------------------
 
 fn list(common: &Common, store: &Store, args: &ListArgs) -> Result<(), Ended> {
-    let page = store.list(&args.query(Timestamp::now()))?;
+    let query = args.query(Timestamp::now());
+    let page = store.list(&query)?;
     if common.json {
         let HistoryPage {
             rows,
@@ -101,10 +102,10 @@ fn list(common: &Common, store: &Store, args: &ListArgs) -> Result<(), Ended> {
         return Ok(());
     }
     if page.rows.is_empty() {
-        let hint = if args.is_open() {
-            "Nothing is kept yet: chats and benchmarks are, of the window and of `batida chat` and `batida bench`"
+        let hint = if query.is_open() {
+            "The history is empty: it keeps chats and benchmarks of the window, of `batida chat` and of `batida bench`"
         } else {
-            "No session is like that; `batida history list` shows all"
+            "No session matches; `batida history list` lists all"
         };
         report::error_line(hint);
         return Ok(());

@@ -3,26 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::args::OUTPUT;
 use crate::domain::history::{ExportFormat, HistoryQuery, SessionKind, SortBy};
 
-pub(super) const AFTER: &str = "\
-ID is a session's id or a beginning of it that only one has, a tag (the newest session with it), last (the newest \
-benchmark), last~1 (the one before it).
-
-With --json: list prints {\"sessions\": [{id, kind, state, began, ended, title, environment, deployments, models, \
-tags, source, release, requests, errors, ttft_p50_ms, itl_p50_ms, peak_tokens_per_s, baseline}], total, bytes, \
-requests}; show the session as export --format json; import {\"imported\": [ids], \"remarks\"}; rename \
-{\"renamed\": id}; delete {\"deleted\": n}.
-
-In CSV a text that a spreadsheet would run as a formula (it begins with =, +, -, @, a tab or a line's end) gets an \
-apostrophe before it; numbers stay numbers. Markdown lets no HTML and no pictures of an answer through. Parquet and \
-JSON hold every text as it is.
-
+pub(super) const EXAMPLES: &str = "\
 Examples:
   batida history list --model gpt-oss-120b --since 7d
   batida history show last
@@ -33,6 +23,21 @@ Examples:
   batida history rename c0ffee 'Release notes of 1.4'
   batida history delete --older-than 90d";
 
+pub(super) const DETAILS: &str = "\
+ID is the id of a session or the beginning of one, if only one session has it; a tag (the newest session with it); last \
+(the newest benchmark) or last~1 (the benchmark before it).
+
+JSON: list prints {\"sessions\": [{id, kind, state, began, ended, title, environment, deployments, models, tags, source, \
+release, requests, errors, ttft_p50_ms, itl_p50_ms, peak_tokens_per_s, baseline}], total, bytes, requests}; show prints \
+the session as export --format json does; import {\"imported\": [ids], \"remarks\"}; rename {\"renamed\": id}; delete \
+{\"deleted\": n}.
+
+Files: in CSV, a text that a spreadsheet would run as a formula (it begins with =, +, -, @, a tab or a line break) gets an \
+apostrophe before it; numbers stay numbers. Markdown leaves out HTML and pictures of an answer. Parquet and JSON keep \
+every text as it is.";
+
+const ORDER: &str = "Order";
+
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
     #[command(subcommand)]
@@ -42,55 +47,82 @@ pub(super) struct HistoryArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     /// List sessions, the newest first
+    #[command(after_help = "\
+Examples:
+  batida history list --model gpt-oss-120b --since 7d
+  batida history list --kind bench --sort ttft --ascending --limit 10
+  batida history list --search 'time zone' --json")]
     List(Box<ListArgs>),
-    /// Print a session: a benchmark's report, or a conversation
+    /// Print a session: the report of a benchmark, or a conversation
+    #[command(after_help = "\
+Examples:
+  batida history show last
+  batida history show c0ffee --json")]
     Show {
-        /// The session
+        /// The session: an id or the beginning of one, a tag, last or last~1
         id: String,
     },
-    /// Write sessions as a file that others can read
+    /// Write sessions to a file: JSON, CSV, Parquet, HTML or Markdown
+    #[command(after_help = "\
+Examples:
+  batida history export last last~1 --out report.html
+  batida history export last --out run.gaps.csv              a row per chunk, with the gap before it
+  batida history export last --format md | gh pr comment --body-file -")]
     Export(ExportArgs),
-    /// Keep what result files hold: ours, guidellm's, aiperf's, genai-perf's, vLLM's, SGLang's
+    /// Import result files of Batida, guidellm, aiperf, genai-perf, vLLM and SGLang
+    #[command(after_help = "\
+Examples:
+  batida history import report.json
+  batida history import benchmarks.json profile_export.jsonl")]
     Import {
-        /// The files
+        /// The files to import
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Give a session another title
+    /// Change the title of a session
+    #[command(after_help = "\
+Examples:
+  batida history rename last 'Before the update'
+  batida history rename c0ffee 'Release notes of 1.4'")]
     Rename {
-        /// The session
+        /// The session: an id or the beginning of one, a tag, last or last~1
         id: String,
-        /// What it is called from now on
+        /// The new title
         title: String,
     },
-    /// Delete sessions for good
+    /// Delete sessions permanently
+    #[command(after_help = "\
+Examples:
+  batida history delete c0ffee
+  batida history delete --older-than 90d --yes")]
     Delete(DeleteArgs),
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Filters")]
 pub(super) struct ListArgs {
-    /// Only those that asked this model
+    /// List only sessions of this model
     #[arg(long, short, value_name = "NAME")]
     model: Option<String>,
-    /// Only those that asked this deployment
+    /// List only sessions of this deployment
     #[arg(long, short, value_name = "NAME")]
     deployment: Option<String>,
-    /// Only those in this environment
+    /// List only sessions of this environment
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
-    /// Only those with this tag
+    /// List only sessions with this tag
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// Only those begun since then: 2026-11-23, a moment such as 2026-11-23T14:05Z, or 7d ago
+    /// List only sessions begun since then: a day (2026-11-23), a moment (2026-11-23T14:05Z) or a time ago (7d)
     #[arg(long, value_name = "WHEN", value_parser = When::read)]
     since: Option<When>,
-    /// Only those begun before then
+    /// List only sessions begun before then, in the forms of --since
     #[arg(long, value_name = "WHEN", value_parser = When::read)]
     until: Option<When>,
-    /// Only chats, or only benchmarks
-    #[arg(long, value_name = "KIND")]
-    kind: Option<KindArg>,
-    /// Words that must all occur in title, models, deployments, environment or tags, or be said in the chat
+    /// List only chats, or only benchmarks
+    #[arg(long, value_name = "KIND", value_parser = one_of(&SessionKind::NAMES))]
+    kind: Option<SessionKind>,
+    /// Search for these words in titles, models, deployments, environments, tags and chats; all must occur
     #[arg(
         long,
         value_name = "WORDS",
@@ -98,73 +130,65 @@ pub(super) struct ListArgs {
         hide_default_value = true
     )]
     search: String,
-    /// The column to sort by
-    #[arg(long, value_name = "COLUMN", default_value = "began")]
-    sort: SortArg,
-    /// The smallest, or the oldest, first
-    #[arg(long)]
+    /// Sort by this column, the newest or largest first
+    #[arg(long, value_name = "COLUMN", default_value = "began", value_parser = one_of(&SortBy::NAMES))]
+    #[arg(help_heading = ORDER)]
+    sort: SortBy,
+    /// Sort the oldest or smallest first
+    #[arg(long, help_heading = ORDER)]
     ascending: bool,
-    /// So many sessions at most
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    /// List at most N sessions
+    #[arg(long, help_heading = ORDER, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     limit: u64,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// The sessions
+    /// The sessions to export
     #[arg(required = true, value_name = "ID")]
     pub(super) ids: Vec<String>,
-    /// The format [default: by the file's ending]
-    #[arg(long, short, value_name = "FORMAT")]
+    /// Write this format [default: by the file name's extension]
+    #[arg(long, short, help_heading = OUTPUT, value_name = "FORMAT")]
     format: Option<FormatArg>,
-    /// The file; - for standard output
-    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    /// Write to this file; - is standard output
+    #[arg(long, short, help_heading = OUTPUT, value_name = "FILE", default_value = "-")]
     pub(super) out: PathBuf,
 }
 
 #[derive(Debug, Args)]
 #[group(id = "which", required = true)]
 pub(super) struct DeleteArgs {
-    /// The sessions
+    /// The sessions to delete
     #[arg(value_name = "ID", group = "which")]
     pub(super) ids: Vec<String>,
-    /// Those begun longer ago than that, e.g. 30d; baselines are spared
+    /// Delete sessions that began longer ago than this, e.g. 30d; baselines are kept
     #[arg(long, value_name = "TIME", value_parser = age, group = "which", conflicts_with = "ids")]
     pub(super) older_than: Option<Duration>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     pub(super) yes: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum KindArg {
-    Chat,
-    Bench,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum SortArg {
-    Began,
-    Title,
-    Deployment,
-    Model,
-    Requests,
-    Ttft,
-    Itl,
-    Peak,
-    Errors,
-    Tag,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum FormatArg {
     Json,
     Csv,
-    /// A row a chunk, with the gap before it
+    /// A row per chunk, with the gap before it
     Gaps,
     Parquet,
     Html,
     Md,
+}
+
+/// Takes one of these names.
+fn one_of<T>(names: &'static [(&'static str, T)]) -> impl TypedValueParser<Value = T>
+where
+    T: Copy + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names.iter().map(|(name, _)| *name)).try_map(move |name| {
+        let found = names.iter().find(|(other, _)| *other == name);
+        found.map(|(_, value)| *value).ok_or("no such value")
+    })
 }
 
 /// A moment, or how long ago it was.
@@ -227,54 +251,18 @@ impl ListArgs {
     pub(super) fn query(&self, now: Timestamp) -> HistoryQuery {
         HistoryQuery {
             text: self.search.clone(),
-            kind: self.kind.map(|kind| match kind {
-                KindArg::Chat => SessionKind::Chat,
-                KindArg::Bench => SessionKind::Bench,
-            }),
+            kind: self.kind,
             model: self.model.clone(),
             deployment: self.deployment.clone(),
             environment: self.environment.clone(),
             tag: self.tag.clone(),
             since: self.since.map(|when| when.at(now)),
             until: self.until.map(|when| when.at(now)),
-            sort: match self.sort {
-                SortArg::Began => SortBy::Began,
-                SortArg::Title => SortBy::Title,
-                SortArg::Deployment => SortBy::Deployment,
-                SortArg::Model => SortBy::Model,
-                SortArg::Requests => SortBy::Requests,
-                SortArg::Ttft => SortBy::Ttft,
-                SortArg::Itl => SortBy::Itl,
-                SortArg::Peak => SortBy::Peak,
-                SortArg::Errors => SortBy::Errors,
-                SortArg::Tag => SortBy::Tag,
-            },
+            sort: self.sort,
             ascending: self.ascending,
             offset: 0,
             limit: self.limit,
         }
-    }
-
-    /// Whether all sessions are asked for.
-    pub(super) fn is_open(&self) -> bool {
-        let Self {
-            model,
-            deployment,
-            environment,
-            tag,
-            since,
-            until,
-            kind,
-            search,
-            ..
-        } = self;
-        [model, deployment, environment, tag]
-            .iter()
-            .all(|filter| filter.is_none())
-            && since.is_none()
-            && until.is_none()
-            && kind.is_none()
-            && search.is_empty()
     }
 }
 

@@ -44,6 +44,11 @@ pub enum SessionKind {
     Bench,
 }
 
+impl SessionKind {
+    /// Both, as the command line names them.
+    pub const NAMES: [(&'static str, Self); 2] = [("chat", Self::Chat), ("bench", Self::Bench)];
+}
+
 /// How far a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -208,8 +213,8 @@ impl Load {
                 };
                 format!("Rate {rates}/s{spaced}")
             }
-            Self::Max { in_flight: 0 } => "As fast as it goes".to_owned(),
-            Self::Max { in_flight } => format!("As fast as it goes, {in_flight} in flight"),
+            Self::Max { in_flight: 0 } => "As fast as possible".to_owned(),
+            Self::Max { in_flight } => format!("As fast as possible, {in_flight} in flight"),
             Self::Trace { file, .. } => {
                 let name = file
                     .file_name()
@@ -252,6 +257,27 @@ pub struct HistoryQuery {
     pub limit: u64,
 }
 
+impl HistoryQuery {
+    /// Whether it leaves no session out.
+    pub fn is_open(&self) -> bool {
+        let Self {
+            sort,
+            ascending,
+            offset,
+            limit,
+            ..
+        } = *self;
+        *self
+            == Self {
+                sort,
+                ascending,
+                offset,
+                limit,
+                ..Self::default()
+            }
+    }
+}
+
 /// The columns that rows can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[expect(missing_docs, reason = "named as the row's fields")]
@@ -268,6 +294,22 @@ pub enum SortBy {
     Peak,
     Errors,
     Tag,
+}
+
+impl SortBy {
+    /// The columns by which `batida history list --sort` sorts.
+    pub const NAMES: [(&'static str, Self); 10] = [
+        ("began", Self::Began),
+        ("title", Self::Title),
+        ("deployment", Self::Deployment),
+        ("model", Self::Model),
+        ("requests", Self::Requests),
+        ("ttft", Self::Ttft),
+        ("itl", Self::Itl),
+        ("peak", Self::Peak),
+        ("errors", Self::Errors),
+        ("tag", Self::Tag),
+    ];
 }
 
 /// Some rows, and what is around them.

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Ends, Lengths, Load, Plan, Prompts};
+use super::plan::{Load, Plan, Prompts};
 use super::run::{BenchReport, Machine};
 use super::units::{self, counted};
 
@@ -48,6 +48,11 @@ impl Unknown {
         Self::Timeout,
         Self::Objectives,
     ];
+
+    /// In words: `level ends`.
+    pub fn name(self) -> String {
+        self.place().1.replace('_', " ")
+    }
 
     /// Where it stands in a report: whether in its plan, and under which key.
     fn place(self) -> (bool, &'static str) {
@@ -148,28 +153,6 @@ impl BenchReport {
     /// Warm-up requests of each level.
     pub fn warmups(&self) -> Option<u32> {
         self.plan_if(Unknown::Warmup).map(|plan| plan.warmup)
-    }
-
-    /// After how long a request was an error.
-    pub fn time_out(&self) -> Option<std::time::Duration> {
-        self.plan_if(Unknown::Timeout).map(|plan| plan.timeout)
-    }
-
-    /// When a level ends.
-    pub fn level_ends(&self) -> Option<&Ends> {
-        self.plan_if(Unknown::LevelEnds)
-            .map(|plan| &plan.level_ends)
-    }
-
-    /// When the session ends.
-    pub fn session_ends(&self) -> Option<&Ends> {
-        self.plan_if(Unknown::SessionEnds)
-            .map(|plan| &plan.session_ends)
-    }
-
-    /// The most tokens of an answer that were asked for.
-    pub fn asked_output(&self) -> Option<Lengths> {
-        self.plan_if(Unknown::OutputTokens)?.output_tokens
     }
 
     /// What is to be known of the session's files before it starts: what is replayed over what time, what is left out,

@@ -17,6 +17,7 @@ pub mod library;
 pub mod model_name;
 pub mod pasted;
 pub mod plan;
+pub mod plan_fields;
 pub mod printable;
 pub mod random;
 pub mod redact;

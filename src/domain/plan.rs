@@ -73,7 +73,7 @@ pub enum Load {
         /// At most so many in flight; a request that is due then waits, and the wait counts.
         most_in_flight: Option<u32>,
     },
-    /// As fast as it goes: every request is due at once, with at most so many in flight.
+    /// As fast as possible: every request is due at once, with at most so many in flight.
     Max {
         /// In flight at most; 0 where an imported file says no limit.
         in_flight: u32,
@@ -259,7 +259,7 @@ pub enum LevelLoad {
         /// At most so many in flight.
         most_in_flight: Option<u32>,
     },
-    /// As fast as it goes.
+    /// As fast as possible.
     Max {
         /// In flight at most; 0 where an imported file says no limit.
         in_flight: u32,
@@ -282,22 +282,47 @@ pub struct Problem {
     pub text: String,
 }
 
-/// The parts of a plan as a form shows them.
+/// The fields of a plan; [`super::plan_fields::FIELDS`] describes each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "named as the plan's fields")]
+#[expect(missing_docs, reason = "described in FIELDS")]
 pub enum Field {
-    Targets,
+    Model,
+    Deployment,
     Load,
-    LevelEnds,
-    SessionEnds,
-    Warmup,
+    Concurrency,
+    Sweep,
+    Rate,
+    Max,
+    Trace,
+    Poisson,
+    TraceUnit,
+    MaxInFlight,
     RampUp,
+    Warmup,
+    LevelTime,
+    LevelRequests,
+    LevelErrors,
+    SessionTime,
+    SessionRequests,
+    SessionErrors,
+    Timeout,
     Prompts,
+    InputTokens,
+    PrefixTokens,
+    PromptsFile,
     Turns,
     OutputTokens,
-    Params,
-    Timeout,
-    Objectives,
+    IgnoreEos,
+    Seed,
+    Temperature,
+    TopP,
+    TopK,
+    Stop,
+    SamplingSeed,
+    ReasoningEffort,
+    Thinking,
+    Goodput,
+    Tags,
 }
 
 /// More clients than any one machine of ours drives.
@@ -362,7 +387,7 @@ impl Plan {
             .collect()
     }
 
-    /// Everything that cannot work, in the order of the form. Empty for a sound plan.
+    /// Everything that cannot work. Empty for a sound plan.
     pub fn problems(&self) -> Vec<Problem> {
         let mut out = Vec::new();
         let mut say = |field, text: &str| {
@@ -372,38 +397,41 @@ impl Plan {
             })
         };
         if self.targets.is_empty() {
-            say(Field::Targets, "choose at least one model");
+            say(Field::Model, "choose at least one model");
         }
-        self.load.check(&mut |text| say(Field::Load, text));
+        self.load.check(&mut say);
         let endless = self.level_ends.is_open() && self.session_ends.is_open();
         if endless && !matches!(self.load, Load::Trace { .. }) {
             say(
-                Field::LevelEnds,
-                "say when a level ends: after so many requests, or after some time",
+                Field::LevelRequests,
+                "set when a level ends: a number of requests, or a time",
             );
-        }
-        if self.level_ends.is_open() && self.targets.len() * self.load.levels().len() > 1 {
+        } else if self.level_ends.is_open() && self.targets.len() * self.load.levels().len() > 1 {
             say(
-                Field::LevelEnds,
-                "with several levels each needs an end: a number of requests, or a time",
+                Field::LevelRequests,
+                "several levels each need an end: a number of requests, or a time",
             );
         }
-        self.level_ends
-            .check(&mut |text| say(Field::LevelEnds, text));
-        self.session_ends
-            .check(&mut |text| say(Field::SessionEnds, text));
+        let level = [Field::LevelRequests, Field::LevelTime, Field::LevelErrors];
+        self.level_ends.check(level, &mut say);
+        let session = [
+            Field::SessionRequests,
+            Field::SessionTime,
+            Field::SessionErrors,
+        ];
+        self.session_ends.check(session, &mut say);
         if self.ramp_up > Duration::from_secs(3_600) {
-            say(Field::RampUp, "a ramp-up takes an hour at most");
+            say(Field::RampUp, "at most an hour");
         }
         if let Prompts::Synthetic {
             input_tokens,
             prefix_tokens,
         } = &self.prompts
         {
-            input_tokens.check(&mut |text| say(Field::Prompts, text));
+            input_tokens.check(&mut |text| say(Field::InputTokens, text));
             if *prefix_tokens >= input_tokens.least() && *prefix_tokens > 0 {
                 say(
-                    Field::Prompts,
+                    Field::PrefixTokens,
                     "the shared prefix must be shorter than the shortest prompt",
                 );
             }
@@ -416,13 +444,16 @@ impl Plan {
             None if self.ignore_eos => {
                 say(
                     Field::OutputTokens,
-                    "without an output length ignore_eos would never end",
+                    "without a limit, answers that ignore EOS never end",
                 );
             }
             None => {}
         }
         if self.timeout < Duration::from_millis(10) || self.timeout > Duration::from_secs(86_400) {
-            say(Field::Timeout, "a time-out goes from 10 ms to a day");
+            say(
+                Field::Timeout,
+                "a request timeout is at least 10 ms and at most a day",
+            );
         }
         if self
             .objectives
@@ -431,7 +462,7 @@ impl Plan {
             .flatten()
             .any(Duration::is_zero)
         {
-            say(Field::Objectives, "no request meets an objective of zero");
+            say(Field::Goodput, "no request meets an objective of zero");
         }
         out
     }
@@ -479,22 +510,28 @@ impl Load {
         Self::Concurrency(clients)
     }
 
-    fn check(&self, say: &mut impl FnMut(&str)) {
+    fn check(&self, say: &mut impl FnMut(Field, &str)) {
         let clients = 1..=MOST_CLIENTS;
         match self {
             Self::Concurrency(list) if list.is_empty() => {
-                say("say how many clients, e.g. 1, 4, 16")
+                say(
+                    Field::Concurrency,
+                    "type the number of clients, e.g. 1, 4, 16",
+                );
             }
             Self::Concurrency(list) if !list.iter().all(|n| clients.contains(n)) => {
-                say("a level has 1 to 20,000 clients");
+                say(Field::Concurrency, "a level has 1 to 20,000 clients");
             }
             Self::Rate { per_sec, .. } if per_sec.is_empty() => {
-                say("say how many requests per second, e.g. 2, 4")
+                say(Field::Rate, "type the requests per second, e.g. 2, 4");
             }
             Self::Rate { per_sec, .. }
                 if !per_sec.iter().all(|r| *r >= 0.001 && *r <= MOST_RATE) =>
             {
-                say("a rate goes from 0.001 to 100,000 requests per second");
+                say(
+                    Field::Rate,
+                    "a rate is 0.001 to 100,000 requests per second",
+                );
             }
             Self::Rate {
                 most_in_flight: Some(0),
@@ -504,13 +541,18 @@ impl Load {
                 most_in_flight: Some(0),
                 ..
             } => {
-                say("with none allowed in flight nothing is sent");
+                say(Field::MaxInFlight, "with 0 in flight nothing is sent");
             }
             Self::Max { in_flight } if !clients.contains(in_flight) => {
-                say("1 to 20,000 requests in flight")
+                say(Field::Max, "1 to 20,000 requests in flight");
             }
-            Self::Trace { file, .. } if file.as_os_str().is_empty() => say("choose a trace file"),
-            Self::Unknown => say("the imported file does not say its load: choose one"),
+            Self::Trace { file, .. } if file.as_os_str().is_empty() => {
+                say(Field::Trace, "choose a trace file");
+            }
+            Self::Unknown => say(
+                Field::Load,
+                "the imported file does not say its load: choose one",
+            ),
             _ => {}
         }
     }
@@ -562,27 +604,27 @@ impl Ends {
         self.requests.is_none() && self.after.is_none()
     }
 
-    fn check(&self, say: &mut impl FnMut(&str)) {
+    fn check(&self, [requests, time, errors]: [Field; 3], say: &mut impl FnMut(Field, &str)) {
         if self.requests == Some(0) {
-            say("at least one request");
+            say(requests, "at least one request");
         }
         if self
             .after
             .is_some_and(|after| after < Duration::from_millis(10))
         {
-            say("a time of at least 10 ms");
+            say(time, "at least 10 ms");
         }
         if self
             .after
             .is_some_and(|after| after > Duration::from_secs(31_536_000))
         {
-            say("a time of a year at most");
+            say(time, "at most a year");
         }
         if self
             .error_share
             .is_some_and(|share| !(share > 0.0 && share <= 1.0))
         {
-            say("the share of errors lies between 0 and 100 %");
+            say(errors, "a share of errors is more than 0 and at most 100 %");
         }
     }
 }
@@ -761,7 +803,7 @@ mod tests {
             .iter()
             .map(|problem| problem.field)
             .collect();
-        assert_eq!(fields, [Field::Targets]);
+        assert_eq!(fields, [Field::Model]);
     }
 
     #[test]

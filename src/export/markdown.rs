@@ -8,6 +8,7 @@ pub use self::text::escape;
 use self::text::{answer, fenced, quoted};
 use super::{Exported, words};
 use crate::domain::history::{Exchange, ExchangeEnding, SessionBody, SessionRow};
+use crate::domain::plan_fields;
 use crate::domain::printable::cut;
 use crate::domain::run::{BenchReport, INTERVALS, LevelReport, ServerSide};
 use crate::domain::units::{count, percent};
@@ -60,10 +61,10 @@ fn bench(out: &mut String, report: &BenchReport) {
     }
     notes(out, report);
     out.push_str("<details><summary>What was asked, and where</summary>\n\n");
-    for (name, value) in words::plan(report)
+    let around = words::surroundings(report)
         .into_iter()
-        .chain(words::surroundings(report))
-    {
+        .map(|(name, value)| (name.to_owned(), value));
+    for (name, value) in plan_fields::facts(report).into_iter().chain(around) {
         let _ = writeln!(out, "- {name}: {}", escape(&value));
     }
     out.push_str("\n</details>\n");

@@ -4,10 +4,9 @@ use crate::domain::conversation::ToolCall;
 use crate::domain::figures::{self, Column, Metric};
 use crate::domain::history::Exchange;
 use crate::domain::json;
-use crate::domain::known::{self, TraceBrief, UNKNOWN, Unknown};
-use crate::domain::plan::{Ends, LevelLoad, Load, Plan};
+use crate::domain::known::{self, UNKNOWN};
 use crate::domain::run::{BenchReport, LevelReport, SessionEnd};
-use crate::domain::units::{self, counted};
+use crate::domain::units;
 use crate::metrics::compare::Verdict;
 use crate::metrics::timeline::AT_ONCE;
 
@@ -28,87 +27,6 @@ pub(super) fn by_model(report: &BenchReport) -> Vec<(String, Vec<&LevelReport>)>
         }
     }
     groups
-}
-
-/// What was asked for.
-pub(super) fn plan(report: &BenchReport) -> Vec<Fact> {
-    let plan = &report.plan;
-    let mut facts = Vec::new();
-    let labels: Vec<String> = plan.load.levels().iter().map(LevelLoad::label).collect();
-    facts.push(("Load", labels.join(", ")));
-    facts.extend(
-        report
-            .trace
-            .as_ref()
-            .map(|trace| ("Trace", trace_told(plan, trace))),
-    );
-    facts.extend(
-        report
-            .level_ends()
-            .map(|at| ("A level ends after", ends(at))),
-    );
-    facts.extend(
-        report
-            .session_ends()
-            .map(|at| ("The session ends after", ends(at))),
-    );
-    let unknown = || UNKNOWN.to_owned();
-    facts.push(("Prompts", report.prompts_told().unwrap_or_else(unknown)));
-    facts.push(("Answers", report.answers_told().unwrap_or_else(unknown)));
-    if plan.ignore_eos && report.knows(Unknown::IgnoreEos) {
-        facts.push(("End of text", "ignored".to_owned()));
-    }
-    if plan.turns > 1 && report.knows(Unknown::Turns) {
-        facts.push(("Turns", units::count(plan.turns.into())));
-    }
-    let warmups = report.warmups().map(|n| units::count(n.into()));
-    facts.push(("Warm-ups a level", warmups.unwrap_or_else(unknown)));
-    if !plan.ramp_up.is_zero() && report.knows(Unknown::RampUp) {
-        facts.push(("Ramp-up", units::write_duration(plan.ramp_up)));
-    }
-    facts.push((
-        "Time-out",
-        report
-            .time_out()
-            .map_or_else(unknown, units::write_duration),
-    ));
-    if !plan.objectives.is_empty() && report.knows(Unknown::Objectives) {
-        facts.push((
-            "Objectives",
-            plan.objectives
-                .to_string()
-                .replace('=', " ≤ ")
-                .replace(',', ", "),
-        ));
-    }
-    facts.extend(report.seed().map(|seed| ("Seed", seed.to_string())));
-    facts
-}
-
-/// The file with its span and unit.
-fn trace_told(plan: &Plan, trace: &TraceBrief) -> String {
-    match &plan.load {
-        Load::Trace { file, .. } => format!("{}: {}", file.display(), trace.told()),
-        _ => trace.told(),
-    }
-}
-
-fn ends(ends: &Ends) -> String {
-    let mut parts = Vec::new();
-    parts.extend(
-        ends.requests
-            .map(|n| counted(usize::try_from(n).unwrap_or(usize::MAX), "request")),
-    );
-    parts.extend(ends.after.map(units::write_duration));
-    parts.extend(
-        ends.error_share
-            .map(|share| format!("{} errors", units::percent(share))),
-    );
-    if parts.is_empty() {
-        "its last request".to_owned()
-    } else {
-        parts.join(", or ")
-    }
 }
 
 /// Where it was measured, and by what.

@@ -2,7 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::history::ExportFormat;
+use crate::domain::known::Unknown;
 use crate::domain::plan::{Field, Load};
+use crate::domain::plan_fields;
 use crate::domain::run::BenchReport;
 use crate::domain::stats::{P50, P99};
 use crate::export::sample;
@@ -42,10 +44,11 @@ fn read_well(bytes: &[u8]) -> Imported {
         // A load that the file does not say cannot be run again as it is.
         let open = matches!(report.plan.load, Load::Unknown | Load::Max { in_flight: 0 });
         let problems = report.plan.problems();
+        let of_load = |field| matches!(field, Field::Load | Field::Max);
         assert!(
             problems
                 .iter()
-                .all(|problem| open && problem.field == Field::Load),
+                .all(|problem| open && of_load(problem.field)),
             "{problems:?}"
         );
         assert!(
@@ -815,10 +818,7 @@ fn guidellm_06_has_its_load_and_never_its_key() {
     );
     assert_eq!(report.answers_told().as_deref(), Some("128 tokens at most"));
     assert_eq!(
-        report
-            .level_ends()
-            .and_then(|ends| ends.after)
-            .map(|time| time.as_secs()),
+        report.plan.level_ends.after.map(|time| time.as_secs()),
         Some(60)
     );
     let told = serde_json::to_string(report).expect("JSON") + &remarks(&imported);
@@ -947,10 +947,7 @@ fn vllms_old_file_keeps_its_metadata_and_its_date() {
     ];
     assert_eq!(report.plan.tags, tags);
     assert_eq!(report.started_at.to_string(), "2025-05-30T20:38:06Z");
-    assert_eq!(
-        report.level_ends().and_then(|ends| ends.requests),
-        Some(300)
-    );
+    assert_eq!(report.plan.level_ends.requests, Some(300));
     let told = remarks(&imported);
     assert!(
         told.contains("taken as UTC") && told.contains("from when a request left"),
@@ -1103,10 +1100,7 @@ fn no_writing_states_what_the_file_did_not() {
             );
             let again: BenchReport = serde_json::from_value(value).expect("our own report");
             assert_eq!(again.unknown, report.unknown);
-            assert_eq!(
-                (again.time_out(), again.warmups()),
-                (report.time_out(), report.warmups())
-            );
+            assert_eq!(plan_fields::facts(&again), plan_fields::facts(report));
             for text in all_writings(report) {
                 for invented in [
                     "600s",
@@ -1133,12 +1127,12 @@ fn an_import_of_an_earlier_batida_claims_nothing_that_it_invented() {
     let report: BenchReport = serde_json::from_value(value).expect("it opens");
     assert_eq!(
         (
-            report.time_out(),
+            report.knows(Unknown::Timeout),
             report.warmups(),
             report.prompts_told(),
             report.machine.told()
         ),
-        (None, None, None, None)
+        (false, None, None, None)
     );
-    assert!(report.knows(crate::domain::known::Unknown::StartedAt));
+    assert!(report.knows(Unknown::StartedAt));
 }

@@ -157,7 +157,7 @@ impl ChunkTally {
             && record.chunks > 0
         {
             self.tokens = self.tokens.saturating_add(n);
-            self.chunks += record.chunks;
+            self.chunks = self.chunks.saturating_add(record.chunks);
         }
         self.gaps += record.gaps_us.len() as u64;
         self.zero_gaps += record.gaps_us.iter().filter(|gap| **gap == 0).count() as u64;

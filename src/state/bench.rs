@@ -10,13 +10,13 @@ use std::time::Duration;
 use super::State;
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
-use crate::domain::plan::{Arrivals, Ends, Load, Plan};
+use crate::domain::plan::{Arrivals, Ends, Field, Load, Plan};
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::settings::BenchForms;
 use crate::metrics::compare::Comparison;
 use crate::protocol::{Command, JobId};
 
-pub use self::form::{Form, LoadKind, Read, Spot};
+pub use self::form::{Form, LoadKind, Read};
 pub use self::session::{Dots, Rates, Session, Standing};
 
 /// What the Benchmark page knows.
@@ -68,7 +68,11 @@ impl State {
     pub fn remember_form(&mut self, out: &mut Vec<Command>) {
         let read = self.bench_form().read();
         // A plan without a model is worth remembering, too.
-        if read.problems.iter().any(|(spot, _)| *spot != Spot::Targets) {
+        if read
+            .problems
+            .iter()
+            .any(|(field, _)| *field != Field::Model)
+        {
             return;
         }
         let forms = self.bench_forms();
@@ -317,56 +321,69 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn the_form_of_any_plan_reads_as_that_plan(plan in crate::domain::plan_fields::samples::plans()) {
+            proptest::prop_assert_eq!(Form::of(&plan).read().plan, plan);
+        }
+    }
+
+    #[test]
+    fn a_bare_number_has_the_unit_of_its_field() {
+        let mut form = Form::of(&sound());
+        *form.text_mut(Field::SessionTime) = " 90 ".to_owned();
+        *form.text_mut(Field::SessionErrors) = "1".to_owned();
+        let ends = form.read().plan.session_ends;
+        assert_eq!(
+            (ends.after, ends.error_share),
+            (Some(Duration::from_secs(90)), Some(0.01))
+        );
+    }
+
     #[test]
     fn what_is_wrong_stands_at_its_field() {
-        let check = |change: fn(&mut Form), spot: Spot, word: &str| {
+        #[track_caller]
+        fn check(change: impl Fn(&mut Form), field: Field, word: &str) {
             let mut form = Form::of(&sound());
             change(&mut form);
             let read = form.read();
             let told = read
-                .problem(spot)
-                .unwrap_or_else(|| panic!("{spot:?}: {:?}", read.problems));
+                .problem(field)
+                .unwrap_or_else(|| panic!("{field:?}: {:?}", read.problems));
             assert!(told.contains(word), "{told}");
             assert_eq!(read.problems.len(), 1, "{:?}", read.problems);
-        };
+        }
         check(
             |form| form.targets.clear(),
-            Spot::Targets,
+            Field::Model,
             "at least one model",
         );
-        check(|form| form.sweep = "1, x".to_owned(), Spot::Load, "\"x\"");
-        check(|form| form.sweep = "0".to_owned(), Spot::Load, "20,000");
+        for (field, text, word) in [
+            (Field::Sweep, "1, x", "\"x\""),
+            (Field::Sweep, "0", "20,000"),
+            (Field::InputTokens, "1-", "500-1500"),
+            (Field::PrefixTokens, "300", "shorter"),
+            (Field::LevelRequests, "0", "At least one"),
+            (Field::SessionErrors, "200 %", "100 %"),
+            (Field::SessionErrors, "200", "100 %"),
+            (Field::Goodput, "ttft", "ttft=500ms"),
+            (Field::Timeout, "", "time"),
+        ] {
+            let change = |form: &mut Form| *form.text_mut(field) = text.to_owned();
+            check(change, field, word);
+        }
+        let rate = |text: &'static str, field| {
+            move |form: &mut Form| {
+                form.kind = LoadKind::Rate;
+                *form.text_mut(field) = text.to_owned();
+            }
+        };
         check(
-            |form| form.input_tokens = "1-".to_owned(),
-            Spot::Input,
-            "500-1500",
-        );
-        check(
-            |form| form.prefix_tokens = "300".to_owned(),
-            Spot::Prefix,
-            "shorter",
-        );
-        check(
-            |form| form.requests = "0".to_owned(),
-            Spot::Requests,
-            "At least one",
-        );
-        check(
-            |form| form.stop_errors = "200 %".to_owned(),
-            Spot::StopErrors,
-            "100 %",
-        );
-        check(
-            |form| form.goodput = "ttft".to_owned(),
-            Spot::Goodput,
-            "ttft=500ms",
-        );
-        check(|form| form.timeout = String::new(), Spot::Timeout, "time");
-        check(
-            |form| (form.kind, form.cap) = (LoadKind::Rate, "0".to_owned()),
-            Spot::Cap,
+            rate("0", Field::MaxInFlight),
+            Field::MaxInFlight,
             "nothing is sent",
         );
+        check(rate("fast", Field::Rate), Field::Rate, "\"fast\"");
     }
 
     #[test]

@@ -59,10 +59,10 @@ fn main() {
     save_both(&mut window, "side-by-side");
 
     window.click("Benchmark");
-    window.type_into("Clients of each level", "1, 4, 16, 64");
-    window.type_into("Requests/level", "64");
+    window.type_into("Concurrent clients per level", "1, 4, 16, 64");
+    window.type_into("Requests per level", "64");
     window.type_into("Output tokens", "24");
-    window.type_into("Goodput objective", "ttft=170ms, itl=15ms");
+    window.type_into("Goodput objectives", "ttft=170ms, itl=15ms");
     window.click("Run benchmark");
     let deadline = Instant::now() + PATIENCE * 4;
     while !window.has_button("Run benchmark") {

@@ -137,7 +137,7 @@ fn help_tells_what_there_is() {
                 "--config",
                 "--json",
                 "SAMBANOVA_API_KEY",
-                "Exit codes: 0 done, 1 it failed, 2 wrong usage",
+                "Exit codes: 0 done, 1 failed, 2 wrong usage",
                 "Examples:",
             ][..],
         ),
@@ -175,9 +175,9 @@ fn help_tells_what_there_is() {
                 "--quiet",
                 "standard input",
                 "TTFT",
-                "latency",
+                "Latency",
                 "standard error",
-                "only what is given is sent",
+                "sent only when set",
             ],
         ),
         (
@@ -222,9 +222,12 @@ fn wrong_usage_is_told_with_code_2() {
         (&["chat"], "PROMPT"),
         (
             &["chat", "--demo", "Hi", "--temperature", "3"],
-            "it goes from 0 to 2",
+            "use a number from 0 to 2",
         ),
-        (&["chat", "--demo", "Hi", "--top-p", "x"], "is no number"),
+        (
+            &["chat", "--demo", "Hi", "--top-p", "x"],
+            "is not a valid number",
+        ),
         (&["chat", "--demo", "Hi", "--max-tokens", "0"], "max-tokens"),
         (&["chat", "--demo", "Hi", "--top-k", "101"], "1..=100"),
         (

@@ -94,7 +94,7 @@ fn an_empty_history_says_how_it_fills() {
     let home = Home::new();
     let said = home.well(&["list"]);
     assert!(
-        said.out.is_empty() && said.err.contains("Nothing is kept yet"),
+        said.out.is_empty() && said.err.contains("The history is empty"),
         "{said:?}"
     );
     assert_eq!(home.sessions(), [] as [Value; 0]);
@@ -151,7 +151,7 @@ fn a_benchmark_is_listed_shown_and_taken_along() {
     ] {
         let said = home.well(&["list", filter, value]);
         assert!(
-            said.out.is_empty() && said.err.contains("No session is like that"),
+            said.out.is_empty() && said.err.contains("No session matches"),
             "{filter}: {said:?}"
         );
     }

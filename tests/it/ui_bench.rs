@@ -22,8 +22,8 @@ fn what_is_wrong_is_said_as_it_is_typed() {
             .accesskit_node()
             .is_disabled()
     );
-    window.type_into("Clients of each level", "1, two");
-    window.see("\"two\" is no such number");
+    window.type_into("Concurrent clients per level", "1, two");
+    window.see("\"two\" is not a valid number");
     assert!(
         window
             .button("Run benchmark")
@@ -31,25 +31,28 @@ fn what_is_wrong_is_said_as_it_is_typed() {
             .is_disabled()
     );
     assert_eq!(
-        window.field("Clients of each level").value().as_deref(),
+        window
+            .field("Concurrent clients per level")
+            .value()
+            .as_deref(),
         Some("1, two"),
         "it stays as typed"
     );
-    window.type_into("Clients of each level", "1, 2");
+    window.type_into("Concurrent clients per level", "1, 2");
     window.until("it is sound again", |window| {
-        !window.shows("is no such number")
+        !window.shows("is not a valid number")
     });
-    window.type_into("Goodput objective", "ttft=500ms, itl=15ms");
+    window.type_into("Goodput objectives", "ttft=500ms, itl=15ms");
     window.see("TTFT ≤ 500 ms · ITL ≤ 15 ms");
-    window.type_into("Requests/level", "0");
+    window.type_into("Requests per level", "0");
     window.see("At least one request");
 }
 
 #[test]
 fn the_form_runs_what_it_says_and_is_remembered() {
     let mut window = on_benchmark();
-    window.type_into("Clients of each level", "3, 6");
-    window.type_into("Requests/level", "20");
+    window.type_into("Concurrent clients per level", "3, 6");
+    window.type_into("Requests per level", "20");
     window.open_picker("Models");
     window.until("the list is open", |window| {
         window.has_button("gpt-oss-120b")
@@ -91,8 +94,8 @@ fn the_form_runs_what_it_says_and_is_remembered() {
 #[test]
 fn a_session_runs_on_the_demo_from_the_click_to_the_report() {
     let mut window = on_benchmark();
-    window.type_into("Clients of each level", "2, 4");
-    window.type_into("Requests/level", "6");
+    window.type_into("Concurrent clients per level", "2, 4");
+    window.type_into("Requests per level", "6");
     window.type_into("Output tokens", "8");
     window.click("Run benchmark");
     window.until("it runs", |window| window.has_button("Stop"));
@@ -115,7 +118,7 @@ fn a_session_runs_on_the_demo_from_the_click_to_the_report() {
 #[test]
 fn a_session_is_stopped_with_what_it_has() {
     let mut window = on_benchmark();
-    window.type_into("Requests/level", "5000");
+    window.type_into("Requests per level", "5000");
     window.type_into("Output tokens", "8");
     window.click("Run benchmark");
     let deadline = std::time::Instant::now() + PATIENCE;
@@ -147,7 +150,7 @@ fn presets_are_kept_taken_and_deleted() {
     let mut window = on_benchmark();
     window.pick("Preset", "Steady rate");
     window.see("Load: Rate");
-    window.type_into("Requests per second, a level each", "7");
+    window.type_into("Requests per second", "7");
     window.see("Preset: Custom");
     window.click("Save as…");
     window.type_into("Preset's name", "Mine");
@@ -157,10 +160,7 @@ fn presets_are_kept_taken_and_deleted() {
     window.see("Load: Fixed concurrency");
     window.pick("Preset", "Mine");
     assert_eq!(
-        window
-            .field("Requests per second, a level each")
-            .value()
-            .as_deref(),
+        window.field("Requests per second").value().as_deref(),
         Some("7")
     );
     window.click("Delete");

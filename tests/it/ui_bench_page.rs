@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use batida::domain::command_line;
 use batida::domain::environment::Environment;
 use batida::domain::figures::COLUMNS;
-use batida::domain::plan::Target;
+use batida::domain::plan::{Field, Target};
 use batida::domain::run::LevelReport;
 use batida::domain::settings::Settings;
 use batida::domain::stats::{P50, P95, P99};
@@ -176,7 +176,7 @@ fn a_picture_that_could_not_be_taken_is_told_and_the_button_comes_back() {
 #[test]
 fn the_form_is_copied_as_the_command_that_does_the_same() {
     let mut page = Page::new();
-    page.state_mut().state.bench_form().sweep = "1, 4".to_owned();
+    *page.state_mut().state.bench_form().text_mut(Field::Sweep) = "1, 4".to_owned();
     page.click("Copy as command");
     let Some(Command::Copy { what, text }) = page.asked() else {
         panic!("it is copied")
@@ -191,7 +191,7 @@ fn the_form_is_copied_as_the_command_that_does_the_same() {
         "{text}"
     );
     assert!(!text.contains("--seed"), "each run draws its own: {text}");
-    page.state_mut().state.bench_form().seed = "7".to_owned();
+    *page.state_mut().state.bench_form().text_mut(Field::Seed) = "7".to_owned();
     page.click("Copy as command");
     let Some(Command::Copy { text, .. }) = page.asked() else {
         panic!("it is copied")

@@ -51,7 +51,7 @@ fn a_click_on_a_head_sorts_and_another_turns_it_round() {
     page.until("the fastest is first", |page| {
         ttft(page, 0) < 85.0 && ttft(page, 0) <= ttft(page, 1)
     });
-    assert_eq!(page.state().state.history.filter.sort, SortBy::Ttft);
+    assert_eq!(page.state().state.history.filter.query.sort, SortBy::Ttft);
 }
 
 #[test]
@@ -445,8 +445,8 @@ fn run_bench(window: &mut Window) {
 #[test]
 fn what_was_run_is_found_opened_compared_and_held_against_the_baseline() {
     let mut window = on_benchmark();
-    window.type_into("Clients of each level", "1, 2");
-    window.type_into("Requests/level", "6");
+    window.type_into("Concurrent clients per level", "1, 2");
+    window.type_into("Requests per level", "6");
     window.type_into("Output tokens", "8");
     run_bench(&mut window);
     window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
@@ -461,7 +461,10 @@ fn what_was_run_is_found_opened_compared_and_held_against_the_baseline() {
     window.click("Run again");
     window.see("Load a deployed model");
     assert_eq!(
-        window.field("Clients of each level").value().as_deref(),
+        window
+            .field("Concurrent clients per level")
+            .value()
+            .as_deref(),
         Some("1, 2")
     );
     run_bench(&mut window);

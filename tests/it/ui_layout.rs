@@ -225,8 +225,8 @@ fn home_fits() {
 fn the_benchmark_fits() {
     let mut window = on_benchmark();
     check(&mut window, "Benchmark, empty");
-    window.type_into("Clients of each level", "1, two");
-    window.type_into("Requests/level", "0");
+    window.type_into("Concurrent clients per level", "1, two");
+    window.type_into("Requests per level", "0");
     check(&mut window, "Benchmark, problems");
     window.open_picker("Models");
     check(&mut window, "Benchmark, models");

@@ -14,6 +14,7 @@ use self::charts::Group;
 use super::{Exported, words};
 use crate::domain::figures::{self, Better, Column, Metric};
 use crate::domain::history::{SessionBody, SessionRow, Traces};
+use crate::domain::plan_fields;
 use crate::domain::printable::{cut, printable};
 use crate::domain::run::{BenchReport, INTERVALS, LevelReport, ServerSide};
 use crate::domain::units::{self, ABSENT, count, short};
@@ -126,7 +127,7 @@ fn bench(out: &mut String, id: &str, row: &SessionRow, report: &BenchReport, tra
     }
     said(out, report);
     out.push_str("<h2>What was asked, and where</h2>\n<div class=\"columns\">\n");
-    facts(out, "Plan", &words::plan(report));
+    facts(out, "Plan", &plan_fields::facts(report));
     facts(out, "Surroundings", &words::surroundings(report));
     out.push_str("</div>\n</section>\n");
 }
@@ -331,10 +332,15 @@ fn said(out: &mut String, report: &BenchReport) {
     out.push_str("</ul>\n");
 }
 
-fn facts(out: &mut String, title: &str, facts: &[words::Fact]) {
+fn facts<T: AsRef<str>>(out: &mut String, title: &str, facts: &[(T, String)]) {
     let _ = write!(out, "<div class=\"card\"><h3>{}</h3><dl>", escape(title));
     for (name, value) in facts {
-        let _ = write!(out, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(value));
+        let _ = write!(
+            out,
+            "<dt>{}</dt><dd>{}</dd>",
+            escape(name.as_ref()),
+            escape(value)
+        );
     }
     out.push_str("</dl></div>\n");
 }

@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use self::figures::{Evidence, FIGURES, Figure, PEAK, Sampled};
 use self::levels::Match;
 pub use self::words::{change_text, interval_text, value_text, verdict_text};
+use crate::domain::plan::Field;
 use crate::domain::run::BenchReport;
 
 /// Sessions at most.
@@ -86,7 +87,7 @@ pub fn compare(sides: &[Side], least_change: f64) -> Comparison {
     };
     let alike = Alike {
         tokens: !differs(plans::TOKENS_FROM),
-        objectives: !differs(plans::OBJECTIVES),
+        objectives: !differs(Field::Goodput.spec().title),
     };
     let open = matches
         .iter()

@@ -3,22 +3,17 @@
 //! Seeds, tags and dates are no differences. Grave is what makes the same figure another thing: other prompts,
 //! other lengths, another kind of load, tokens counted by somebody else.
 
-use std::time::Duration;
-
 use super::bootstrap::DRAWS;
 use super::levels::Match;
 use super::{Alike, Difference, LevelValues, Side};
-use crate::domain::conversation::Params;
 use crate::domain::environment::Environment;
 use crate::domain::known::{TraceBrief, UNKNOWN, Unknown};
-use crate::domain::plan::{Arrivals, Ends, Load, Plan, Prompts};
+use crate::domain::plan_fields::{Compare, FIELDS};
 use crate::domain::run::{BenchReport, LevelReport, SessionEnd, Stats, Surroundings};
-use crate::domain::units::{ABSENT, count, percent, whole_percent, write_duration};
+use crate::domain::units::{ABSENT, count, whole_percent};
 
 /// Who counted the tokens.
 pub(super) const TOKENS_FROM: &str = "tokens from";
-/// What a request must meet.
-pub(super) const OBJECTIVES: &str = "objectives";
 /// Answers, or prompts, whose mean length differs by more are told.
 const LENGTHS_TELL: f64 = 0.05;
 /// A larger share of the prompts' tokens from a cache, as a share.
@@ -26,8 +21,8 @@ const CACHED_TELL: f64 = 0.05;
 
 type Say = fn(&BenchReport) -> String;
 
-/// What can be read off a report, and whether it is grave.
-const FIELDS: &[(&str, bool, Say)] = &[
+/// What a report says beside its plan, and whether a difference makes the figures incomparable.
+const AROUND: &[(&str, bool, Say)] = &[
     ("deployments", false, |r| {
         list(
             r.plan
@@ -36,85 +31,8 @@ const FIELDS: &[(&str, bool, Say)] = &[
                 .map(|t| t.deployment.as_deref().unwrap_or(ABSENT)),
         )
     }),
-    ("load", true, |r| load(&r.plan.load)),
-    ("levels", false, |r| {
-        list(r.plan.load.levels().iter().map(|level| level.label()))
-    }),
     ("trace", true, |r| {
         or_absent(r.trace.as_ref().map(TraceBrief::told))
-    }),
-    ("level ends", false, |r| {
-        known(r, Unknown::LevelEnds, |plan| ends(&plan.level_ends))
-    }),
-    ("session ends", false, |r| {
-        known(r, Unknown::SessionEnds, |plan| ends(&plan.session_ends))
-    }),
-    ("warm-up", false, |r| {
-        known(r, Unknown::Warmup, |plan| plan.warmup.to_string())
-    }),
-    ("ramp-up", false, |r| {
-        known(r, Unknown::RampUp, |plan| time(plan.ramp_up))
-    }),
-    ("prompts", true, |r| {
-        known(r, Unknown::Prompts, |plan| match &plan.prompts {
-            Prompts::Synthetic { .. } => "synthetic".to_owned(),
-            Prompts::File(file) => file.display().to_string(),
-        })
-    }),
-    ("prompt tokens", true, |r| {
-        known(r, Unknown::Prompts, |plan| match &plan.prompts {
-            Prompts::Synthetic { input_tokens, .. } => input_tokens.to_string(),
-            Prompts::File(_) => absent(),
-        })
-    }),
-    ("shared prefix", true, |r| {
-        known(r, Unknown::Prompts, |plan| match &plan.prompts {
-            Prompts::Synthetic { prefix_tokens, .. } => prefix_tokens.to_string(),
-            Prompts::File(_) => absent(),
-        })
-    }),
-    ("turns", true, |r| {
-        known(r, Unknown::Turns, |plan| plan.turns.to_string())
-    }),
-    ("output tokens", true, |r| {
-        known(r, Unknown::OutputTokens, |plan| {
-            or_absent(plan.output_tokens)
-        })
-    }),
-    ("ignore_eos", true, |r| {
-        known(r, Unknown::IgnoreEos, |plan| on_off(plan.ignore_eos))
-    }),
-    ("temperature", false, |r| {
-        params(r, |params| or_absent(params.temperature))
-    }),
-    ("top_p", false, |r| {
-        params(r, |params| or_absent(params.top_p))
-    }),
-    ("top_k", false, |r| {
-        params(r, |params| or_absent(params.top_k))
-    }),
-    ("stop", true, |r| {
-        params(r, |params| {
-            list(params.stop.iter().map(|stop| format!("{stop:?}")))
-        })
-    }),
-    ("reasoning effort", true, |r| {
-        params(r, |params| {
-            or_absent(params.reasoning_effort.map(|effort| effort.as_str()))
-        })
-    }),
-    ("thinking", true, |r| {
-        params(r, |params| params.thinking.map_or_else(absent, on_off))
-    }),
-    ("time-out", false, |r| {
-        known(r, Unknown::Timeout, |plan| time(plan.timeout))
-    }),
-    (OBJECTIVES, false, |r| {
-        known(r, Unknown::Objectives, |plan| {
-            Some(plan.objectives.to_string())
-                .filter(|t| !t.is_empty())
-                .unwrap_or_else(absent)
-        })
     }),
     ("environment", false, |r| r.environment.clone()),
     ("API", false, api),
@@ -165,19 +83,55 @@ pub(super) fn differences(sides: &[Side], matches: &[Match<'_>]) -> Vec<Differen
         renamed,
         of(&|r| list(r.plan.targets.iter().map(|target| target.model.as_str()))),
     );
-    // What one side does not know is no difference that is known: these are told together.
-    let mut unknown: Vec<Vec<&str>> = vec![Vec::new(); sides.len()];
-    for (what, grave, read) in FIELDS {
-        let values: Vec<String> = of(read);
-        let knows_not = |value: &String| value == UNKNOWN;
-        if values.iter().any(knows_not) {
-            let missing = unknown
-                .iter_mut()
-                .zip(&values)
-                .filter(|(_, value)| knows_not(value));
-            missing.for_each(|(names, _)| names.push(what));
-        } else {
-            say(what, *grave, values);
+    // A value that one side does not know is not known to differ: these are listed together.
+    let mut unknown: Vec<Vec<String>> = vec![Vec::new(); sides.len()];
+    let mut not_known = |what: &str, lacks: &dyn Fn(&BenchReport) -> bool| {
+        let lacks: Vec<bool> = sides.iter().map(|side| lacks(&side.report)).collect();
+        for (names, _) in unknown
+            .iter_mut()
+            .zip(&lacks)
+            .filter(|(names, lacks)| **lacks && names.iter().all(|name| name != what))
+        {
+            names.push(what.to_owned());
+        }
+        lacks.contains(&true)
+    };
+    for spec in FIELDS.iter().filter(|spec| spec.compare != Compare::Skip) {
+        let part = spec
+            .part
+            .map_or_else(|| spec.title.to_owned(), Unknown::name);
+        let lacks = |r: &BenchReport| {
+            let knows = spec.part.is_none_or(|part| r.knows(part));
+            !knows || spec.words(&r.plan).is_some_and(|words| words == UNKNOWN)
+        };
+        if not_known(&part, &lacks) {
+            continue;
+        }
+        let words: Vec<Option<String>> = sides
+            .iter()
+            .map(|side| spec.words(&side.report.plan))
+            .collect();
+        // Plans of different kinds have different fields; the kinds are compared by themselves.
+        let mut apply = words.iter().flatten();
+        if apply
+            .next()
+            .is_some_and(|first| apply.any(|other| other != first))
+        {
+            let shown = |words: Option<String>| {
+                words
+                    .filter(|words| !words.is_empty())
+                    .unwrap_or_else(absent)
+            };
+            say(
+                spec.title,
+                spec.compare == Compare::Warn,
+                words.into_iter().map(shown).collect(),
+            );
+        }
+    }
+    for (what, grave, read) in AROUND {
+        if !not_known(what, &|r| read(r) == UNKNOWN) {
+            say(what, *grave, of(read));
         }
     }
     say(
@@ -368,77 +322,6 @@ fn around(report: &BenchReport, read: impl Fn(&Surroundings) -> Option<String>) 
         .as_ref()
         .and_then(read)
         .unwrap_or_else(absent)
-}
-
-/// What a plan says, where that is known at all.
-fn known(report: &BenchReport, part: Unknown, say: impl Fn(&Plan) -> String) -> String {
-    if report.knows(part) {
-        say(&report.plan)
-    } else {
-        UNKNOWN.to_owned()
-    }
-}
-
-fn params(report: &BenchReport, say: impl Fn(&Params) -> String) -> String {
-    known(report, Unknown::Params, |plan| say(&plan.params))
-}
-
-fn on_off(on: bool) -> String {
-    if on { "on" } else { "off" }.to_owned()
-}
-
-fn time(time: Duration) -> String {
-    if time.is_zero() {
-        "0s".to_owned()
-    } else {
-        write_duration(time)
-    }
-}
-
-fn load(load: &Load) -> String {
-    let cap = |most: Option<u32>| {
-        most.map(|n| format!(", {n} in flight at most"))
-            .unwrap_or_default()
-    };
-    match load {
-        Load::Concurrency(_) => "clients".to_owned(),
-        Load::Rate {
-            arrivals,
-            most_in_flight,
-            ..
-        } => {
-            let arrivals = match arrivals {
-                Arrivals::Constant => "constant",
-                Arrivals::Poisson => "Poisson",
-            };
-            format!("rate, {arrivals}{}", cap(*most_in_flight))
-        }
-        Load::Max { in_flight } => {
-            format!(
-                "as fast as it goes{}",
-                cap(Some(*in_flight).filter(|n| *n > 0))
-            )
-        }
-        Load::Trace {
-            file,
-            most_in_flight,
-            ..
-        } => {
-            format!("trace {}{}", file.display(), cap(*most_in_flight))
-        }
-        Load::Unknown => UNKNOWN.to_owned(),
-    }
-}
-
-fn ends(ends: &Ends) -> String {
-    let mut parts = Vec::new();
-    parts.extend(ends.requests.map(|n| format!("{} requests", count(n))));
-    parts.extend(ends.after.map(time));
-    parts.extend(
-        ends.error_share
-            .map(|share| format!("{} errors", percent(share))),
-    );
-    some_list(parts.into_iter()).unwrap_or_else(absent)
 }
 
 fn tokens_from(levels: &[&LevelReport]) -> String {

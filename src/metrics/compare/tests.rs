@@ -7,6 +7,7 @@ use super::bootstrap::{Gaps, Values, change, draws};
 use super::*;
 use crate::domain::figures;
 use crate::domain::plan::{Lengths, LevelLoad, Load, Objectives, Plan, Prompts, Target};
+use crate::domain::plan_fields::{Compare, FIELDS, samples};
 use crate::domain::random::Random;
 use crate::domain::run::{
     BenchReport, Concurrency, Goodput, LevelEnd, LevelReport, Limits, Machine, Rate, Requests,
@@ -680,7 +681,7 @@ fn what_breaks_like_with_like_is_grave() {
     };
     assert_eq!(
         with(&|r| r.plan.prompts = longer.clone()),
-        is("prompt tokens", true)
+        is("input tokens", true)
     );
     assert_eq!(with(&|r| r.plan.turns = 3), is("turns", true));
     assert_eq!(
@@ -709,7 +710,7 @@ fn what_breaks_like_with_like_is_grave() {
     );
     assert_eq!(
         with(&|r| r.plan.load = Load::Concurrency(vec![4])),
-        is("levels", false)
+        is("concurrent clients", false)
     );
     assert_eq!(
         with(&|r| r.api = "http://127.0.0.1:1".to_owned()),
@@ -721,6 +722,33 @@ fn what_breaks_like_with_like_is_grave() {
         r.started_at = jiff::Timestamp::MAX;
     });
     assert_eq!(nothing, []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_field_that_differs_is_listed(a in samples::plans(), b in samples::plans()) {
+        let with = |plan: &Plan| {
+            let mut side = report_only(one("a", 3, 1.0, 1));
+            side.report.plan = plan.clone();
+            side
+        };
+        let found = compare(&[with(&a), with(&b)], 0.03);
+        let [a, b] = [&a, &b].map(|plan| serde_json::to_value(plan).expect("it is JSON"));
+        for spec in FIELDS.iter().filter(|spec| spec.compare != Compare::Skip) {
+            for (key, ..) in spec.keys.iter().filter(|(key, ..)| *key != "params") {
+                let key = format!("/{}", key.replace('.', "/"));
+                // Where only one side has the key, the kinds of load or of prompts differ.
+                let (Some(a), Some(b)) = (a.pointer(&key), b.pointer(&key)) else { continue };
+                let listed = found.differences.iter().any(|difference| difference.what == spec.title);
+                prop_assert!(listed || a == b, "{} differs: {:?}", spec.title, found.differences);
+            }
+        }
+        let grave = found.differences.iter().any(|difference| difference.what == "load" && difference.grave);
+        let kinds = [&a["load"], &b["load"]].map(|load| load.as_object().and_then(|load| load.keys().next()));
+        prop_assert_eq!(grave, kinds[0] != kinds[1]);
+    }
 }
 
 #[test]

@@ -1,52 +1,25 @@
 //! A plan as it is typed: texts in fields, what is wrong with each, and the plan they say.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use crate::domain::plan::{
-    Arrivals, Ends, Field, Lengths, Load, Objectives, Plan, Prompts, Target, TimeUnit,
-};
-use crate::domain::units::{checked_seconds, read_duration, write_duration};
+use crate::domain::plan::{Arrivals, Field, Load, Plan, Prompts, Target};
+use crate::domain::plan_fields::{FIELDS, sentence};
 
 /// A plan as it is being typed.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
-    missing_docs,
-    reason = "named as the plan's fields; texts as they are typed"
-)]
 pub struct Form {
+    /// What is loaded.
     pub targets: Vec<Target>,
+    /// Which of the fields of a load are shown.
     pub kind: LoadKind,
-    pub concurrency: String,
-    pub sweep: String,
-    pub rates: String,
-    pub poisson: bool,
-    /// The most in flight of a rate or a trace; empty for no cap.
-    pub cap: String,
-    pub in_flight: String,
-    pub trace: String,
-    /// The unit of the trace's times; `None` reads it off the file.
-    pub trace_unit: Option<TimeUnit>,
+    /// Whether prompts come from a file.
     pub from_file: bool,
-    pub input_tokens: String,
-    pub prefix_tokens: String,
-    pub prompts: String,
-    pub output_tokens: String,
-    pub ignore_eos: bool,
-    pub turns: String,
-    pub requests: String,
-    pub level_time: String,
-    pub warmup: String,
-    pub ramp_up: String,
-    pub stop_time: String,
-    /// In percent.
-    pub stop_errors: String,
-    pub timeout: String,
-    pub goodput: String,
-    /// Empty for another each time.
-    pub seed: String,
+    /// With commas between them.
     pub tags: String,
-    /// What the form does not show and must not lose.
+    /// As they are typed.
+    texts: HashMap<Field, String>,
+    /// The plan that the form began with: it has what the form does not show.
     rest: Plan,
 }
 
@@ -71,9 +44,39 @@ impl LoadKind {
         (Self::Fixed, "Fixed concurrency"),
         (Self::Sweep, "Concurrency sweep"),
         (Self::Rate, "Rate"),
-        (Self::Max, "As fast as it goes"),
+        (Self::Max, "As fast as possible"),
         (Self::Trace, "Trace file"),
     ];
+
+    /// The kind of a load; `None` of one that an import does not say.
+    fn of(load: &Load) -> Option<Self> {
+        match load {
+            Load::Concurrency(clients) if clients.len() == 1 => Some(Self::Fixed),
+            Load::Concurrency(_) => Some(Self::Sweep),
+            Load::Rate { .. } => Some(Self::Rate),
+            Load::Max { .. } => Some(Self::Max),
+            Load::Trace { .. } => Some(Self::Trace),
+            Load::Unknown => None,
+        }
+    }
+
+    /// A load of this kind before anything is typed.
+    fn blank(self) -> Load {
+        match self {
+            Self::Fixed | Self::Sweep => Load::Concurrency(Vec::new()),
+            Self::Rate => Load::Rate {
+                per_sec: Vec::new(),
+                arrivals: Arrivals::Constant,
+                most_in_flight: None,
+            },
+            Self::Max => Load::Max { in_flight: 1 },
+            Self::Trace => Load::Trace {
+                file: PathBuf::new(),
+                most_in_flight: None,
+                unit: None,
+            },
+        }
+    }
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -84,59 +87,21 @@ impl LoadKind {
     }
 }
 
-/// A field of the form, for what is wrong with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named as the form's fields")]
-pub enum Spot {
-    Targets,
-    Load,
-    Cap,
-    Input,
-    Prefix,
-    Prompts,
-    Output,
-    Turns,
-    Requests,
-    LevelTime,
-    Warmup,
-    RampUp,
-    StopTime,
-    StopErrors,
-    Timeout,
-    Goodput,
-    Seed,
-}
-
-impl Spot {
-    /// Whether the field is among those that are folded away.
-    pub fn is_rare(self) -> bool {
-        matches!(
-            self,
-            Self::Prefix
-                | Self::Turns
-                | Self::LevelTime
-                | Self::RampUp
-                | Self::Timeout
-                | Self::Seed
-        )
-    }
-}
-
 /// What a form says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Read {
-    /// The plan; where something is wrong, the default stands in.
+    /// The plan; a field that cannot be read is as it was.
     pub plan: Plan,
     /// What is wrong, and where.
-    pub problems: Vec<(Spot, String)>,
+    pub problems: Vec<(Field, String)>,
 }
 
 impl Read {
     /// What is wrong with one field.
-    pub fn problem(&self, spot: Spot) -> Option<&str> {
+    pub fn problem(&self, field: Field) -> Option<&str> {
         self.problems
             .iter()
-            .find(|(at, _)| *at == spot)
+            .find(|(at, _)| *at == field)
             .map(|(_, text)| text.as_str())
     }
 }
@@ -144,104 +109,36 @@ impl Read {
 impl Form {
     /// The form that says what `plan` says.
     pub fn of(plan: &Plan) -> Self {
-        let text = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
-        let time = |time: Option<Duration>| time.map(write_duration).unwrap_or_default();
         let mut form = Self {
             targets: plan.targets.clone(),
-            kind: LoadKind::Fixed,
-            concurrency: "16".to_owned(),
-            sweep: "1, 2, 4, 8, 16".to_owned(),
-            rates: "2".to_owned(),
-            poisson: true,
-            cap: String::new(),
-            in_flight: "64".to_owned(),
-            trace: String::new(),
-            trace_unit: None,
-            from_file: false,
-            input_tokens: "256".to_owned(),
-            prefix_tokens: "0".to_owned(),
-            prompts: String::new(),
-            output_tokens: plan
-                .output_tokens
-                .map(|lengths| lengths.to_string())
-                .unwrap_or_default(),
-            ignore_eos: plan.ignore_eos,
-            turns: plan.turns.to_string(),
-            requests: text(plan.level_ends.requests),
-            level_time: time(plan.level_ends.after),
-            warmup: plan.warmup.to_string(),
-            ramp_up: if plan.ramp_up.is_zero() {
-                String::new()
-            } else {
-                write_duration(plan.ramp_up)
-            },
-            stop_time: time(plan.session_ends.after),
-            stop_errors: plan
-                .session_ends
-                .error_share
-                .map(percent)
-                .unwrap_or_default(),
-            timeout: write_duration(plan.timeout),
-            goodput: plan.objectives.to_string(),
-            seed: text(plan.seed),
+            kind: LoadKind::of(&plan.load).unwrap_or(LoadKind::Fixed),
+            from_file: matches!(plan.prompts, Prompts::File(_)),
             tags: plan.tags.join(", "),
+            texts: HashMap::new(),
             rest: plan.clone(),
         };
-        form.set_load(&plan.load);
-        match &plan.prompts {
-            Prompts::Synthetic {
-                input_tokens,
-                prefix_tokens,
-            } => {
-                form.input_tokens = input_tokens.to_string();
-                form.prefix_tokens = prefix_tokens.to_string();
-            }
-            Prompts::File(file) => {
-                form.from_file = true;
-                form.prompts = file.display().to_string();
-            }
+        for spec in FIELDS.iter().filter(|spec| spec.set.is_some()) {
+            let text = spec.words(plan).unwrap_or_else(|| spec.start.to_owned());
+            form.texts.insert(spec.field, text);
+        }
+        if form.kind == LoadKind::Sweep {
+            let levels = form.texts.insert(
+                Field::Concurrency,
+                Field::Concurrency.spec().start.to_owned(),
+            );
+            form.texts.insert(Field::Sweep, levels.unwrap_or_default());
         }
         form
     }
 
-    fn set_load(&mut self, load: &Load) {
-        let cap = |most: &Option<u32>| most.map(|most| most.to_string()).unwrap_or_default();
-        match load {
-            Load::Concurrency(clients) if clients.len() == 1 => {
-                self.kind = LoadKind::Fixed;
-                self.concurrency = list(clients);
-            }
-            Load::Concurrency(clients) => {
-                self.kind = LoadKind::Sweep;
-                self.sweep = list(clients);
-            }
-            Load::Rate {
-                per_sec,
-                arrivals,
-                most_in_flight,
-            } => {
-                self.kind = LoadKind::Rate;
-                self.rates = list(per_sec);
-                self.poisson = *arrivals == Arrivals::Poisson;
-                self.cap = cap(most_in_flight);
-            }
-            Load::Max { in_flight } => {
-                self.kind = LoadKind::Max;
-                self.in_flight = in_flight.to_string();
-            }
-            Load::Trace {
-                file,
-                most_in_flight,
-                unit,
-            } => {
-                self.kind = LoadKind::Trace;
-                self.trace = file.display().to_string();
-                self.trace_unit = *unit;
-                self.cap = cap(most_in_flight);
-            }
-            // Of an import: what is there stays, and can be changed.
-            Load::Unknown => {}
-        }
+    /// What is typed in a field.
+    pub fn text(&self, field: Field) -> &str {
+        self.texts.get(&field).map_or("", String::as_str)
+    }
+
+    /// The same, to be edited.
+    pub fn text_mut(&mut self, field: Field) -> &mut String {
+        self.texts.entry(field).or_default()
     }
 
     /// Takes a preset over, and keeps the models unless it names some.
@@ -255,255 +152,75 @@ impl Form {
 
     /// The plan, and what is wrong.
     pub fn read(&self) -> Read {
-        let mut reader = Reader::default();
-        let plan = self.plan(&mut reader);
-        let mut problems = reader.problems;
+        let mut plan = Plan {
+            targets: self.targets.clone(),
+            load: self.kind.blank(),
+            ..self.rest.clone()
+        };
+        if self.tags != self.rest.tags.join(", ") {
+            let tags = self.tags.split(',').map(|tag| tag.trim().to_owned());
+            plan.tags = tags.filter(|tag| !tag.is_empty()).collect();
+        }
+        let mut problems: Vec<(Field, String)> = Vec::new();
+        for spec in FIELDS.iter().filter(|spec| self.shows(spec.field)) {
+            // A list of levels, where the flag names the last of them.
+            let read = if spec.field == Field::Sweep {
+                Field::Concurrency.spec()
+            } else {
+                spec
+            };
+            let typed = self.text(spec.field);
+            // What is as the plan said it needs no unit.
+            let as_it_was = spec.words(&self.rest).is_some_and(|words| words == typed);
+            let text = if as_it_was {
+                typed.to_owned()
+            } else {
+                with_unit(typed, spec.unit)
+            };
+            if let Some(Err(why)) = read.set.map(|set| set(&mut plan, &text)) {
+                problems.push((spec.field, sentence(&why)));
+            }
+        }
         for problem in plan.problems() {
-            let spot = self.spot_of(problem.field, &plan);
-            // What cannot be read has said so already.
-            if problems.iter().all(|(at, _)| *at != spot) {
-                problems.push((spot, sentence(&problem.text)));
+            let of_sweep = problem.field == Field::Concurrency && self.kind == LoadKind::Sweep;
+            let field = if of_sweep {
+                Field::Sweep
+            } else {
+                problem.field
+            };
+            // A text that cannot be read has its message already.
+            if problems.iter().all(|(at, _)| *at != field) {
+                problems.push((field, sentence(&problem.text)));
             }
         }
         Read { plan, problems }
     }
 
-    fn plan(&self, reader: &mut Reader) -> Plan {
-        let default = Plan::default();
-        let mut cap = || reader.maybe(Spot::Cap, &self.cap, number::<u32>);
-        let load = match self.kind {
-            LoadKind::Rate => Load::Rate {
-                most_in_flight: cap(),
-                per_sec: reader
-                    .needed(Spot::Load, &self.rates, numbers)
-                    .unwrap_or_default(),
-                arrivals: if self.poisson {
-                    Arrivals::Poisson
-                } else {
-                    Arrivals::Constant
-                },
-            },
-            LoadKind::Trace => Load::Trace {
-                most_in_flight: cap(),
-                file: PathBuf::from(self.trace.trim()),
-                unit: self.trace_unit,
-            },
-            LoadKind::Max => Load::Max {
-                in_flight: reader
-                    .needed(Spot::Load, &self.in_flight, number)
-                    .unwrap_or(1),
-            },
-            LoadKind::Fixed => Load::Concurrency(
-                reader
-                    .needed(Spot::Load, &self.concurrency, number)
-                    .into_iter()
-                    .collect(),
-            ),
-            LoadKind::Sweep => Load::Concurrency(
-                reader
-                    .needed(Spot::Load, &self.sweep, numbers)
-                    .unwrap_or_default(),
-            ),
-        };
-        let prompts = if self.from_file {
-            let file = self.prompts.trim();
-            if file.is_empty() {
-                reader
-                    .problems
-                    .push((Spot::Prompts, "Say which file".to_owned()));
-            }
-            Prompts::File(PathBuf::from(file))
-        } else {
-            Prompts::Synthetic {
-                input_tokens: reader
-                    .needed(Spot::Input, &self.input_tokens, Lengths::parse)
-                    .unwrap_or(Lengths::Fixed(256)),
-                prefix_tokens: reader
-                    .maybe(Spot::Prefix, &self.prefix_tokens, number)
-                    .unwrap_or(0),
-            }
-        };
-        let share = |text: &str| {
-            let percent: f64 = number(text.trim().trim_end_matches('%').trim_end())?;
-            Ok(percent / 100.0)
-        };
-        Plan {
-            targets: self.targets.clone(),
-            load,
-            level_ends: Ends {
-                requests: reader.maybe(Spot::Requests, &self.requests, number),
-                after: reader.maybe(Spot::LevelTime, &self.level_time, time),
-                ..self.rest.level_ends
-            },
-            session_ends: Ends {
-                after: reader.maybe(Spot::StopTime, &self.stop_time, time),
-                error_share: reader.maybe(Spot::StopErrors, &self.stop_errors, share),
-                ..self.rest.session_ends
-            },
-            warmup: reader
-                .maybe(Spot::Warmup, &self.warmup, number)
-                .unwrap_or(0),
-            ramp_up: reader
-                .maybe(Spot::RampUp, &self.ramp_up, time)
-                .unwrap_or_default(),
-            prompts,
-            turns: reader.maybe(Spot::Turns, &self.turns, number).unwrap_or(1),
-            output_tokens: reader.maybe(Spot::Output, &self.output_tokens, Lengths::parse),
-            ignore_eos: self.ignore_eos,
-            timeout: reader
-                .needed(Spot::Timeout, &self.timeout, time)
-                .unwrap_or(default.timeout),
-            objectives: reader
-                .maybe(Spot::Goodput, &self.goodput, Objectives::parse)
-                .unwrap_or_default(),
-            // TOML and JSON readers know no larger number.
-            seed: reader
-                .maybe(Spot::Seed, &self.seed, number::<u32>)
-                .map(u64::from),
-            tags: self
-                .tags
-                .split(',')
-                .map(|tag| tag.trim().to_owned())
-                .filter(|tag| !tag.is_empty())
-                .collect(),
-            params: self.rest.params.clone(),
-        }
-    }
-
-    fn spot_of(&self, field: Field, plan: &Plan) -> Spot {
+    /// Whether a field belongs to the kinds of load and of prompts that are chosen.
+    fn shows(&self, field: Field) -> bool {
         match field {
-            Field::Targets => Spot::Targets,
-            Field::Load => {
-                let no_cap = matches!(
-                    plan.load,
-                    Load::Rate {
-                        most_in_flight: Some(0),
-                        ..
-                    } | Load::Trace {
-                        most_in_flight: Some(0),
-                        ..
-                    }
-                );
-                if no_cap { Spot::Cap } else { Spot::Load }
-            }
-            Field::LevelEnds
-                if plan.level_ends.after.is_some() && plan.level_ends.requests != Some(0) =>
-            {
-                Spot::LevelTime
-            }
-            Field::LevelEnds => Spot::Requests,
-            Field::SessionEnds
-                if plan
-                    .session_ends
-                    .after
-                    .is_some_and(|a| a < Duration::from_millis(10)) =>
-            {
-                Spot::StopTime
-            }
-            Field::SessionEnds => Spot::StopErrors,
-            Field::Warmup => Spot::Warmup,
-            Field::RampUp => Spot::RampUp,
-            Field::Prompts if self.from_file => Spot::Prompts,
-            Field::Prompts => match &plan.prompts {
-                Prompts::Synthetic {
-                    input_tokens,
-                    prefix_tokens,
-                } if *prefix_tokens > 0 && *prefix_tokens >= input_tokens.least() => Spot::Prefix,
-                _ => Spot::Input,
-            },
-            Field::Turns => Spot::Turns,
-            Field::OutputTokens | Field::Params => Spot::Output,
-            Field::Timeout => Spot::Timeout,
-            Field::Objectives => Spot::Goodput,
+            Field::Concurrency => self.kind == LoadKind::Fixed,
+            Field::Sweep => self.kind == LoadKind::Sweep,
+            Field::Rate | Field::Poisson => self.kind == LoadKind::Rate,
+            Field::Max => self.kind == LoadKind::Max,
+            Field::Trace | Field::TraceUnit => self.kind == LoadKind::Trace,
+            Field::MaxInFlight => matches!(self.kind, LoadKind::Rate | LoadKind::Trace),
+            Field::PromptsFile => self.from_file,
+            Field::InputTokens | Field::PrefixTokens => !self.from_file,
+            _ => true,
         }
     }
 }
 
-#[derive(Default)]
-struct Reader {
-    problems: Vec<(Spot, String)>,
-}
-
-impl Reader {
-    /// An empty text is nothing.
-    fn maybe<T>(
-        &mut self,
-        spot: Spot,
-        text: &str,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        if text.trim().is_empty() {
-            None
-        } else {
-            self.needed(spot, text, read)
-        }
-    }
-
-    fn needed<T>(
-        &mut self,
-        spot: Spot,
-        text: &str,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        match read(text) {
-            Ok(value) => Some(value),
-            Err(why) => {
-                self.problems.push((spot, sentence(&why)));
-                None
-            }
-        }
-    }
-}
-
-/// Thousands may stand apart.
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    let digits = text.trim().replace([',', '_', ' '], "");
-    digits.parse().map_err(|_| match text.trim() {
-        "" => "A number is needed".to_owned(),
-        other => format!("{other:?} is no such number"),
-    })
-}
-
-fn numbers<T: std::str::FromStr>(text: &str) -> Result<Vec<T>, String> {
-    let parts = text
-        .split([',', ' ', '·', ';'])
-        .filter(|part| !part.is_empty());
-    parts
-        .map(|part| {
-            part.parse()
-                .map_err(|_| format!("{part:?} is no such number"))
-        })
-        .collect()
-}
-
-/// A bare number is seconds.
-fn time(text: &str) -> Result<Duration, String> {
+/// A bare number in the unit of its field.
+fn with_unit(text: &str, unit: &str) -> String {
     let text = text.trim();
-    match text.parse::<f64>() {
-        Ok(seconds) => {
-            checked_seconds(seconds).ok_or_else(|| format!("{text:?} is no time up to a year"))
+    format!(
+        "{text}{}",
+        if text.parse::<f64>().is_ok() {
+            unit
+        } else {
+            ""
         }
-        Err(_) => read_duration(text),
-    }
-}
-
-fn percent(share: f64) -> String {
-    // 0.07 × 100 is not quite 7.
-    format!("{}", (share * 1e8).round() / 1e6)
-}
-
-fn list<T: ToString>(values: &[T]) -> String {
-    values
-        .iter()
-        .map(T::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map(|first| first.to_uppercase().chain(chars).collect())
-        .unwrap_or_default()
+    )
 }

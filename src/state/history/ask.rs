@@ -26,7 +26,7 @@ impl State {
             let words = history
                 .asked
                 .as_ref()
-                .is_some_and(|asked| asked.text != history.filter.text);
+                .is_some_and(|asked| asked.query.text != history.filter.query.text);
             if history
                 .typed
                 .as_ref()
@@ -42,18 +42,13 @@ impl State {
                 Some(left) => wait = Some(left),
                 None => {
                     history.typed = None;
-                    let Filter {
-                        sort, ascending, ..
-                    } = history.filter;
-                    history.narrowed |= history.asked.as_ref().is_none_or(|asked| {
-                        Filter {
-                            sort,
-                            ascending,
-                            ..asked.clone()
-                        } != history.filter
-                    });
+                    let asked = history
+                        .asked
+                        .as_ref()
+                        .map(|asked| asked.sorted_as(&history.filter));
+                    history.narrowed |= asked.as_ref() != Some(&history.filter);
                     history.asked = Some(history.filter.clone());
-                    history.rows.ask_for(history.filter.query(today));
+                    history.rows.ask_for(history.filter.at(today));
                 }
             }
         }
@@ -103,7 +98,7 @@ impl State {
     /// Asks everything anew, e.g. since it failed.
     pub fn reload_history(&mut self, today: Timestamp) {
         let filter = self.history.asked.clone().unwrap_or_default();
-        self.history.rows.ask_again(filter.query(today));
+        self.history.rows.ask_again(filter.at(today));
         self.history.trend_of = None;
     }
 

@@ -15,8 +15,8 @@ use super::chat::ChatState;
 use super::{Loadable, ModelColors, Notice};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
-    HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SessionRow, SortBy,
-    StoredSession, Trend,
+    HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SessionRow, StoredSession,
+    Trend,
 };
 use crate::metrics::compare::Comparison;
 use crate::protocol::JobId;
@@ -41,19 +41,13 @@ pub struct Clock {
     pub today: Timestamp,
 }
 
-/// Which sessions are shown, as the user sees it.
+/// Which sessions are shown: a query whose range of time moves with the day.
 #[derive(Debug, Clone, PartialEq, Default)]
-#[expect(missing_docs, reason = "named as the fields of HistoryQuery")]
 pub struct Filter {
-    pub text: String,
-    pub kind: Option<SessionKind>,
-    pub model: Option<String>,
-    pub deployment: Option<String>,
-    pub environment: Option<String>,
-    pub tag: Option<String>,
+    /// Everything but the range of time.
+    pub query: HistoryQuery,
+    /// When the sessions began.
     pub range: TimeRange,
-    pub sort: SortBy,
-    pub ascending: bool,
 }
 
 /// When a session began.
@@ -69,37 +63,39 @@ pub enum TimeRange {
 }
 
 impl Filter {
-    /// As it is asked, at this moment; without offset and limit.
-    pub fn query(&self, today: Timestamp) -> HistoryQuery {
+    /// The query at this moment.
+    pub fn at(&self, today: Timestamp) -> HistoryQuery {
         let (since, until) = match self.range {
             TimeRange::All => (None, None),
             TimeRange::Days(days) => (Some(days_before(today, days)), None),
             TimeRange::Between(since, until) => (since, until),
         };
         HistoryQuery {
-            text: self.text.trim().to_owned(),
-            kind: self.kind,
-            model: self.model.clone(),
-            deployment: self.deployment.clone(),
-            environment: self.environment.clone(),
-            tag: self.tag.clone(),
+            text: self.query.text.trim().to_owned(),
             since,
             until,
-            sort: self.sort,
-            ascending: self.ascending,
-            offset: 0,
-            limit: 0,
+            ..self.query.clone()
         }
     }
 
-    /// Whether it leaves anything out.
+    /// Whether it leaves no session out.
     pub fn is_open(&self) -> bool {
-        let sorted = Self {
-            sort: self.sort,
-            ascending: self.ascending,
-            ..Self::default()
-        };
-        *self == sorted
+        self.query.is_open() && self.range == TimeRange::All
+    }
+
+    /// The same sessions in the order of another filter.
+    pub fn sorted_as(&self, other: &Self) -> Self {
+        let HistoryQuery {
+            sort, ascending, ..
+        } = other.query;
+        Self {
+            query: HistoryQuery {
+                sort,
+                ascending,
+                ..self.query.clone()
+            },
+            range: self.range,
+        }
     }
 }
 
@@ -426,7 +422,7 @@ pub fn headline(comparison: &Comparison) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::domain::history::SessionState;
+    use crate::domain::history::{SessionState, SortBy};
 
     pub(in crate::state) fn row(id: &str) -> SessionRow {
         SessionRow {
@@ -559,14 +555,29 @@ pub(super) mod tests {
             ..Filter::default()
         };
         assert_eq!(
-            filter.query(today).since,
+            filter.at(today).since,
             Some("2026-10-24T12:00:00Z".parse().expect("a moment"))
         );
         assert!(!filter.is_open());
+        let query = HistoryQuery {
+            sort: SortBy::Ttft,
+            ascending: true,
+            ..HistoryQuery::default()
+        };
         assert!(
             Filter {
-                sort: SortBy::Ttft,
-                ascending: true,
+                query,
+                ..Filter::default()
+            }
+            .is_open()
+        );
+        let query = HistoryQuery {
+            tag: Some("t".to_owned()),
+            ..HistoryQuery::default()
+        };
+        assert!(
+            !Filter {
+                query,
                 ..Filter::default()
             }
             .is_open()

@@ -7,12 +7,13 @@ use egui::{
 
 use crate::domain::command_line;
 use crate::domain::deployment::DeploymentState;
-use crate::domain::plan::{Load, Objectives, Plan, Target, TimeUnit};
+use crate::domain::plan::{Field, Load, Objectives, Plan, Target, TimeUnit};
+use crate::domain::plan_fields::ON;
 use crate::domain::run::Steer;
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
-use crate::state::bench::{Form, LoadKind, Read, Spot};
+use crate::state::bench::{Form, LoadKind, Read};
 use crate::ui::widgets::{
     Choice, LONGEST_TOLD, MOST_LINES, Section, caption, card, field, field_error, fit_middle,
     picker, primary_button, small_button, small_button_if, tokens, warning_box,
@@ -151,7 +152,10 @@ fn presets_ui(
     }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        let can = read.problems.iter().all(|(spot, _)| *spot == Spot::Targets);
+        let can = read
+            .problems
+            .iter()
+            .all(|(field, _)| *field == Field::Model);
         if small_button_if(ui, can, "Save as…")
             .on_hover_text("Keep this form as a preset")
             .clicked()
@@ -283,7 +287,7 @@ fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, read: &Read)
     }
     caption(ui, "Models (run in turn)");
     models_ui(ui, form_ui, state);
-    problem_ui(ui, read, Spot::Targets);
+    problem_ui(ui, read, Field::Model);
 }
 
 /// Check boxes in a list under a button: the models of the deployment, those chosen elsewhere, the API's.
@@ -478,59 +482,19 @@ fn fields_ui(ui: &mut Ui, state: &mut State, read: &Read) {
     }
     ui.add_space(4.0);
     prompts_ui(ui, form, read);
-    pair(ui, |ui, first| {
-        if first {
-            checked(
-                ui,
-                "Requests/level",
-                &mut form.requests,
-                "no end",
-                read,
-                Spot::Requests,
-            );
-        } else {
-            checked(ui, "Warm-up", &mut form.warmup, "0", read, Spot::Warmup);
-        }
-    });
-    pair(ui, |ui, first| {
-        if first {
-            checked(
-                ui,
-                "Stop after",
-                &mut form.stop_time,
-                "no limit",
-                read,
-                Spot::StopTime,
-            );
-        } else {
-            checked(
-                ui,
-                "or errors, %",
-                &mut form.stop_errors,
-                "no limit",
-                read,
-                Spot::StopErrors,
-            );
-        }
-    });
-    checked(
-        ui,
-        "Goodput objective",
-        &mut form.goodput,
-        "ttft=500ms, itl=15ms",
-        read,
-        Spot::Goodput,
-    );
-    if !read.plan.objectives.is_empty() && read.problem(Spot::Goodput).is_none() {
+    pair(ui, form, read, Field::LevelRequests, Field::Warmup);
+    pair(ui, form, read, Field::SessionTime, Field::SessionErrors);
+    checked(ui, form, read, Field::Goodput);
+    if !read.plan.objectives.is_empty() && read.problem(Field::Goodput).is_none() {
         let dim = tokens(ui).dim;
         let text = RichText::new(objectives_told(&read.plan.objectives))
             .text_style(crate::ui::theme::small_figure_text())
             .color(dim);
         ui.add(Label::new(text).wrap());
     }
-    let wrong = read.problems.iter().any(|(spot, _)| spot.is_rare());
+    let wrong = read.problems.iter().any(|(field, _)| MORE.contains(field));
     let title = if wrong {
-        "More (something is wrong in here)"
+        "More (a field needs attention)"
     } else {
         "More"
     };
@@ -558,68 +522,34 @@ fn objectives_told(objectives: &Objectives) -> String {
 
 fn load_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
     match form.kind {
-        LoadKind::Fixed => checked(ui, "Clients", &mut form.concurrency, "16", read, Spot::Load),
-        LoadKind::Sweep => checked(
-            ui,
-            "Clients of each level",
-            &mut form.sweep,
-            "1, 2, 4, 8, 16",
-            read,
-            Spot::Load,
-        ),
+        LoadKind::Fixed => checked(ui, form, read, Field::Concurrency),
+        LoadKind::Sweep => checked(ui, form, read, Field::Sweep),
         LoadKind::Rate => {
-            checked(
-                ui,
-                "Requests per second, a level each",
-                &mut form.rates,
-                "2, 4",
-                read,
-                Spot::Load,
-            );
-            ui.checkbox(&mut form.poisson, "At random (Poisson)")
+            checked(ui, form, read, Field::Rate);
+            switch(ui, form, Field::Poisson)
                 .on_hover_text("As independent users would arrive; otherwise evenly spaced");
-            checked(
-                ui,
-                "In flight at most",
-                &mut form.cap,
-                "no limit",
-                read,
-                Spot::Cap,
-            )
+            checked(ui, form, read, Field::MaxInFlight)
         }
-        LoadKind::Max => checked(ui, "In flight", &mut form.in_flight, "64", read, Spot::Load),
+        LoadKind::Max => checked(ui, form, read, Field::Max),
         LoadKind::Trace => {
-            checked(
-                ui,
-                "Trace file (JSONL or CSV)",
-                &mut form.trace,
-                "/path/to/trace.jsonl",
-                read,
-                Spot::Load,
-            );
+            checked(ui, form, read, Field::Trace);
             unit_ui(ui, form);
-            checked(
-                ui,
-                "In flight at most",
-                &mut form.cap,
-                "no limit",
-                read,
-                Spot::Cap,
-            )
+            checked(ui, form, read, Field::MaxInFlight)
         }
     };
 }
 
 /// The unit of a trace's times.
 fn unit_ui(ui: &mut Ui, form: &mut Form) {
-    const AUTO: &str = "Read off the file";
+    const AUTO: &str = "Detect from the file";
     let name = |unit: TimeUnit| match unit {
         TimeUnit::S => "Seconds",
         TimeUnit::Ms => "Milliseconds",
         TimeUnit::Us => "Microseconds",
         TimeUnit::Ns => "Nanoseconds",
     };
-    caption(ui, "Unit of its times");
+    let label = Field::TraceUnit.spec().label();
+    caption(ui, &label);
     let choice = |name| Choice {
         name,
         remark: None,
@@ -634,16 +564,18 @@ fn unit_ui(ui: &mut Ui, form: &mut Form) {
         heading: "",
         choices,
     }];
-    let shown = form.trace_unit.map_or(AUTO, name);
+    let text = form.text_mut(Field::TraceUnit);
+    let shown = TimeUnit::parse(text).map_or(AUTO, name);
     if let Some(chosen) = picker(
         ui,
-        "Unit of its times",
+        &label,
         Some(shown),
         None,
         ui.available_width(),
         &sections,
     ) {
-        form.trace_unit = TimeUnit::ALL.into_iter().find(|unit| name(*unit) == chosen);
+        let unit = TimeUnit::ALL.into_iter().find(|unit| name(*unit) == chosen);
+        *text = unit.map(TimeUnit::name).unwrap_or_default().to_owned();
     }
 }
 
@@ -672,131 +604,86 @@ fn prompts_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
         form.from_file = chosen == KINDS[1];
     }
     if form.from_file {
-        checked(
-            ui,
-            "Prompts file",
-            &mut form.prompts,
-            "/path/to/prompts.jsonl",
-            read,
-            Spot::Prompts,
-        );
-        checked(
-            ui,
-            "Output tokens",
-            &mut form.output_tokens,
-            "up to the server",
-            read,
-            Spot::Output,
-        );
+        checked(ui, form, read, Field::PromptsFile);
+        checked(ui, form, read, Field::OutputTokens);
     } else {
-        pair(ui, |ui, first| {
-            if first {
-                checked(
-                    ui,
-                    "Input tokens",
-                    &mut form.input_tokens,
-                    "256",
-                    read,
-                    Spot::Input,
-                )
-                .on_hover_text("1000, 500-1500 or 1000±200");
-            } else {
-                checked(
-                    ui,
-                    "Output tokens",
-                    &mut form.output_tokens,
-                    "server's",
-                    read,
-                    Spot::Output,
-                )
-                .on_hover_text("max_tokens: 128, 64-256 or 128±20");
-            }
-        });
+        pair(ui, form, read, Field::InputTokens, Field::OutputTokens);
     }
 }
+
+/// Fields that are folded away.
+const MORE: [Field; 10] = [
+    Field::PrefixTokens,
+    Field::IgnoreEos,
+    Field::Turns,
+    Field::LevelTime,
+    Field::LevelErrors,
+    Field::SessionRequests,
+    Field::RampUp,
+    Field::Timeout,
+    Field::Seed,
+    Field::Tags,
+];
 
 fn more_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
     ui.spacing_mut().item_spacing.y = 5.0;
     if !form.from_file {
-        checked(
-            ui,
-            "Shared prefix, tokens",
-            &mut form.prefix_tokens,
-            "0",
-            read,
-            Spot::Prefix,
-        )
-        .on_hover_text("All prompts begin with the same tokens: measures prompt caches");
+        checked(ui, form, read, Field::PrefixTokens);
     }
-    ui.checkbox(&mut form.ignore_eos, "Ignore EOS")
-        .on_hover_text(
-            "Asks the server to go on to the output length, where the deployment allows it",
-        );
-    pair(ui, |ui, first| {
-        if first {
-            checked(ui, "Turns", &mut form.turns, "1", read, Spot::Turns);
-        } else {
-            checked(
-                ui,
-                "Time per level",
-                &mut form.level_time,
-                "no limit",
-                read,
-                Spot::LevelTime,
-            );
-        }
-    });
-    pair(ui, |ui, first| {
-        if first {
-            checked(ui, "Ramp-up", &mut form.ramp_up, "none", read, Spot::RampUp);
-        } else {
-            checked(
-                ui,
-                "Time-out",
-                &mut form.timeout,
-                "600s",
-                read,
-                Spot::Timeout,
-            );
-        }
-    });
-    pair(ui, |ui, first| {
-        if first {
-            checked(ui, "Seed", &mut form.seed, "new each time", read, Spot::Seed).on_hover_text(
-                "The same seed sends the same prompts again, which the server may have in its cache",
-            );
-        } else {
-            field(ui, "Tags", &mut form.tags, "a, b");
-        }
-    });
+    switch(ui, form, Field::IgnoreEos).on_hover_text(
+        "Asks the server to generate all output tokens, where the deployment allows it",
+    );
+    pair(ui, form, read, Field::Turns, Field::LevelTime);
+    pair(ui, form, read, Field::LevelErrors, Field::SessionRequests);
+    pair(ui, form, read, Field::RampUp, Field::Timeout);
+    pair(ui, form, read, Field::Seed, Field::Tags);
 }
 
 /// Two fields side by side.
-fn pair(ui: &mut Ui, mut contents: impl FnMut(&mut Ui, bool)) {
+fn pair(ui: &mut Ui, form: &mut Form, read: &Read, left: Field, right: Field) {
     ui.columns(2, |columns| {
-        for (n, ui) in columns.iter_mut().enumerate() {
+        for (ui, at) in columns.iter_mut().zip([left, right]) {
             ui.spacing_mut().item_spacing.y = 5.0;
-            contents(ui, n == 0);
+            checked(ui, form, read, at);
         }
     });
 }
 
 /// A field, and below it what is wrong with it.
-fn checked(
-    ui: &mut Ui,
-    label: &str,
-    text: &mut String,
-    hint: &str,
-    read: &Read,
-    spot: Spot,
-) -> Response {
-    let response = field(ui, label, text, hint);
-    problem_ui(ui, read, spot);
+fn checked(ui: &mut Ui, form: &mut Form, read: &Read, at: Field) -> Response {
+    let spec = at.spec();
+    let text = if at == Field::Tags {
+        &mut form.tags
+    } else {
+        form.text_mut(at)
+    };
+    let mut response = field(ui, &spec.label(), text, spec.hint);
+    let told = match at {
+        Field::InputTokens => "1000, 500-1500 or 1000±200",
+        Field::OutputTokens => "max_tokens: 128, 64-256 or 128±20",
+        Field::PrefixTokens => "All prompts begin with the same tokens, to measure prompt caches",
+        Field::Seed => {
+            "The same seed sends the same prompts again, which the server may have in its cache"
+        }
+        _ => "",
+    };
+    if !told.is_empty() {
+        response = response.on_hover_text(told);
+    }
+    problem_ui(ui, read, at);
     response
 }
 
-fn problem_ui(ui: &mut Ui, read: &Read, spot: Spot) {
-    if let Some(text) = read.problem(spot) {
+fn switch(ui: &mut Ui, form: &mut Form, at: Field) -> Response {
+    let text = form.text_mut(at);
+    let mut on = text == ON;
+    let response = ui.checkbox(&mut on, at.spec().label());
+    *text = if on { ON } else { "" }.to_owned();
+    response
+}
+
+fn problem_ui(ui: &mut Ui, read: &Read, at: Field) {
+    if let Some(text) = read.problem(at) {
         field_error(ui, text);
     }
 }

@@ -206,7 +206,7 @@ fn load_told(load: &LevelLoad) -> String {
         LevelLoad::Rate { per_sec, .. } => format!("{per_sec} requests/s"),
         LevelLoad::Max { in_flight } => {
             format!(
-                "as fast as it goes, {} in flight",
+                "as fast as possible, {} in flight",
                 units::count((*in_flight).into())
             )
         }

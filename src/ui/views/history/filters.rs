@@ -30,14 +30,7 @@ pub(super) struct FiltersUi {
 impl FiltersUi {
     /// Shows all sessions again.
     pub(super) fn clear(&mut self, state: &mut State) {
-        let Filter {
-            sort, ascending, ..
-        } = state.history.filter;
-        state.history.filter = Filter {
-            sort,
-            ascending,
-            ..Filter::default()
-        };
+        state.history.filter = Filter::default().sorted_as(&state.history.filter);
         self.custom = None;
     }
 }
@@ -57,7 +50,7 @@ pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State, wide
     } else {
         ui.available_width() - 150.0 - 132.0 - 16.0
     };
-    let edit = TextEdit::singleline(&mut filter.text)
+    let edit = TextEdit::singleline(&mut filter.query.text)
         .id(search_id())
         .hint_text("Filter: model, deployment, tag…")
         .desired_width(width - 16.0)
@@ -65,7 +58,7 @@ pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State, wide
         .align(egui::Align2::LEFT_CENTER)
         .margin(MARGIN);
     let edit = ui.add(edit);
-    edit.widget_info(|| text_info("Search the history", &filter.text));
+    edit.widget_info(|| text_info("Search the history", &filter.query.text));
     let down = |input: &mut egui::InputState| input.consume_key(Modifiers::NONE, Key::ArrowDown);
     for key in [Key::Escape, Key::Enter] {
         super::left_by(ui, &edit, key);
@@ -103,11 +96,11 @@ pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State, wide
         (filter.range, filters.custom) = (*range, None);
     }
     let set = [
-        filter.kind.is_some(),
-        filter.model.is_some(),
-        filter.deployment.is_some(),
-        filter.environment.is_some(),
-        filter.tag.is_some(),
+        filter.query.kind.is_some(),
+        filter.query.model.is_some(),
+        filter.query.deployment.is_some(),
+        filter.query.environment.is_some(),
+        filter.query.tag.is_some(),
     ];
     let set = set.into_iter().filter(|set| *set).count();
     let label = if set > 0 {
@@ -162,9 +155,9 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
             }
             .to_owned()
         };
-        let mut kind = filter.kind.map(name);
+        let mut kind = filter.query.kind.map(name);
         any_of(ui, "Kind", "All kinds", &kinds, &mut kind, width(0.165));
-        filter.kind = match kind.as_deref() {
+        filter.query.kind = match kind.as_deref() {
             Some("Benchmark") => Some(SessionKind::Bench),
             Some(_) => Some(SessionKind::Chat),
             None => None,
@@ -174,7 +167,7 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
             "Model",
             "All models",
             &models,
-            &mut filter.model,
+            &mut filter.query.model,
             width(0.19),
         );
         any_of(
@@ -182,7 +175,7 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
             "Deployment",
             "All deployments",
             &deployments,
-            &mut filter.deployment,
+            &mut filter.query.deployment,
             width(0.235),
         );
         any_of(
@@ -190,10 +183,17 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
             "Environment",
             "All environments",
             &environments,
-            &mut filter.environment,
+            &mut filter.query.environment,
             width(0.245),
         );
-        any_of(ui, "Tag", "All tags", &tags, &mut filter.tag, width(0.165));
+        any_of(
+            ui,
+            "Tag",
+            "All tags",
+            &tags,
+            &mut filter.query.tag,
+            width(0.165),
+        );
     });
 }
 

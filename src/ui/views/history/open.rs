@@ -12,7 +12,7 @@ use super::{Asked, Wish, back_key};
 use crate::domain::command_line;
 use crate::domain::environment::Environment;
 use crate::domain::history::{Exchange, SessionBody, SessionId, StoredSession};
-use crate::domain::known::{TraceBrief, Unknown};
+use crate::domain::plan_fields;
 use crate::domain::run::{BenchReport, Surroundings};
 use crate::domain::units;
 use crate::protocol::Command;
@@ -280,51 +280,10 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
 
 /// A plan in a line.
 fn plan_told(report: &BenchReport) -> String {
-    let plan = &report.plan;
-    let labels: Vec<String> = plan
-        .load
-        .levels()
-        .iter()
-        .map(crate::domain::plan::LevelLoad::label)
-        .collect();
-    let mut parts = vec![labels.join(" ")];
-    parts.extend(report.trace.as_ref().map(TraceBrief::told));
-    let unknown = |what: &str| format!("{what} unknown");
-    parts.push(
-        report
-            .prompts_told()
-            .map_or_else(|| unknown("prompts"), |told| format!("prompts {told}")),
-    );
-    let answers = report
-        .asked_output()
-        .map(|tokens| format!("{tokens} output tokens"));
-    parts.extend(
-        answers
-            .or_else(|| (!report.knows(Unknown::OutputTokens)).then(|| unknown("output tokens"))),
-    );
-    let ends = report.level_ends().copied().unwrap_or_default();
-    parts.extend(
-        ends.requests
-            .map(|n| format!("{} requests a level", units::count(n))),
-    );
-    parts.extend(
-        ends.after
-            .map(|time| format!("{} a level", units::duration(time))),
-    );
-    parts.push(
-        report
-            .warmups()
-            .map_or_else(|| unknown("warm-ups"), |n| format!("{n} warm-ups")),
-    );
-    if plan.turns > 1 && report.knows(Unknown::Turns) {
-        parts.push(format!("{} turns", plan.turns));
-    }
-    let objectives = plan.objectives.to_string();
-    if !objectives.is_empty() && report.knows(Unknown::Objectives) {
-        parts.push(format!("goodput at {objectives}"));
-    }
-    parts.extend(report.seed().map(|seed| format!("seed {seed}")));
-    parts.join(" · ")
+    let facts = plan_fields::facts(report)
+        .into_iter()
+        .map(|(name, words)| format!("{name}: {words}"));
+    facts.collect::<Vec<_>>().join(" · ")
 }
 
 fn on_told(report: &BenchReport) -> String {

@@ -293,18 +293,15 @@ impl TableUi {
         state.want_rows(first..last + 1, out);
         let history = &mut state.history;
         if let Some(sort) = clicked.sort {
-            let same = history.filter.sort == sort;
+            let query = &mut history.filter.query;
+            let same = query.sort == sort;
             // Names begin at A, figures and times with the largest.
             let names = matches!(
                 sort,
                 SortBy::Title | SortBy::Deployment | SortBy::Model | SortBy::Tag
             );
-            history.filter.ascending = if same {
-                !history.filter.ascending
-            } else {
-                names
-            };
-            history.filter.sort = sort;
+            query.ascending = if same { !query.ascending } else { names };
+            query.sort = sort;
         }
         if let Some(index) = clicked.row {
             history.select_at(index, clock.now);
@@ -464,7 +461,7 @@ fn head_ui(ui: &Ui, head: &Head, place: Rangef, state: &State) -> bool {
         row.y_range(),
     );
     let response = ui.interact(rect, ui.scope_id().with(head.title), Sense::click());
-    let filter = &state.history.filter;
+    let filter = &state.history.filter.query;
     let sorted = filter.sort == head.sort;
     let color = if sorted || response.hovered() {
         tokens.text

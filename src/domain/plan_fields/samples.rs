@@ -1,0 +1,164 @@
+//! Plans for property tests.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::domain::conversation::{Effort, Params};
+use crate::domain::plan::{
+    Arrivals, Ends, Lengths, Load, Objectives, Plan, Prompts, Target, TimeUnit,
+};
+
+fn times() -> impl Strategy<Value = Duration> {
+    (10_000u64..86_400_000_000).prop_map(Duration::from_micros)
+}
+
+fn lengths() -> impl Strategy<Value = Lengths> {
+    prop_oneof![
+        (1..9_000u32).prop_map(Lengths::Fixed),
+        (1..90u32, 90..900u32).prop_map(|(least, most)| Lengths::Uniform { least, most }),
+        (1..900u32, 1..900u32).prop_map(|(mean, deviation)| Lengths::Normal { mean, deviation }),
+    ]
+}
+
+fn loads() -> impl Strategy<Value = Load> {
+    let cap = || prop::option::of(1..99u32);
+    let unit = prop::option::of(prop::sample::select(TimeUnit::ALL.to_vec()));
+    prop_oneof![
+        prop::collection::vec(1..20_000u32, 1..6).prop_map(Load::Concurrency),
+        (
+            prop::collection::vec(0.001..1e5f64, 1..6),
+            any::<bool>(),
+            cap()
+        )
+            .prop_map(|(per_sec, poisson, cap)| {
+                let arrivals = if poisson {
+                    Arrivals::Poisson
+                } else {
+                    Arrivals::Constant
+                };
+                Load::Rate {
+                    per_sec,
+                    arrivals,
+                    most_in_flight: cap,
+                }
+            }),
+        (1..20_000u32).prop_map(|in_flight| Load::Max { in_flight }),
+        ("[a-z .=-]{0,8}[a-z]", cap(), unit).prop_map(|(file, cap, unit)| {
+            Load::Trace {
+                file: file.trim().into(),
+                most_in_flight: cap,
+                unit,
+            }
+        }),
+    ]
+}
+
+fn ends() -> impl Strategy<Value = Ends> {
+    let share = prop::option::of(1e-6..=1.0f64);
+    (
+        prop::option::of(1..9_999u64),
+        prop::option::of(times()),
+        share,
+    )
+        .prop_map(|(requests, after, error_share)| Ends {
+            requests,
+            after,
+            error_share,
+        })
+}
+
+/// Plans of every kind with a value in any field; not all of them can be run.
+pub(crate) fn plans() -> impl Strategy<Value = Plan> {
+    let prompts = prop_oneof![
+        (lengths(), 0..9_000u32).prop_map(|(input_tokens, prefix_tokens)| Prompts::Synthetic {
+            input_tokens,
+            prefix_tokens
+        }),
+        "[a-z]{1,4}( [a-z]{1,4})?".prop_map(|file| Prompts::File(file.into())),
+    ];
+    let objective = || prop::option::of(times());
+    let objectives = (objective(), objective(), objective(), objective()).prop_map(
+        |(ttft, itl, tpot, latency)| Objectives {
+            ttft,
+            itl,
+            tpot,
+            latency,
+        },
+    );
+    let tags = prop::collection::vec("[a-z-][a-z ,]{0,4}[a-z]", 0..3);
+    let whole = (
+        loads(),
+        ends(),
+        ends(),
+        0..9u32,
+        prop_oneof![Just(Duration::ZERO), times()],
+    );
+    let said = (prompts, 1..9u32, prop::option::of(lengths()), any::<bool>());
+    let rest = (
+        times(),
+        objectives,
+        prop::option::of(0..1u64 << 53),
+        tags,
+        params(),
+    );
+    (whole, said, rest).prop_map(|(whole, said, rest)| {
+        let (load, level_ends, session_ends, warmup, ramp_up) = whole;
+        let (prompts, turns, output_tokens, ignore_eos) = said;
+        let (timeout, objectives, seed, tags, params) = rest;
+        // A new field of a plan does not compile here until the test varies it.
+        Plan {
+            targets: vec![Target {
+                deployment: None,
+                model: "m".to_owned(),
+            }],
+            load,
+            level_ends,
+            session_ends,
+            warmup,
+            ramp_up,
+            prompts,
+            turns,
+            output_tokens,
+            ignore_eos,
+            params,
+            timeout,
+            objectives,
+            seed,
+            tags,
+        }
+    })
+}
+
+fn params() -> impl Strategy<Value = Params> {
+    let maybe = |low: f64, high: f64| prop::option::of(low..=high);
+    let effort = prop::option::of(prop::sample::select(vec![
+        Effort::Low,
+        Effort::Medium,
+        Effort::High,
+    ]));
+    let stop = prop::collection::vec("[ -~]{1,5}", 0..3);
+    let seed = prop::option::of(any::<i64>());
+    let thinking = prop::option::of(any::<bool>());
+    (
+        maybe(0.0, 2.0),
+        maybe(0.0, 1.0),
+        prop::option::of(1..=100u32),
+        stop,
+        seed,
+        effort,
+        thinking,
+    )
+        .prop_map(
+            |(temperature, top_p, top_k, stop, seed, reasoning_effort, thinking)| Params {
+                temperature,
+                top_p,
+                top_k,
+                stop,
+                seed,
+                reasoning_effort,
+                thinking,
+                ..Params::default()
+            },
+        )
+}
