@@ -240,7 +240,9 @@ pub static FIELDS: &[FieldSpec] = &[
             }
             if names == ["-"] { Vec::new() } else { names }
         }),
-    row(Field::Load, "load").compare(Compare::Warn).one(|plan| Some(kind(&plan.load).to_owned())),
+    row(Field::Load, "load")
+        .keys(&[("load", "text", "unknown, of an imported file that does not say it; else one of these:")])
+        .compare(Compare::Warn).one(|plan| Some(kind(&plan.load).to_owned())),
     row(Field::Concurrency, "concurrent clients")
         .flag("concurrency", "N,N…", LOAD)
         .conflicts(LOADS)
@@ -250,7 +252,7 @@ pub static FIELDS: &[FieldSpec] = &[
         )
         .form("16", "16", "")
         .list()
-        .keys(&[("load.concurrency", "list", "clients of each level, or one of the loads below")])
+        .keys(&[("load.concurrency", "list", "clients of each level")])
         .compare(Compare::List)
         .one(|plan| match &plan.load {
             Load::Concurrency(clients) => Some(join(clients)),

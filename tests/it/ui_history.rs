@@ -196,7 +196,7 @@ fn a_benchmark_opens_with_its_own_charts_and_can_be_run_again() {
     page.see("Throughput against per-user speed (the knee)");
     page.see("c=64, requests 200, errors 0");
     page.see("Kubernetes 1.31.4");
-    page.see("seed 42");
+    page.see("Seed: 42");
     assert!(page.control("Copy table").is_some() && page.control("Save report").is_some());
     page.click("Copy as command");
     page.until("it was sent", |page| !page.state().sent.is_empty());
