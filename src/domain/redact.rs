@@ -332,24 +332,30 @@ impl Needle {
             if at >= text.len() {
                 return (matched >= SHORTEST).then_some(text.len());
             }
-            let mut found = one(text, at, wanted);
+            // A run of backslashes counts as one.
+            let behind = self.bytes.get(matched + 1..).unwrap_or_default();
+            let next = behind
+                .iter()
+                .copied()
+                .find(|byte| wanted != b'\\' || *byte != b'\\');
+            let mut found = one(text, at, wanted, next);
             while found.is_none() && matched > 0 {
                 let skipped = filler(&text[at..]);
                 if skipped == 0 {
                     break;
                 }
                 at += skipped;
-                found = one(text, at, wanted);
+                found = one(text, at, wanted, next);
             }
             match found {
-                Some(next) => {
-                    at = next;
+                Some(behind) => {
+                    at = behind;
                     // A raw run was taken whole; further ones may follow in other forms.
                     while wanted == b'\\'
                         && (text.get(at) != Some(&b'\\') || is_slash(&text[at..]))
-                        && let Some(next) = one(text, at, wanted)
+                        && let Some(behind) = one(text, at, wanted, next)
                     {
-                        at = next;
+                        at = behind;
                     }
                 }
                 None if matched >= SHORTEST && (at >= text.len() || mask(&text[at..]) > 0) => {
@@ -369,8 +375,8 @@ impl Needle {
     }
 }
 
-/// What is behind `wanted`, if it stands at `at` in any form.
-fn one(text: &[u8], at: usize, wanted: u8) -> Option<usize> {
+/// What is behind `wanted`, if it stands at `at` in any form. `next`: what is wanted behind it.
+fn one(text: &[u8], at: usize, wanted: u8, next: Option<u8>) -> Option<usize> {
     let rest = &text[at..];
     match rest.first()? {
         b'\\' => {
@@ -378,13 +384,7 @@ fn one(text: &[u8], at: usize, wanted: u8) -> Option<usize> {
             let escaped = &rest[slashes..];
             if wanted == b'\\' && !is_slash(rest) {
                 // The last one of several may begin the code of what follows.
-                let code = slashes > 1
-                    && (escaped.starts_with(b"u{")
-                        || escaped.first() == Some(&b'u')
-                            && escaped.get(1..5).is_some_and(|it| hex(it).is_some())
-                        || escaped.first() == Some(&b'x')
-                            && escaped.get(1..3).is_some_and(|it| hex(it).is_some())
-                        || octal(escaped).is_some());
+                let code = slashes > 1 && next.is_some() && next.map(u32::from) == code(escaped);
                 return Some(at + slashes - usize::from(code));
             }
             let length = match escaped.first()? {
@@ -421,9 +421,28 @@ fn one(text: &[u8], at: usize, wanted: u8) -> Option<usize> {
         }
         b'&' => entity(rest, wanted)
             .map(|length| at + length)
-            .or_else(|| (wanted == b'&').then_some(at + 1)),
+            // A key may have what reads as the rest of an entity behind its `&`.
+            .or_else(|| {
+                let escapes = rest[1..]
+                    .chunks_exact(4)
+                    .take_while(|four| *four == b"amp;");
+                (wanted == b'&').then(|| at + 1 + 4 * escapes.count())
+            }),
         b'+' if wanted == b' ' => Some(at + 1),
         letter => (*letter == wanted).then_some(at + 1),
+    }
+}
+
+/// What the code behind a backslash means: `x64`, `u0064`, `u{64}` or `144`.
+fn code(escaped: &[u8]) -> Option<u32> {
+    match escaped.first()? {
+        b'u' if escaped.get(1) == Some(&b'{') => {
+            let end = escaped[2..].iter().take(7).position(|b| *b == b'}')?;
+            hex(&escaped[2..2 + end])
+        }
+        b'u' => hex(escaped.get(1..5)?),
+        b'x' => hex(escaped.get(1..3)?),
+        _ => octal(escaped),
     }
 }
 
@@ -634,6 +653,20 @@ mod tests {
         ] {
             let clean = redactor.clean(told);
             assert!(!clean.contains(told), "{clean}");
+        }
+    }
+
+    #[test]
+    fn a_key_with_the_rest_of_an_entity_in_it_is_found_in_html() {
+        for key in ["&#;!aAAa", "abc&#9;defg", "abc&lt;defg"] {
+            let redactor = Redactor::new([key]);
+            for form in [key.to_owned(), key.replace('&', "&amp;")] {
+                let clean = redactor.clean(&format!("got {form} no")).into_owned();
+                assert!(
+                    !clean.contains(&form) && clean.contains(DOTS),
+                    "{form} in {clean}"
+                );
+            }
         }
     }
 
