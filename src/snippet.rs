@@ -1,9 +1,9 @@
-//! View code: the program that makes the same request. Pure: text out, nothing run.
+//! "View code": programs that send the same request as Batida. They are only written, never run.
 
 /// `write!` to a `String`, which cannot fail.
 macro_rules! push {
     ($out:expr, $($what:tt)*) => {{
-        // fails only when a Display does
+        // Fails only if a Display implementation does.
         let _ = write!($out, $($what)*);
     }};
 }
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 pub use self::curl::body_in_words;
-use self::pictures::Pictures;
+use self::pictures::SnippetImages;
 use crate::domain::conversation::ChatRequest;
 use crate::domain::dialect::Dialect;
 use crate::domain::embedding::EmbedRequest;
@@ -29,7 +29,7 @@ use crate::domain::environment::{
 use crate::wire::embeddings;
 use crate::wire::openai::chat_body_in;
 
-/// What a snippet is written in.
+/// The language of a snippet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Language {
     /// A shell command.
@@ -51,7 +51,7 @@ impl Language {
         Self::Rust,
     ];
 
-    /// Its name on the tab.
+    /// The label of its tab.
     pub fn label(self) -> &'static str {
         match self {
             Self::Curl => "cURL",
@@ -61,7 +61,7 @@ impl Language {
         }
     }
 
-    /// What a syntax highlighter calls it.
+    /// Its name for the syntax highlighter.
     pub fn syntax(self) -> &'static str {
         match self {
             Self::Curl => "sh",
@@ -80,35 +80,36 @@ impl Language {
     }
 }
 
-/// All that a snippet says, but the key.
+/// The contents of a snippet, except the key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SnippetSpec {
-    /// What to write it in.
+    /// The language.
     pub language: Language,
-    /// Where to.
+    /// The API's address.
     pub api: ApiAddress,
     /// Model, messages and parameters.
     pub request: ChatRequest,
-    /// The texts of which the model makes embeddings instead; the messages then mean nothing.
+    /// Texts to request embeddings for; the messages are then ignored.
     pub embed: Option<Vec<String>>,
-    /// Streamed or in one piece.
+    /// Whether to request a stream.
     pub stream: bool,
     /// Certificate authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
-    /// Trust any certificate.
+    /// Whether to accept any certificate.
     pub accept_invalid_certs: bool,
-    /// The variable that holds the key; `None` where no key is sent.
+    /// The environment variable that holds the key; `None` if no key is sent.
     pub key_variable: Option<String>,
     /// The header that carries the key; `None` for `Authorization: Bearer`.
     pub key_header: Option<HeaderName>,
-    /// Further headers and query parameters. Secret values are read from variables.
+    /// Additional headers and query parameters. Secret values are read from environment variables.
     pub extras: Vec<Extra>,
-    /// What the server was found not to take.
+    /// The fields that the server was found to reject.
     pub dialect: Dialect,
 }
 
 impl SnippetSpec {
-    /// With what an environment says of its API: certificates, the key's variable and header, and its extras.
+    /// With the environment's certificates, the key's variable and header, and its additional headers and
+    /// parameters.
     #[must_use]
     pub fn of(self, env: &Environment) -> Self {
         Self {
@@ -121,7 +122,7 @@ impl SnippetSpec {
         }
     }
 
-    /// Extra values of a kind: the name, and the value or the variable that holds it.
+    /// The additional headers or parameters: each name, and its value or the variable that holds it.
     fn extras(&self, kind: ExtraKind) -> impl Iterator<Item = (&str, ExtraText)> {
         self.extras
             .iter()
@@ -137,7 +138,7 @@ impl SnippetSpec {
             })
     }
 
-    /// What is sent.
+    /// The body of the request.
     pub fn body(&self) -> Value {
         match &self.embed {
             Some(input) => {
@@ -151,12 +152,12 @@ impl SnippetSpec {
         }
     }
 
-    /// The pictures that are read from files, and the body with marks in their places.
-    fn parts(&self) -> (Pictures, Value) {
+    /// The images to read from files, and the body with placeholders for them.
+    fn parts(&self) -> (SnippetImages, Value) {
         if self.embed.is_some() {
-            return (Pictures::default(), self.body());
+            return (SnippetImages::default(), self.body());
         }
-        let (pictures, request) = Pictures::take_out_of(&self.request);
+        let (pictures, request) = SnippetImages::take_out_of(&self.request);
         (pictures, chat_body_in(&request, self.stream, self.dialect))
     }
 
@@ -179,17 +180,17 @@ enum ExtraText {
     Variable(String),
 }
 
-/// How the key stands in a snippet.
+/// How a snippet contains the key.
 #[derive(Clone, Copy)]
 pub enum KeyText<'a> {
     /// Read from [`SnippetSpec::key_variable`] when the snippet runs.
     Variable,
-    /// Dots and the key's tail, for the screen.
+    /// Dots and the end of the key, for the screen.
     Masked {
         /// The last characters, possibly none.
         tail: &'a str,
     },
-    /// In the clear, for the clipboard only.
+    /// In plain text, for the clipboard only.
     Plain(&'a str),
 }
 
@@ -204,7 +205,7 @@ impl std::fmt::Debug for KeyText<'_> {
 }
 
 impl KeyText<'_> {
-    /// The key as it is written down; `None` when the snippet reads the variable.
+    /// The key's text; `None` if the snippet reads the variable.
     fn literal(self) -> Option<String> {
         match self {
             Self::Variable => None,
@@ -214,7 +215,7 @@ impl KeyText<'_> {
     }
 }
 
-/// Stand for the hidden part of a key.
+/// Replaces the hidden part of a key.
 const DOTS: &str = "••••••••";
 
 /// Writes the snippet, ending in a newline.
@@ -227,8 +228,8 @@ pub fn write(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     }
 }
 
-/// Characters that would not survive being shown, copied and pasted: controls, line separators, and
-/// marks that turn the reading direction and so could make a snippet look like another one.
+/// Characters that may be lost when a snippet is shown, copied and pasted: control characters, line separators, and
+/// marks that change the reading direction and could make a snippet look like another one.
 fn hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -237,7 +238,7 @@ fn hidden(c: char) -> bool {
         || u32::from(c) & 0xfffe == 0xfffe
 }
 
-/// What `hidden` finds in serialised JSON stands in a string there, but for the line breaks between.
+/// Escapes a character that [`hidden`] finds in serialised JSON. It is inside a string, unless it is a line break.
 fn json_escape(c: char, out: &mut String) {
     if c == '\n' {
         return out.push(c);
@@ -276,7 +277,7 @@ fn escape(text: &str, needed: impl Fn(char) -> bool, how: impl Fn(char, &mut Str
     out
 }
 
-/// Whether some text in it reads better line by line.
+/// Whether a text in it has several lines.
 fn has_lines(value: &Value) -> bool {
     match value {
         Value::String(text) => text.trim_end_matches('\n').contains('\n'),
@@ -291,262 +292,4 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::domain::conversation::{Message, Params, Role};
-    use crate::wire::openai::chat_body;
-
-    fn spec(language: Language, texts: &[&str]) -> SnippetSpec {
-        let messages = texts
-            .iter()
-            .map(|text| Message::new(Role::User, *text))
-            .collect();
-        SnippetSpec {
-            language,
-            api: ApiAddress::parse("https://api.example.com").expect("an address"),
-            request: ChatRequest {
-                model: "m".to_owned(),
-                messages,
-                params: Params::default(),
-            },
-            embed: None,
-            stream: true,
-            ca_file: None,
-            accept_invalid_certs: false,
-            key_variable: Some("MY_KEY".to_owned()),
-            key_header: None,
-            extras: Vec::new(),
-            dialect: Dialect::default(),
-        }
-    }
-
-    /// Undoes `rs_text` the way the compiler would.
-    fn read_rust_literal(literal: &str) -> String {
-        let mut rest = literal
-            .strip_prefix('"')
-            .and_then(|l| l.strip_suffix('"'))
-            .expect("quotes")
-            .chars();
-        let mut out = String::new();
-        while let Some(c) = rest.next() {
-            assert!(c != '"' && !c.is_control(), "{c:?} bare in {literal}");
-            if c != '\\' {
-                out.push(c);
-                continue;
-            }
-            match rest.next().expect("something after a backslash") {
-                'n' => out.push('\n'),
-                'r' => out.push('\r'),
-                't' => out.push('\t'),
-                c @ ('"' | '\\') => out.push(c),
-                'u' => {
-                    assert_eq!(rest.next(), Some('{'));
-                    let hex: String = rest.by_ref().take_while(|c| *c != '}').collect();
-                    let code = u32::from_str_radix(&hex, 16).expect("hex");
-                    out.push(char::from_u32(code).expect("a character"));
-                }
-                c => panic!("unknown escape {c:?}"),
-            }
-        }
-        out
-    }
-
-    /// The body that a shell hands to curl.
-    fn curl_body(snippet: &str) -> Value {
-        let body = match snippet.split_once("<<'JSON'\n") {
-            Some((_, document)) => {
-                let (body, rest) = document.split_once("\nJSON\n").expect("an end");
-                assert_eq!(rest, "");
-                body.to_owned()
-            }
-            None => shlex::split(snippet)
-                .expect("words")
-                .pop()
-                .expect("the last word"),
-        };
-        serde_json::from_str(&body).expect("JSON")
-    }
-
-    proptest! {
-        #[test]
-        fn curl_survives_any_message(texts in proptest::collection::vec(any::<String>(), 0..4)) {
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let spec = spec(Language::Curl, &texts);
-            let snippet = write(&spec, KeyText::Variable);
-            prop_assert_eq!(curl_body(&snippet), chat_body(&spec.request, true));
-        }
-
-        #[test]
-        fn curl_survives_any_text_to_embed(texts in proptest::collection::vec(any::<String>(), 1..4)) {
-            let spec = SnippetSpec { embed: Some(texts), ..spec(Language::Curl, &["not this"]) };
-            let snippet = write(&spec, KeyText::Variable);
-            prop_assert_eq!(curl_body(&snippet), spec.body());
-            prop_assert!(snippet.starts_with("curl -sS https://api.example.com/v1/embeddings"));
-        }
-
-        #[test]
-        fn curl_survives_shell_words(text in "[ '\"$`\\\\!#&;|<>(){}\\[\\]*?~a\n\r\t]{0,60}") {
-            let spec = spec(Language::Curl, &[&text]);
-            let snippet = write(&spec, KeyText::Plain(&text));
-            let words = shlex::split(&snippet).expect("words");
-            prop_assert_eq!(curl_body(&snippet), chat_body(&spec.request, true));
-            let header = format!("Authorization: Bearer {text}");
-            prop_assert!(words.contains(&header));
-        }
-
-        #[test]
-        fn rust_literals_survive_any_text(text in any::<String>()) {
-            prop_assert_eq!(read_rust_literal(&rust::rs_text(&text)), text);
-        }
-
-        #[test]
-        fn nothing_hidden_is_left_in_any_language(text in any::<String>()) {
-            for language in Language::ALL {
-                let snippet = write(&spec(language, &[&text]), KeyText::Variable);
-                prop_assert!(!snippet.contains(|c| c != '\n' && hidden(c)), "{snippet}");
-                prop_assert!(snippet.ends_with('\n'));
-            }
-        }
-    }
-
-    #[test]
-    fn history_is_not_asked_for() {
-        for (text, json) in [
-            ("Hi! You", r#""Hi! You""#),
-            ("Hi!", r#""Hi!""#),
-            ("a!b", r#""a\u0021b""#),
-            ("it's!", r#""it's\u0021""#),
-        ] {
-            assert_eq!(curl::tame_bangs(&Value::from(text).to_string()), json);
-        }
-    }
-
-    #[test]
-    fn a_body_too_long_for_an_argument_goes_through_standard_input() {
-        let long = "it's $HOME `x` \\ !! \"JSON\"\nJSON\n".repeat(5_000);
-        let spec = spec(Language::Curl, &[&long]);
-        let snippet = write(&spec, KeyText::Variable);
-        assert!(
-            snippet.contains("--data-binary @- <<'JSON'\n{"),
-            "{}",
-            &snippet[..200]
-        );
-        assert_eq!(curl_body(&snippet), chat_body(&spec.request, true));
-    }
-
-    #[test]
-    fn a_masked_key_is_only_its_tail_and_debug_shows_none() {
-        for language in Language::ALL {
-            let snippet = write(&spec(language, &["Hi"]), KeyText::Masked { tail: "wxyz" });
-            assert!(snippet.contains("••••••••wxyz"), "{snippet}");
-            assert!(!snippet.contains("MY_KEY"), "{snippet}");
-        }
-        assert_eq!(format!("{:?}", KeyText::Plain("sk-secret")), "Plain");
-    }
-
-    #[test]
-    fn the_key_and_the_extras_are_those_of_the_environment() {
-        let extra = |kind, name: &str, value| Extra {
-            kind,
-            name: name.to_owned(),
-            value,
-        };
-        let plain = |text: &str| ExtraValue::Plain(text.to_owned());
-        for language in Language::ALL {
-            let spec = SnippetSpec {
-                api: ApiAddress::parse("h.example/openai/deployments/d?api-version=1")
-                    .expect("an address"),
-                key_header: HeaderName::parse("api-key").ok(),
-                extras: vec![
-                    extra(ExtraKind::Header, "X-Team", plain("it's \"blue\"")),
-                    extra(ExtraKind::Header, "X-Gateway-Token", ExtraValue::Kept),
-                    extra(ExtraKind::Query, "region", plain("eu 1")),
-                    extra(
-                        ExtraKind::Query,
-                        "sig",
-                        ExtraValue::Variable("SIG".to_owned()),
-                    ),
-                ],
-                dialect: Dialect {
-                    no_stream_options: true,
-                    ..Dialect::default()
-                },
-                ..spec(language, &["Hi"])
-            };
-            let snippet = write(&spec, KeyText::Variable);
-            for word in [
-                "h.example/openai/deployments/d",
-                "MY_KEY",
-                "api-key",
-                "X-Team",
-                "blue",
-                "X_GATEWAY_TOKEN",
-                "SIG",
-                "eu",
-            ] {
-                assert!(snippet.contains(word), "{word} is not in {snippet}");
-            }
-            assert!(
-                !snippet.contains("stream_options") && !snippet.contains("SAMBANOVA"),
-                "{snippet}"
-            );
-            // The packages send their own header unless a request says otherwise.
-            let omits = snippet.contains("extra_headers={\"Authorization\": Omit()}");
-            assert_eq!(omits, snippet.contains("import Omit, "), "{snippet}");
-            // Where no key is needed none is sent.
-            let keyless = SnippetSpec {
-                key_variable: None,
-                key_header: None,
-                ..spec
-            };
-            for key in [KeyText::Variable, KeyText::Plain("sk-1")] {
-                let snippet = write(&keyless, key);
-                assert!(
-                    !snippet.contains("MY_KEY")
-                        && !snippet.contains("Bearer")
-                        && !snippet.contains("sk-1"),
-                    "{snippet}"
-                );
-            }
-        }
-        let curl = write(
-            &spec(Language::Curl, &["Hi"]).of(&Environment::demo()),
-            KeyText::Variable,
-        );
-        assert!(curl.contains("$DEMO_API_KEY"), "{curl}");
-    }
-
-    #[test]
-    fn a_shell_is_given_no_comments() {
-        // An interactive zsh runs them.
-        let mut spec = spec(Language::Curl, &["Hi"]);
-        let image = crate::domain::conversation::Image::of("image/png", (3, 4), &[1; 500]);
-        let content = crate::domain::conversation::Attached::Image(image);
-        let name = "$(touch X)`touch X`'.png".to_owned();
-        spec.request.messages[0].attachments =
-            vec![crate::domain::conversation::Attachment { name, content }];
-        let snippet = write(&spec, KeyText::Variable);
-        let begins = |line: &&str| line.trim_start().starts_with('#');
-        assert_eq!(snippet.lines().find(begins), None, "{snippet}");
-        assert_eq!(
-            snippet.matches("touch").count(),
-            2,
-            "only where it is quoted: {snippet}"
-        );
-    }
-
-    #[test]
-    fn rust_integers_fit_their_type() {
-        let none = Pictures::take_out_of(&spec(Language::Rust, &[]).request).0;
-        assert_eq!(
-            rust::rs_value(&Value::from(2_147_483_647), &none),
-            "2147483647"
-        );
-        assert_eq!(
-            rust::rs_value(&Value::from(2_147_483_648_i64), &none),
-            "2147483648_i64"
-        );
-    }
-}
+mod tests;

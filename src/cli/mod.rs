@@ -161,7 +161,7 @@ fn twin(args: &[OsString]) -> ExitCode {
 }
 
 /// Until the watch is over, or nobody reads it any more.
-fn follow(watch: &demo::cluster::TwinWatch) -> ExitCode {
+fn follow(watch: &demo::cluster::KubectlStream) -> ExitCode {
     const BOOKMARKS: Duration = Duration::from_secs(60);
     let mut out = out::bytes();
     let mut say = |line: &str| writeln!(out, "{line}").and_then(|()| out.flush()).is_ok();

@@ -1,7 +1,7 @@
-//! The demo's embeddings: no model, but a real computation. Each word and each three letters of it are a direction, made
-//! up from their hash (a random projection), and the text is the sum of them, weighed by the root of how often they occur
-//! and brought to length 1. Texts that share words and parts of words are therefore nearer to each other than texts that
-//! do not.
+//! The demo's embeddings, computed without a model. Each word and each group of three letters maps to a direction
+//! derived from its hash (a random projection). A text's vector is the sum of these, weighted by the square root of
+//! their frequency and normalised to length 1. Texts that share words or parts of words are therefore closer to
+//! each other than texts that do not.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(super) fn embed(text: &str) -> Vec<f32> {
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
     {
-        // Marked, so that a word of three letters is not a part of another one.
+        // The space keeps a word of three letters apart from the same letters in another word.
         add(format!(" {word}"), 1.0);
         let edged: Vec<char> = format!("^{word}$").chars().collect();
         for three in edged.windows(3) {
@@ -32,7 +32,7 @@ pub(super) fn embed(text: &str) -> Vec<f32> {
     }
     let mut sums = vec![0.0f64; DIMENSION];
     for (feature, (weight, times)) in features {
-        // What occurs nine times is three times as important.
+        // A feature that occurs nine times weighs three times as much.
         let weight = weight * f64::from(times).sqrt();
         let mut random = Random::new(hash(&feature));
         for sixty_four in sums.chunks_mut(64) {
@@ -52,7 +52,7 @@ pub(super) fn embed(text: &str) -> Vec<f32> {
         .collect()
 }
 
-/// Words and marks, roughly as a tokenizer would count them.
+/// An estimate of the number of tokens.
 pub(super) fn tokens(text: &str) -> usize {
     let words = text.split_whitespace();
     words

@@ -1,46 +1,47 @@
-//! What a simulated model makes of `response_format` and `tools`: JSON after the schema, and calls with arguments
-//! drawn from the schema and the prompt. The same request gives the same.
+//! Simulates `response_format` and `tools`: JSON that matches the schema, and calls with arguments taken from the
+//! schema and the prompt. The same request gives the same output.
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::api::Quirk;
+use super::model::Quirk;
 use crate::domain::conversation::{Message, Role};
 use crate::domain::random::Random;
 
-/// Deeper schemas are filled with what must be there, and then with nothing.
-const DEEP: u32 = 6;
-const DEEPEST: u32 = 24;
+/// Deeper than this only required fields are filled.
+const OPTIONAL_DEPTH: u32 = 6;
+/// Deeper than this no field is filled.
+const MAX_DEPTH: u32 = 24;
 
-/// A function's call, whose arguments are so many of the answer's tokens.
+/// A function call, and the number of the answer's tokens that belong to it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Called {
+pub(super) struct ScriptedCall {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) tokens: usize,
 }
 
-/// What was asked for besides words.
+/// The output that the request asks for besides words.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Form {
+pub(super) struct OutputFormat {
     /// `None` for words; an empty schema for any object.
     schema: Option<Value>,
     tools: Vec<Value>,
     choice: Value,
 }
 
-/// What the model says then.
-pub(super) enum Reply {
+/// An answer other than plain words.
+pub(super) enum ScriptedReply {
     /// This, as JSON.
     Json(String),
     /// These functions are called: name and arguments.
     Calls(Vec<(String, Value)>),
-    /// The functions' results make an answer in words.
+    /// An answer in words, based on the functions' results.
     Words(String),
 }
 
-impl Form {
-    /// Reads it as SambaStack would, or says which parameter it refuses and why.
+impl OutputFormat {
+    /// Reads the request's parameters. The error names the parameter that SambaStack would reject, and why.
     pub(super) fn read(
         format: &Value,
         tools: &Value,
@@ -84,13 +85,13 @@ impl Form {
         })
     }
 
-    /// `None` where nothing but words was asked for.
+    /// The answer; `None` for plain words.
     pub(super) fn reply(
         &self,
         messages: &[Message],
         quirk: &Quirk,
         random: &mut Random,
-    ) -> Option<Reply> {
+    ) -> Option<ScriptedReply> {
         let last = messages
             .iter()
             .rposition(|message| message.role == Role::User);
@@ -109,23 +110,25 @@ impl Form {
                 let schema = tool.pointer("/function/parameters").unwrap_or(&any);
                 (
                     name_of(tool).to_owned(),
-                    Sample::new(schema, prompt, random).draw(schema, "", 0),
+                    SchemaSample::new(schema, prompt, random).draw(schema, "", 0),
                 )
             };
-            return Some(Reply::Calls(called.into_iter().map(arguments).collect()));
+            return Some(ScriptedReply::Calls(
+                called.into_iter().map(arguments).collect(),
+            ));
         }
         if let Some(schema) = &self.schema {
-            let value = Sample::new(schema, prompt, random).draw(schema, "", 0);
-            return Some(Reply::Json(match quirk {
+            let value = SchemaSample::new(schema, prompt, random).draw(schema, "", 0);
+            return Some(ScriptedReply::Json(match quirk {
                 Quirk::Disobeys => json!(["Nobody asked for this", value]).to_string(),
                 Quirk::Fences => format!("Here it is:\n\n```json\n{value:#}\n```"),
                 _ => format!("{value:#}"),
             }));
         }
-        answered.then(|| Reply::Words(words(messages)))
+        answered.then(|| ScriptedReply::Words(words(messages)))
     }
 
-    /// The functions that the prompt speaks of, or those that must be called.
+    /// The functions that the prompt mentions, or those that must be called.
     fn called(&self, prompt: &str) -> Vec<&Value> {
         let forced = self
             .choice
@@ -167,7 +170,7 @@ fn name_of(tool: &Value) -> &str {
         .unwrap_or_default()
 }
 
-/// The words that say something, in small letters.
+/// The significant words, in lower case.
 fn words_of(text: &str) -> Vec<String> {
     const SMALL: [&str; 12] = [
         "the", "and", "for", "get", "set", "this", "that", "with", "from", "what", "give",
@@ -184,7 +187,7 @@ fn words(messages: &[Message]) -> String {
         .iter()
         .rposition(|message| !message.calls.is_empty());
     let calls = asked.map_or(&[][..], |at| &messages[at].calls);
-    let mut out = "This is a **simulated answer**, from what the functions gave:\n".to_owned();
+    let mut out = "This is a **simulated answer**, based on the function results:\n".to_owned();
     for message in &messages[asked.map_or(messages.len(), |at| at + 1)..] {
         if message.role != Role::Tool {
             continue;
@@ -203,19 +206,19 @@ fn words(messages: &[Message]) -> String {
         } else {
             gave
         };
-        out += &format!("\n- `{name}` gave {gave}");
+        out += &format!("\n- `{name}` returned {gave}");
     }
     out
 }
 
-/// Draws a value that holds to a schema.
-struct Sample<'a> {
+/// Generates a value that matches a schema.
+struct SchemaSample<'a> {
     root: &'a Value,
     prompt: &'a str,
     random: &'a mut Random,
 }
 
-impl<'a> Sample<'a> {
+impl<'a> SchemaSample<'a> {
     fn new(root: &'a Value, prompt: &'a str, random: &'a mut Random) -> Self {
         Self {
             root,
@@ -225,14 +228,14 @@ impl<'a> Sample<'a> {
     }
 
     fn draw(&mut self, schema: &Value, name: &str, depth: u32) -> Value {
-        let Some(schema) = schema.as_object().filter(|_| depth < DEEPEST) else {
+        let Some(schema) = schema.as_object().filter(|_| depth < MAX_DEPTH) else {
             return Value::Null;
         };
         if let Some(only) = schema.get("const") {
             return only.clone();
         }
         if let Some(Value::Array(list)) = schema.get("enum").filter(|list| list.get(0).is_some()) {
-            // One that the prompt names is the one that is meant.
+            // Prefer the value that the prompt mentions.
             let said = words_of(self.prompt);
             let named = list.iter().find(|one| {
                 one.as_str()
@@ -292,7 +295,7 @@ impl<'a> Sample<'a> {
             .into_iter()
             .flatten()
         {
-            if depth < DEEP || required.contains(&name.as_str()) {
+            if depth < OPTIONAL_DEPTH || required.contains(&name.as_str()) {
                 out.insert(name.clone(), self.draw(inner, name, depth + 1));
             }
         }
@@ -323,7 +326,7 @@ impl<'a> Sample<'a> {
 
     fn array(&mut self, schema: &Map<String, Value>, name: &str, depth: u32) -> Value {
         let size = |name: &str| schema.get(name).and_then(Value::as_u64);
-        let least = size("minItems").unwrap_or(if depth < DEEP { 2 } else { 0 });
+        let least = size("minItems").unwrap_or(if depth < OPTIONAL_DEPTH { 2 } else { 0 });
         let n = least.min(size("maxItems").unwrap_or(u64::MAX)).min(50) as usize;
         let first = schema
             .get("prefixItems")
@@ -350,7 +353,7 @@ impl<'a> Sample<'a> {
         Value::Array(items)
     }
 
-    /// A number of the prompt where one fits.
+    /// A number from the prompt if one fits the schema.
     fn number(&mut self, schema: &Map<String, Value>, whole: bool) -> f64 {
         let limit = |name: &str| schema.get(name).and_then(Value::as_f64);
         let step = limit("multipleOf")
@@ -409,7 +412,7 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// A name in the prompt: what stands in quotes, else a word with a capital that begins no sentence.
+/// A name in the prompt: quoted text, else a capitalised word that does not start a sentence.
 fn named_in(prompt: &str) -> Option<&str> {
     if let Some(quoted) = prompt
         .split('"')
@@ -431,7 +434,7 @@ fn named_in(prompt: &str) -> Option<&str> {
     None
 }
 
-/// One schema that asks for what all of them do, as far as that is members.
+/// The members of all these schemas combined into one schema.
 fn merged(schema: &Map<String, Value>, parts: &[Value]) -> Value {
     let mut all: Map<String, Value> = schema
         .iter()
@@ -453,7 +456,7 @@ fn merged(schema: &Map<String, Value>, parts: &[Value]) -> Value {
     Value::Object(all)
 }
 
-/// As SambaStack refuses a parameter.
+/// SambaStack's response to an invalid parameter.
 pub(super) fn invalid(param: &str, message: &str) -> axum::response::Response {
     use axum::response::IntoResponse as _;
 
@@ -462,133 +465,4 @@ pub(super) fn invalid(param: &str, message: &str) -> axum::response::Response {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::conversation::ToolCall;
-    use crate::domain::json::{Held, Schema};
-
-    fn form(schema: &Value, tools: &Value) -> Form {
-        let format = if schema.is_null() {
-            Value::Null
-        } else {
-            json!({"type": "json_schema", "json_schema": {"name": "it", "schema": schema}})
-        };
-        Form::read(&format, tools, &Value::Null).expect("it is taken")
-    }
-
-    fn weather() -> Value {
-        let parameters = json!({
-            "type": "object",
-            "properties": {"city": {"type": "string"}, "unit": {"enum": ["celsius", "kelvin"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
-            "required": ["city"],
-        });
-        json!([{"type": "function", "function": {"name": "get_weather", "parameters": parameters}},
-            {"type": "function", "function": {"name": "clock", "description": "Tells the time of day"}}])
-    }
-
-    fn calls(form: &Form, prompt: &str) -> Vec<(String, Value)> {
-        match form.reply(
-            &[Message::new(Role::User, prompt)],
-            &Quirk::None,
-            &mut Random::new(1),
-        ) {
-            Some(Reply::Calls(calls)) => calls,
-            _ => Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_function_that_the_prompt_speaks_of_is_called_with_what_the_prompt_names() {
-        let form = form(&Value::Null, &weather());
-        let called = calls(&form, "What is the weather in Paris for 3 days, in kelvin?");
-        assert_eq!(
-            called,
-            [(
-                "get_weather".to_owned(),
-                json!({"city": "Paris", "unit": "kelvin", "days": 3})
-            )]
-        );
-        assert_eq!(calls(&form, "Weather, and the time?").len(), 2);
-        assert_eq!(calls(&form, "Who are you?").len(), 0);
-    }
-
-    #[test]
-    fn results_make_the_answer() {
-        let mut messages = vec![
-            Message::new(Role::User, "The weather?"),
-            Message::new(Role::Assistant, ""),
-        ];
-        messages[1].calls = vec![ToolCall {
-            id: "c1".to_owned(),
-            name: "get_weather".to_owned(),
-            arguments: "{}".to_owned(),
-        }];
-        messages.push(Message {
-            call_id: Some("c1".to_owned()),
-            ..Message::new(Role::Tool, "18 °C")
-        });
-        let form = form(&Value::Null, &weather());
-        let Some(Reply::Words(words)) = form.reply(&messages, &Quirk::None, &mut Random::new(1))
-        else {
-            panic!("it calls again")
-        };
-        assert!(
-            words.contains("simulated answer") && words.contains("`get_weather` gave 18 °C"),
-            "{words}"
-        );
-    }
-
-    #[test]
-    fn json_holds_to_its_schema() {
-        for schema in [
-            json!({"type": "object"}),
-            json!({"type": "array", "items": {"type": "number", "minimum": 2.5, "multipleOf": 2.5}, "minItems": 3}),
-            json!({"$ref": "#/$defs/node", "$defs": {"node": {"type": "object", "properties": {"n": {"type": "integer", "exclusiveMinimum": 4}, "next": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]}}, "required": ["n"]}}}),
-            json!({"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}, "ok": {"type": "boolean"}, "name": {"type": "string", "minLength": 30, "maxLength": 32}}, "required": ["at", "other"], "additionalProperties": {"type": "integer"}}),
-            json!({"allOf": [{"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"]}, {"properties": {"b": {"type": ["null", "string"]}}, "required": ["b"]}]}),
-        ] {
-            let checked = Schema::read(&schema.to_string()).expect("it is a schema");
-            let said = |quirk: &Quirk| {
-                let reply = form(&schema, &Value::Null).reply(
-                    &[Message::new(Role::User, "Hello there, Ada")],
-                    quirk,
-                    &mut Random::new(3),
-                );
-                let Some(Reply::Json(text)) = reply else {
-                    panic!("no JSON")
-                };
-                text
-            };
-            let text = said(&Quirk::None);
-            let value: Value = serde_json::from_str(&text).expect("JSON");
-            assert_eq!(checked.check(&value, 0), Held::Well, "{schema}: {text}");
-            assert!(said(&Quirk::Fences).contains("```json\n"));
-        }
-    }
-
-    #[test]
-    fn what_sambastack_refuses_is_refused() {
-        let format = |format: Value| Form::read(&format, &Value::Null, &Value::Null).map(|_| ());
-        for refused in [
-            json!({"type": "text"}),
-            json!("json"),
-            json!({"type": "json_schema"}),
-        ] {
-            assert!(
-                format(refused.clone()).is_err_and(|(param, _)| param == "response_format"),
-                "{refused}"
-            );
-        }
-        let tools = |tools: Value| Form::read(&Value::Null, &tools, &Value::Null).map(|_| ());
-        for refused in [
-            json!({}),
-            json!([{"function": {"name": "a b"}}]),
-            json!([{}]),
-        ] {
-            assert!(
-                tools(refused.clone()).is_err_and(|(param, _)| param == "tools"),
-                "{refused}"
-            );
-        }
-    }
-}
+mod tests;

@@ -1,12 +1,13 @@
-//! The built-in demo: an OpenAI-like server, and kubectl's twin.
+//! The built-in demo: an OpenAI-compatible server and a simulated kubectl.
 //!
-//! One demo, used five ways: the Demo environment, `batida demo`, the tests, the benches, the pictures. Beside
-//! it a server that keeps exact times ([`exact`]), to measure clients with.
+//! The Demo environment, `batida demo`, the tests, the benchmarks and the screenshots all use it. [`exact`] is a
+//! separate server with exact timing for measuring clients.
 
 pub mod api;
 pub mod cluster;
 mod embed;
 pub mod exact;
 mod form;
+mod model;
 mod script;
 mod sight;

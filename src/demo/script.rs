@@ -1,38 +1,38 @@
-//! What a simulated model says, and when: the same seed, model and messages give the same script.
+//! The tokens of a simulated answer and when each is due. The same seed, model and messages give the same script.
 
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::api::DemoModel;
-use super::form::{Called, Form, Reply};
+use super::form::{OutputFormat, ScriptedCall, ScriptedReply};
+use super::model::DemoModel;
 use crate::domain::conversation::{Message, Role};
 use crate::domain::random::Random;
 
-/// An answer in pieces, each a token, each with its moment after the request came.
+/// An answer as tokens, each with the time at which it is due.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Script {
     pub(super) reasoning: Vec<String>,
     pub(super) answer: Vec<String>,
-    /// One per token, reasoning first; never falling.
+    /// When each token is due, measured from the request; reasoning first, never decreasing.
     pub(super) due: Vec<Duration>,
     pub(super) prompt_tokens: u64,
-    /// The answer was cut at `max_tokens`.
+    /// Whether `max_tokens` cut the answer off.
     pub(super) cut: bool,
-    /// The answer is no text, but these functions' calls.
-    pub(super) calls: Vec<Called>,
+    /// The function calls that the answer consists of; empty for text.
+    pub(super) calls: Vec<ScriptedCall>,
 }
 
-/// How long an answer is asked to be.
+/// The limits on the answer's length, and its beginning.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lengths {
+pub(super) struct AnswerLimits {
     pub(super) max_tokens: Option<usize>,
     /// Go on until `max_tokens`.
     pub(super) ignore_eos: bool,
     pub(super) thinking: bool,
     /// Sequences that end the answer and are not part of it.
     pub(super) stop: Vec<String>,
-    /// What is said before anything else.
+    /// The beginning of the answer.
     pub(super) first: String,
 }
 
@@ -41,8 +41,8 @@ impl Script {
         seed: u64,
         model: &DemoModel,
         messages: &[Message],
-        form: &Form,
-        lengths: Lengths,
+        form: &OutputFormat,
+        lengths: AnswerLimits,
     ) -> Self {
         let mut random = random(seed, &model.name, messages);
         let prompt = messages
@@ -56,31 +56,18 @@ impl Script {
             String::new()
         };
         let mut reasoning = tokens(&thoughts);
-        let mut calls = Vec::new();
-        let mut answer = match (
+        let (mut answer, calls) = match (
             form.reply(messages, &model.quirk, &mut random),
             wished_tokens(prompt),
         ) {
-            (Some(Reply::Calls(called)), _) => {
-                let mut pieces = Vec::new();
-                for (name, arguments) in called {
-                    let id = format!("call_{:08x}", random.bits() >> 32);
-                    // The name comes first, with nothing of the arguments.
-                    let arguments = tokens(&arguments.to_string());
-                    calls.push(Called {
-                        id,
-                        name,
-                        tokens: arguments.len() + 1,
-                    });
-                    pieces.push(String::new());
-                    pieces.extend(arguments);
-                }
-                pieces
+            (Some(ScriptedReply::Calls(called)), _) => call_tokens(called, &mut random),
+            (Some(ScriptedReply::Json(text) | ScriptedReply::Words(text)), _) => {
+                (tokens(&text), Vec::new())
             }
-            (Some(Reply::Json(text) | Reply::Words(text)), _) => tokens(&text),
-            (None, Some(n)) => lorem(&mut random, n),
+            (None, Some(n)) => (lorem(&mut random, n), Vec::new()),
             (None, None) => {
-                tokens(&(lengths.first + &reply(model, prompt, messages.len(), &mut random)))
+                let words = reply(model, prompt, messages.len(), &mut random);
+                (tokens(&(lengths.first + &words)), Vec::new())
             }
         };
         let in_words = calls.is_empty();
@@ -124,7 +111,28 @@ impl Script {
     }
 }
 
-/// Keeps the first `bytes` of the text that the tokens make.
+/// The tokens of function calls, and which call has how many of them.
+fn call_tokens(
+    called: Vec<(String, serde_json::Value)>,
+    random: &mut Random,
+) -> (Vec<String>, Vec<ScriptedCall>) {
+    let (mut pieces, mut calls) = (Vec::new(), Vec::new());
+    for (name, arguments) in called {
+        let id = format!("call_{:08x}", random.bits() >> 32);
+        // The name comes first, without any of the arguments.
+        let arguments = tokens(&arguments.to_string());
+        calls.push(ScriptedCall {
+            id,
+            name,
+            tokens: arguments.len() + 1,
+        });
+        pieces.push(String::new());
+        pieces.extend(arguments);
+    }
+    (pieces, calls)
+}
+
+/// Truncates the text that the tokens spell to its first `bytes`.
 fn truncate_to(tokens: &mut Vec<String>, bytes: usize) {
     let mut left = bytes;
     tokens.retain_mut(|token| {
@@ -134,7 +142,7 @@ fn truncate_to(tokens: &mut Vec<String>, bytes: usize) {
     });
 }
 
-/// "… 2000 tokens …" asks for an answer of that length.
+/// A prompt with "2000 tokens" requests an answer of that length.
 fn wished_tokens(prompt: &str) -> Option<usize> {
     let mut words = prompt.split_whitespace().peekable();
     while let Some(word) = words.next() {
@@ -146,7 +154,7 @@ fn wished_tokens(prompt: &str) -> Option<usize> {
     None
 }
 
-/// What these messages count as: their tokens, and four for what stands around each of them.
+/// The number of prompt tokens: those of each message and four for its role and delimiters.
 pub(super) fn prompt_tokens<'a>(contents: impl Iterator<Item = &'a str>) -> u64 {
     contents.map(|content| count_tokens(content) + 4).sum()
 }
@@ -156,7 +164,7 @@ fn count_tokens(text: &str) -> u64 {
     let (mut count, mut length, mut after_space) = (0, 0, false);
     for c in text.chars() {
         let space = c.is_whitespace();
-        if length > 0 && ((space && !after_space) || length >= LONGEST) {
+        if length > 0 && ((space && !after_space) || length >= MAX_TOKEN_CHARS) {
             count += 1;
             length = 0;
         }
@@ -167,7 +175,7 @@ fn count_tokens(text: &str) -> u64 {
 }
 
 /// Characters of the longest token.
-const LONGEST: usize = 7;
+const MAX_TOKEN_CHARS: usize = 7;
 
 /// Words with the space before them; long ones in parts, as tokenizers do.
 fn tokens(text: &str) -> Vec<String> {
@@ -175,7 +183,7 @@ fn tokens(text: &str) -> Vec<String> {
     let mut current = String::new();
     for c in text.chars() {
         let breaks = c.is_whitespace() && !current.ends_with(char::is_whitespace);
-        if breaks || current.chars().count() >= LONGEST {
+        if breaks || current.chars().count() >= MAX_TOKEN_CHARS {
             out.push(std::mem::take(&mut current));
         }
         current.push(c);
@@ -331,8 +339,8 @@ mod tests {
                 seed,
                 model,
                 &ask(prompt),
-                &Form::default(),
-                Lengths::default(),
+                &OutputFormat::default(),
+                AnswerLimits::default(),
             )
         };
         assert_eq!(write(1, "hello"), write(1, "hello"));
@@ -343,18 +351,30 @@ mod tests {
     #[test]
     fn lengths_are_kept() {
         let model = &DemoModel::all()[0];
-        let most = |n, ignore_eos| Lengths {
+        let most = |n, ignore_eos| AnswerLimits {
             max_tokens: Some(n),
             ignore_eos,
             thinking: true,
-            ..Lengths::default()
+            ..AnswerLimits::default()
         };
-        let script = Script::write(1, model, &ask("hi"), &Form::default(), most(5, false));
+        let script = Script::write(
+            1,
+            model,
+            &ask("hi"),
+            &OutputFormat::default(),
+            most(5, false),
+        );
         assert_eq!(
             (script.reasoning.len() + script.answer.len(), script.cut),
             (5, true)
         );
-        let script = Script::write(1, model, &ask("hi"), &Form::default(), most(900, true));
+        let script = Script::write(
+            1,
+            model,
+            &ask("hi"),
+            &OutputFormat::default(),
+            most(900, true),
+        );
         assert_eq!(
             (script.reasoning.len() + script.answer.len(), script.cut),
             (900, false)
@@ -364,10 +384,10 @@ mod tests {
             1,
             model,
             &ask("hi"),
-            &Form::default(),
-            Lengths {
+            &OutputFormat::default(),
+            AnswerLimits {
                 stop,
-                ..Lengths::default()
+                ..AnswerLimits::default()
             },
         );
         assert_eq!(script.answer.concat(), "This is a **simulated ");
@@ -375,8 +395,8 @@ mod tests {
             1,
             model,
             &ask("write 2,000 tokens"),
-            &Form::default(),
-            Lengths::default(),
+            &OutputFormat::default(),
+            AnswerLimits::default(),
         );
         assert_eq!(script.answer.len(), 2_000);
     }
@@ -403,8 +423,8 @@ mod tests {
                 1,
                 &model,
                 &ask("hello"),
-                &Form::default(),
-                Lengths::default(),
+                &OutputFormat::default(),
+                AnswerLimits::default(),
             );
             assert!(
                 script.answer.concat().contains("simulated answer"),

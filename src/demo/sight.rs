@@ -1,22 +1,22 @@
-//! What a simulated model sees of a picture: its form, its size and its mean colour, all really looked at.
+//! Decodes images for a simulated model, which describes their format, size and mean colour.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// More pixels are not looked at.
-const MOST_PIXELS: u64 = 40_000_000;
+/// Images with more pixels are rejected.
+const MAX_PIXELS: u64 = 40_000_000;
 
-/// A picture that was looked at.
+/// A decoded image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sight {
+pub(super) struct ImageSummary {
     form: &'static str,
     width: u32,
     height: u32,
     mean: [u8; 3],
 }
 
-impl Sight {
+impl ImageSummary {
     /// In words.
     pub(super) fn told(&self) -> String {
         let Self {
@@ -31,15 +31,15 @@ impl Sight {
         )
     }
 
-    /// As many tokens as it counts for.
+    /// The number of tokens that it counts as.
     pub(super) fn tokens(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height) / 750 + 1
     }
 }
 
-/// What the model says of pictures before anything else.
-pub(super) fn told(sights: &[Sight]) -> String {
-    let all: Vec<String> = sights.iter().map(Sight::told).collect();
+/// The sentence about the images that an answer starts with.
+pub(super) fn told(sights: &[ImageSummary]) -> String {
+    let all: Vec<String> = sights.iter().map(ImageSummary::told).collect();
     match all.as_slice() {
         [] => String::new(),
         [one] => format!("I see {one}.\n\n"),
@@ -51,7 +51,7 @@ pub(super) fn told(sights: &[Sight]) -> String {
     }
 }
 
-/// The addresses of the pictures in a message's content.
+/// The URLs of the images in a message's content.
 pub(super) fn addresses(content: &Value) -> impl Iterator<Item = &str> {
     let parts = content.as_array().into_iter().flatten();
     parts
@@ -59,8 +59,8 @@ pub(super) fn addresses(content: &Value) -> impl Iterator<Item = &str> {
         .map(|part| part["image_url"]["url"].as_str().unwrap_or_default())
 }
 
-/// Looks at a picture in a data URL.
-pub(super) fn look(address: &str) -> Result<Sight, String> {
+/// Decodes an image in a data URL.
+pub(super) fn look(address: &str) -> Result<ImageSummary, String> {
     let encoded = address
         .strip_prefix("data:image/")
         .and_then(|rest| rest.split_once(";base64,"))
@@ -68,12 +68,12 @@ pub(super) fn look(address: &str) -> Result<Sight, String> {
         .1;
     let bytes = STANDARD
         .decode(encoded)
-        .map_err(|why| format!("the image is no base64: {why}"))?;
+        .map_err(|why| format!("the image is not valid base64: {why}"))?;
     let broken = |why: image::ImageError| format!("the image cannot be decoded: {why}");
     let format = image::guess_format(&bytes).map_err(broken)?;
     let reader = || image::ImageReader::with_format(std::io::Cursor::new(&bytes), format);
     let (width, height) = reader().into_dimensions().map_err(broken)?;
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err("the image has too many pixels".to_owned());
     }
     let pixels = reader().decode().map_err(broken)?.to_rgb8();
@@ -90,7 +90,7 @@ pub(super) fn look(address: &str) -> Result<Sight, String> {
         image::ImageFormat::WebP => "WebP",
         _ => "JPEG",
     };
-    Ok(Sight {
+    Ok(ImageSummary {
         form,
         width,
         height,
@@ -152,7 +152,7 @@ mod tests {
         );
         for (url, why) in [
             ("https://example.com/a.png", "data URL"),
-            ("data:image/png;base64,*", "no base64"),
+            ("data:image/png;base64,*", "not valid base64"),
             ("data:image/png;base64,AAAA", "cannot be decoded"),
         ] {
             let refusal = look(url).expect_err("it is refused");

@@ -14,10 +14,10 @@ use crate::domain::units;
 use crate::io::api::{Api, ChatStream, SILENCE};
 use crate::metrics::timeline::Figures;
 use crate::protocol::{Ask, ChatEnding};
-use crate::wire::answer::{AnswerReader, Broken, News, Step};
-use crate::wire::fault::{self, Asked, Fault};
+use crate::wire::answer::{AnswerError, AnswerReader, NewText, Step};
+use crate::wire::fault::{self, Fault, RequestInfo};
 use crate::wire::openai;
-use crate::wire::silence::Talk;
+use crate::wire::silence::BodyActivity;
 
 /// At most this often is progress told, however many tokens arrive.
 const PACE: Duration = Duration::from_millis(33);
@@ -249,7 +249,7 @@ async fn once(
             api.address().host(),
             units::duration(whole)
         );
-        let told = Failure::new(summary, "Give it more time, or ask for fewer tokens");
+        let told = Failure::new(summary, "Allow more time, or ask for fewer tokens");
         ChatEnding::Failed(told.of_class(FaultClass::Timeout))
     };
     let opened = tokio::select! {
@@ -273,7 +273,7 @@ async fn once(
     };
     let mut refused = Dialect::default();
     let set = openai::set_names(&request.params, false);
-    let asked = Asked {
+    let asked = RequestInfo {
         set: &set,
         ..api.asked(&request.model, known)
     };
@@ -286,7 +286,7 @@ async fn once(
     let sent = stream.sent;
     let mut bytes_read = 0;
     // When something was said last.
-    let (mut heard, mut talk) = (Instant::now(), Talk::default());
+    let (mut heard, mut talk) = (Instant::now(), BodyActivity::default());
     let mut pace = tokio::time::interval_at(Instant::now() + PACE, PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ending = loop {
@@ -302,7 +302,7 @@ async fn once(
                 let step = match piece {
                     Ok(Some((at, bytes))) => {
                         bytes_read += bytes.len() as u64;
-                        if talk.hears(&bytes) {
+                        if talk.has_data(&bytes) {
                             heard = Instant::now();
                         }
                         reader.take(at - stream.sent, &bytes)
@@ -437,7 +437,7 @@ impl Heard {
 }
 
 fn advance(reader: &mut AnswerReader) -> Advance {
-    let News {
+    let NewText {
         reasoning,
         answer,
         turned,
@@ -453,14 +453,19 @@ fn advance(reader: &mut AnswerReader) -> Advance {
 }
 
 /// What to tell the user of an answer that is none.
-fn fault_of(why: Broken, reader: &AnswerReader, stream: &ChatStream, asked: &Asked<'_>) -> Fault {
+fn fault_of(
+    why: AnswerError,
+    reader: &AnswerReader,
+    stream: &ChatStream,
+    asked: &RequestInfo<'_>,
+) -> Fault {
     let raw = || String::from_utf8_lossy(reader.raw());
     match why {
-        Broken::Sent(error) => stream.broken(error, asked),
-        Broken::Refused => stream.refused(&raw(), asked),
-        Broken::NotAnAnswer => stream.not_an_answer(&raw(), asked),
-        Broken::Cut(details) => fault::cut(asked, &details),
-        Broken::Unreadable(event) => fault::unreadable(asked, &event),
-        Broken::GaveUp(word) => fault::gave_up(asked, &word),
+        AnswerError::Sent(error) => stream.broken(error, asked),
+        AnswerError::Refused => stream.refused(&raw(), asked),
+        AnswerError::NotAnAnswer => stream.not_an_answer(&raw(), asked),
+        AnswerError::Cut(details) => fault::cut(asked, &details),
+        AnswerError::Unreadable(event) => fault::unreadable(asked, &event),
+        AnswerError::GaveUp(word) => fault::stopped_early(asked, &word),
     }
 }

@@ -15,11 +15,12 @@ use crate::io::files;
 use crate::io::kubectl::{Kubectl, KubectlError};
 use crate::protocol::{Contexts, Failure};
 use crate::sambastack::events;
-use crate::sambastack::models::{Listed, Lists, view};
+use crate::sambastack::lists::{Listed, Lists};
+use crate::sambastack::models::view;
 use crate::sambastack::read::{ListError, Object, parse_versioned};
 use crate::sambastack::resources::looks_like_a_page;
 use crate::sambastack::sizes::Sizes;
-use crate::sambastack::watch::{AnyListed, Kind};
+use crate::sambastack::watch::{AnyListed, ResourceKind};
 use crate::wire::kubectl::{KubectlFault, no_api_at_this_address, not_kubernetes};
 
 const SAMBANOVA: &str = "/apis/sambanova.ai/v1alpha1";
@@ -43,7 +44,7 @@ pub(super) struct Look {
 }
 
 /// The version of each list that was given.
-pub(super) type Versions = HashMap<Kind, String>;
+pub(super) type Versions = HashMap<ResourceKind, String>;
 
 pub(super) async fn look(kubectl: &Kubectl) -> Result<Look, KubectlError> {
     let found = reach(kubectl, |prefix| async move {
@@ -65,7 +66,7 @@ pub(super) async fn look(kubectl: &Kubectl) -> Result<Look, KubectlError> {
 pub(super) async fn list_kind(
     kubectl: &Kubectl,
     prefix: &str,
-    kind: Kind,
+    kind: ResourceKind,
 ) -> Result<(AnyListed, Option<String>), KubectlError> {
     let path = path_of_kind(prefix, &kubectl.namespace, kind);
     let mut versions = Versions::new();
@@ -78,12 +79,12 @@ pub(super) async fn list_kind(
         };
     }
     let listed = match kind {
-        Kind::Pods => list_as!(Pods),
-        Kind::BundleDeployments => list_as!(BundleDeployments),
-        Kind::Bundles => list_as!(Bundles),
-        Kind::ModelDeployments => list_as!(ModelDeployments),
-        Kind::ModelBundles => list_as!(ModelBundles),
-        Kind::Models => list_as!(Models),
+        ResourceKind::Pods => list_as!(Pods),
+        ResourceKind::BundleDeployments => list_as!(BundleDeployments),
+        ResourceKind::Bundles => list_as!(Bundles),
+        ResourceKind::ModelDeployments => list_as!(ModelDeployments),
+        ResourceKind::ModelBundles => list_as!(ModelBundles),
+        ResourceKind::Models => list_as!(Models),
     };
     Ok((listed, versions.remove(&kind)))
 }
@@ -133,8 +134,8 @@ pub async fn events(kubectl: &Kubectl) -> Result<Vec<ClusterEvent>, Failure> {
 }
 
 /// Where the API server has a kind's objects.
-pub(super) fn path_of_kind(prefix: &str, namespace: &str, kind: Kind) -> String {
-    let group = if kind == Kind::Pods {
+pub(super) fn path_of_kind(prefix: &str, namespace: &str, kind: ResourceKind) -> String {
+    let group = if kind == ResourceKind::Pods {
         "/api/v1"
     } else {
         SAMBANOVA
@@ -359,7 +360,7 @@ async fn ask_all(kubectl: &Kubectl, prefix: &str) -> Result<(Lists, Versions), K
         Versions::new(),
     );
     let new_generation = async {
-        let kind = Kind::ModelDeployments;
+        let kind = ResourceKind::ModelDeployments;
         let deployments = list(kubectl, path(kind), kind, &mut v4).await?;
         if deployments.items().is_empty() {
             return Ok((deployments, Listed::Absent, Listed::Absent));
@@ -369,25 +370,40 @@ async fn ask_all(kubectl: &Kubectl, prefix: &str) -> Result<(Lists, Versions), K
         let (bundles, models) = tokio::try_join!(
             list(
                 kubectl,
-                path(Kind::ModelBundles),
-                Kind::ModelBundles,
+                path(ResourceKind::ModelBundles),
+                ResourceKind::ModelBundles,
                 &mut v5
             ),
-            list(kubectl, path(Kind::Models), Kind::Models, &mut v6),
+            list(
+                kubectl,
+                path(ResourceKind::Models),
+                ResourceKind::Models,
+                &mut v6
+            ),
         )?;
         v4.extend(v5.into_iter().chain(v6));
         Ok((deployments, bundles, models))
     };
     // The longest first: it sets the pace.
     let (pods, bundle_deployments, bundles, (model_deployments, model_bundles, models)) = tokio::try_join!(
-        list(kubectl, path(Kind::Pods), Kind::Pods, &mut v1),
         list(
             kubectl,
-            path(Kind::BundleDeployments),
-            Kind::BundleDeployments,
+            path(ResourceKind::Pods),
+            ResourceKind::Pods,
+            &mut v1
+        ),
+        list(
+            kubectl,
+            path(ResourceKind::BundleDeployments),
+            ResourceKind::BundleDeployments,
             &mut v2
         ),
-        list(kubectl, path(Kind::Bundles), Kind::Bundles, &mut v3),
+        list(
+            kubectl,
+            path(ResourceKind::Bundles),
+            ResourceKind::Bundles,
+            &mut v3
+        ),
         new_generation,
     )?;
     v1.extend(v2.into_iter().chain(v3).chain(v4));
@@ -407,7 +423,7 @@ async fn ask_all(kubectl: &Kubectl, prefix: &str) -> Result<(Lists, Versions), K
 async fn list<T>(
     kubectl: &Kubectl,
     path: String,
-    kind: Kind,
+    kind: ResourceKind,
     versions: &mut Versions,
 ) -> Result<Listed<T>, KubectlError>
 where
@@ -444,7 +460,7 @@ fn forbidden_at_most<T>(found: Result<Listed<T>, KubectlError>) -> Result<Listed
 async fn ask<T>(
     kubectl: &Kubectl,
     path: String,
-    kind: Kind,
+    kind: ResourceKind,
     versions: &mut Versions,
 ) -> Result<Listed<T>, KubectlError>
 where

@@ -23,8 +23,9 @@ use crate::domain::random::Random;
 use crate::io::activity::Recorder;
 use crate::io::kubectl::{Kubeconfig, Kubectl, KubectlError};
 use crate::protocol::{ClusterLink, Failure};
-use crate::sambastack::models::{Listed, Lists, view};
-use crate::sambastack::watch::{AnyListed, Change, Kind};
+use crate::sambastack::lists::{Listed, Lists};
+use crate::sambastack::models::view;
+use crate::sambastack::watch::{AnyListed, ResourceKind, WatchChange};
 use crate::wire::kubectl::{KubectlFault, says_forbidden};
 
 /// How fast things go. The tests' clocks run faster.
@@ -171,7 +172,7 @@ fn silent(since: Duration) -> Failure {
 struct Past {
     view: Option<ClusterView>,
     /// What was listed at least once.
-    seen: BTreeSet<Kind>,
+    seen: BTreeSet<ResourceKind>,
 }
 
 /// Waits that grow, each a little other than its neighbours'.
@@ -214,7 +215,7 @@ impl Waits {
 /// What one kind's follower tells.
 enum News {
     Listed(Box<AnyListed>),
-    Changed(Change),
+    Changed(WatchChange),
     Link(KindLink),
     /// Trying again by itself would not help.
     Useless(KubectlError),
@@ -235,7 +236,7 @@ struct Followed {
     lists: Lists,
     versions: cluster::Versions,
     prefix: String,
-    links: BTreeMap<Kind, KindLink>,
+    links: BTreeMap<ResourceKind, KindLink>,
     past: Past,
     poll: Duration,
     /// Bundles and models of the new generation were not asked for, since nothing uses them.
@@ -325,11 +326,12 @@ impl Followed {
         &mut self,
         kubectl: &Kubectl,
         pace: &Pace,
-        sender: &mpsc::Sender<(Kind, News)>,
+        sender: &mpsc::Sender<(ResourceKind, News)>,
         kinds: &mut JoinSet<()>,
     ) {
-        for kind in Kind::ALL {
-            if self.without_new && matches!(kind, Kind::ModelBundles | Kind::Models) {
+        for kind in ResourceKind::ALL {
+            if self.without_new && matches!(kind, ResourceKind::ModelBundles | ResourceKind::Models)
+            {
                 continue;
             }
             let follower = Follower {
@@ -350,7 +352,7 @@ impl Followed {
     }
 
     /// Whether the view may have changed.
-    fn fold(&mut self, (kind, news): (Kind, News)) -> bool {
+    fn fold(&mut self, (kind, news): (ResourceKind, News)) -> bool {
         match news {
             News::Listed(listed) => {
                 if is_listed(&listed) == Some(true) {
@@ -359,7 +361,7 @@ impl Followed {
                 self.lists.replace(*listed);
                 true
             }
-            News::Changed(Change::Bookmark) => false,
+            News::Changed(WatchChange::Bookmark) => false,
             News::Changed(change) => {
                 self.lists.fold(change);
                 true

@@ -19,7 +19,7 @@ use crate::protocol::ActivityKind;
 use crate::snippet;
 use crate::wire::certificate::Certificate;
 use crate::wire::embeddings;
-use crate::wire::fault::{self, Asked, Fault, Reply, Transport, What};
+use crate::wire::fault::{self, Endpoint, Fault, HttpResponse, RequestInfo, TransportError};
 use crate::wire::openai;
 
 mod dialects;
@@ -185,8 +185,8 @@ impl Api {
         let url = self.address.models();
         let whole_url = self.access.url(&url);
         let asking = Whole {
-            asked: Asked {
-                what: What::Models,
+            asked: RequestInfo {
+                what: Endpoint::Models,
                 ..self.asked("", &[])
             },
             line: self.curl(&url, "", None),
@@ -234,7 +234,7 @@ impl Api {
         known: &[String],
     ) -> Result<ChatStream, Fault> {
         let set = openai::set_names(&request.params, false);
-        let asked = Asked {
+        let asked = RequestInfo {
             set: &set,
             ..self.asked(&request.model, known)
         };
@@ -278,8 +278,8 @@ impl Api {
         let body = embeddings::body(request).to_string();
         let whole_url = self.access.url(&url);
         let asking = Whole {
-            asked: Asked {
-                what: What::Embeddings,
+            asked: RequestInfo {
+                what: Endpoint::Embeddings,
                 ..self.asked(&request.model, known)
             },
             line: self.curl(&url, "", Some(&body)),
@@ -346,7 +346,7 @@ impl Api {
             let body = tokio::time::timeout(left, reading)
                 .await
                 .unwrap_or_else(|_| {
-                    Err(Transport::ReadTimeout(limit).into_fault(&asked, String::new()))
+                    Err(TransportError::ReadTimeout(limit).into_fault(&asked, String::new()))
                 })?;
             let clock_skew = head.clock_skew();
             let got = Got {
@@ -375,12 +375,12 @@ impl Api {
     }
 
     /// What is asked of whom, for the words of a failure.
-    pub fn asked<'a>(&'a self, model: &'a str, known: &'a [String]) -> Asked<'a> {
+    pub fn asked<'a>(&'a self, model: &'a str, known: &'a [String]) -> RequestInfo<'a> {
         let host = self.address.host();
         let plain = self.address.root().starts_with("http://");
         let cluster = self.beside_cluster;
         let had_key = self.has_key();
-        Asked {
+        RequestInfo {
             host,
             model,
             known,
@@ -388,7 +388,7 @@ impl Api {
             cluster,
             proxy: self.proxy(),
             plain,
-            ..Asked::default()
+            ..RequestInfo::default()
         }
     }
 
@@ -401,7 +401,7 @@ impl Api {
         &self,
         ask: &Ask<'_>,
         limit: Duration,
-        asked: &Asked<'_>,
+        asked: &RequestInfo<'_>,
     ) -> Result<Opened, Fault> {
         let request = self.dialer.compose(ask);
         let sent = Instant::now();
@@ -427,7 +427,7 @@ impl Api {
             Ok(Err(error)) => return Err(self.told(faults::of_wire(&error, asked))),
             Err(_) => {
                 return Err(
-                    self.told(Transport::ReadTimeout(limit).into_fault(asked, String::new()))
+                    self.told(TransportError::ReadTimeout(limit).into_fault(asked, String::new()))
                 );
             }
         };
@@ -447,7 +447,7 @@ impl Api {
     }
 
     /// A refusal in words. The body must be clean of secrets.
-    fn refused(&self, reply: &Reply<'_>, url: &str, asked: &Asked<'_>) -> Fault {
+    fn refused(&self, reply: &HttpResponse<'_>, url: &str, asked: &RequestInfo<'_>) -> Fault {
         let mut fault = fault::from_reply(reply, asked);
         if fault.class == FaultClass::NotAnApi {
             // The base URL may have been meant otherwise. Without the query: it may hold a secret.
@@ -479,7 +479,11 @@ impl Api {
         String::from_utf8_lossy(&body).into_owned()
     }
 
-    async fn read_whole(&self, mut response: Response, asked: &Asked<'_>) -> Result<String, Fault> {
+    async fn read_whole(
+        &self,
+        mut response: Response,
+        asked: &RequestInfo<'_>,
+    ) -> Result<String, Fault> {
         let mut body = Vec::new();
         let mut unpacker = Unpacker::of(&response.head);
         while let Some((_, bytes)) = response
@@ -497,9 +501,9 @@ impl Api {
                 }
             }
             if body.len() > MOST_WHOLE {
-                let reply = fault::Reply {
+                let reply = fault::HttpResponse {
                     status: 200,
-                    ..fault::Reply::default()
+                    ..fault::HttpResponse::default()
                 };
                 return Err(fault::not_an_answer(&reply, asked));
             }
@@ -588,7 +592,7 @@ const RECONNECTED: &str = ", reconnected";
 
 /// A request whose answer is read whole.
 struct Whole<'a> {
-    asked: Asked<'a>,
+    asked: RequestInfo<'a>,
     /// The same for a shell.
     line: String,
     ask: Ask<'a>,

@@ -19,7 +19,7 @@ use crate::domain::environment::{ClusterAccess, KEY_VARIABLE};
 use crate::domain::failure::{Advice, Failure};
 use crate::domain::units;
 use crate::protocol::ActivityKind;
-use crate::wire::kubectl::{KubectlFault, asked_for_a_name, credentials, explain};
+use crate::wire::kubectl::{KubectlFault, credentials, explain, missing_credentials};
 
 pub(crate) use process::Group;
 pub use stream::Lines;
@@ -406,7 +406,7 @@ impl Kubectl {
         let waited = recording.has_spoken() && recording.elapsed() >= QUICK;
         recording.end(false, told.clone());
         let words = words_of(&stderr);
-        let (fault, failure) = asked_for_a_name(&stdout).unwrap_or_else(|| {
+        let (fault, failure) = missing_credentials(&stdout).unwrap_or_else(|| {
             self.explained(if words.is_empty() { &told } else { &words }, waited)
         });
         Err(KubectlError::new(fault, failure))

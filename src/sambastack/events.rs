@@ -1,4 +1,4 @@
-//! What Kubernetes says has happened to a deployment's objects.
+//! Kubernetes events about a deployment's objects.
 
 use serde::Deserialize;
 
@@ -96,7 +96,7 @@ fn brief(event: Event) -> ClusterEvent {
     }
 }
 
-/// Those of a deployment: of itself, of its pods, of what makes its pods, and of its pods' volume claims.
+/// The events of a deployment: of itself, its pods, their controllers, and their volume claims.
 pub fn of_deployment<'a>(
     events: &'a [ClusterEvent],
     deployment: &Deployment,
@@ -105,7 +105,7 @@ pub fn of_deployment<'a>(
     let mut is_pod = |name: &str| !matcher.owners(name).is_empty();
     let mut theirs = |event: &&ClusterEvent| match event.kind.as_str() {
         "Pod" => is_pod(&event.object),
-        // A claim is called `<volume>-<pod>`.
+        // Claims are named `<volume>-<pod>`.
         "PersistentVolumeClaim" => {
             deployment
                 .pods
@@ -116,7 +116,7 @@ pub fn of_deployment<'a>(
                     .find("-inf-")
                     .is_some_and(|at| is_pod(&event.object[at + 1..]))
         }
-        // A StatefulSet's pods end with an ordinal; a ReplicaSet is called as a pod with a hash.
+        // A StatefulSet is named like its pods without the ordinal; a ReplicaSet like a pod with a hash.
         _ => {
             event.object == deployment.name
                 || is_pod(&event.object)
@@ -129,7 +129,8 @@ pub fn of_deployment<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sambastack::models::{Listed, Lists, view};
+    use crate::sambastack::lists::{Listed, Lists};
+    use crate::sambastack::models::view;
 
     #[test]
     fn events_are_read_newest_first_and_told_apart_by_their_objects() {

@@ -1,7 +1,8 @@
-//! What SambaStack's resources mean: names, readiness, which model a deployment serves.
+//! SambaStack's resources: how they are named, whether they are ready, and which models a deployment serves.
 
 pub mod diagnosis;
 pub mod events;
+pub mod lists;
 pub mod models;
 pub mod pods;
 pub mod read;

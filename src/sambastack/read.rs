@@ -1,7 +1,7 @@
-//! Objects, read one by one: an object that cannot be read in full never hides the others.
+//! Parses objects one by one, so that one malformed object never hides the others.
 //!
-//! A field of another form than expected is taken out, named in [`Meta::unreadable`], and the rest of the object is
-//! kept. Lists, watches and single answers all read their objects here.
+//! A field of an unexpected type is removed and reported in [`Meta::unreadable`]; the rest of the object is kept.
+//! Lists, watches and single objects are all parsed here.
 
 use std::collections::HashMap;
 
@@ -14,19 +14,19 @@ use serde_path_to_error::{Path, Segment};
 use super::resources::{
     Bundle, BundleDeployment, Meta, Model, ModelBundle, ModelDeployment, Pod, looks_like_a_page,
 };
-use super::sizes::Written;
+use super::sizes::SizeSource;
 use crate::domain::printable;
 
-/// An object that cannot be read after so many fields were taken out is given up: only its name is kept.
-const MAX_TRIES: usize = 128;
+/// After removing this many fields, only the object's name is kept.
+const MAX_REMOVED_FIELDS: usize = 128;
 /// How much of an unreadable value is quoted, in characters.
-const MAX_QUOTED: usize = 200;
+const MAX_QUOTED_CHARS: usize = 200;
 
 /// Anything with metadata.
 pub trait Object: DeserializeOwned + Default {
-    /// Its name, and what of it cannot be read.
+    /// Its metadata.
     fn meta(&self) -> &Meta;
-    /// The same, to be changed.
+    /// Its metadata, mutable.
     fn meta_mut(&mut self) -> &mut Meta;
 }
 
@@ -50,7 +50,7 @@ objects!(
     ModelDeployment,
     ModelBundle,
     Model,
-    Written,
+    SizeSource,
     AnyObject
 );
 
@@ -63,21 +63,21 @@ pub struct AnyObject {
     pub metadata: Meta,
 }
 
-/// Why an answer is no list.
+/// Why a response is not a list.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// A web page, as a login portal gives it.
-    #[error("the answer is a web page")]
+    /// A web page, e.g. of a login portal.
+    #[error("the response is a web page")]
     WebPage,
     /// JSON of something else.
-    #[error("the answer is no list but {0:?}")]
+    #[error("the response is not a list but {0:?}")]
     NoList(String),
     /// Anything else.
-    #[error("the answer cannot be read as JSON")]
+    #[error("the response cannot be parsed as JSON")]
     Json(#[from] serde_json::Error),
 }
 
-/// A list with its objects unread.
+/// A list whose objects are not parsed yet.
 #[derive(Deserialize)]
 struct RawList<'a> {
     #[serde(default)]
@@ -91,12 +91,12 @@ struct RawList<'a> {
 /// Reads a list as `kubectl get --raw` prints it.
 ///
 /// # Errors
-/// When the answer is no list. An object that cannot be read is no error.
+/// If the response is not a list. Malformed objects are no error.
 pub fn parse_list<T: Object>(answer: &[u8]) -> Result<Vec<T>, ListError> {
     Ok(parse_versioned(answer)?.0)
 }
 
-/// The same, with the version from which changes can be watched, where the list has one.
+/// Like [`parse_list`], with the version to start a watch from, if the list has one.
 ///
 /// # Errors
 /// As [`parse_list`].
@@ -123,7 +123,7 @@ pub fn parse_versioned<T: Object>(answer: &[u8]) -> Result<(Vec<T>, Option<Strin
     Ok((each_name_once(items), version))
 }
 
-/// A name can be there once only: of several objects with one name the last is kept, and says so.
+/// Keeps the last of several objects with the same name, with a remark.
 fn each_name_once<T: Object>(items: Vec<T>) -> Vec<T> {
     let mut places: HashMap<String, usize> = HashMap::with_capacity(items.len());
     let mut kept: Vec<T> = Vec::with_capacity(items.len());
@@ -145,9 +145,9 @@ fn each_name_once<T: Object>(items: Vec<T>) -> Vec<T> {
     kept
 }
 
-/// Reads one object. What cannot be read is left out and named in its metadata.
+/// Parses one object. Unreadable fields are left out and reported in its metadata.
 pub fn read<T: Object>(json: &str) -> T {
-    // A list would be read as a struct's fields in their order.
+    // serde would read a list as the struct's fields in order.
     let is_map = json.trim_ascii_start().starts_with('{');
     match serde_json::from_str(json) {
         Ok(object) if is_map => object,
@@ -155,10 +155,10 @@ pub fn read<T: Object>(json: &str) -> T {
     }
 }
 
-/// Takes out one unreadable field after another until the rest can be read.
+/// Removes one unreadable field after another until the rest can be parsed.
 fn mend<T: Object>(mut value: Value) -> T {
     let mut unreadable: Vec<String> = Vec::new();
-    for _ in 0..MAX_TRIES {
+    for _ in 0..MAX_REMOVED_FIELDS {
         if !value.is_object() {
             break;
         }
@@ -171,7 +171,7 @@ fn mend<T: Object>(mut value: Value) -> T {
         };
         let path = error.path().clone();
         match take_out(&mut value, &path) {
-            // It counts as missing, and is worth no remark.
+            // `null` counts as missing and needs no remark.
             Some(Value::Null) => {}
             Some(_) => unreadable.push(remark(&path.to_string(), &error.inner().to_string())),
             None => {
@@ -201,8 +201,8 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// Puts `null`, which counts as missing, in place of what is at the path; where even that cannot be read the entry is
-/// removed. Gives what was there.
+/// Replaces the value at the path with `null`, which counts as missing, or removes it if it is `null` already.
+/// Returns the old value.
 fn take_out(value: &mut Value, path: &Path) -> Option<Value> {
     let segments: Vec<&Segment> = path.iter().collect();
     let (last, before) = segments.split_last()?;
@@ -239,14 +239,16 @@ fn remark(path: &str, error: &str) -> String {
         .strip_prefix("invalid type: ")
         .or_else(|| error.strip_prefix("invalid value: "));
     let Some((found, expected)) = told.and_then(|told| told.rsplit_once(", expected ")) else {
-        return printable::cut(&format!("{path}: {error}"), MAX_QUOTED).into_owned();
+        return printable::cut(&format!("{path}: {error}"), MAX_QUOTED_CHARS).into_owned();
     };
     let found = match found {
         "sequence" => "a list".to_owned(),
         "map" => "a map".to_owned(),
         "null" | "unit value" => "null".to_owned(),
         found => match found.split_once(' ') {
-            Some(("string", text)) => format!("the text {}", printable::cut(text, MAX_QUOTED)),
+            Some(("string", text)) => {
+                format!("the text {}", printable::cut(text, MAX_QUOTED_CHARS))
+            }
             Some((_, quoted)) => quoted
                 .trim_start_matches("point ")
                 .trim_matches('`')
@@ -352,7 +354,7 @@ mod tests {
         let profiles =
             json!([{"metadata": "p", "spec": 5}, {"metadata": {"name": "q"}, "spec": {}}]);
         assert_eq!(
-            told::<Written>(profiles),
+            told::<SizeSource>(profiles),
             [": metadata is the text \"p\", not a map", "q: "]
         );
     }

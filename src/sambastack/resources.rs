@@ -1,6 +1,8 @@
-//! SambaStack's resources and pods as the API server lists them: only what Batida looks at.
+//! SambaStack's resources and pods as the API server returns them, reduced to the fields that Batida uses.
 //!
-//! Any field may be missing, null or unknown: clusters differ, and none was at hand to compare with.
+//! Any field may be missing, null or unknown: the versions of SambaStack differ.
+
+mod pod;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,12 +12,17 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 
-/// Whether an answer is HTML: no JSON begins with `<`.
+pub use self::pod::{
+    Container, ContainerState, ContainerStatus, Pod, PodSpec, PodStatus, ReadinessGate, Running,
+    SchedulingGate, StartupProbe, Terminated, Waiting,
+};
+
+/// Whether a response is HTML: JSON never starts with `<`.
 pub fn looks_like_a_page(answer: &[u8]) -> bool {
     answer.trim_ascii_start().first() == Some(&b'<')
 }
 
-/// `null` is as good as missing.
+/// Treats `null` as missing.
 fn lax<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -24,7 +31,7 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A map, or nothing. A struct's own reader would take a list for its fields in their order.
+/// Accepts only a map or `null`. A derived `Deserialize` would also accept a list of the fields in order.
 pub(super) fn map<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -49,7 +56,7 @@ where
     deserializer.deserialize_any(MapOnly(PhantomData))
 }
 
-/// What has another form is as good as missing: only what is looked at must have its form.
+/// Treats a value of an unexpected type as missing.
 fn any<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -59,7 +66,7 @@ where
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
-/// What all objects have.
+/// The metadata of an object.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Meta {
@@ -68,12 +75,12 @@ pub struct Meta {
     pub name: String,
     /// Set once it is being deleted.
     pub deletion_timestamp: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub creation_timestamp: Option<String>,
-    /// Of the object's last change; opaque.
+    /// The version of its last change; opaque.
     #[serde(deserialize_with = "lax")]
     pub resource_version: String,
-    /// What of the object could not be read and was left out, a remark each.
+    /// A remark on each field that could not be read and was left out.
     #[serde(skip)]
     pub unreadable: Vec<String>,
 }
@@ -88,17 +95,17 @@ impl Meta {
 /// One of `status.conditions`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Condition {
+pub struct StatusCondition {
     /// e.g. `Valid`, `PodScheduled`.
     #[serde(rename = "type", deserialize_with = "lax")]
     pub kind: String,
     /// `True`, `False` or `Unknown`.
     #[serde(deserialize_with = "lax")]
     pub status: String,
-    /// One word.
+    /// The reason as one word.
     #[serde(deserialize_with = "lax")]
     pub reason: String,
-    /// Words.
+    /// A sentence.
     #[serde(deserialize_with = "lax")]
     pub message: String,
     /// Since when it has this status.
@@ -109,7 +116,7 @@ pub struct Condition {
 /// A group of pods that answer, as a deployment asks for it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Group {
+pub struct PodGroup {
     /// Usually `default`.
     #[serde(deserialize_with = "lax")]
     pub name: String,
@@ -124,12 +131,12 @@ pub struct BundleDeployment {
     /// Name and deletion.
     #[serde(deserialize_with = "map")]
     pub metadata: Meta,
-    /// What is wanted.
+    /// The specification.
     #[serde(deserialize_with = "map")]
     pub spec: BundleDeploymentSpec,
 }
 
-/// What a [`BundleDeployment`] wants.
+/// The specification of a [`BundleDeployment`].
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct BundleDeploymentSpec {
@@ -137,7 +144,7 @@ pub struct BundleDeploymentSpec {
     pub bundle: Option<String>,
     /// The pods that answer.
     #[serde(deserialize_with = "lax")]
-    pub groups: Vec<Group>,
+    pub groups: Vec<PodGroup>,
 }
 
 /// The old generation's bundle.
@@ -147,7 +154,7 @@ pub struct Bundle {
     /// Name and deletion.
     #[serde(deserialize_with = "map")]
     pub metadata: Meta,
-    /// What is in it.
+    /// The specification.
     #[serde(deserialize_with = "map")]
     pub spec: BundleSpec,
     /// Whether it is valid.
@@ -155,14 +162,14 @@ pub struct Bundle {
     pub status: BundleStatus,
 }
 
-/// What is in a [`Bundle`].
+/// The specification of a [`Bundle`].
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct BundleSpec {
     /// The `BundleTemplate`'s name.
     #[serde(deserialize_with = "any")]
     pub template: String,
-    /// By the name that the API wants.
+    /// The models by serving name.
     #[serde(deserialize_with = "lax")]
     pub models: BTreeMap<String, BundleModel>,
 }
@@ -170,7 +177,7 @@ pub struct BundleSpec {
 /// A model of a [`Bundle`].
 #[derive(Debug, Clone, Default)]
 pub struct BundleModel {
-    /// What the bundle's template calls it; empty when it does not say.
+    /// The model's name in the bundle's template; empty if it is the serving name.
     pub template: String,
 }
 
@@ -188,15 +195,15 @@ impl<'de> Deserialize<'de> for BundleModel {
     }
 }
 
-/// What the operator says of a bundle, of either generation.
+/// The status of a bundle of either generation.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BundleStatus {
-    /// The legalizer's report: messages, memory use. Its form is SambaStack's own.
+    /// The legalizer's report: messages and memory use, in SambaStack's own format.
     pub legalizer_info: Option<serde_json::Value>,
-    /// `Valid` is among them.
+    /// Includes `Valid`.
     #[serde(deserialize_with = "lax")]
-    pub conditions: Vec<Condition>,
+    pub conditions: Vec<StatusCondition>,
 }
 
 /// The new generation's deployment.
@@ -206,12 +213,12 @@ pub struct ModelDeployment {
     /// Name and deletion.
     #[serde(deserialize_with = "map")]
     pub metadata: Meta,
-    /// What is wanted.
+    /// The specification.
     #[serde(deserialize_with = "map")]
     pub spec: ModelDeploymentSpec,
 }
 
-/// What a [`ModelDeployment`] wants: a bundle, or models of its own.
+/// The specification of a [`ModelDeployment`]: a bundle, or models of its own.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ModelDeploymentSpec {
@@ -222,7 +229,7 @@ pub struct ModelDeploymentSpec {
     pub models: ModelConfigs,
     /// The pods that answer.
     #[serde(deserialize_with = "lax")]
-    pub groups: Vec<Group>,
+    pub groups: Vec<PodGroup>,
 }
 
 /// The new generation's bundle.
@@ -232,7 +239,7 @@ pub struct ModelBundle {
     /// Name and deletion.
     #[serde(deserialize_with = "map")]
     pub metadata: Meta,
-    /// What is in it.
+    /// The specification.
     #[serde(deserialize_with = "map")]
     pub spec: ModelConfigs,
     /// Whether it is valid.
@@ -293,27 +300,27 @@ pub struct Model {
     /// Name and deletion.
     #[serde(deserialize_with = "map")]
     pub metadata: Meta,
-    /// What it is.
+    /// The specification.
     #[serde(deserialize_with = "map")]
     pub spec: ModelSpec,
 }
 
-/// What a [`Model`] is.
+/// The specification of a [`Model`].
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ModelSpec {
-    /// The serving name, which the API wants.
+    /// The serving name, which API requests use.
     #[serde(deserialize_with = "lax")]
     pub name: String,
     /// Other names.
     #[serde(deserialize_with = "lax")]
     pub aliases: Vec<String>,
-    /// What it can do.
+    /// Its capabilities.
     #[serde(deserialize_with = "map")]
     pub metadata: ModelTraits,
 }
 
-/// What a [`Model`] can do.
+/// The capabilities of a [`Model`].
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ModelTraits {
@@ -322,247 +329,5 @@ pub struct ModelTraits {
     pub capabilities: Vec<String>,
 }
 
-/// A pod.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Pod {
-    /// Name and deletion.
-    #[serde(deserialize_with = "map")]
-    pub metadata: Meta,
-    /// Which containers it should have.
-    #[serde(deserialize_with = "map")]
-    pub spec: PodSpec,
-    /// How it is.
-    #[serde(deserialize_with = "map")]
-    pub status: PodStatus,
-}
-
-/// Which containers a pod should have.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodSpec {
-    /// Those that work.
-    #[serde(deserialize_with = "lax")]
-    pub containers: Vec<Container>,
-    /// Those that prepare, and sidecars.
-    #[serde(deserialize_with = "lax")]
-    pub init_containers: Vec<Container>,
-    /// Until all of these are gone the scheduler leaves the pod alone.
-    #[serde(deserialize_with = "lax")]
-    pub scheduling_gates: Vec<SchedulingGate>,
-    /// Conditions that have to be `True` before the pod is ready.
-    #[serde(deserialize_with = "lax")]
-    pub readiness_gates: Vec<ReadinessGate>,
-}
-
-/// Holds a pod back from the scheduler.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct SchedulingGate {
-    /// Its name.
-    #[serde(deserialize_with = "lax")]
-    pub name: String,
-}
-
-/// A condition that has to be `True` before the pod is ready.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ReadinessGate {
-    /// The condition's type.
-    #[serde(deserialize_with = "lax")]
-    pub condition_type: String,
-}
-
-/// A container as it is wanted.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Container {
-    /// Its name.
-    #[serde(deserialize_with = "lax")]
-    pub name: String,
-    /// How long it may take to start.
-    pub startup_probe: Option<StartupProbe>,
-    /// `Always` makes an init container a sidecar, which kubectl counts in its READY column.
-    pub restart_policy: Option<String>,
-}
-
-/// How long a container may take to start.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct StartupProbe {
-    /// Seconds before the first look.
-    pub initial_delay_seconds: Option<u64>,
-    /// Seconds between two; 10 unless told otherwise.
-    pub period_seconds: Option<u64>,
-    /// After so many failures it is started anew; 3 unless told otherwise.
-    pub failure_threshold: Option<u64>,
-}
-
-impl StartupProbe {
-    /// In seconds.
-    pub fn allows(self) -> u64 {
-        let looks = self
-            .period_seconds
-            .unwrap_or(10)
-            .saturating_mul(self.failure_threshold.unwrap_or(3));
-        looks.saturating_add(self.initial_delay_seconds.unwrap_or(0))
-    }
-}
-
-/// How a pod is.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodStatus {
-    /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
-    #[serde(deserialize_with = "lax")]
-    pub phase: String,
-    /// e.g. `Evicted`.
-    #[serde(deserialize_with = "lax")]
-    pub reason: String,
-    /// Words to it.
-    #[serde(deserialize_with = "lax")]
-    pub message: String,
-    /// `PodScheduled` is among them.
-    #[serde(deserialize_with = "lax")]
-    pub conditions: Vec<Condition>,
-    /// The containers that work.
-    #[serde(deserialize_with = "lax")]
-    pub container_statuses: Vec<ContainerStatus>,
-    /// The containers that prepare.
-    #[serde(deserialize_with = "lax")]
-    pub init_container_statuses: Vec<ContainerStatus>,
-}
-
-/// How a container is.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ContainerStatus {
-    /// Its name.
-    #[serde(deserialize_with = "lax")]
-    pub name: String,
-    /// Whether it passes its readiness probe.
-    #[serde(deserialize_with = "lax")]
-    pub ready: bool,
-    /// Whether it passes its start-up probe.
-    #[serde(deserialize_with = "lax")]
-    pub started: bool,
-    /// How often it was started anew.
-    #[serde(deserialize_with = "lax")]
-    pub restart_count: u32,
-    /// How it is now.
-    #[serde(deserialize_with = "map")]
-    pub state: ContainerState,
-    /// How its last run ended.
-    #[serde(deserialize_with = "map")]
-    pub last_state: ContainerState,
-}
-
-/// One of three, or none.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct ContainerState {
-    /// It waits to be started.
-    pub waiting: Option<Waiting>,
-    /// It runs.
-    pub running: Option<Running>,
-    /// It ended.
-    pub terminated: Option<Terminated>,
-}
-
-/// Why a container waits.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Waiting {
-    /// One word, e.g. `ImagePullBackOff`.
-    #[serde(deserialize_with = "lax")]
-    pub reason: String,
-    /// Words to it.
-    #[serde(deserialize_with = "lax")]
-    pub message: String,
-}
-
-/// A container runs.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Running {
-    /// Since when.
-    pub started_at: Option<String>,
-}
-
-/// How a container ended.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Terminated {
-    /// One word, e.g. `OOMKilled`.
-    #[serde(deserialize_with = "lax")]
-    pub reason: String,
-    /// Its exit code.
-    #[serde(deserialize_with = "lax")]
-    pub exit_code: i64,
-    /// The signal that ended it; 0 for none.
-    #[serde(deserialize_with = "lax")]
-    pub signal: i64,
-    /// When the run began.
-    pub started_at: Option<String>,
-    /// When the run ended.
-    pub finished_at: Option<String>,
-    /// What it left behind in its termination log.
-    #[serde(deserialize_with = "lax")]
-    pub message: String,
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::read::{ListError, parse_list};
-    use super::*;
-
-    #[test]
-    fn fields_may_be_missing_null_or_unknown() {
-        let text = br#"{"kind":"PodList","metadata":null,"items":[
-            {},
-            {"metadata":null,"spec":null,"status":null},
-            {"metadata":{"name":null,"labels":null,"managedFields":[{"f":{}}]},"spec":{"containers":null},
-             "status":{"phase":null,"containerStatuses":[{"name":null,"ready":null,"restartCount":null,"state":null}]}},
-            {"metadata":{"name":"p"},"status":{"containerStatuses":[{"state":{"running":{"startedAt":null}},"lastState":{}}]}}
-        ]}"#;
-        let pods = parse_list::<Pod>(text).unwrap();
-        assert_eq!(pods.len(), 4);
-        assert!(pods[3].status.container_statuses[0].state.running.is_some());
-        assert!(
-            parse_list::<Model>(br#"{"kind":"ModelList","items":null}"#)
-                .unwrap()
-                .is_empty()
-        );
-        let deployment = r#"{"kind":"ModelDeploymentList","items":[{"spec":{"bundle":null,"models":null,"groups":[{}]}}]}"#;
-        assert!(
-            parse_list::<ModelDeployment>(deployment.as_bytes()).unwrap()[0]
-                .spec
-                .bundle
-                .is_none()
-        );
-        let bundle =
-            r#"{"kind":"BundleList","items":[{"spec":{"models":{"A":null,"B":{"x":[1]}}}}]}"#;
-        assert_eq!(
-            parse_list::<Bundle>(bundle.as_bytes()).unwrap()[0]
-                .spec
-                .models
-                .len(),
-            2
-        );
-    }
-
-    #[test]
-    fn what_is_no_list_is_told_apart() {
-        assert!(matches!(
-            parse_list::<Pod>(b"\n <!doctype html><html>"),
-            Err(ListError::WebPage)
-        ));
-        assert!(
-            matches!(parse_list::<Pod>(br#"{"kind":"Status"}"#), Err(ListError::NoList(kind)) if kind == "Status")
-        );
-        assert!(matches!(
-            parse_list::<Pod>(b"hello"),
-            Err(ListError::Json(_))
-        ));
-    }
-}
+mod tests;

@@ -1,46 +1,46 @@
-//! Context lengths and batch sizes: where a model's are written down, and what is written there.
+//! The context lengths and batch sizes that a model is configured for.
 //!
-//! The old generation writes them in a `BundleTemplate` (a model's `experts`, by context length), the new one
-//! in a `ModelProfile`, which a bundle may override. Both are large and rarely looked at, so they are no
-//! part of a look at the cluster. Whatever has another form than expected is left out.
+//! The old generation defines them in a `BundleTemplate` (a model's `experts`, by context length), the new one in a
+//! `ModelProfile`, which a bundle may override. Both are large and rarely needed, so they are loaded on demand.
+//! Fields of an unexpected type are ignored.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::models::Listed;
+use super::lists::Listed;
 use super::resources::Meta;
 use crate::domain::deployment::{SizesAt, Tier};
 
-/// A `BundleTemplate` or a `ModelProfile` as it came.
+/// A `BundleTemplate` or a `ModelProfile`, mostly unparsed.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Written {
+pub struct SizeSource {
     /// Its name.
     #[serde(deserialize_with = "super::resources::map")]
     pub metadata: Meta,
-    /// What somebody wants.
+    /// The specification.
     pub spec: Value,
-    /// What the operator made of it.
+    /// The status that the operator published.
     pub status: Value,
 }
 
-/// All of a namespace's.
+/// The templates and profiles of a namespace.
 #[derive(Debug, Clone, Default)]
 pub struct Sizes {
     /// The old generation's `BundleTemplate`s.
-    pub templates: Listed<Written>,
+    pub templates: Listed<SizeSource>,
     /// The new generation's `ModelProfile`s.
-    pub profiles: Listed<Written>,
+    pub profiles: Listed<SizeSource>,
 }
 
 impl Sizes {
-    /// The context lengths of a model that is written down at these places, shortest first; empty when
-    /// nothing is written there.
+    /// The context lengths of a model, shortest first, from the resources that define them. Empty if they define
+    /// none.
     ///
     /// # Errors
-    /// Why nobody knows, in words.
+    /// A sentence on why they are unknown.
     pub fn tiers(&self, at: &[SizesAt]) -> Result<Vec<Tier>, String> {
         let mut tiers = Tiers::default();
         let mut unknown = None;
@@ -82,7 +82,7 @@ impl Sizes {
                     .map(|it| of_profile(it, Some("all")))
                     .unwrap_or_default();
                 for tier in own {
-                    // `*`: every batch size that the profile has for this length.
+                    // `*` stands for every batch size that the profile has for this length.
                     let sizes = match tier.batch_sizes.is_empty() {
                         true => all.0.get(&tier.context).cloned().unwrap_or_default(),
                         false => tier.batch_sizes.clone(),
@@ -95,18 +95,22 @@ impl Sizes {
     }
 }
 
-fn find<'a>(listed: &'a Listed<Written>, kind: &str, name: &str) -> Result<&'a Written, String> {
+fn find<'a>(
+    listed: &'a Listed<SizeSource>,
+    kind: &str,
+    name: &str,
+) -> Result<&'a SizeSource, String> {
     match listed {
         Listed::Failed(failure) => Err(failure.summary.clone()),
-        Listed::Absent => Err(format!("the cluster knows no {kind}s")),
+        Listed::Absent => Err(format!("the cluster has no {kind}s")),
         Listed::Present(items) => items
             .iter()
             .find(|it| it.metadata.name == name)
-            .ok_or_else(|| format!("its {kind} {name} does not exist")),
+            .ok_or_else(|| format!("the {kind} {name} does not exist")),
     }
 }
 
-/// Batch sizes by context length, as it is written.
+/// Batch sizes by context length in its original notation.
 #[derive(Default)]
 struct Tiers(BTreeMap<String, Vec<u32>>);
 
@@ -176,10 +180,10 @@ fn sizes_of_config(config: &Value, usual: &Value) -> Vec<u32> {
     }
 }
 
-/// The new generation. Who made the profile may have written `recommended` lengths and `all` that are
-/// possible; an older form has one list of lengths, and the operator publishes its own when there is none.
-fn of_profile(profile: &Written, chosen: Option<&str>) -> Tiers {
-    let Written { spec, status, .. } = profile;
+/// The new generation. A profile may list `recommended` lengths and `all` possible ones; older profiles have a
+/// single list; without any, the operator publishes one in the status.
+fn of_profile(profile: &SizeSource, chosen: Option<&str>) -> Tiers {
+    let SizeSource { spec, status, .. } = profile;
     let named = &spec["batchingConfigs"];
     let wanted = chosen.map(|name| &named[name]);
     let candidates = [
@@ -206,7 +210,7 @@ fn of_batching(batching: &Map<String, Value>) -> Tiers {
     tiers
 }
 
-/// Without any such list the programs' names tell: `gemma4-31b-ss262144-bs2-dyt-1:2`.
+/// Without a list, the names of the compiled programs contain the sizes: `gemma4-31b-ss262144-bs2-dyt-1:2`.
 fn of_pefs(pefs: &Value) -> Tiers {
     let mut tiers = Tiers::default();
     for pef in pefs
@@ -227,7 +231,7 @@ fn of_pefs(pefs: &Value) -> Tiers {
     tiers
 }
 
-/// A bundle's own lengths for one of its models; none where it takes the profile's.
+/// A bundle's own lengths for one of its models; empty if it uses the profile's.
 pub(super) fn own_tiers(batching: &Value) -> Vec<Tier> {
     batching
         .as_object()
@@ -235,7 +239,7 @@ pub(super) fn own_tiers(batching: &Value) -> Vec<Tier> {
         .unwrap_or_default()
 }
 
-/// The number that follows these letters in one of the parts of a program's name.
+/// The number after these letters in a part of a program's name.
 fn after(pef: &str, letters: &str) -> Option<u32> {
     let name = pef.split(':').next().unwrap_or(pef);
     name.split(['-', '_'])
@@ -266,7 +270,7 @@ mod tests {
     use super::*;
     use crate::domain::failure::Failure;
 
-    fn written(items: Value) -> Listed<Written> {
+    fn written(items: Value) -> Listed<SizeSource> {
         Listed::Present(serde_json::from_value(items).unwrap())
     }
 
@@ -385,7 +389,7 @@ mod tests {
         };
         assert_eq!(
             told(sizes.tiers(&[at("q")])).unwrap_err(),
-            "its ModelProfile q does not exist"
+            "the ModelProfile q does not exist"
         );
         assert_eq!(told(sizes.tiers(&[at("q"), at("p")])).unwrap(), "8k:[1]");
         assert_eq!(told(sizes.tiers(&[])).unwrap(), "");
@@ -397,7 +401,7 @@ mod tests {
         assert_eq!(told(sizes.tiers(&[at("p")])).unwrap_err(), "You may not");
         assert_eq!(
             told(Sizes::default().tiers(&[at("p")])).unwrap_err(),
-            "the cluster knows no ModelProfiles"
+            "the cluster has no ModelProfiles"
         );
     }
 

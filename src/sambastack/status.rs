@@ -1,16 +1,16 @@
-//! How a pod is: kubectl's READY and STATUS columns, and why the pod is not ready.
+//! A pod's status: kubectl's READY and STATUS columns, and why the pod is not ready.
 
 use crate::domain::deployment::{ContainerBrief, Hold};
 
 use super::pods::moment;
-use super::resources::{Condition, Container, ContainerStatus, Pod, PodStatus, StartupProbe};
+use super::resources::{Container, ContainerStatus, Pod, PodStatus, StartupProbe, StatusCondition};
 
-/// What `kubectl get pods` shows of a pod.
+/// The columns of `kubectl get pods`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns {
     /// Containers that are ready, the left half of READY.
     pub ready: u32,
-    /// Containers that should be, the right half of READY.
+    /// Containers that should be ready, the right half of READY.
     pub containers: u32,
     /// STATUS, e.g. `Init:0/2`.
     pub status: String,
@@ -18,21 +18,21 @@ pub struct Columns {
     pub restarts: u32,
 }
 
-/// What the node controller writes into a pod whose node does not report.
+/// The node controller's reason for a pod whose node is not reporting.
 const NODE_LOST: &str = "NodeLost";
 
 fn is_sidecar(container: &Container) -> bool {
     container.restart_policy.as_deref() == Some("Always")
 }
 
-fn condition<'a>(status: &'a PodStatus, kind: &str) -> Option<&'a Condition> {
+fn condition<'a>(status: &'a PodStatus, kind: &str) -> Option<&'a StatusCondition> {
     status
         .conditions
         .iter()
         .find(|condition| condition.kind == kind)
 }
 
-/// As kubectl prints the columns (`printPod` in Kubernetes).
+/// Computes the columns like kubectl (`printPod` in Kubernetes).
 pub fn columns(pod: &Pod) -> Columns {
     let status = &pod.status;
     let sidecar = |name: &str| {
@@ -43,7 +43,7 @@ pub fn columns(pod: &Pod) -> Columns {
     };
     let mut columns = Columns {
         ready: 0,
-        // A pod whose specification cannot be read still has its statuses.
+        // Where the specification cannot be read, the statuses still count the containers.
         containers: count(
             pod.spec
                 .containers
@@ -63,7 +63,8 @@ pub fn columns(pod: &Pod) -> Columns {
         },
         restarts: 0,
     };
-    let is_gated = |it: &Condition| it.kind == "PodScheduled" && it.reason == "SchedulingGated";
+    let is_gated =
+        |it: &StatusCondition| it.kind == "PodScheduled" && it.reason == "SchedulingGated";
     if status.conditions.iter().any(is_gated) {
         columns.status = "SchedulingGated".to_owned();
     }
@@ -144,7 +145,7 @@ fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// Why a pod is not ready, by kind and in words; `None` when it is ready.
+/// Why a pod is not ready, as a kind and in words; `None` if it is ready.
 ///
 /// It is ready when it is Running, all its containers are ready and its `Ready` condition, where it has one, is `True`.
 pub fn trouble(pod: &Pod) -> Option<(Hold, String)> {
@@ -154,7 +155,7 @@ pub fn trouble(pod: &Pod) -> Option<(Hold, String)> {
             true => (
                 Hold::NodeSilent(status.message.clone()),
                 with_words(
-                    "Terminating, but its node does not report (NodeLost)",
+                    "Terminating, but its node is not reporting (NodeLost)",
                     &status.message,
                 ),
             ),
@@ -176,7 +177,7 @@ pub fn trouble(pod: &Pod) -> Option<(Hold, String)> {
         return Some(unscheduled(pod, scheduled));
     }
     if status.reason == NODE_LOST || status.phase == "Unknown" {
-        let words = "its node does not report";
+        let words = "its node is not reporting";
         return Some((
             Hold::NodeSilent(status.message.clone()),
             with_words(words, &status.message),
@@ -194,7 +195,7 @@ fn rejected(status: &PodStatus) -> (Hold, String) {
     (Hold::Rejected { reason, message }, words)
 }
 
-fn unscheduled(pod: &Pod, scheduled: &Condition) -> (Hold, String) {
+fn unscheduled(pod: &Pod, scheduled: &StatusCondition) -> (Hold, String) {
     if scheduled.reason == "SchedulingGated" {
         let gates: Vec<String> = pod
             .spec
@@ -217,10 +218,10 @@ fn unscheduled(pod: &Pod, scheduled: &Condition) -> (Hold, String) {
     (Hold::Unschedulable(why), words)
 }
 
-/// All containers are ready: what the pod's own condition says.
+/// Why a pod whose containers are all ready is not ready itself.
 fn unready(pod: &Pod) -> Option<(Hold, String)> {
     let status = &pod.status;
-    // Of containers that are not ready nothing is newer than what they say themselves.
+    // The containers' own statuses are newer than this condition.
     let ready = condition(status, "Ready")
         .filter(|it| it.status != "True" && it.reason != "ContainersNotReady")?;
     let is_true = |kind: &str| condition(status, kind).is_some_and(|it| it.status == "True");
@@ -240,14 +241,14 @@ fn unready(pod: &Pod) -> Option<(Hold, String)> {
         };
         return Some((Hold::ReadinessGate(unmet), format!("not ready: {words}")));
     }
-    // The node controller takes the condition back and says no reason.
+    // The node controller sets the condition to false without a reason.
     if status.reason == NODE_LOST || ready.reason.is_empty() || ready.status == "Unknown" {
         let words = if status.reason == NODE_LOST {
             NODE_LOST
         } else {
             "NodeNotReady"
         };
-        let words = format!("its node does not report ({words})");
+        let words = format!("its node is not reporting ({words})");
         return Some((
             Hold::NodeSilent(status.message.clone()),
             with_words(&words, &status.message),
@@ -285,7 +286,7 @@ fn containers_words(pod: &Pod) -> String {
     })
 }
 
-/// The scheduler's message without the part about preemption, which no reader of Batida can act on.
+/// The scheduler's message without its part about preemption, which the user cannot act on.
 fn scheduler_words(message: &str) -> &str {
     let end = message.find(" preemption:").unwrap_or(message.len());
     message[..end].trim().trim_end_matches('.')
@@ -322,7 +323,7 @@ fn waiting_reason(container: &ContainerStatus) -> Option<&str> {
     (!waiting.reason.is_empty()).then_some(waiting.reason.as_str())
 }
 
-/// The worst of the containers' troubles: what will not pass by itself first.
+/// The most serious problem of the containers: problems that do not go away by themselves come first.
 fn container_trouble(containers: &[ContainerStatus]) -> Option<String> {
     let mut troubles: Vec<(u8, String, &ContainerStatus)> = containers
         .iter()
@@ -339,7 +340,7 @@ fn container_trouble(containers: &[ContainerStatus]) -> Option<String> {
             .all(|pair| matches!(pair, [(_, a, _), (_, b, _)] if a == b));
     let (rank, words, container) = troubles.first()?;
     Some(match rank {
-        // Says the name in its own words.
+        // This sentence already contains the name.
         3 => format!("container {} is not ready yet", container.name),
         _ if same => words.clone(),
         _ => format!("container {}: {words}", container.name),
@@ -391,7 +392,7 @@ fn how_it_ended(reason: &str, exit_code: i64) -> String {
     }
 }
 
-/// Each container as it is wanted with how it is.
+/// The pod's containers, each with its specification and its status.
 pub fn details(pod: &Pod) -> Vec<ContainerBrief> {
     let detail = |wanted: &Container, statuses: &[ContainerStatus], init: bool| {
         let status = statuses.iter().find(|status| status.name == wanted.name);
@@ -449,7 +450,7 @@ fn container(wanted: &Container, status: Option<&ContainerStatus>, init: bool) -
         .terminated
         .as_ref()
         .is_some_and(|ended| ended.exit_code != 0);
-    // What prepares is done with once it has ended well; a sidecar goes on beside the others.
+    // An init container is done once it has succeeded, while a sidecar keeps running.
     let prepared = init && state.terminated.is_some() && !failed;
     let beside = init
         && is_sidecar(wanted)
@@ -478,370 +479,4 @@ fn container(wanted: &Container, status: Option<&ContainerStatus>, init: bool) -
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::sambastack::read::{parse_list, read};
-
-    fn pod(status: Value, containers: &[&str]) -> Pod {
-        let containers: Vec<_> = containers
-            .iter()
-            .map(|name| json!({"name": name}))
-            .collect();
-        read(&json!({"spec": {"containers": containers}, "status": status}).to_string())
-    }
-
-    #[test]
-    fn the_columns_are_those_that_a_real_server_printed() {
-        let table: Value =
-            serde_json::from_slice(include_bytes!("../../tests/fixtures/k8s/pods-table.json"))
-                .unwrap();
-        let pods: Vec<Pod> =
-            parse_list(include_bytes!("../../tests/fixtures/k8s/pods.json")).unwrap();
-        let cell = |row: &Value, i: usize| match &row["cells"][i] {
-            Value::String(text) => text.split(' ').next().unwrap_or_default().to_owned(),
-            other => other.to_string(),
-        };
-        let rows = table["rows"].as_array().unwrap();
-        assert!(rows.len() > 10);
-        for row in rows {
-            let name = cell(row, 0);
-            let pod = pods.iter().find(|pod| pod.metadata.name == name).unwrap();
-            let Columns {
-                ready,
-                containers,
-                status,
-                restarts,
-            } = columns(pod);
-            let ours = [
-                format!("{ready}/{containers}"),
-                status,
-                restarts.to_string(),
-            ];
-            assert_eq!(ours, [cell(row, 1), cell(row, 2), cell(row, 3)], "{name}");
-        }
-    }
-
-    /// READY, STATUS and RESTARTS, by the cases of Kubernetes' own tests of `printPod`.
-    #[test]
-    fn the_columns_follow_kubectl_in_every_state() {
-        let run = |ready: bool, restarts: u32| json!({"ready": ready, "restartCount": restarts, "state": {"running": {}}});
-        let wait =
-            |reason: &str| json!({"restartCount": 3, "state": {"waiting": {"reason": reason}}});
-        let end = |code: i64, reason: &str, signal: i64| json!({"restartCount": 3, "state": {"terminated": {"exitCode": code, "reason": reason, "signal": signal}}});
-        let named = |statuses: &[Value], stem: &str| -> Vec<Value> {
-            let name = |(i, status): (usize, &Value)| {
-                let mut status = status.clone();
-                status["name"] = format!("{stem}{i}").into();
-                status
-            };
-            statuses.iter().enumerate().map(name).collect()
-        };
-        let check = |status: Value,
-                     inits: &[Value],
-                     sidecars: &[usize],
-                     mains: &[Value],
-                     deleted: bool,
-                     expected: (&str, &str, u32)| {
-            let init = |i: usize| match sidecars.contains(&i) {
-                true => json!({"name": format!("init{i}"), "restartPolicy": "Always"}),
-                false => json!({"name": format!("init{i}")}),
-            };
-            let mut object = json!({"metadata": {}, "status": status, "spec": {
-                "initContainers": (0..inits.len()).map(init).collect::<Vec<_>>(),
-                "containers": (0..2).map(|i| json!({"name": format!("main{i}")})).collect::<Vec<_>>()}});
-            object["status"]["initContainerStatuses"] = named(inits, "init").into();
-            object["status"]["containerStatuses"] = named(mains, "main").into();
-            if deleted {
-                object["metadata"]["deletionTimestamp"] = "2026-11-23T06:50:31Z".into();
-            }
-            let Columns {
-                ready,
-                containers,
-                status,
-                restarts,
-            } = columns(&read(&object.to_string()));
-            assert_eq!(
-                (
-                    format!("{ready}/{containers}").as_str(),
-                    status.as_str(),
-                    restarts
-                ),
-                expected
-            );
-        };
-        let running = || json!({"phase": "Running"});
-        let pending = || json!({"phase": "Pending"});
-        let (up, done) = (run(true, 2), end(0, "Completed", 0));
-        check(
-            running(),
-            &[],
-            &[],
-            &[up.clone(), up.clone()],
-            false,
-            ("2/2", "Running", 4),
-        );
-        check(
-            running(),
-            &[],
-            &[],
-            &[up.clone(), wait("CrashLoopBackOff")],
-            false,
-            ("1/2", "CrashLoopBackOff", 5),
-        );
-        check(
-            running(),
-            &[],
-            &[],
-            &[up.clone(), run(false, 0)],
-            false,
-            ("1/2", "Running", 2),
-        );
-        check(
-            running(),
-            &[],
-            &[],
-            &[up.clone(), end(137, "OOMKilled", 0)],
-            false,
-            ("1/2", "OOMKilled", 5),
-        );
-        check(
-            running(),
-            &[],
-            &[],
-            &[end(1, "", 0), run(false, 0)],
-            false,
-            ("0/2", "ExitCode:1", 3),
-        );
-        check(
-            running(),
-            &[],
-            &[],
-            &[end(137, "", 9), up.clone()],
-            false,
-            ("1/2", "Signal:9", 5),
-        );
-        check(
-            json!({"phase": "Failed", "reason": "Evicted"}),
-            &[],
-            &[],
-            &[],
-            false,
-            ("0/2", "Evicted", 0),
-        );
-        check(
-            json!({"phase": "Succeeded"}),
-            &[],
-            &[],
-            &[done.clone(), done.clone()],
-            false,
-            ("0/2", "Completed", 6),
-        );
-        let ready =
-            json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
-        check(
-            ready,
-            &[],
-            &[],
-            &[done.clone(), up.clone()],
-            false,
-            ("1/2", "Running", 5),
-        );
-        check(
-            running(),
-            &[],
-            &[],
-            &[done.clone(), up.clone()],
-            false,
-            ("1/2", "NotReady", 5),
-        );
-        check(
-            pending(),
-            &[wait("PodInitializing"), wait("PodInitializing")],
-            &[],
-            &[],
-            false,
-            ("0/2", "Init:0/2", 3),
-        );
-        check(
-            pending(),
-            &[done.clone(), run(false, 0)],
-            &[],
-            &[wait("PodInitializing")],
-            false,
-            ("0/2", "Init:1/2", 3),
-        );
-        check(
-            pending(),
-            &[wait("ErrImagePull"), wait("PodInitializing")],
-            &[],
-            &[],
-            false,
-            ("0/2", "Init:ErrImagePull", 3),
-        );
-        check(
-            pending(),
-            &[end(2, "Error", 0)],
-            &[],
-            &[],
-            false,
-            ("0/2", "Init:Error", 3),
-        );
-        check(
-            pending(),
-            &[end(2, "", 0)],
-            &[],
-            &[],
-            false,
-            ("0/2", "Init:ExitCode:2", 3),
-        );
-        check(
-            pending(),
-            &[end(2, "", 9)],
-            &[],
-            &[],
-            false,
-            ("0/2", "Init:Signal:9", 3),
-        );
-        let sidecar =
-            json!({"ready": true, "started": true, "restartCount": 1, "state": {"running": {}}});
-        check(
-            running(),
-            &[sidecar],
-            &[0],
-            &[up.clone(), up.clone()],
-            false,
-            ("3/3", "Running", 5),
-        );
-        let gated = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]});
-        check(gated, &[], &[], &[], false, ("0/2", "SchedulingGated", 0));
-        check(
-            running(),
-            &[],
-            &[],
-            &[up.clone(), up.clone()],
-            true,
-            ("2/2", "Terminating", 4),
-        );
-        check(
-            json!({"phase": "Failed"}),
-            &[],
-            &[],
-            &[],
-            true,
-            ("0/2", "Failed", 0),
-        );
-        check(
-            json!({"phase": "Running", "reason": "NodeLost"}),
-            &[],
-            &[],
-            &[up.clone(), up.clone()],
-            true,
-            ("2/2", "Unknown", 4),
-        );
-        check(
-            json!({"phase": "Running", "reason": "NodeLost"}),
-            &[],
-            &[],
-            &[up.clone(), up],
-            false,
-            ("2/2", "NodeLost", 4),
-        );
-        check(
-            json!({"phase": "Running", "reason": "Terminated"}),
-            &[],
-            &[],
-            &[done],
-            false,
-            ("0/2", "Completed", 3),
-        );
-    }
-
-    #[track_caller]
-    fn check_trouble(status: serde_json::Value, expected: &str) {
-        let found = trouble(&pod(status, &["inf", "proxy"]));
-        assert_eq!(found.map(|(_, words)| words).as_deref(), Some(expected));
-    }
-
-    #[test]
-    fn troubles_are_told_in_words() {
-        let proxy = json!({"name": "proxy", "ready": true, "state": {"running": {}}});
-        check_trouble(
-            json!({"phase": "Running", "containerStatuses": [{"name": "inf", "ready": false, "restartCount": 7,
-                "state": {"waiting": {"reason": "CrashLoopBackOff"}}}, proxy]}),
-            "container inf: CrashLoopBackOff (7 restarts)",
-        );
-        check_trouble(
-            json!({"phase": "Running", "containerStatuses": [{"name": "inf", "ready": false, "restartCount": 1,
-                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-                "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}, proxy]}),
-            "container inf: CrashLoopBackOff (1 restart, last OOMKilled)",
-        );
-        check_trouble(
-            json!({"phase": "Running", "containerStatuses":
-                [{"name": "inf", "ready": false, "state": {"running": {"startedAt": "x"}}}, proxy]}),
-            "container inf is not ready yet",
-        );
-        check_trouble(
-            json!({"phase": "Running", "containerStatuses":
-                [{"name": "inf", "ready": false, "state": {"terminated": {"reason": "Error", "exitCode": 2}}}, proxy]}),
-            "container inf: ended (exit code 2)",
-        );
-        check_trouble(json!({"phase": "Pending"}), "Pending");
-        check_trouble(
-            json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}),
-            "Evicted: The node was low on resource: memory",
-        );
-        let main = json!([{"name": "inf", "ready": false, "state": {"waiting": {"reason": "PodInitializing"}}}]);
-        for (init, expected) in [
-            (
-                json!({"running": {}}),
-                "PodInitializing: init container fetch is running",
-            ),
-            (
-                json!({"waiting": {"reason": "PodInitializing"}}),
-                "PodInitializing",
-            ),
-            (
-                json!({"waiting": {"reason": "CrashLoopBackOff"}}),
-                "init container fetch: CrashLoopBackOff (3 restarts)",
-            ),
-            (
-                json!({"terminated": {"reason": "Error", "exitCode": 1}}),
-                "init container fetch failed (exit code 1)",
-            ),
-            (
-                json!({"terminated": {"reason": "Completed", "exitCode": 0}}),
-                "PodInitializing",
-            ),
-        ] {
-            check_trouble(
-                json!({"phase": "Pending", "containerStatuses": main, "initContainerStatuses":
-                    [{"name": "fetch", "restartCount": 3, "state": init}]}),
-                expected,
-            );
-        }
-        check_trouble(json!(null), "its state is not known yet");
-        check_trouble(json!({"phase": "Unknown"}), "its node does not report");
-    }
-
-    #[test]
-    fn sidecars_count_as_kubectl_counts_them() {
-        let pod: Pod = serde_json::from_value(json!({
-            "spec": {"containers": [{"name": "inf"}], "initContainers": [{"name": "log", "restartPolicy": "Always"}]},
-            "status": {"phase": "Running",
-                "containerStatuses": [{"name": "inf", "ready": true, "state": {"running": {}}}],
-                "initContainerStatuses": [{"name": "log", "ready": false, "started": true, "state": {"running": {}}}]},
-        }))
-        .unwrap();
-        let Columns {
-            ready, containers, ..
-        } = columns(&pod);
-        assert_eq!((ready, containers), (1, 2));
-        assert_eq!(
-            trouble(&pod),
-            Some((Hold::Containers, "not all containers are ready".to_owned()))
-        );
-    }
-}
+mod tests;

@@ -1,16 +1,16 @@
-//! What a watch tells, folded into the lists that were taken before.
+//! Applies the changes that a watch reports to lists that were loaded before.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::models::{Listed, Lists};
+use super::lists::{Listed, Lists};
 use super::read::{self, AnyObject, read};
 use super::resources::{Bundle, BundleDeployment, Model, ModelBundle, ModelDeployment, Pod};
 
-/// A kind that a look at the cluster asks for.
+/// A kind of resource that Batida lists and watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names are the kinds'")]
-pub enum Kind {
+pub enum ResourceKind {
     Pods,
     BundleDeployments,
     Bundles,
@@ -19,7 +19,7 @@ pub enum Kind {
     Models,
 }
 
-impl Kind {
+impl ResourceKind {
     /// All of them; the longest list first.
     pub const ALL: [Self; 6] = [
         Self::Pods,
@@ -30,7 +30,7 @@ impl Kind {
         Self::Models,
     ];
 
-    /// As the API server's paths have it.
+    /// The name in the API server's paths.
     pub fn plural(self) -> &'static str {
         match self {
             Self::Pods => "pods",
@@ -43,7 +43,7 @@ impl Kind {
     }
 }
 
-/// The objects of one kind, as listing gave them.
+/// The listed objects of one kind.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the names are the kinds'")]
 pub enum AnyListed {
@@ -58,7 +58,7 @@ pub enum AnyListed {
 /// An object of any kind.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the names are the kinds'")]
-pub enum Object {
+pub enum KubeObject {
     Pod(Box<Pod>),
     BundleDeployment(Box<BundleDeployment>),
     Bundle(Box<Bundle>),
@@ -69,16 +69,16 @@ pub enum Object {
 
 /// One line of a watch.
 #[derive(Debug, Clone)]
-pub enum Change {
+pub enum WatchChange {
     /// An object is new or has changed.
-    Put(Object),
+    Put(KubeObject),
     /// An object is gone.
-    Gone(Kind, String),
+    Gone(ResourceKind, String),
     /// Nothing changed up to the version that comes with it.
     Bookmark,
 }
 
-/// Why a line of a watch is no change.
+/// Why a line of a watch is not a change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WatchError {
     /// The version that was watched from is too old (410): list again.
@@ -87,13 +87,13 @@ pub enum WatchError {
     /// The server ends the watch for another reason.
     #[error("the API server ended the watch: {0}")]
     Refused(String),
-    /// It cannot be read.
+    /// The line cannot be parsed.
     #[error("a line of the watch cannot be read: {0}")]
     Unreadable(String),
 }
 
-/// Reads a line of a watch, and the version that it leads to.
-pub fn read_line(kind: Kind, line: &[u8]) -> Result<(Change, String), WatchError> {
+/// Parses a line of a watch. Also returns the version after the change.
+pub fn read_line(kind: ResourceKind, line: &[u8]) -> Result<(WatchChange, String), WatchError> {
     #[derive(Deserialize)]
     struct Line<'a> {
         #[serde(rename = "type")]
@@ -106,8 +106,8 @@ pub fn read_line(kind: Kind, line: &[u8]) -> Result<(Change, String), WatchError
     let object = line.object.get();
     let change = match line.kind.as_str() {
         "ADDED" | "MODIFIED" => read_object(kind, object),
-        "DELETED" => Change::Gone(kind, read::<AnyObject>(object).metadata.name),
-        "BOOKMARK" => Change::Bookmark,
+        "DELETED" => WatchChange::Gone(kind, read::<AnyObject>(object).metadata.name),
+        "BOOKMARK" => WatchChange::Bookmark,
         "ERROR" => return Err(refusal(object)),
         other => {
             return Err(WatchError::Unreadable(format!(
@@ -118,14 +118,14 @@ pub fn read_line(kind: Kind, line: &[u8]) -> Result<(Change, String), WatchError
     Ok((change, read::<AnyObject>(object).metadata.resource_version))
 }
 
-fn read_object(kind: Kind, object: &str) -> Change {
-    Change::Put(match kind {
-        Kind::Pods => Object::Pod(Box::new(read(object))),
-        Kind::BundleDeployments => Object::BundleDeployment(Box::new(read(object))),
-        Kind::Bundles => Object::Bundle(Box::new(read(object))),
-        Kind::ModelDeployments => Object::ModelDeployment(Box::new(read(object))),
-        Kind::ModelBundles => Object::ModelBundle(Box::new(read(object))),
-        Kind::Models => Object::Model(Box::new(read(object))),
+fn read_object(kind: ResourceKind, object: &str) -> WatchChange {
+    WatchChange::Put(match kind {
+        ResourceKind::Pods => KubeObject::Pod(Box::new(read(object))),
+        ResourceKind::BundleDeployments => KubeObject::BundleDeployment(Box::new(read(object))),
+        ResourceKind::Bundles => KubeObject::Bundle(Box::new(read(object))),
+        ResourceKind::ModelDeployments => KubeObject::ModelDeployment(Box::new(read(object))),
+        ResourceKind::ModelBundles => KubeObject::ModelBundle(Box::new(read(object))),
+        ResourceKind::Models => KubeObject::Model(Box::new(read(object))),
     })
 }
 
@@ -154,34 +154,34 @@ fn refusal(status: &str) -> WatchError {
 }
 
 impl Lists {
-    /// Folds a change in.
-    pub fn fold(&mut self, change: Change) {
+    /// Applies a change.
+    pub fn fold(&mut self, change: WatchChange) {
         match change {
-            Change::Put(object) => match object {
-                Object::Pod(pod) => put(&mut self.pods, *pod),
-                Object::BundleDeployment(deployment) => {
+            WatchChange::Put(object) => match object {
+                KubeObject::Pod(pod) => put(&mut self.pods, *pod),
+                KubeObject::BundleDeployment(deployment) => {
                     put(&mut self.bundle_deployments, *deployment)
                 }
-                Object::Bundle(bundle) => put(&mut self.bundles, *bundle),
-                Object::ModelDeployment(deployment) => {
+                KubeObject::Bundle(bundle) => put(&mut self.bundles, *bundle),
+                KubeObject::ModelDeployment(deployment) => {
                     put(&mut self.model_deployments, *deployment)
                 }
-                Object::ModelBundle(bundle) => put(&mut self.model_bundles, *bundle),
-                Object::Model(model) => put(&mut self.models, *model),
+                KubeObject::ModelBundle(bundle) => put(&mut self.model_bundles, *bundle),
+                KubeObject::Model(model) => put(&mut self.models, *model),
             },
-            Change::Gone(kind, name) => match kind {
-                Kind::Pods => remove(&mut self.pods, &name),
-                Kind::BundleDeployments => remove(&mut self.bundle_deployments, &name),
-                Kind::Bundles => remove(&mut self.bundles, &name),
-                Kind::ModelDeployments => remove(&mut self.model_deployments, &name),
-                Kind::ModelBundles => remove(&mut self.model_bundles, &name),
-                Kind::Models => remove(&mut self.models, &name),
+            WatchChange::Gone(kind, name) => match kind {
+                ResourceKind::Pods => remove(&mut self.pods, &name),
+                ResourceKind::BundleDeployments => remove(&mut self.bundle_deployments, &name),
+                ResourceKind::Bundles => remove(&mut self.bundles, &name),
+                ResourceKind::ModelDeployments => remove(&mut self.model_deployments, &name),
+                ResourceKind::ModelBundles => remove(&mut self.model_bundles, &name),
+                ResourceKind::Models => remove(&mut self.models, &name),
             },
-            Change::Bookmark => {}
+            WatchChange::Bookmark => {}
         }
     }
 
-    /// Takes a kind as it was listed anew.
+    /// Replaces the list of one kind.
     pub fn replace(&mut self, listed: AnyListed) {
         match listed {
             AnyListed::Pods(listed) => self.pods = listed,
@@ -225,7 +225,8 @@ mod tests {
         let mut lists = Lists::default();
         let mut version = String::new();
         for line in lines.lines().filter(|line| !line.is_empty()) {
-            let (change, now) = read_line(Kind::BundleDeployments, line.as_bytes()).unwrap();
+            let (change, now) =
+                read_line(ResourceKind::BundleDeployments, line.as_bytes()).unwrap();
             lists.fold(change);
             version = now;
         }
@@ -245,7 +246,8 @@ mod tests {
     fn an_object_that_cannot_be_read_does_not_end_the_watch() {
         let mut lists = Lists::default();
         let mut tell = |line: &str| {
-            let (change, version) = read_line(Kind::BundleDeployments, line.as_bytes()).unwrap();
+            let (change, version) =
+                read_line(ResourceKind::BundleDeployments, line.as_bytes()).unwrap();
             lists.fold(change);
             let told = lists.bundle_deployments.items().iter();
             let told: Vec<_> = told
@@ -271,16 +273,16 @@ mod tests {
             .next()
             .unwrap();
         assert_eq!(
-            read_line(Kind::Pods, line.as_bytes()).unwrap_err(),
+            read_line(ResourceKind::Pods, line.as_bytes()).unwrap_err(),
             WatchError::Expired
         );
         let other = br#"{"type":"ERROR","object":{"message":"etcd is gone","code":500}}"#;
         assert_eq!(
-            read_line(Kind::Pods, other).unwrap_err(),
+            read_line(ResourceKind::Pods, other).unwrap_err(),
             WatchError::Refused("etcd is gone".to_owned())
         );
         assert!(matches!(
-            read_line(Kind::Pods, b"<html>"),
+            read_line(ResourceKind::Pods, b"<html>"),
             Err(WatchError::Unreadable(_))
         ));
     }
@@ -289,7 +291,7 @@ mod tests {
     fn objects_come_change_and_go() {
         let mut lists = Lists::default();
         let mut tell = |line: &str| {
-            let (change, version) = read_line(Kind::Models, line.as_bytes()).unwrap();
+            let (change, version) = read_line(ResourceKind::Models, line.as_bytes()).unwrap();
             lists.fold(change);
             let names: Vec<_> = lists
                 .models

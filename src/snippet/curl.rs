@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 
 use url::form_urlencoded;
 
-use super::pictures::Pictures;
+use super::pictures::SnippetImages;
 use super::{ExtraText, KeyText, SnippetSpec, escape, hidden, json_escape};
 use crate::domain::conversation::ChatRequest;
 use crate::domain::dialect::Dialect;
 use crate::domain::environment::ExtraKind;
 use crate::wire::openai::chat_body_in;
 
-/// Linux takes no single argument of 128 KiB or more; a longer body goes through standard input.
-const LONGEST_ARGUMENT: usize = 100_000;
+/// Linux limits a single argument to 128 KiB. A longer body goes through standard input.
+const MAX_ARGUMENT_BYTES: usize = 100_000;
 
 pub(super) fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     let (pictures, body) = spec.parts();
@@ -29,7 +29,7 @@ pub(super) fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
             .split_once("://")
             .is_some_and(|(_, rest)| path_has_bracket(rest))
     {
-        // Else curl reads a range such as [1-9] into the address.
+        // Otherwise curl expands ranges such as [1-9] in the address.
         curl += " -g";
     }
     let mut lines = vec![format!("{curl} {}{secrets}", sh_word(&url))];
@@ -64,22 +64,22 @@ pub(super) fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     if !pictures.is_empty() {
         lines.push("--data-binary @-".to_owned());
         let curl = lines.join(" \\\n  ");
-        // No comment says what is read: shells that are typed in may run it.
+        // No comment here: some interactive shells run comments as commands.
         return format!(
             "{{\n{}}} | tr -d '\\n' | {curl}\n",
             piecewise(&pictures, &body)
         );
     }
-    if body.len() < LONGEST_ARGUMENT {
+    if body.len() < MAX_ARGUMENT_BYTES {
         lines.push(format!("-d {}", sh_quoted(&tame_bangs(&body))));
         return lines.join(" \\\n  ") + "\n";
     }
     lines.push("--data-binary @- <<'JSON'\n".to_owned());
-    // No line of the body can be JSON alone: text in it stands in quotes, on one line.
+    // No line of the body can consist of the word JSON: its texts are quoted and on one line.
     lines.join(" \\\n  ") + &body.replace('!', r"\u0021") + "\nJSON\n"
 }
 
-/// The address with the plain parameters, and the secret ones as they follow it in a shell.
+/// The address with the plain parameters, and a shell word with the secret ones to append to it.
 fn url_of(spec: &SnippetSpec) -> (String, String) {
     let mut plain = form_urlencoded::Serializer::new(String::new());
     let mut secrets = Vec::new();
@@ -105,10 +105,10 @@ fn url_of(spec: &SnippetSpec) -> (String, String) {
     (url, secrets)
 }
 
-/// The body of a request with pictures that would make it long, as a word for a shell that reads them from files;
-/// `None` for any other.
+/// The body of a request with large images, as a shell word that reads the images from files; `None` for requests
+/// without them.
 pub fn body_in_words(request: &ChatRequest, stream: bool, dialect: Dialect) -> Option<String> {
-    let (pictures, request) = Pictures::take_out_of(request);
+    let (pictures, request) = SnippetImages::take_out_of(request);
     if pictures.is_empty() {
         return None;
     }
@@ -126,9 +126,9 @@ pub fn body_in_words(request: &ChatRequest, stream: bool, dialect: Dialect) -> O
     Some(out)
 }
 
-/// Commands that write the body with the pictures in it. Line breaks between and within the pieces mean nothing: those
-/// of texts are escaped.
-fn piecewise(pictures: &Pictures, body: &str) -> String {
+/// Commands that print the body with the images in it. Line breaks in their output do not matter: those of texts
+/// are escaped.
+fn piecewise(pictures: &SnippetImages, body: &str) -> String {
     let mut out = String::new();
     for (piece, picture) in pictures.split(&body.replace('!', r"\u0021")) {
         push!(out, "cat <<'JSON'\n{piece}\nJSON\n");
@@ -145,8 +145,8 @@ fn path_has_bracket(host_and_path: &str) -> bool {
         .is_some_and(|(_, path)| path.contains(['[', ']']))
 }
 
-/// Interactive shells before bash 5 forget on the second line that they are inside quotes, and look
-/// for `!` and a word of history. Harmless ones stay readable.
+/// Interactive shells before bash 5 forget on the second line that they are inside quotes and expand `!` from the
+/// history. A harmless `!` stays as it is.
 pub(super) fn tame_bangs(json: &str) -> String {
     let tame_line = |line: &str| {
         let quoted = line.contains('\'');
@@ -171,7 +171,7 @@ fn sh_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// As it is when every shell takes it for a plain word, else quoted.
+/// The text, quoted unless every shell reads it as a plain word.
 fn sh_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

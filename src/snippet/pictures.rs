@@ -1,34 +1,34 @@
-//! Pictures in snippets. One of more than a few characters would hide the program, so it is read from a file beside
-//! it: the picture as it is sent, which is not always the file that was attached.
+//! Images in snippets. The base64 of all but tiny images would bury the program, so snippets read them from files.
+//! The file holds the image as it is sent, which may differ from the file that was attached.
 
 use serde_json::Value;
 
 use super::hidden;
 use crate::domain::conversation::{Attached, ChatRequest, Image};
 
-/// Longer ones, in base64, are read from files.
-const INLINE: usize = 400;
+/// Images with more characters of base64 are read from files.
+const MAX_INLINE_CHARS: usize = 400;
 
-/// The pictures that a snippet reads from files.
+/// The images that a snippet reads from files.
 #[derive(Default)]
-pub(super) struct Pictures {
-    files: Vec<PictureFile>,
+pub(super) struct SnippetImages {
+    files: Vec<ImageFile>,
 }
 
-/// One of them.
-pub(super) struct PictureFile {
-    /// Its name, without folders; no two have the same.
+/// An image that a snippet reads from a file.
+pub(super) struct ImageFile {
+    /// Its name without a folder, unique in the snippet.
     pub(super) name: String,
     /// `image/png`, `image/jpeg` or `image/webp`.
     pub(super) media_type: String,
-    /// Stands for its base64, and is found nowhere else in the request.
+    /// The placeholder for its base64, which occurs nowhere else in the request.
     mark: String,
     size: (u32, u32),
     base64: std::sync::Arc<str>,
 }
 
-impl PictureFile {
-    /// What the program's comment says of it.
+impl ImageFile {
+    /// Its description in the program's comment.
     fn told(&self) -> String {
         let Self {
             name,
@@ -40,8 +40,8 @@ impl PictureFile {
     }
 }
 
-impl Pictures {
-    /// The pictures of a request that are to be read from files, and the request with marks in their places.
+impl SnippetImages {
+    /// The images of a request that are read from files, and the request with placeholders for them.
     pub(super) fn take_out_of(request: &ChatRequest) -> (Self, ChatRequest) {
         let mut request = request.clone();
         let mut all = Self { files: Vec::new() };
@@ -49,7 +49,7 @@ impl Pictures {
         for message in &mut request.messages {
             for attachment in &mut message.attachments {
                 if let Attached::Image(image) = &mut attachment.content
-                    && image.base64.len() > INLINE
+                    && image.base64.len() > MAX_INLINE_CHARS
                 {
                     image.base64 = all.mark_of(&attachment.name, image, &stem).into();
                 }
@@ -59,9 +59,8 @@ impl Pictures {
     }
 
     fn mark_of(&mut self, name: &str, image: &Image, stem: &str) -> String {
-        let same = |file: &&PictureFile| {
-            file.base64 == image.base64 && file.media_type == image.media_type
-        };
+        let same =
+            |file: &&ImageFile| file.base64 == image.base64 && file.media_type == image.media_type;
         if let Some(file) = self.files.iter().find(same) {
             return file.mark.clone();
         }
@@ -78,7 +77,7 @@ impl Pictures {
             number += 1;
         }
         let mark = format!("{stem}{}.", self.files.len());
-        self.files.push(PictureFile {
+        self.files.push(ImageFile {
             name,
             media_type: image.media_type.clone(),
             mark: mark.clone(),
@@ -88,13 +87,13 @@ impl Pictures {
         mark
     }
 
-    /// Whether there is none.
+    /// Whether there are no images.
     pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// The picture whose data URL this is.
-    pub(super) fn find(&self, text: &Value) -> Option<&PictureFile> {
+    /// The image with this data URL.
+    pub(super) fn find(&self, text: &Value) -> Option<&ImageFile> {
         let rest = text.as_str()?.strip_prefix("data:")?;
         self.files.iter().find(|file| {
             let encoded = rest
@@ -104,8 +103,8 @@ impl Pictures {
         })
     }
 
-    /// A text in pieces, each with the picture that follows it.
-    pub(super) fn split<'a>(&self, mut text: &'a str) -> Vec<(&'a str, Option<&PictureFile>)> {
+    /// The text in pieces, each with the image that follows it.
+    pub(super) fn split<'a>(&self, mut text: &'a str) -> Vec<(&'a str, Option<&ImageFile>)> {
         let mut pieces = Vec::new();
         loop {
             let next = self
@@ -122,14 +121,14 @@ impl Pictures {
         pieces
     }
 
-    /// The comment that says what is read; empty without pictures. `sign` begins a comment.
+    /// The comment on the files that the program reads; empty without images. `sign`: the language's comment sign.
     pub(super) fn comment(&self, sign: &str) -> String {
-        let told: Vec<String> = self.files.iter().map(PictureFile::told).collect();
+        let told: Vec<String> = self.files.iter().map(ImageFile::told).collect();
         match told.as_slice() {
             [] => String::new(),
             [one] => format!(
-                "{sign} It reads {one}: the picture as it is sent, which may be\n\
-                 {sign} smaller than the file that was attached. Batida saves it: click the picture, then Save…\n"
+                "{sign} Reads {one}: the image as it is sent, which may\n\
+                 {sign} be smaller than the attached file. To save it from Batida, click the image, then Save…\n"
             ),
             several => {
                 let list: String = several
@@ -137,22 +136,22 @@ impl Pictures {
                     .map(|one| format!("{sign}   {one}\n"))
                     .collect();
                 format!(
-                    "{sign} It reads the pictures as they are sent, which may be smaller than the files that were\n\
-                     {sign} attached. Batida saves them: click a picture, then Save…\n{list}"
+                    "{sign} Reads the images as they are sent, which may be smaller than the attached files.\n\
+                     {sign} To save them from Batida, click an image, then Save…\n{list}"
                 )
             }
         }
     }
 }
 
-/// The beginning of marks that nothing that is said has in it.
+/// A prefix for placeholders that occurs nowhere in the request.
 fn free_mark(request: &ChatRequest) -> String {
     let said = |stem: &str| {
         request.messages.iter().any(|message| {
             let mut texts = message.attachments.iter().map(|it| match &it.content {
                 Attached::Text(text) => text.contains(stem) || it.name.contains(stem),
                 Attached::Image(image) => {
-                    image.base64.len() <= INLINE && image.base64.contains(stem)
+                    image.base64.len() <= MAX_INLINE_CHARS && image.base64.contains(stem)
                 }
             });
             let calls = message
@@ -202,7 +201,7 @@ mod tests {
             picture("../x\n.jpg", 3, 500),
             picture("dot.png", 4, 9),
         ];
-        let (pictures, marked) = Pictures::take_out_of(&request("", attached));
+        let (pictures, marked) = SnippetImages::take_out_of(&request("", attached));
         let names: Vec<&str> = pictures
             .files
             .iter()
@@ -231,7 +230,7 @@ mod tests {
     fn what_is_said_is_never_taken_for_a_picture() {
         let said = "picture.0.0. and picture.1.0.";
         let (pictures, marked) =
-            Pictures::take_out_of(&request(said, vec![picture("a.png", 1, 500)]));
+            SnippetImages::take_out_of(&request(said, vec![picture("a.png", 1, 500)]));
         let body = crate::wire::openai::chat_body(&marked, false).to_string();
         let pieces = pictures.split(&body);
         let [(before, Some(file)), (after, None)] = pieces.as_slice() else {

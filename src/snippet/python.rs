@@ -1,18 +1,19 @@
 //! The request as a Python program, with either package.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::pictures::Pictures;
+use super::pictures::SnippetImages;
 use super::{ExtraText, KeyText, SnippetSpec, has_lines, joined, quoted};
 use crate::domain::environment::ExtraKind;
 
-/// What differs between the two packages.
+/// The differences between the two packages.
 pub(super) struct Package {
     name: &'static str,
     client: &'static str,
-    /// Body fields its `create` takes no argument for.
+    /// Body fields for which `create` has no argument.
     extra: &'static [&'static str],
 }
 
@@ -28,49 +29,14 @@ pub(super) const SAMBANOVA: Package = Package {
 };
 
 pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) -> String {
-    let Package {
-        name,
-        client,
-        extra,
-    } = package;
-    let own_http = spec.accept_invalid_certs || spec.ca_file.is_some();
-    let ca_file = spec.ca_file.as_ref().filter(|_| !spec.accept_invalid_certs);
-
     let (pictures, body) = spec.parts();
-
-    let mut out = format!("# pip install {name}\n");
+    let mut out = format!("# pip install {}\n", package.name);
     out += &pictures.comment("#");
-    let reads = |text: &ExtraText| matches!(text, ExtraText::Variable(_));
-    let reads_extras = [ExtraKind::Header, ExtraKind::Query]
-        .iter()
-        .any(|kind| spec.extras(*kind).any(|(_, text)| reads(&text)));
-    let reads_key = spec.key_variable.is_some() && key.literal().is_none();
-    let modules = [
-        ("base64", !pictures.is_empty()),
-        ("os", reads_key || reads_extras),
-        ("ssl", ca_file.is_some()),
-    ];
-    for (module, _) in modules.iter().filter(|(_, used)| *used) {
-        push!(out, "import {module}\n");
-    }
-    if modules.iter().any(|(_, used)| *used) {
-        out += "\n";
-    }
-    let http_import = if own_http { "DefaultHttpxClient, " } else { "" };
-    // The client sends its own header for the key unless it is told not to.
-    let own_authorization = spec
-        .extras(ExtraKind::Header)
-        .any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-    let omit = (spec.key_variable.is_none() || spec.key_header.is_some()) && !own_authorization;
-    let omit_import = if omit { "Omit, " } else { "" };
-    push!(
-        out,
-        "from {name} import {http_import}{omit_import}{client}\n\n"
-    );
+    imports(&mut out, spec, key, package, !pictures.is_empty());
     if !pictures.is_empty() {
         out += PYTHON_PICTURE;
     }
-    if let Some(ca) = ca_file {
+    if let Some(ca) = ca_file(spec) {
         out += "tls = ssl.create_default_context()\n";
         push!(
             out,
@@ -78,10 +44,76 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
             py_text(&ca.to_string_lossy())
         );
     }
+    client(&mut out, spec, key, package);
+    create(&mut out, spec, package, &body, &pictures);
+    out += &printing(spec, body.get("tools").is_some());
+    out
+}
 
+/// The authority to trust besides the system's; none where any certificate is accepted.
+fn ca_file(spec: &SnippetSpec) -> Option<&PathBuf> {
+    spec.ca_file.as_ref().filter(|_| !spec.accept_invalid_certs)
+}
+
+/// Whether the client needs HTTP settings of its own.
+fn has_own_http(spec: &SnippetSpec) -> bool {
+    spec.accept_invalid_certs || spec.ca_file.is_some()
+}
+
+/// Whether the client must be told not to send its own `Authorization` header.
+fn omits_authorization(spec: &SnippetSpec) -> bool {
+    let own_authorization = spec
+        .extras(ExtraKind::Header)
+        .any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    (spec.key_variable.is_none() || spec.key_header.is_some()) && !own_authorization
+}
+
+fn imports(
+    out: &mut String,
+    spec: &SnippetSpec,
+    key: KeyText<'_>,
+    package: &Package,
+    has_pictures: bool,
+) {
+    let Package { name, client, .. } = package;
+    let reads = |text: &ExtraText| matches!(text, ExtraText::Variable(_));
+    let reads_extras = [ExtraKind::Header, ExtraKind::Query]
+        .iter()
+        .any(|kind| spec.extras(*kind).any(|(_, text)| reads(&text)));
+    let reads_key = spec.key_variable.is_some() && key.literal().is_none();
+    let modules = [
+        ("base64", has_pictures),
+        ("os", reads_key || reads_extras),
+        ("ssl", ca_file(spec).is_some()),
+    ];
+    for (module, _) in modules.iter().filter(|(_, used)| *used) {
+        push!(out, "import {module}\n");
+    }
+    if modules.iter().any(|(_, used)| *used) {
+        *out += "\n";
+    }
+    let http_import = if has_own_http(spec) {
+        "DefaultHttpxClient, "
+    } else {
+        ""
+    };
+    let omit_import = if omits_authorization(spec) {
+        "Omit, "
+    } else {
+        ""
+    };
     push!(
         out,
-        "client = {client}(\n    base_url={},\n",
+        "from {name} import {http_import}{omit_import}{client}\n\n"
+    );
+}
+
+/// `client = OpenAI(…)`, with the key, the headers and the query parameters.
+fn client(out: &mut String, spec: &SnippetSpec, key: KeyText<'_>, package: &Package) {
+    push!(
+        out,
+        "client = {}(\n    base_url={},\n",
+        package.client,
         py_text(spec.api.base())
     );
     let key = spec
@@ -95,7 +127,7 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
     match (key, &spec.key_header) {
         (Some(key), None) => push!(out, "    api_key={key},\n"),
         (key, header) => {
-            out += "    api_key=\"none\",\n";
+            *out += "    api_key=\"none\",\n";
             let named = header
                 .as_ref()
                 .map(|name| name.as_str().to_owned())
@@ -126,15 +158,28 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
             push!(out, "    {argument}={{{}}},\n", joined(pairs));
         }
     }
-    if own_http {
-        let verify = if ca_file.is_some() { "tls" } else { "False" };
+    if has_own_http(spec) {
+        let verify = if ca_file(spec).is_some() {
+            "tls"
+        } else {
+            "False"
+        };
         push!(
             out,
             "    http_client=DefaultHttpxClient(verify={verify}),\n"
         );
     }
-    out += ")\n\n";
+    *out += ")\n\n";
+}
 
+/// The call that sends the request.
+fn create(
+    out: &mut String,
+    spec: &SnippetSpec,
+    package: &Package,
+    body: &Value,
+    pictures: &SnippetImages,
+) {
     let (result, call) = match (spec.embed.is_some(), spec.stream) {
         (true, _) => ("embeddings", "embeddings"),
         (false, true) => ("stream", "chat.completions"),
@@ -143,36 +188,37 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
     push!(out, "{result} = client.{call}.create(\n");
     let mut extra_body = serde_json::Map::new();
     for (name, value) in body.as_object().into_iter().flatten() {
-        if extra.contains(&name.as_str()) {
+        if package.extra.contains(&name.as_str()) {
             extra_body.insert(name.clone(), value.clone());
         } else {
-            push!(out, "    {name}={},\n", py_value(value, 1, &pictures));
+            push!(out, "    {name}={},\n", py_value(value, 1, pictures));
         }
     }
-    if omit {
-        // Said here, since the client refuses to go without it otherwise.
-        out += "    extra_headers={\"Authorization\": Omit()},\n";
+    if omits_authorization(spec) {
+        // Without it the client raises an error for the missing key.
+        *out += "    extra_headers={\"Authorization\": Omit()},\n";
     }
     if !extra_body.is_empty() {
         push!(
             out,
             "    extra_body={},\n",
-            py_value(&Value::Object(extra_body), 1, &pictures)
+            py_value(&Value::Object(extra_body), 1, pictures)
         );
     }
-    out += ")\n";
-    let calls = body.get("tools").is_some();
+    *out += ")\n";
+}
+
+/// The lines that print the result.
+fn printing(spec: &SnippetSpec, calls: bool) -> String {
     match (spec.stream, calls) {
-        _ if spec.embed.is_some() => out += PYTHON_EMBED,
-        (true, false) => out += PYTHON_STREAM,
-        (true, true) => out += &PYTHON_STREAM.replace("    if chunk.usage", PYTHON_STREAM_CALLS),
-        (false, false) => out += PYTHON_WHOLE,
+        _ if spec.embed.is_some() => PYTHON_EMBED.to_owned(),
+        (true, false) => PYTHON_STREAM.to_owned(),
+        (true, true) => PYTHON_STREAM.replace("    if chunk.usage", PYTHON_STREAM_CALLS),
+        (false, false) => PYTHON_WHOLE.to_owned(),
         (false, true) => {
-            out += PYTHON_WHOLE;
-            out += "print(completion.choices[0].message.tool_calls)\n";
+            PYTHON_WHOLE.to_owned() + "print(completion.choices[0].message.tool_calls)\n"
         }
     }
-    out
 }
 
 const PYTHON_PICTURE: &str = r#"
@@ -203,8 +249,8 @@ const PYTHON_WHOLE: &str = "print(completion.choices[0].message.content)
 print(completion.usage)
 ";
 
-/// A Python literal: on one line when it is short, else an item a line.
-fn py_value(value: &Value, depth: usize, pictures: &Pictures) -> String {
+/// A Python literal: on one line if it is short, else one item per line.
+fn py_value(value: &Value, depth: usize, pictures: &SnippetImages) -> String {
     let inline = py_inline(value, pictures);
     if inline.len() <= 72 && !inline.contains('\n') && !has_lines(value) {
         return inline;
@@ -233,7 +279,7 @@ fn py_value(value: &Value, depth: usize, pictures: &Pictures) -> String {
             format!("{{\n{fields}{outer}}}")
         }
         Value::String(text) if has_lines(value) => {
-            // Neighbouring literals are one; triple quotes would not survive every text.
+            // Python joins adjacent literals. Triple quotes would not work for every text.
             let lines: String = text
                 .split_inclusive('\n')
                 .map(|line| format!("{inner}{}\n", py_text(line)))
@@ -244,7 +290,7 @@ fn py_value(value: &Value, depth: usize, pictures: &Pictures) -> String {
     }
 }
 
-fn py_inline(value: &Value, pictures: &Pictures) -> String {
+fn py_inline(value: &Value, pictures: &SnippetImages) -> String {
     if let Some(picture) = pictures.find(value) {
         return format!(
             "data_url({}, {})",

@@ -4,14 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::pictures::Pictures;
+use super::pictures::SnippetImages;
 use super::{
     ExtraText, KeyText, SnippetSpec, escape, has_lines, hidden, joined, json_escape, quoted,
 };
 use crate::domain::environment::ExtraKind;
 
 pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
-    let ca_file = spec.ca_file.as_ref().filter(|_| !spec.accept_invalid_certs);
     let (pictures, body) = spec.parts();
     let mut out = RUST_DEPENDENCIES.to_owned();
     if !pictures.is_empty() {
@@ -36,21 +35,33 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
         ),
         (Some(_), Some(key)) => push!(out, "    let key = {};\n", rs_text(&key)),
     }
+    if spec.embed.is_none() {
+        messages(&mut out, &body, &pictures);
+    }
+    body_fields(&mut out, &body, &pictures);
+    request(&mut out, spec);
+    out += RUST_STATUS;
+    out += &printing(spec, body.get("tools").is_some());
+    if !pictures.is_empty() {
+        out += RUST_PICTURE;
+    }
+    out
+}
 
+/// `let messages = vec![…];`
+fn messages(out: &mut String, body: &Value, pictures: &SnippetImages) {
     let messages = body
         .get("messages")
         .and_then(Value::as_array)
         .map_or(&[][..], Vec::as_slice);
-    if spec.embed.is_none() {
-        let as_text = messages
-            .iter()
-            .any(|message| message.get("tool_calls").is_some());
-        push!(
-            out,
-            "    let messages{} = vec![\n",
-            if as_text { ": Vec<Value>" } else { "" }
-        );
-    }
+    let as_text = messages
+        .iter()
+        .any(|message| message.get("tool_calls").is_some());
+    push!(
+        out,
+        "    let messages{} = vec![\n",
+        if as_text { ": Vec<Value>" } else { "" }
+    );
     for message in messages {
         if message.get("tool_calls").is_some() {
             push!(
@@ -62,32 +73,38 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
         }
         let fields = message.as_object().into_iter().flatten();
         let fields =
-            fields.map(|(name, value)| format!("{}: {}", rs_text(name), rs_said(value, &pictures)));
+            fields.map(|(name, value)| format!("{}: {}", rs_text(name), rs_said(value, pictures)));
         push!(out, "        json!({{{}}}),\n", joined(fields));
     }
-    if spec.embed.is_none() {
-        out += "    ];\n";
-    }
+    *out += "    ];\n";
+}
+
+/// `let body = json!({…});`, after the schemas that it names.
+fn body_fields(out: &mut String, body: &Value, pictures: &SnippetImages) {
     let fields = || body.as_object().into_iter().flatten();
-    for (name, value) in fields().filter(|(name, _)| AS_TEXT.contains(&name.as_str())) {
+    for (name, value) in fields().filter(|(name, _)| PARSED_FIELDS.contains(&name.as_str())) {
         push!(
             out,
             "    let {name}: Value = serde_json::from_str({})?;\n",
             rs_json(value)
         );
     }
-    out += "    let body = json!({\n";
+    *out += "    let body = json!({\n";
     for (name, value) in fields() {
-        let apart = name == "messages" || AS_TEXT.contains(&name.as_str());
+        let apart = name == "messages" || PARSED_FIELDS.contains(&name.as_str());
         let value = if apart {
             name.clone()
         } else {
-            rs_value(value, &pictures)
+            rs_value(value, pictures)
         };
         push!(out, "        {}: {value},\n", rs_text(name));
     }
-    out += "    });\n\n";
+    *out += "    });\n\n";
+}
 
+/// The client and the request that it sends.
+fn request(out: &mut String, spec: &SnippetSpec) {
+    let ca_file = spec.ca_file.as_ref().filter(|_| !spec.accept_invalid_certs);
     if let Some(ca) = ca_file {
         push!(
             out,
@@ -95,15 +112,15 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
             rs_text(&ca.to_string_lossy())
         );
     }
-    out += "    let client = reqwest::blocking::Client::builder()\n";
-    out += "        .timeout(None) // an answer takes as long as it takes\n";
+    *out += "    let client = reqwest::blocking::Client::builder()\n";
+    *out += "        .timeout(None) // generating an answer may take minutes\n";
     if ca_file.is_some() {
-        out += "        .tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem)?)\n";
+        *out += "        .tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem)?)\n";
     }
     if spec.accept_invalid_certs {
-        out += "        .tls_danger_accept_invalid_certs(true)\n";
+        *out += "        .tls_danger_accept_invalid_certs(true)\n";
     }
-    out += "        .build()?;\n    let response = client\n";
+    *out += "        .build()?;\n    let response = client\n";
     let written = |text: ExtraText| match text {
         ExtraText::Plain(text) => format!("{}.to_owned()", rs_text(&text)),
         ExtraText::Variable(variable) => format!("std::env::var({})?", rs_text(&variable)),
@@ -123,7 +140,7 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     }
     match (&spec.key_variable, &spec.key_header) {
         (None, _) => {}
-        (Some(_), None) => out += "        .bearer_auth(key)\n",
+        (Some(_), None) => *out += "        .bearer_auth(key)\n",
         (Some(_), Some(name)) => push!(out, "        .header({}, key)\n", rs_text(name.as_str())),
     }
     for (name, text) in spec.extras(ExtraKind::Header) {
@@ -134,10 +151,12 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
             written(text)
         );
     }
-    out += "        .json(&body)\n        .send()?;\n";
-    out += RUST_STATUS;
-    let calls = body.get("tools").is_some();
-    out += &match (spec.stream, calls) {
+    *out += "        .json(&body)\n        .send()?;\n";
+}
+
+/// The lines that print the result.
+fn printing(spec: &SnippetSpec, calls: bool) -> String {
+    match (spec.stream, calls) {
         _ if spec.embed.is_some() => RUST_EMBED.to_owned(),
         (true, false) => RUST_STREAM.to_owned(),
         (true, true) => RUST_STREAM.replace("        if chunk[\"usage\"]", RUST_STREAM_CALLS),
@@ -146,15 +165,11 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
             "    println!(\"{}\", completion[\"usage\"]",
             RUST_WHOLE_CALLS,
         ),
-    };
-    if !pictures.is_empty() {
-        out += RUST_PICTURE;
     }
-    out
 }
 
-/// A field of a message: long texts line by line, and parts, of which one is a picture, one by one.
-fn rs_said(value: &Value, pictures: &Pictures) -> String {
+/// A field of a message: texts of several lines line by line, and content parts one by one.
+fn rs_said(value: &Value, pictures: &SnippetImages) -> String {
     match value {
         Value::String(text) if has_lines(value) => {
             let lines: String = text
@@ -239,10 +254,11 @@ const RUST_WHOLE: &str = r#"    let completion: Value = response.json()?;
 }
 "#;
 
-/// Fields that hold schemas. `json!` recurses with each member and gives up on large ones, so they are read from text.
-const AS_TEXT: [&str; 2] = ["response_format", "tools"];
+/// Fields with schemas. `json!` recurses with each member and fails for large values, so the program parses them
+/// from text.
+const PARSED_FIELDS: [&str; 2] = ["response_format", "tools"];
 
-/// JSON in a raw string, with as many marks as its quotes need.
+/// JSON in a raw string, with as many `#` as its quotes need.
 fn rs_json(value: &Value) -> String {
     let text = escape(&format!("{value:#}"), hidden, json_escape);
     let marks = |rest: &str| rest.len() - rest.trim_start_matches('#').len();
@@ -251,8 +267,8 @@ fn rs_json(value: &Value) -> String {
     format!("r{marks}\"{text}\"{marks}")
 }
 
-/// Inside `json!`: JSON but for the texts.
-pub(super) fn rs_value(value: &Value, pictures: &Pictures) -> String {
+/// A value inside `json!`.
+pub(super) fn rs_value(value: &Value, pictures: &SnippetImages) -> String {
     if let Some(picture) = pictures.find(value) {
         return format!(
             "data_url({}, {})?",
@@ -261,13 +277,13 @@ pub(super) fn rs_value(value: &Value, pictures: &Pictures) -> String {
         );
     }
     match value {
-        // A bare literal is an `i32`.
+        // A literal without a suffix is an `i32`.
         Value::Number(number) if number.as_i64().is_some_and(|n| i32::try_from(n).is_err()) => {
             format!("{number}_i64")
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(text) => rs_text(text),
-        // A `vec!`, since `json!` recurses with each item and gives up after a hundred.
+        // A `vec!`, because `json!` recurses with each item and fails after about a hundred.
         Value::Array(items) => format!(
             "vec![{}]",
             joined(items.iter().map(|item| rs_item(item, pictures)))
@@ -281,8 +297,8 @@ pub(super) fn rs_value(value: &Value, pictures: &Pictures) -> String {
     }
 }
 
-/// In a list, where an object is no expression.
-fn rs_item(value: &Value, pictures: &Pictures) -> String {
+/// A value inside `vec!`, where an object needs a `json!` of its own.
+fn rs_item(value: &Value, pictures: &SnippetImages) -> String {
     let value_text = rs_value(value, pictures);
     if value.is_object() || value.is_null() {
         format!("json!({value_text})")

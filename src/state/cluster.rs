@@ -13,7 +13,7 @@ use crate::domain::deployment::{
 };
 use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{ClusterLink, JobId};
-use crate::sambastack::diagnosis::{Known, diagnose};
+use crate::sambastack::diagnosis::{KnownFacts, diagnose};
 use crate::sambastack::events::of_deployment;
 use crate::sambastack::sizes::Sizes;
 
@@ -242,7 +242,7 @@ impl ClusterState {
         let silent = self.silent_model(deployment);
         diagnose(
             deployment,
-            Known {
+            KnownFacts {
                 routed,
                 events: &events,
                 silent,

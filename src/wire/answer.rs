@@ -1,6 +1,6 @@
-//! One streamed answer: stamped bytes in, moments, usage and text out.
+//! Reads one streamed answer: from bytes with their arrival times to timestamps, usage and text.
 //!
-//! The same for a chat, which shows the text, and for a benchmark, which only counts it.
+//! Chats and benchmarks both use it; a benchmark does not collect the text.
 
 mod progress;
 #[cfg(test)]
@@ -10,84 +10,84 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use self::progress::{BOM, Ending, Pending, Progress, apply, clip, failure_of};
+use self::progress::{AnswerProgress, BOM, Ending, Pending, apply, clip, failure_of};
 use super::openai::{CallPiece, Calls, Chunk, Split, ThinkSplitter};
 use super::sse::{SseDecoder, SseEvent};
 use crate::domain::conversation::ToolCall;
 use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
 use crate::protocol::FinishReason;
 
-/// A body that turns out to be no answer is kept up to here, to say what it was.
-const MOST_RAW: usize = 64 << 10;
-/// Of an answer that comes as one JSON document.
-const MOST_WHOLE: usize = 32 << 20;
-/// How long `[DONE]` is waited for behind the finish reason and the usage, which come together with it.
-const LINGER_COUNTED: Duration = Duration::from_secs(1);
-/// How long the usage or `[DONE]` is waited for behind a finish reason. There are servers that pause longer between
-/// two words and send a reason with each: those are told apart by [`Ending`].
-const LINGER: Duration = Duration::from_secs(10);
+/// Bytes of a body that are kept in case it is not an answer, to show what it was.
+const MAX_RAW_BYTES: usize = 64 << 10;
+/// Bytes of an answer that arrives as one JSON document.
+const MAX_DOCUMENT_BYTES: usize = 32 << 20;
+/// How long to wait for `[DONE]` after the finish reason and the usage, which servers send together with it.
+const DONE_WAIT_AFTER_USAGE: Duration = Duration::from_secs(1);
+/// How long to wait for the usage or `[DONE]` after a finish reason. [`Ending`] recognises servers that send a
+/// finish reason with every chunk and may pause longer than this between chunks.
+const DONE_WAIT: Duration = Duration::from_secs(10);
 
-/// What bytes that arrived have brought.
+/// The state of the answer after more bytes.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub enum Step {
     /// The answer goes on.
     More,
-    /// The answer is complete (`[DONE]`). Bytes behind it are not looked at.
+    /// The answer is complete (`[DONE]`). Later bytes are ignored.
     Done(FinishReason),
-    /// It failed; no further bytes will mend that.
-    Failed(Broken),
+    /// The answer failed, whatever follows.
+    Failed(AnswerError),
 }
 
-/// Why an answer with a good status is none.
+/// Why a response with a successful status is not a complete answer.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Broken {
-    /// The server sent this error as an event, amid the answer.
+pub enum AnswerError {
+    /// The server sent this error inside the stream.
     Sent(Value),
-    /// The whole body is one JSON document with an error: it is in [`AnswerReader::raw`].
+    /// The body is one JSON document with an error. [`AnswerReader::raw`] holds it.
     Refused,
-    /// Neither events nor a completion came: what came is in [`AnswerReader::raw`].
+    /// The body is neither an event stream nor a completion. [`AnswerReader::raw`] holds its beginning.
     NotAnAnswer,
-    /// It ended, or became unreadable, before it was complete; with the details.
+    /// The body ended before the answer was complete. Holds the details.
     Cut(String),
-    /// An event of it cannot be read, so that text may be missing: the event.
+    /// An event cannot be parsed, so that text may be missing. Holds the event.
     Unreadable(String),
-    /// The server gave the answer up: its finish reason says so.
+    /// The finish reason reports an error. Holds the reason.
     GaveUp(String),
 }
 
-/// Text that came since it was last taken.
+/// Text that arrived since the last call of [`AnswerReader::take_news`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct News {
-    /// Thinking.
+pub struct NewText {
+    /// Reasoning text.
     pub reasoning: String,
-    /// What the user asked for.
+    /// Answer text.
     pub answer: String,
-    /// All text that was told as the answer before this turned out to be reasoning.
+    /// All earlier answer text turned out to be reasoning.
     pub turned: bool,
-    /// All functions that were called so far, where that has changed; else none.
+    /// All function calls so far if there are new ones, else empty.
     pub calls: Vec<ToolCall>,
 }
 
-/// Reads one answer. All moments are counted from when its request was sent.
+/// Reads one answer. All times are measured from the sending of the request.
 ///
-/// Without text and once the first chunk was read, an event of the usual shape costs no allocation.
+/// Unless text is collected, an event of the usual shape after the first chunk causes no allocation.
 #[derive(Debug, Default)]
 pub struct AnswerReader {
     decoder: SseDecoder,
-    progress: Progress,
-    /// One JSON document instead of events; `None` before the first byte that tells.
+    progress: AnswerProgress,
+    /// Whether the body is one JSON document instead of events; `None` before the first byte that decides it.
     whole: Option<bool>,
-    /// The whole document, or the beginning of what may be no answer.
+    /// The whole document, or the beginning of a body that may not be an answer.
     raw: Vec<u8>,
 }
 
 impl AnswerReader {
-    /// `keep_text` collects the text for [`Self::take_news`]; without, it is looked at and forgotten.
+    /// `keep_text`: collect the text for [`Self::take_news`] instead of only measuring it.
     pub fn new(keep_text: bool) -> Self {
-        let progress = Progress {
-            text: keep_text.then(News::default),
-            ..Progress::default()
+        let progress = AnswerProgress {
+            text: keep_text.then(NewText::default),
+            ..AnswerProgress::default()
         };
         Self {
             progress,
@@ -95,7 +95,7 @@ impl AnswerReader {
         }
     }
 
-    /// Ready for another answer.
+    /// Resets the reader for another answer and keeps its buffers.
     pub fn renew(&mut self, keep_text: bool) {
         let Self {
             decoder,
@@ -103,7 +103,7 @@ impl AnswerReader {
             whole,
             raw,
         } = self;
-        let Progress {
+        let AnswerProgress {
             timeline,
             splitter,
             usage,
@@ -116,7 +116,7 @@ impl AnswerReader {
         *timeline = Timeline::default();
         *splitter = ThinkSplitter::default();
         (*usage, *finish, *is_answer, *complete_at) = (None, None, false, None);
-        let Progress {
+        let AnswerProgress {
             ending,
             contradicted,
             model,
@@ -126,7 +126,7 @@ impl AnswerReader {
         } = progress;
         (*ending, *contradicted, *spoke, *unread) = (Ending::Open, false, false, None);
         model.clear();
-        let Progress {
+        let AnswerProgress {
             text,
             calls,
             called,
@@ -134,21 +134,20 @@ impl AnswerReader {
             pending,
             ..
         } = progress;
-        (*text, *calls, *called) = (keep_text.then(News::default), Calls::default(), false);
+        (*text, *calls, *called) = (keep_text.then(NewText::default), Calls::default(), false);
         (*gaps_us, *pending) = (None, Pending::default());
         *whole = None;
         raw.clear();
     }
 
-    /// Collects the gaps between chunks too, into `buffer`, which is emptied: pass a used one to save
+    /// Also collects the gaps between chunks, in `buffer`, which is cleared first. Pass a used buffer to save
     /// allocations.
     pub fn collect_gaps(&mut self, mut buffer: Vec<u32>) {
         buffer.clear();
         self.progress.gaps_us = Some(buffer);
     }
 
-    /// The response's head came at `at`; `connect` is how long opening a connection took, if that was
-    /// needed.
+    /// The response's head arrived at `at`. `connect`: how long a new connection took to open, if one was needed.
     pub fn head(&mut self, at: Duration, connect: Option<Duration>) {
         self.progress.timeline.first_byte(at);
         if let Some(took) = connect {
@@ -156,17 +155,17 @@ impl AnswerReader {
         }
     }
 
-    /// Takes bytes of the body that arrived at `at`. Do not push on after anything but [`Step::More`].
+    /// Reads bytes of the body that arrived at `at`. Stop calling it after any result but [`Step::More`].
     pub fn take(&mut self, at: Duration, bytes: &[u8]) -> Step {
         let step = self.take_some(at, bytes);
         self.settle();
         step
     }
 
-    /// [`Self::take`] for a part of what arrived at `at`; figures, moments, gaps and the number of chunks know of it
-    /// after [`Self::settle`] only, so that what came at once is entered at once.
+    /// Like [`Self::take`] for a part of the bytes that arrived at `at`. Figures, times, gaps and the number of
+    /// chunks include it only after [`Self::settle`], so that chunks that arrived together are counted together.
     pub fn take_some(&mut self, at: Duration, bytes: &[u8]) -> Step {
-        // Servers mistake the content type; the first byte behind a byte order mark does not.
+        // The content type of servers is unreliable; the first byte after a byte order mark is not.
         if self.whole.is_none() {
             let first = bytes
                 .iter()
@@ -174,12 +173,12 @@ impl AnswerReader {
             self.whole = first.map(|byte| matches!(byte, b'{' | b'['));
         }
         if self.whole == Some(true) {
-            self.keep_raw(bytes, MOST_WHOLE);
+            self.keep_raw(bytes, MAX_DOCUMENT_BYTES);
             return Step::More;
         }
         let mut rest = bytes;
         let mut step = Step::More;
-        // What stands behind the end is not looked at, however the network cuts.
+        // Bytes after the end are ignored, however the network splits the body.
         while matches!(step, Step::More) {
             if rest.is_empty() {
                 break;
@@ -193,27 +192,27 @@ impl AnswerReader {
             match self.decoder.push_some(rest, tell) {
                 Ok(behind) => rest = behind,
                 Err(error) if matches!(step, Step::More) => {
-                    step = Step::Failed(Broken::Unreadable(error.to_string()))
+                    step = Step::Failed(AnswerError::Unreadable(error.to_string()))
                 }
                 Err(_) => {}
             }
         }
         if !self.progress.is_answer {
-            self.keep_raw(bytes, MOST_RAW);
+            self.keep_raw(bytes, MAX_RAW_BYTES);
         }
         step
     }
 
-    /// All that [`Self::take_some`] took is in the figures.
+    /// Adds everything that [`Self::take_some`] read to the figures.
     pub fn settle(&mut self) {
         self.progress.settle();
     }
 
-    /// The body ended in good order.
+    /// The body ended without a transport error.
     ///
     /// # Errors
-    /// When what came is no complete answer.
-    pub fn at_the_end(&mut self, at: Duration) -> Result<FinishReason, Broken> {
+    /// When the answer is not complete.
+    pub fn at_the_end(&mut self, at: Duration) -> Result<FinishReason, AnswerError> {
         if self.whole == Some(true) {
             return self.read_whole(at);
         }
@@ -229,14 +228,14 @@ impl AnswerReader {
         progress.settle();
         let amid = match step {
             Step::Done(reason) => return Ok(reason),
-            // The body's end has cut it.
-            Step::Failed(Broken::Unreadable(event)) => Some(event),
+            // The end of the body cut the event off.
+            Step::Failed(AnswerError::Unreadable(event)) => Some(event),
             Step::More if first_cut.is_some() => first_cut,
             Step::Failed(why) => return Err(why),
             Step::More => None,
         };
         if let Some(unread) = progress.unread.take().filter(|_| progress.is_answer) {
-            return Err(Broken::Unreadable(unread));
+            return Err(AnswerError::Unreadable(unread));
         }
         let hinted =
             self.progress.ending == Ending::Hinted && !self.progress.contradicted && amid.is_none();
@@ -244,24 +243,24 @@ impl AnswerReader {
             return Ok(reason);
         }
         if !self.progress.is_answer && !self.raw.is_empty() && amid.is_none() {
-            return Err(Broken::NotAnAnswer);
+            return Err(AnswerError::NotAnAnswer);
         }
-        Err(Broken::Cut(match (amid, &self.progress.finish) {
-            (Some(event), _) => format!("The stream ended amid an event:\n{event}"),
+        Err(AnswerError::Cut(match (amid, &self.progress.finish) {
+            (Some(event), _) => format!("The stream ended in the middle of an event:\n{event}"),
             (None, None) => "The stream ended without a finish reason and without [DONE]".to_owned(),
             (None, Some(_)) if self.progress.contradicted => {
-                "The stream ended without [DONE]. It has a finish reason with every chunk, which says nothing"
+                "The stream ended without [DONE]. Every chunk has a finish reason, so none of them marks the end"
                     .to_owned()
             }
             (None, Some(reason)) => {
                 let word = reason.word().unwrap_or_default();
-                format!("The stream ended without [DONE]. Its finish reason {word:?} is not a known one")
+                format!("The stream ended without [DONE]. Its finish reason {word:?} is unknown")
             }
         }))
     }
 
-    /// The answer without `[DONE]`: it ended when its finish reason or its usage came. `None` when what came does not
-    /// say so beyond doubt. For connections that break, or that stay open behind the last chunk.
+    /// Ends an answer without `[DONE]` at its finish reason or usage, for connections that break or stay open after
+    /// the last chunk. `None` where it is not certain that the answer is complete.
     pub fn complete(&mut self) -> Option<FinishReason> {
         matches!(self.progress.ending, Ending::Told | Ending::Counted)
             .then(|| self.end())
@@ -276,32 +275,31 @@ impl AnswerReader {
         Some(reason)
     }
 
-    /// When the answer is over although neither `[DONE]` nor the connection's end has come, unless more comes before:
-    /// [`Self::complete`] ends it then. The same for a chat and for a benchmark.
+    /// When to stop waiting for `[DONE]` or the connection's end, unless more bytes arrive before.
+    /// [`Self::complete`] then ends the answer.
     pub fn over_at(&self) -> Option<Duration> {
-        let linger = match self.progress.ending {
-            Ending::Counted => LINGER_COUNTED,
-            Ending::Told => LINGER,
+        let wait = match self.progress.ending {
+            Ending::Counted => DONE_WAIT_AFTER_USAGE,
+            Ending::Told => DONE_WAIT,
             Ending::Open | Ending::Hinted => return None,
         };
-        Some(self.progress.complete_at? + linger)
+        Some(self.progress.complete_at? + wait)
     }
 
-    /// Whether nothing was said, neither text nor a call: an answer that ends so is no success.
+    /// Whether the answer has neither text nor a function call, so that it does not count as a success.
     pub fn said_nothing(&self) -> bool {
         !self.progress.spoke
     }
 
-    /// The model that answers, where the server says so.
+    /// The model that the server names in the answer.
     pub fn model(&self) -> Option<&str> {
         (!self.progress.model.is_empty()).then_some(&*self.progress.model)
     }
 
-    /// The text ended, in whatever way: what was held back as the possible beginning of a tag becomes
-    /// news.
+    /// The text ended: releases characters that were held back as the possible beginning of a tag.
     pub fn finish_text(&mut self) {
         self.progress.settle();
-        let Progress {
+        let AnswerProgress {
             splitter,
             text,
             timeline,
@@ -313,19 +311,19 @@ impl AnswerReader {
         });
     }
 
-    /// Whether text came since it was last taken.
+    /// Whether there is new text or a new function call.
     pub fn has_news(&self) -> bool {
         self.progress.called
             || self
                 .progress
                 .text
                 .as_ref()
-                .is_some_and(|text| *text != News::default())
+                .is_some_and(|text| *text != NewText::default())
     }
 
-    /// The text since the last time; empty when none is kept.
-    pub fn take_news(&mut self) -> News {
-        let Progress {
+    /// The text since the last call; empty if text is not collected.
+    pub fn take_news(&mut self) -> NewText {
+        let AnswerProgress {
             text,
             calls,
             called,
@@ -343,17 +341,17 @@ impl AnswerReader {
         self.progress.timeline.figures(self.usage())
     }
 
-    /// The moments so far.
+    /// The timestamps so far.
     pub fn timeline(&self) -> &Timeline {
         &self.progress.timeline
     }
 
-    /// What the server said of the answer.
+    /// The usage that the server reported.
     pub fn usage(&self) -> Option<&Usage> {
         self.progress.usage.as_ref()
     }
 
-    /// Why the model stopped, once it said so.
+    /// The finish reason, once the server sent one.
     pub fn finish(&self) -> Option<&FinishReason> {
         self.progress.finish.as_ref()
     }
@@ -364,14 +362,14 @@ impl AnswerReader {
         self.progress.gaps_us.as_deref().unwrap_or_default()
     }
 
-    /// Forgets the gaps of an answer that arrived all at once: they say nothing of the model.
+    /// Discards the gaps of an answer that arrived all at once: they do not measure the model.
     pub fn drop_gaps(&mut self) {
         if let Some(gaps) = &mut self.progress.gaps_us {
             gaps.clear();
         }
     }
 
-    /// The gaps, and no more of them: their buffer can be used again.
+    /// Takes the gaps and stops collecting. The buffer can be reused.
     pub fn take_gaps(&mut self) -> Vec<u32> {
         self.progress.gaps_us.take().unwrap_or_default()
     }
@@ -386,7 +384,7 @@ impl AnswerReader {
         self.progress.is_answer
     }
 
-    /// What came, while it may be no answer: the first 64 KiB, or a whole JSON document.
+    /// The body while it may not be an answer: its first 64 KiB, or a whole JSON document.
     pub fn raw(&self) -> &[u8] {
         &self.raw
     }
@@ -397,25 +395,27 @@ impl AnswerReader {
         }
     }
 
-    /// The server did not stream: one document, of which nobody can tell when its first token was there.
-    fn read_whole(&mut self, at: Duration) -> Result<FinishReason, Broken> {
+    /// Reads an answer that was not streamed, so that the time of its first token is unknown.
+    fn read_whole(&mut self, at: Duration) -> Result<FinishReason, AnswerError> {
         let bytes = self.raw.strip_prefix(&BOM[..]).unwrap_or(&self.raw);
         let Ok(text) = str::from_utf8(bytes) else {
-            return Err(Broken::Unreadable(clip(&String::from_utf8_lossy(bytes))));
+            return Err(AnswerError::Unreadable(clip(&String::from_utf8_lossy(
+                bytes,
+            ))));
         };
         let chunk = match Chunk::parse(text) {
-            Ok(Chunk { error: Some(_), .. }) => return Err(Broken::Refused),
+            Ok(Chunk { error: Some(_), .. }) => return Err(AnswerError::Refused),
             Ok(chunk) if chunk.answers => chunk,
             Err(_) if is_cut_json(text) => {
-                return Err(Broken::Cut(format!(
-                    "The response ended amid its JSON document:\n{}",
+                return Err(AnswerError::Cut(format!(
+                    "The response ended in the middle of its JSON document:\n{}",
                     clip(text)
                 )));
             }
-            _ => return Err(Broken::NotAnAnswer),
+            _ => return Err(AnswerError::NotAnAnswer),
         };
         if let Some(word) = failure_of(chunk.finish.as_ref()) {
-            return Err(Broken::GaveUp(word));
+            return Err(AnswerError::GaveUp(word));
         }
         self.progress.note_model(chunk.model.as_deref());
         let texts = [&chunk.reasoning, &chunk.content]
@@ -427,7 +427,7 @@ impl AnswerReader {
             .sum::<usize>();
         self.progress.timeline.heard(written as u64);
         self.progress.call(chunk.calls);
-        let Progress {
+        let AnswerProgress {
             timeline,
             splitter,
             usage,
@@ -459,7 +459,7 @@ impl AnswerReader {
     }
 }
 
-/// Whether it is JSON as far as it goes, and its end is missing.
+/// Whether it is the beginning of a JSON document.
 fn is_cut_json(text: &str) -> bool {
     let begins = text.trim_start().starts_with(['{', '[']);
     begins && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof())

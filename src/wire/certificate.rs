@@ -1,21 +1,21 @@
-//! A server's certificate: who signed it, and until when it holds.
+//! The issuer and the expiry date of an X.509 certificate.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// What a certificate says of itself.
+/// The parts of a certificate that Batida shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
-    /// Who signed it: the common name, else the organisation, else all that is written there.
+    /// The issuer's common name, else its organisation, else its whole name.
     pub issuer: String,
-    /// From then on it is no longer valid.
+    /// The end of its validity.
     pub expires: Timestamp,
 }
 
 impl Certificate {
-    /// Reads one in DER; `None` for what is no certificate.
+    /// Parses DER. `None` if it is not a certificate.
     pub fn read(der: &[u8]) -> Option<Self> {
         let (_, read) = X509Certificate::from_der(der).ok()?;
         let issuer = read.issuer();
@@ -30,7 +30,7 @@ impl Certificate {
         })
     }
 
-    /// How long it still holds; `None` once it does not.
+    /// The time until it expires; `None` once it has.
     pub fn left(&self, now: Timestamp) -> Option<Duration> {
         Duration::try_from(self.expires.duration_since(now)).ok()
     }

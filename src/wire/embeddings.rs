@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::embedding::{EmbedRequest, Embedding};
 
-/// The body of an embeddings request. Numbers are asked for: some servers send base64 unless they are told.
+/// The body of an embeddings request. It requests floats, because some servers send base64 by default.
 pub fn body(request: &EmbedRequest) -> Value {
     let EmbedRequest { model, input } = request;
     let input = match input.as_slice() {
@@ -16,10 +16,10 @@ pub fn body(request: &EmbedRequest) -> Value {
     json!({ "model": model, "input": input, "encoding_format": "float" })
 }
 
-/// What an answer says: the vectors in the order of the texts, and the tokens of the texts.
+/// Reads a response: the vectors in the order of the texts, and the number of prompt tokens.
 ///
 /// # Errors
-/// When it is no JSON, or there is no list of vectors in it, in words.
+/// A sentence, if it is not JSON or has no list of vectors.
 pub fn read(text: &str) -> Result<(Vec<Embedding>, Option<u64>), String> {
     let answer: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| error.to_string())?;
@@ -41,7 +41,7 @@ pub fn read(text: &str) -> Result<(Vec<Embedding>, Option<u64>), String> {
         found.push((0, vector(one)?));
     }
     if found.is_empty() {
-        return Err("there is no list of vectors under \"data\"".to_owned());
+        return Err("the response has no list of vectors under \"data\"".to_owned());
     }
     found.sort_by_key(|(index, _)| *index);
     let usage = answer.get("usage");
@@ -65,7 +65,7 @@ fn vector(value: &Value) -> Result<Embedding, String> {
         Value::Array(items) => {
             let number = |item: &Value| {
                 item.as_f64()
-                    .ok_or_else(|| "a vector holds what is no number".to_owned())
+                    .ok_or_else(|| "a vector contains something other than numbers".to_owned())
             };
             items.iter().map(number).collect::<Result<Vec<_>, _>>()?
         }
@@ -73,10 +73,10 @@ fn vector(value: &Value) -> Result<Embedding, String> {
         Value::String(text) => {
             let bytes = STANDARD
                 .decode(text)
-                .map_err(|_| "a vector is no base64".to_owned())?;
+                .map_err(|_| "a vector is not valid base64".to_owned())?;
             let (floats, rest) = bytes.as_chunks::<4>();
             if !rest.is_empty() {
-                return Err("a vector in base64 is no list of floats".to_owned());
+                return Err("a base64 vector is not a list of 32-bit floats".to_owned());
             }
             floats
                 .iter()
@@ -86,7 +86,7 @@ fn vector(value: &Value) -> Result<Embedding, String> {
         _ => return Err("a vector is missing".to_owned()),
     };
     match values.is_empty() || values.iter().any(|value| !value.is_finite()) {
-        true => Err("a vector is empty or holds what is no number".to_owned()),
+        true => Err("a vector is empty or contains a value that is not a finite number".to_owned()),
         false => Ok(Embedding(values)),
     }
 }
@@ -139,10 +139,19 @@ mod tests {
             (r#"{"data": []}"#, "no list of vectors"),
             (r#"{"data": [{"embedding": null}]}"#, "missing"),
             (r#"{"data": [{"embedding": []}]}"#, "empty"),
-            (r#"{"data": [{"embedding": [1, "x"]}]}"#, "no number"),
-            (r#"{"data": [{"embedding": "%%"}]}"#, "no base64"),
-            (r#"{"data": [{"embedding": "AAA="}]}"#, "no list of floats"),
-            (r#"{"data": [{"embedding": "AADAfw=="}]}"#, "no number"),
+            (
+                r#"{"data": [{"embedding": [1, "x"]}]}"#,
+                "other than numbers",
+            ),
+            (r#"{"data": [{"embedding": "%%"}]}"#, "not valid base64"),
+            (
+                r#"{"data": [{"embedding": "AAA="}]}"#,
+                "not a list of 32-bit floats",
+            ),
+            (
+                r#"{"data": [{"embedding": "AADAfw=="}]}"#,
+                "not a finite number",
+            ),
         ] {
             let told = read(text).expect_err(text);
             assert!(told.contains(why), "{text}: {told}");

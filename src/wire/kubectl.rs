@@ -1,4 +1,4 @@
-//! kubectl's stderr, read into a failure that a person understands.
+//! Explains kubectl's error output: what happened, and what to do.
 
 mod configuration;
 pub mod credentials;
@@ -12,10 +12,10 @@ use crate::domain::failure::{Advice, Failure};
 pub use plugin::may_start_a_plugin;
 pub use words::{own_words, plain};
 
-/// What kind of fault kubectl met.
+/// The kinds of failure of kubectl.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KubectlFault {
-    /// Nothing listens there.
+    /// The server refused the connection.
     Refused,
     /// The name does not resolve.
     HostUnknown,
@@ -23,29 +23,29 @@ pub enum KubectlFault {
     Unreachable,
     /// No answer in time.
     Timeout,
-    /// The connection was closed amid the answer.
+    /// The connection was closed before the response was complete.
     Disconnected,
-    /// The server's certificate is signed by nobody known.
+    /// The server's certificate is not signed by the kubeconfig's authority.
     UnknownCa,
     /// The server's certificate is for another name.
     WrongName,
-    /// The server's certificate is of another time.
+    /// The server's certificate has expired or is not valid yet.
     CertExpired,
-    /// The credentials were refused.
+    /// The server rejected the credentials.
     Unauthorized,
-    /// The kubeconfig has no credentials, so that kubectl asked for a name and a password.
+    /// The kubeconfig has no credentials, so that kubectl asked for a user name and a password.
     NoCredentials,
-    /// The user has no right to it.
+    /// The user is not allowed to do this.
     Forbidden,
-    /// The cluster does not know the kind, or the path.
+    /// The cluster does not have this resource type, or this path.
     KindMissing,
-    /// The kind is known, the object is not.
+    /// The object does not exist.
     ObjectMissing,
     /// The kubeconfig has no such context.
     ContextMissing,
     /// The kubeconfig does not exist.
     KubeconfigMissing,
-    /// The kubeconfig cannot be read or understood.
+    /// The kubeconfig cannot be read or parsed.
     KubeconfigBroken,
     /// A certificate file that the kubeconfig names does not exist.
     CertFileMissing,
@@ -53,31 +53,31 @@ pub enum KubectlFault {
     PluginMissing,
     /// The credential plugin failed.
     PluginFailed,
-    /// The credential plugin wants to ask somebody.
+    /// The credential plugin needs input from a terminal.
     PluginInteractive,
-    /// The credential plugin waited for somebody to log in, and nobody has.
+    /// The credential plugin waited for a login that did not happen.
     LoginUnfinished,
-    /// This kubectl does not take the kubeconfig's credential plugin: its kind was removed, or its version.
+    /// This kubectl does not support the kubeconfig's credential plugin or its version.
     PluginOutdated,
-    /// A proxy on the way wants a user name and a password (407).
+    /// A proxy requires a user name and a password (407).
     ProxyAuth,
-    /// A proxy on the way refused to connect to the cluster.
+    /// A proxy refused to connect to the cluster.
     ProxyRefused,
-    /// The server is there and cannot answer now.
+    /// The API server cannot answer at the moment.
     Overloaded,
-    /// What is to be watched from is too long ago.
+    /// The version to watch from is too old.
     Expired,
-    /// The kind cannot be asked in this way, e.g. not watched.
+    /// The resource does not support this request, e.g. a watch.
     NotAllowed,
     /// The kubeconfig says https, the server speaks http.
     HttpOnHttps,
     /// The kubeconfig says http, the server speaks https.
     HttpsOnHttp,
-    /// Something answers which is no Kubernetes: a web page.
+    /// A web page answered instead of the Kubernetes API.
     NotKubernetes,
-    /// kubectl itself is not there. Told by the system, not by kubectl.
+    /// kubectl is not installed. Reported by the system, not by kubectl.
     ProgramMissing,
-    /// kubectl is there and cannot be run. Told by the system, not by kubectl.
+    /// kubectl cannot be run. Reported by the system, not by kubectl.
     ProgramBroken,
     /// Batida's own deadline passed.
     Deadline,
@@ -88,7 +88,7 @@ pub enum KubectlFault {
 }
 
 impl KubectlFault {
-    /// Whether trying again is useless until a person has changed something on this machine.
+    /// Whether retrying is useless until the user has changed something on this machine.
     pub fn needs_a_person(self) -> bool {
         matches!(
             self,
@@ -106,7 +106,7 @@ impl KubectlFault {
         )
     }
 
-    /// Whether every other question to the same cluster will meet it too.
+    /// Whether every other request to the same cluster will fail in the same way.
     pub fn is_of_the_connection(self) -> bool {
         !matches!(
             self,
@@ -125,15 +125,15 @@ impl KubectlFault {
     }
 }
 
-/// What kubectl's stderr says when it exits with an error.
+/// Explains what kubectl wrote to standard error before it exited with an error.
 pub fn explain(stderr: &str) -> (KubectlFault, Failure) {
     let words = own_words(stderr);
     let (fault, summary, advice) = read(&words);
     (fault, Failure::new(summary, advice).with_details(words))
 }
 
-/// kubectl asked for a name and a password, on standard output, and nobody was there to answer.
-pub fn asked_for_a_name(stdout: &[u8]) -> Option<(KubectlFault, Failure)> {
+/// The failure of a kubectl that asked for a user name and a password on standard output.
+pub fn missing_credentials(stdout: &[u8]) -> Option<(KubectlFault, Failure)> {
     let prompt = b"Please enter Username";
     stdout.starts_with(prompt).then(|| {
         let failure = Failure::new(
@@ -144,10 +144,10 @@ pub fn asked_for_a_name(stdout: &[u8]) -> Option<(KubectlFault, Failure)> {
     })
 }
 
-/// Whether a kubeconfig may name a server with a path, as Rancher's do; only `false` is certain.
+/// Whether a server's address in the kubeconfig may have a path, as Rancher's do. Only `false` is certain.
 ///
-/// A glance and no parser: what is not written in the plainest way counts as a path.
-pub fn may_name_a_path(kubeconfig: &str) -> bool {
+/// This is a text search, not a parser: an address in any unusual notation counts as one with a path.
+pub fn may_have_server_path(kubeconfig: &str) -> bool {
     let mut servers = 0;
     for (at, word) in kubeconfig.match_indices("server") {
         let rest = kubeconfig[at + word.len()..]
@@ -173,15 +173,16 @@ pub fn may_name_a_path(kubeconfig: &str) -> bool {
         }
         servers += 1;
     }
-    // An escape could spell the key, or a slash, in another way.
+    // A backslash could spell the key or a slash in another way.
     servers == 0 || kubeconfig.contains('\\')
 }
 
-/// What the address of a cluster behind Rancher must look like.
-const RANCHER: &str = "Behind Rancher the server's address in the kubeconfig ends with /k8s/clusters/ and the cluster's ID: \
-                       download the kubeconfig again from the cluster's page in Rancher";
+/// Advice for clusters behind Rancher.
+const RANCHER: &str = "For a cluster behind Rancher, the server's address in the kubeconfig must end \
+                       with /k8s/clusters/ and the cluster's ID. Download the kubeconfig again from \
+                       the cluster's page in Rancher";
 
-/// A web page came where JSON should.
+/// The failure when a web page came instead of JSON.
 pub fn not_kubernetes(page: &str) -> Failure {
     let title = between(page, "<title>", "</title>")
         .map(str::trim)
@@ -199,13 +200,13 @@ pub fn not_kubernetes(page: &str) -> Failure {
         )
     };
     Failure::new(
-        format!("A web page{called} answers where the Kubernetes API should"),
+        format!("A web page{called} answered instead of the Kubernetes API"),
         advice,
     )
     .with_details(clipped(page.trim(), 2_000))
 }
 
-/// The server has no pods at this address, so it is no Kubernetes API.
+/// The failure when the server has no pods at this address, so that it is not a Kubernetes API.
 pub fn no_api_at_this_address() -> Failure {
     Failure::new(
         "The server has no Kubernetes API at this address (404)",
@@ -213,12 +214,12 @@ pub fn no_api_at_this_address() -> Failure {
     )
 }
 
-/// Whether a failure says that the user lacks a right.
+/// Whether the failure is a missing permission.
 pub fn says_forbidden(failure: &Failure) -> bool {
     failure.summary.contains(MAY_NOT)
 }
 
-/// Between the user and the verb, in every sentence about a right that is missing.
+/// Part of every summary about a missing permission; [`says_forbidden`] recognises it.
 const MAY_NOT: &str = " may not ";
 
 type Reading = (KubectlFault, String, Advice);
@@ -227,7 +228,7 @@ fn reading(fault: KubectlFault, summary: impl Into<String>, advice: impl Into<Ad
     (fault, summary.into(), advice.into())
 }
 
-/// What is most particular is looked for first: the words of one fault may quote those of another.
+/// Tries the most specific faults first: the message of one fault may quote that of another.
 fn read(words: &str) -> Reading {
     let last = words
         .lines()
@@ -256,14 +257,14 @@ fn read_other(last: &str) -> Reading {
     if said.is_empty() {
         return reading(
             KubectlFault::Other,
-            "kubectl failed without saying why",
+            "kubectl failed without an error message",
             Advice::rerun_kubectl(""),
         );
     }
     reading(
         KubectlFault::Other,
         format!("kubectl failed: {}", clipped(said, 200)),
-        Advice::rerun_kubectl("The details have all that it said"),
+        Advice::rerun_kubectl("See the details for its full output"),
     )
 }
 

@@ -1,4 +1,4 @@
-//! Bytes from elsewhere, read into values. Pure: no sockets, no processes, no clocks.
+//! Parsers for the responses of servers and the output of kubectl. Pure: no sockets, processes or clocks.
 
 pub mod answer;
 pub mod certificate;

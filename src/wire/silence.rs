@@ -1,29 +1,29 @@
-//! Whether bytes of an answer say something, or only keep the connection open.
+//! Distinguishes data in a response body from bytes that only keep the connection open.
 
-/// Tells comments, blank lines and fields without data from what is said, wherever the network cuts.
+/// Follows a body through comments, blank lines and fields without data, wherever the network splits it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Talk(Line);
+pub struct BodyActivity(Line);
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Line {
-    /// Nothing of it was seen but white space.
+    /// Only white space of the line was seen.
     #[default]
     Blank,
-    /// A comment, or a field that says nothing by itself: `event`, `id`, `retry`.
+    /// A comment, or a field without data: `event`, `id`, `retry`.
     Mute,
-    /// `data`, or a part of a document that is no event stream.
+    /// `data`, or part of a document that is not an event stream.
     Said,
 }
 
-impl Talk {
-    /// Whether these bytes, which follow those before, say something.
-    pub fn hears(&mut self, bytes: &[u8]) -> bool {
+impl BodyActivity {
+    /// Whether the next bytes of the body contain data.
+    pub fn has_data(&mut self, bytes: &[u8]) -> bool {
         let mut said = false;
         for byte in bytes {
             self.0 = match (byte, self.0) {
                 (b'\n' | b'\r', _) => Line::Blank,
                 (byte, Line::Blank) if byte.is_ascii_whitespace() => Line::Blank,
-                // No document of JSON has a line that begins with one of these.
+                // No line of a JSON document starts with one of these.
                 (b':' | b'e' | b'i' | b'r', Line::Blank) => Line::Mute,
                 (_, Line::Blank) => Line::Said,
                 (_, line) => line,
@@ -41,10 +41,10 @@ mod tests {
     #[test]
     fn comments_and_blank_lines_say_nothing_wherever_they_are_cut() {
         let heard = |pieces: &[&str]| {
-            let mut talk = Talk::default();
+            let mut talk = BodyActivity::default();
             pieces
                 .iter()
-                .map(|piece| talk.hears(piece.as_bytes()))
+                .map(|piece| talk.has_data(piece.as_bytes()))
                 .collect::<Vec<_>>()
         };
         assert_eq!(

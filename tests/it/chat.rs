@@ -271,31 +271,31 @@ async fn every_refusal_has_its_sentence() {
             400,
             JSON,
             r#"{"error":{"message":"at most 2","param":"temperature","code":"invalid_value"},"request_id":"r"}"#,
-            "refused the parameter temperature, HTTP 400: at most 2",
+            "rejected the parameter temperature, HTTP 400: at most 2",
         ),
         (
             401,
             JSON,
             r#"{"error":{"code":"invalid_api_key","message":"no"}}"#,
-            "The API key was refused, HTTP 401: no",
+            "The API rejected the key, HTTP 401: no",
         ),
         (
             401,
             "text/plain",
             "Unauthorized",
-            "The API key was refused, HTTP 401: Unauthorized",
+            "The API rejected the key, HTTP 401: Unauthorized",
         ),
         (
             400,
             JSON,
             r#"{"error":{"code":"model_not_found","message":"no"}}"#,
-            "does not route a model named gemma-4-31B-it",
+            "does not serve a model named gemma-4-31B-it",
         ),
         (
             404,
             JSON,
             r#"{"error":{"code":"model_not_found","message":"no"}}"#,
-            "does not route a model named gemma-4-31B-it",
+            "does not serve a model named gemma-4-31B-it",
         ),
         (
             404,
@@ -307,7 +307,7 @@ async fn every_refusal_has_its_sentence() {
             408,
             JSON,
             r#"{"error":{"code":"request_timeout","message":"late"}}"#,
-            "gave up waiting for the model",
+            "timed out while waiting for the model",
         ),
         (
             410,
@@ -344,7 +344,7 @@ async fn every_refusal_has_its_sentence() {
             502,
             "text/html",
             "<html><title>502 Bad Gateway</title></html>",
-            "reached no server behind it, HTTP 502: Bad Gateway",
+            "could not reach the server behind it, HTTP 502: Bad Gateway",
         ),
         (
             413,
@@ -356,19 +356,19 @@ async fn every_refusal_has_its_sentence() {
             200,
             "text/html",
             "<!doctype html><title>Log in</title>",
-            "a web page instead of the API",
+            "a web page instead of an API response",
         ),
         (
             200,
             "text/plain",
             "hello",
-            "something that is no chat completion",
+            "something other than a chat completion",
         ),
         (
             200,
             JSON,
             r#"{"hello": 1}"#,
-            "something that is no chat completion",
+            "something other than a chat completion",
         ),
         (
             200,
@@ -376,7 +376,7 @@ async fn every_refusal_has_its_sentence() {
             r#"{"error":{"message":"engine died"}}"#,
             "reported an error: engine died. Try again",
         ),
-        (302, "text/plain", "", "points elsewhere"),
+        (302, "text/plain", "", "redirects to an unnamed address"),
     ] {
         let server = demo(quick(refuses(status, kind, body))).await;
         let client = Client::of(&server);
@@ -441,12 +441,12 @@ async fn what_arrived_before_an_error_is_kept() {
     for (quirk, words) in [
         (
             Quirk::FailsMidway,
-            "the engine died (simulated), amid the answer",
+            "the engine died (simulated) (mid-stream)",
         ),
         (Quirk::DropsMidway, "The connection to 127.0.0.1"),
         (
             Quirk::EndsMidway,
-            "closed the connection before the answer was complete",
+            "closed the connection before the response was complete",
         ),
     ] {
         let told = told_by(quirk).await;
@@ -475,7 +475,7 @@ async fn an_error_event_is_an_error_in_every_form() {
         let server = demo(quick(refuses(200, "text/event-stream", body))).await;
         check_words(
             &Client::of(&server).failure().await,
-            "engine died, amid the answer",
+            "engine died (mid-stream)",
         );
     }
 }
@@ -651,7 +651,7 @@ async fn a_wrong_name_is_answered_with_the_right_one() {
     };
     assert_eq!(
         failure.to_string(),
-        "The API does not route a model named gemma-4-31b-it, HTTP 404: Model gemma-4-31b-it not found. Did you mean gemma-4-31B-it?"
+        "The API does not serve a model named gemma-4-31b-it, HTTP 404: Model gemma-4-31b-it not found. Did you mean gemma-4-31B-it?"
     );
 }
 
@@ -662,7 +662,7 @@ async fn a_wrong_key_is_refused_and_not_repeated() {
     let failure = client.failure().await;
     check_words(
         &failure,
-        "The API key was refused, HTTP 401: Invalid API key",
+        "The API rejected the key, HTTP 401: Invalid API key",
     );
     assert!(!format!("{failure:?}{:?}", client.activity()).contains("sk-wrong"));
 }
@@ -677,7 +677,7 @@ async fn a_closed_port_refuses() {
         .await;
     check_words(
         &failure,
-        &format!("{address} refused the connection: nothing listens there"),
+        &format!("Could not reach {address}: connection refused"),
     );
 }
 
@@ -757,7 +757,7 @@ async fn a_ca_file_makes_a_private_authority_trusted() {
         &failure,
         "signed by an authority that this machine does not trust",
     );
-    check_words(&failure, "CA certificate file on Home");
+    check_words(&failure, "CA certificate file to the environment on Home");
 }
 
 #[tokio::test]
@@ -768,7 +768,7 @@ async fn a_certificate_that_is_no_good_is_named_and_can_be_accepted() {
             Tls::UnknownCa,
             "signed by an authority that this machine does not trust",
         ),
-        (Tls::WrongName, "is for another name"),
+        (Tls::WrongName, "is for a different host name"),
         (Tls::Expired, "has expired or is not valid yet"),
     ] {
         let front = Front::start(tls, &server).await;
@@ -795,7 +795,7 @@ async fn the_wrong_scheme_is_named() {
         .await;
     check_words(
         &failure,
-        "does not speak TLS on this port. Type http://127.0.0.1:",
+        "does not speak TLS on this port. Enter http://127.0.0.1:",
     );
     let front = Front::start(Tls::Good, &server).await;
     let failure = Client::new(&format!("http://{}", front.address), Trust::default())
@@ -803,7 +803,7 @@ async fn the_wrong_scheme_is_named() {
         .await;
     check_words(
         &failure,
-        "speaks TLS on this port, and plain HTTP was sent to it. Type https://127.0.0.1:",
+        "speaks TLS on this port, but plain HTTP was sent. Enter https://127.0.0.1:",
     );
 }
 
@@ -949,7 +949,7 @@ async fn functions_are_called_streamed_or_not_and_their_results_answered() {
         more.messages.push(Message::result(&result));
         let told = Client::of(&server).chat(&more).await;
         assert!(
-            told.calls.is_empty() && told.answer.contains("`get_weather` gave rain"),
+            told.calls.is_empty() && told.answer.contains("`get_weather` returned rain"),
             "{told:?}"
         );
     }

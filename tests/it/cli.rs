@@ -794,7 +794,7 @@ fn a_failing_check_says_what_to_do() {
     check_words(
         &said.out,
         &[
-            "bad      API reachable: 127.0.0.1:1 refused the connection",
+            "bad      API reachable: Could not reach 127.0.0.1:1: connection refused",
             "Check the address and its port",
             "skipped  API key accepted",
             "skipped  Cluster",
@@ -805,8 +805,8 @@ fn a_failing_check_says_what_to_do() {
     check_words(
         &said.out,
         &[
-            "batida.invalid is not known to the name server",
-            "typing errors",
+            "Could not resolve the host name batida.invalid",
+            "for typos",
         ],
     );
 
@@ -819,7 +819,7 @@ fn a_failing_check_says_what_to_do() {
         &said.out,
         &[
             "good     API reachable",
-            "bad      API key accepted: The API key was refused",
+            "bad      API key accepted: The API rejected the key",
         ],
     );
     assert!(!said.out.contains("sk-wrong"));
@@ -928,7 +928,7 @@ fn failures_of_a_chat_are_told_with_code_1() {
         &said.err,
         &[
             "batida: The server reported an error",
-            "amid the answer",
+            "(mid-stream)",
             "latency –",
         ],
     );
@@ -938,7 +938,7 @@ fn failures_of_a_chat_are_told_with_code_1() {
     assert_eq!(object["ending"], "failed");
     check_words(
         object["failure"]["summary"].as_str().expect("text"),
-        &["amid the answer"],
+        &["(mid-stream)"],
     );
     assert_eq!(object["figures"]["latency_ms"], Value::Null);
 
@@ -946,7 +946,7 @@ fn failures_of_a_chat_are_told_with_code_1() {
     check_code(&said, 1);
     check_words(
         &said.err,
-        &["does not route a model named emty", "Did you mean empty?"],
+        &["does not serve a model named emty", "Did you mean empty?"],
     );
     let said = chat("empty", &[]);
     check_code(&said, 1);

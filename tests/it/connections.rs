@@ -154,7 +154,7 @@ fn a_request_that_was_received_and_got_no_response_is_a_failure_and_is_not_sent_
         );
         check_words(
             &counts["errors"].to_string(),
-            &["closed the connection without a response"],
+            &["closed the connection without sending a response"],
         );
         assert_eq!(server.requests().len(), 10, "none was sent twice");
     }
@@ -401,7 +401,7 @@ fn a_compression_that_is_not_read_is_named() {
         assert_eq!(said.code, Some(1));
         check_words(
             &said.err,
-            &["is compressed", coding, "Turn compression off"],
+            &["is compressed", coding, "Turn off compression"],
         );
         let (_, report) = shell.bench(&server.url(), 2, &[]);
         check_words(
@@ -416,10 +416,10 @@ fn a_server_that_speaks_another_protocol_is_named() {
     // HTTP/2's first frame; TLS's alert; a greeting of something else.
     let frame = b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64".to_vec();
     for (answer, words) in [
-        (frame, ["speaks HTTP/2 only", "HTTP/1.1"]),
+        (frame, ["speaks only HTTP/2", "HTTP/1.1"]),
         (
             b"\x15\x03\x01\x00\x02\x02\x46".to_vec(),
-            ["speaks TLS on this port", "Type https://127.0.0.1:"],
+            ["speaks TLS on this port", "Enter https://127.0.0.1:"],
         ),
         (
             b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(),
@@ -456,16 +456,16 @@ fn a_redirect_says_where_to_and_what_to_type() {
     check_words(
         &said.err,
         &[
-            &format!("points to {https}/v1/chat/completions"),
-            &format!("Type {https} as"),
+            &format!("redirects to {https}/v1/chat/completions"),
+            &format!("Enter {https} as"),
         ],
     );
     let said = shell.run(&server.url(), &["check"]);
     check_words(
         &said.out,
         &[
-            &format!("points to {https}/v1/models"),
-            &format!("Type {https} as"),
+            &format!("redirects to {https}/v1/models"),
+            &format!("Enter {https} as"),
         ],
     );
 }

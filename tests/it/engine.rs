@@ -473,7 +473,7 @@ fn a_key_is_in_use_as_soon_as_it_was_saved() {
     let ChatEnding::Failed(failure) = ending else {
         panic!("{ending:?}")
     };
-    assert!(failure.summary.contains("key was refused"), "{failure:?}");
+    assert!(failure.summary.contains("rejected the key"), "{failure:?}");
     house.send(save(&env, Some(DEMO_KEY)));
     house.send(chat(2, &env, "m", "Hi"));
     assert_eq!(house.until_ended(JobId(2)).0, FINISHED);

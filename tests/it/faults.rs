@@ -120,7 +120,7 @@ fn errors_in_a_list_are_told_in_the_servers_own_sentence() {
     let key = chat("key", &[]);
     sees(
         &key,
-        &["The API key was refused, HTTP 400: API key not valid. Please pass a valid API key"],
+        &["The API rejected the key, HTTP 400: API key not valid. Please pass a valid API key"],
     );
     lacks(&key, &["clear the parameter", "on Home"]);
     sees(
@@ -132,12 +132,12 @@ fn errors_in_a_list_are_told_in_the_servers_own_sentence() {
     lacks(&unset, &["Change or"]);
     sees(
         &chat("param", &["--top-k", "4"]),
-        &["Change or leave out --top-k"],
+        &["Change or remove --top-k"],
     );
     sees(
         &chat("gemma-y", &[]),
         &[
-            "does not route a model named gemma-y",
+            "does not serve a model named gemma-y",
             "Did you mean gemma-x?",
         ],
     );
@@ -264,7 +264,7 @@ fn a_server_that_answers_is_reached_whatever_it_answers() {
         (
             401,
             "Unauthorized",
-            "bad      API key accepted: The API key was refused, HTTP 401: Unauthorized",
+            "bad      API key accepted: The API rejected the key, HTTP 401: Unauthorized",
         ),
         (
             503,
@@ -352,7 +352,7 @@ fn a_time_out_amid_the_answer_says_how_much_had_come_and_its_row_has_an_end() {
     );
     sees(
         &said,
-        &["The time-out of 1.00 s was reached amid the answer: 3 chunks of text had come"],
+        &["The timeout of 1.00 s was reached during the response (3 chunks of text received)"],
     );
     lacks(&said, &["sent nothing"]);
     let rows = fs::read_to_string(batida.path().join("r.csv")).expect("written");

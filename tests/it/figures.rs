@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use batida::metrics::timeline::TokenSource;
-use batida::wire::answer::{AnswerReader, Broken, Step};
+use batida::wire::answer::{AnswerError, AnswerReader, Step};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -171,9 +171,11 @@ fn read(case: &Case, pieces: &[(u64, &[u8])], keep_text: bool) -> Expected {
     let as_step = |ended: Result<_, _>| ended.map_or_else(Step::Failed, Step::Done);
     let step = match (last, case.end_ms, case.broken_ms) {
         (Step::More, Some(end), _) => as_step(reader.at_the_end(ms(end))),
-        (Step::More, None, Some(_)) => {
-            as_step(reader.complete().ok_or(Broken::Cut("broken".to_owned())))
-        }
+        (Step::More, None, Some(_)) => as_step(
+            reader
+                .complete()
+                .ok_or(AnswerError::Cut("broken".to_owned())),
+        ),
         (step, ..) => step,
     };
     reader.finish_text();
@@ -182,12 +184,12 @@ fn read(case: &Case, pieces: &[(u64, &[u8])], keep_text: bool) -> Expected {
     let (ending, finish) = match step {
         Step::More => ("still coming", None),
         Step::Done(reason) => ("done", Some(format!("{reason:?}").to_lowercase())),
-        Step::Failed(Broken::Sent(_)) => ("the server sent an error", None),
-        Step::Failed(Broken::Refused) => ("refused", None),
-        Step::Failed(Broken::NotAnAnswer) => ("not an answer", None),
-        Step::Failed(Broken::Cut(_)) => ("cut", None),
-        Step::Failed(Broken::Unreadable(_)) => ("unreadable", None),
-        Step::Failed(Broken::GaveUp(_)) => ("gave up", None),
+        Step::Failed(AnswerError::Sent(_)) => ("the server sent an error", None),
+        Step::Failed(AnswerError::Refused) => ("refused", None),
+        Step::Failed(AnswerError::NotAnAnswer) => ("not an answer", None),
+        Step::Failed(AnswerError::Cut(_)) => ("cut", None),
+        Step::Failed(AnswerError::Unreadable(_)) => ("unreadable", None),
+        Step::Failed(AnswerError::GaveUp(_)) => ("gave up", None),
     };
     Expected {
         ending: ending.to_owned(),

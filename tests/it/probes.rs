@@ -117,7 +117,7 @@ async fn an_embedding_model_is_asked_for_an_embedding() {
         told[0]
             .1
             .as_ref()
-            .is_err_and(|why| why.summary.contains("does not make embeddings")),
+            .is_err_and(|why| why.summary.contains("does not create embeddings")),
         "{told:?}"
     );
     assert!(

@@ -63,7 +63,7 @@ fn a_proxy_is_used_and_named_without_its_password() {
     command.env("NO_PROXY", "api.test");
     let said = through(command, "HTTP_PROXY", &shown);
     assert_eq!(said.code, Some(1));
-    check_words(&said.err, &["api.test is not known to the name server"]);
+    check_words(&said.err, &["Could not resolve the host name api.test"]);
     assert!(!said.err.contains("proxy"), "{said:?}");
 }
 
@@ -83,7 +83,7 @@ fn a_proxy_that_is_not_there_is_what_is_told() {
         );
         assert_eq!(said.code, Some(1));
         let words = [
-            &format!("The proxy {dead} was not reached: nothing listens there")[..],
+            &format!("Could not reach the proxy {dead}: nothing listens there")[..],
             "$NO_PROXY",
         ];
         check_words(&said.err, &words);
@@ -102,7 +102,7 @@ fn a_proxy_that_is_not_there_is_what_is_told() {
         "--quiet",
     ];
     let said = through(shell.command(API, &args), "ALL_PROXY", &dead);
-    check_words(&said.out, &["\"proxy\"", "was not reached"]);
+    check_words(&said.out, &["\"proxy\"", "Could not reach the proxy"]);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_proxy_that_wants_a_password_says_so_plain_and_through_a_tunnel() {
         );
         assert_eq!(said.code, Some(1));
         let words = format!(
-            "The proxy {} wants a user name and a password (HTTP 407)",
+            "The proxy {} requires a user name and a password (HTTP 407)",
             proxy.url()
         );
         check_words(&said.err, &[&words, "http://user:password@host:port"]);
@@ -194,7 +194,7 @@ fn a_proxy_that_makes_no_connection_says_why() {
         &proxy.url(),
     );
     let words = format!(
-        "The proxy {} made no connection to api.test: HTTP 502 Bad Gateway",
+        "The proxy {} could not connect to api.test: HTTP 502 Bad Gateway",
         proxy.url()
     );
     check_words(&said.err, &[&words]);
@@ -323,7 +323,7 @@ fn socks_proxies_are_used_and_named() {
             check_words(
                 &said.err,
                 &[&format!(
-                    "The proxy socks5h://{locked} wants a user name and a password"
+                    "The proxy socks5h://{locked} requires a user name and a password"
                 )],
             );
         }

@@ -87,7 +87,7 @@ fn a_certificate_that_signed_itself_is_trusted_where_it_is_given() {
     let at = front(&Shows::new(NAME_ONLY[0], NAME_ONLY[1]), server.address());
     check_works(&chat(&shell, "localhost", at, &["--ca", "other.pem"]));
     let said = chat(&shell, "127.0.0.1", at, &["--ca", "other.pem"]);
-    check_words(&said.err, &["is for another name"]);
+    check_words(&said.err, &["is for a different host name"]);
 }
 
 /// An authority, and what it signed. PEM.
@@ -148,7 +148,7 @@ fn a_certificate_that_could_sign_too_is_judged_by_its_authority_name_and_time() 
                     "a.example".try_into().expect("a name"),
                 )];
             }),
-            "is for another name",
+            "is for a different host name",
         ),
     ] {
         let made = signed(change);
@@ -207,7 +207,10 @@ fn a_server_that_wants_a_client_certificate_says_so_and_gets_it() {
         };
         let at = front(&shows, server.address());
         let said = chat(&shell, "localhost", at, &["--ca", "ca.pem"]);
-        check_words(&said.err, &["wants a client certificate", "--client-cert"]);
+        check_words(
+            &said.err,
+            &["requires a client certificate", "--client-cert"],
+        );
         let both = [
             "--ca",
             "ca.pem",
@@ -232,7 +235,7 @@ fn a_server_that_wants_a_client_certificate_says_so_and_gets_it() {
             at,
             &["--ca", "ca.pem", "--client-cert", "stranger.pem"],
         );
-        check_words(&said.err, &["refused the client certificate"]);
+        check_words(&said.err, &["rejected the client certificate"]);
     }
     let at = front(&Shows::new(&own.certificate, &own.key), server.address());
     let said = chat(
@@ -268,7 +271,7 @@ fn servers_of_old_tls_and_of_http_2_alone_are_named() {
     let said = chat(&shell, "127.0.0.1", at, &["--insecure", "--model", "m"]);
     check_words(
         &said.err,
-        &["speaks only TLS 1.1 or older", "TLS 1.2 or 1.3"],
+        &["supports only TLS 1.1 or older", "TLS 1.2 or 1.3"],
     );
 
     let server = server();
@@ -278,7 +281,7 @@ fn servers_of_old_tls_and_of_http_2_alone_are_named() {
     };
     let at = front(&shows, server.address());
     let said = chat(&shell, "127.0.0.1", at, &["--insecure", "--model", "m"]);
-    check_words(&said.err, &["speaks HTTP/2 only"]);
+    check_words(&said.err, &["speaks only HTTP/2"]);
 
     // The wrong scheme; the other way is among the tests of chat.
     let at = front(
@@ -288,6 +291,6 @@ fn servers_of_old_tls_and_of_http_2_alone_are_named() {
     let said = shell.run(&format!("http://{at}"), &["chat", "--model", "m", "Hello"]);
     check_words(
         &said.err,
-        &["speaks TLS on this port", &format!("Type https://{at} as")],
+        &["speaks TLS on this port", &format!("Enter https://{at} as")],
     );
 }

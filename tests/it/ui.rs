@@ -369,7 +369,7 @@ fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
         !window.has_button("bd-qwen-nightly, Deploying")
     });
     window.click("md-qwen3-spare, Not deployed");
-    window.see("The namespace's quota team-a is used up, so its pods may not be created");
+    window.see("The namespace's quota team-a is used up, so the pods cannot be created");
     window.see("Events (1)");
     window.see("FailedCreate (31 times) · StatefulSet inf-md-qwen3-spare-cache");
     window.click("Back to environments");
@@ -667,7 +667,7 @@ fn a_dead_api_is_told() {
     check_trouble(
         api_env(&dead),
         Some(DEMO_KEY),
-        "127.0.0.1:1 refused the connection: nothing listens there",
+        "Could not reach 127.0.0.1:1: connection refused",
         "Check the address and its port",
         "Connection refused",
     );
@@ -680,8 +680,8 @@ fn a_wrong_key_is_told_and_never_shown() {
     let mut window = Window::on(api_env(&api.address), Some(KEY));
     window.see("Model: quick");
     window.ask("Hello");
-    window.see("The API key was refused, HTTP 401: Invalid API key");
-    window.see("Check the key of this environment on Home");
+    window.see("The API rejected the key, HTTP 401: Invalid API key");
+    window.see("Check this environment's key on Home");
     window.click("Details");
     window.see("Invalid API key");
     window.key_press_modifiers(Modifiers::COMMAND, Key::J);
@@ -726,7 +726,7 @@ fn a_failed_refresh_keeps_what_was_there_and_says_how_old_it_is() {
     }
     // A connection that was open breaks; a new one is refused.
     window.until("it says why", |window| {
-        window.shows("refused the connection") || window.shows(" broke")
+        window.shows("connection refused") || window.shows(" was lost")
     });
     window.see("1 model · seen");
     window.open_picker("Model");

@@ -87,7 +87,7 @@ fn the_user_knows_what_a_model_of_an_api_makes() {
     let mut window = api.window();
     window.pick("Model", "my-vectors");
     window.ask("Hello?");
-    window.see("This model makes embeddings: it cannot chat");
+    window.see("This model creates embeddings and cannot chat");
     window.click("Parameters");
     window.click("This model makes embeddings");
     window.see("Text to embed");
@@ -98,7 +98,7 @@ fn the_user_knows_what_a_model_of_an_api_makes() {
     window.see("Text to embed");
     window.type_into("Text to embed", "Hello again");
     window.click("Embed");
-    window.see("This model does not make embeddings");
+    window.see("This model does not create embeddings");
     window.click("Chat instead");
     window.until("one can chat", |window| !window.shows("Text to embed"));
     window.ask("Hello");

@@ -299,7 +299,7 @@ fn long_names_and_failures_fit() {
         ..env
     };
     let mut window = Window::on(with_missing_kubectl(env), Some(DEMO_KEY));
-    window.see("refused the connection");
+    window.see("connection refused");
     window.see("kubectl was not found at /nowhere/kubectl");
     check(&mut window, "Playground, failures");
     window.click("Open Home");

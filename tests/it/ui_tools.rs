@@ -50,7 +50,7 @@ fn a_function_is_called_its_result_typed_and_the_conversation_goes_on() {
     window.click("Not yet");
     window.type_into("Result of get_weather", "{\"sky\": \"clear\"}");
     window.click("Send result");
-    window.see("get_weather gave {");
+    window.see("get_weather returned {");
     window.until("it is answered", |window| window.has_button("Send"));
     window.see("Result of get_weather that was sent");
     assert_eq!(
@@ -102,7 +102,7 @@ fn several_calls_are_answered_together_and_again_and_otherwise() {
     window.type_into("Result of clock", "noon");
     window.click("Send results");
     window.until("it is answered", |window| {
-        window.has_button("Send") && window.shows("gave noon")
+        window.has_button("Send") && window.shows("returned noon")
     });
     let sent = [
         "user: The weather in Rome, and the time?",
@@ -135,7 +135,7 @@ fn several_calls_are_answered_together_and_again_and_otherwise() {
     window.type_into("Result of clock", "midnight");
     window.click("Send results");
     window.until("it is answered otherwise", |window| {
-        window.has_button("Send") && window.shows("gave midnight")
+        window.has_button("Send") && window.shows("returned midnight")
     });
     window.see("Branch 3 of 3");
 }
@@ -331,7 +331,7 @@ fn each_pane_has_calls_of_its_own() {
     window.step();
     window.click("Send result");
     window.until("one has its answer", |window| {
-        window.has_button("Send") && window.shows("gave rain")
+        window.has_button("Send") && window.shows("returned rain")
     });
     assert!(window.has_button("Send result…"), "the other still waits");
 }
@@ -345,7 +345,7 @@ fn the_history_keeps_calls_and_results_and_takes_them_up() {
     window.type_into("Result of get_weather", "rain");
     window.click("Send result");
     window.until("it is answered", |window| {
-        window.has_button("Send") && window.shows("gave rain")
+        window.has_button("Send") && window.shows("returned rain")
     });
     window.click("Clear");
     window.see("Nothing said yet");

@@ -238,23 +238,23 @@ async fn what_the_server_answers_has_its_own_sentence() {
     for (trouble, summary) in [
         (
             Trouble::Unauthorized,
-            "The cluster refused your credentials",
+            "The cluster rejected your credentials",
         ),
         (
             Trouble::Overloaded,
-            "The cluster's API server cannot answer now",
+            "The cluster's API server is unavailable",
         ),
         (
             Trouble::WebPage,
-            "A web page (“Log in”) answers where the Kubernetes API should",
+            "A web page (“Log in”) answered instead of the Kubernetes API",
         ),
         (
             Trouble::Close,
-            "The connection to the cluster was cut before the answer was complete",
+            "The connection to the cluster closed before the response was complete",
         ),
         (
             Trouble::CloseMidBody,
-            "The connection to the cluster was cut before the answer was complete",
+            "The connection to the cluster closed before the response was complete",
         ),
     ] {
         check_answer(Cluster::with(&["*"], trouble), summary).await;
@@ -288,7 +288,7 @@ async fn what_is_wrong_with_tls_has_its_own_sentence() {
     for (tls, summary) in [
         (
             Tls::UnknownCa,
-            "The server's certificate is signed by an authority that the kubeconfig does not know",
+            "The server's certificate is not signed by the certificate authority in the kubeconfig",
         ),
         (
             Tls::HttpTakenForHttps,
@@ -345,7 +345,7 @@ async fn what_is_wrong_with_the_address_has_its_own_sentence() {
                 config["clusters"][0]["cluster"]["server"] = json!("http://127.0.0.1:1")
             })
         },
-        |_| "Nothing answers at 127.0.0.1:1: the connection was refused".to_owned(),
+        |_| "Could not reach the cluster at 127.0.0.1:1: connection refused".to_owned(),
     )
     .await;
     check_failure(
@@ -355,7 +355,7 @@ async fn what_is_wrong_with_the_address_has_its_own_sentence() {
                 config["clusters"][0]["cluster"]["server"] = json!("https://nope.invalid")
             });
         },
-        |_| "The cluster's host nope.invalid cannot be found".to_owned(),
+        |_| "Could not resolve the cluster's host name nope.invalid".to_owned(),
     )
     .await;
 }
@@ -386,7 +386,7 @@ async fn what_is_wrong_with_the_kubeconfig_has_its_own_sentence() {
     check_failure(
         Cluster::recorded(),
         |kube, _| std::fs::write(kube.kubeconfig(), "a: b: c").expect("it can be written"),
-        |kube| format!("The kubeconfig {} is not a valid one", file("config")(kube)),
+        |kube| format!("The kubeconfig {} is not valid", file("config")(kube)),
     )
     .await;
     check_failure(
@@ -441,7 +441,7 @@ async fn what_is_wrong_with_the_kubeconfig_has_its_own_sentence() {
         Cluster::recorded(),
         |_, kubectl| kubectl.kubeconfig = Kubeconfig::File("/dev/null".into()),
         |_| {
-            "The kubeconfig names no cluster to use, so kubectl asked localhost:8080, where nothing answers"
+            "The kubeconfig does not name a cluster, so kubectl tried localhost:8080, where nothing answers"
                 .to_owned()
         },
     )
@@ -528,7 +528,7 @@ async fn a_plugin_of_another_time_says_what_to_do() {
         let user = json!({"auth-provider": {"name": "no-such-cloud", "config": {}}});
         check_answer(
             Cluster { user, tls: Tls::Good, ..Cluster::recorded() },
-            "The kubeconfig logs in with the auth-provider no-such-cloud, which this kubectl no longer has",
+            "The kubeconfig logs in with the auth-provider no-such-cloud, which this kubectl no longer supports",
         )
         .await;
     }
@@ -540,11 +540,11 @@ async fn a_proxy_that_wants_a_password_or_refuses_is_told_as_the_proxy() {
     for (status, summary) in [
         (
             "407 Proxy Authentication Required",
-            "The proxy on the way to the cluster wants a user name and a password (407)",
+            "The proxy in front of the cluster requires a user name and a password (407)",
         ),
         (
             "403 Forbidden",
-            "The proxy on the way to the cluster refused to connect to it: Forbidden",
+            "The proxy in front of the cluster refused to connect to it: Forbidden",
         ),
     ] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
@@ -601,7 +601,7 @@ async fn a_token_that_has_expired_is_told_with_its_day() {
             tls: Tls::Good,
             ..Cluster::with(&["*"], Trouble::Unauthorized)
         },
-        "The cluster refused your credentials: the token in the kubeconfig expired on 2025-01-01",
+        "The cluster rejected your credentials: the token in the kubeconfig expired on 2025-01-01",
     )
     .await;
 }

@@ -550,7 +550,8 @@ async fn a_restart_of_the_server_is_said_and_survived() {
             unreachable!("it was looked for")
         };
         assert!(
-            why.summary.starts_with("Nothing answers at 127.0.0.1"),
+            why.summary
+                .starts_with("Could not reach the cluster at 127.0.0.1"),
             "{why:?}"
         );
         assert_eq!(followed.view, before, "what was there stays");

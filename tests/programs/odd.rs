@@ -569,10 +569,10 @@ fn two_deployments_of_one_name_have_a_page_each() {
     let window = &mut page.window;
     window.type_into("Filter deployments", "no-pods");
     window.click("no-pods-yet (ModelDeployment), Not deployed");
-    window.see("It is scaled to zero");
+    window.see("The deployment is scaled to zero");
     window.see("Note");
     window.click("no-pods-yet, Not deployed");
-    window.see("No pods were created for it");
+    window.see("No pods have been created");
 }
 
 #[test]
@@ -587,7 +587,7 @@ fn the_page_of_a_deployment_of_unknown_state_says_why() {
     window.see("limited may not list pods in the namespace sambastack");
     window.click("llama, Unknown");
     window.see(
-        "Its pods could not be listed, so it is not known whether it is ready; a request to it may work",
+        "The pods could not be listed, so it is unknown whether the deployment is ready. A request may still work",
     );
     window.see("auth can-i list pods");
     window.click("Playground");

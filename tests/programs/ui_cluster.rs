@@ -156,7 +156,9 @@ fn a_probe_says_when_a_model_answered_or_why_it_does_not() {
     window.see("no answer at ");
     window.see("answered at ");
     window.see("Likely cause");
-    window.see(&format!("The API routes {LLAMA}, but it does not answer: "));
+    window.see(&format!(
+        "The API lists {LLAMA}, but the model does not answer: "
+    ));
     window.see(" logs inf-llama-q-default-n-0 -c inf ");
     window.click("md-gemma, Deployed");
     window.click(&format!("Probe {GEMMA}"));
@@ -191,7 +193,7 @@ fn without_a_key_no_model_is_blamed() {
     window.click(&format!("Probe {GEMMA}"));
     window.see("could not be probed at ");
     assert!(
-        !window.shows("no answer at") && !window.shows("it does not answer"),
+        !window.shows("no answer at") && !window.shows("the model does not answer"),
         "{}",
         window.told()
     );
@@ -304,13 +306,13 @@ fn each_outage_of_a_deployment_has_its_sentence_and_its_command() {
             window.has_button("llama, Deployed") && !window.shows(sentence)
         });
     };
-    let unrouted = "Its pods are ready, but the API does not route E5-Mistral-7B-Instruct: the gateway has not taken it up";
+    let unrouted = "The pods are ready, but the API does not list E5-Mistral-7B-Instruct: the gateway has not picked it up";
     pod(kube, CACHE, |status| {
         waits(status, "ImagePullBackOff", "401 unauthorized")
     });
     check(
         kube,
-        "The image of container cache in the cache pod cannot be pulled: the registry refuses the credentials",
+        "The image of container cache in the cache pod cannot be pulled: the registry rejects the credentials",
         "-n sambastack describe pod inf-llama-cache-0",
     );
     pod(kube, MAIN, |status| {
@@ -331,7 +333,7 @@ fn each_outage_of_a_deployment_has_its_sentence_and_its_command() {
     });
     check(
         kube,
-        "in the default pod crashes (restarted 3 times): it ends with exit code 1, its last words: no such checkpoint",
+        "in the default pod crashes (restarted 3 times): it ends with exit code 1; last output: no such checkpoint",
         "logs inf-llama-q-default-n-0 -c inf --previous",
     );
     pod(kube, CACHE, |status| {
@@ -339,7 +341,7 @@ fn each_outage_of_a_deployment_has_its_sentence_and_its_command() {
     });
     check(
         kube,
-        "The cache is not ready yet, and the default pods wait for it",
+        "The cache is not ready yet, and the default pods are waiting for it",
         "logs inf-llama-cache-0 ",
     );
     let mut bundle = kube.object("bundles", "b-llama");
@@ -348,17 +350,17 @@ fn each_outage_of_a_deployment_has_its_sentence_and_its_command() {
     kube.change("bundles", "MODIFIED", bundle);
     check(
         kube,
-        "SambaStack refused its bundle b-llama: checkpoint X: no such object",
+        "SambaStack rejected the bundle b-llama: checkpoint X: no such object",
         "get bundles.sambanova.ai b-llama -o ",
     );
     window.see(unrouted);
     window.see("get bundledeployments.sambanova.ai llama -o ");
     window.click("orphan, Deployed");
     window
-        .see("Its pods are ready, but its bundle b-does-not-exist does not exist: its models are not known");
+        .see("The pods are ready, but the bundle b-does-not-exist does not exist, so the models are unknown");
     window.click("whisper-old, Terminating");
     window.see(
-        "It is being deleted; if that takes long, a finalizer or a pod that does not end holds it",
+        "The deployment is being deleted. If this takes long, a finalizer or a pod that does not stop is blocking it",
     );
 }
 
@@ -374,7 +376,7 @@ fn a_quota_that_is_used_up_is_named() {
     let mut page = Page::open(cluster, vec![DemoModel::quick(LLAMA, Quirk::None)]);
     page.window.click("no-pods-yet, Not deployed");
     page.window
-        .see("The namespace's quota team-a is used up, so its pods may not be created");
+        .see("The namespace's quota team-a is used up, so the pods cannot be created");
     page.window.see("describe resourcequota team-a");
 }
 
@@ -391,19 +393,19 @@ fn an_outage_of_the_cluster_is_said_and_what_was_seen_stays() {
     for (trouble, sentence) in [
         (
             Trouble::Overloaded,
-            "The cluster's API server cannot answer now",
+            "The cluster's API server is unavailable",
         ),
         (
             Trouble::Unauthorized,
-            "The cluster refused your credentials",
+            "The cluster rejected your credentials",
         ),
         (
             Trouble::Close,
-            "The connection to the cluster was cut before the answer was complete",
+            "The connection to the cluster closed before the response was complete",
         ),
         (
             Trouble::WebPage,
-            "A web page (“Log in”) answers where the Kubernetes API should",
+            "A web page (“Log in”) answered instead of the Kubernetes API",
         ),
     ] {
         kube.edit(|cluster| cluster.troubles = vec![("*", trouble)]);
@@ -429,7 +431,7 @@ fn an_outage_of_the_cluster_is_said_and_what_was_seen_stays() {
     assert!(!window.shows("reconnecting"), "{}", window.told());
     runtime.block_on(kube.stop());
     window.see("reconnecting");
-    window.see("Nothing answers at 127.0.0.1");
+    window.see("Could not reach the cluster at 127.0.0.1");
     runtime.block_on(kube.restart());
     window.until("it is live again", |window| {
         window.shows("live") && !window.shows("reconnecting")

@@ -14,7 +14,7 @@ use crate::engine::place::Place;
 use crate::engine::surroundings::{helm_chart, version_of_chart};
 use crate::io::kubectl::{Kubectl, KubectlError};
 use crate::protocol::{Check, Verdict};
-use crate::sambastack::diagnosis::{Known, diagnose};
+use crate::sambastack::diagnosis::{KnownFacts, diagnose};
 use crate::sambastack::events::of_deployment;
 
 const AFTER_KUBECTL: [(Slot, &str); 5] = [
@@ -285,7 +285,7 @@ fn deployments(
         let events = of_deployment(events, it);
         let diagnosis = diagnose(
             it,
-            Known {
+            KnownFacts {
                 routed,
                 events: &events,
                 silent: None,

@@ -8,8 +8,8 @@ use super::{KindLink, News, Pace, Waits, failure_of};
 use crate::domain::failure::Failure;
 use crate::engine::cluster::{list_kind, path_of_kind};
 use crate::io::kubectl::{Kubectl, KubectlError};
-use crate::sambastack::models::{Listed, Lists};
-use crate::sambastack::watch::{AnyListed, Kind, WatchError, read_line};
+use crate::sambastack::lists::{Listed, Lists};
+use crate::sambastack::watch::{AnyListed, ResourceKind, WatchError, read_line};
 use crate::wire::kubectl::{KubectlFault, says_forbidden};
 
 /// How long after its time a watch may end.
@@ -32,7 +32,7 @@ pub(super) enum Begin {
 impl Begin {
     pub(super) fn of(
         lists: &Lists,
-        kind: Kind,
+        kind: ResourceKind,
         version: Option<String>,
         follower: &Follower,
     ) -> Self {
@@ -42,12 +42,12 @@ impl Begin {
             None => Self::After(follower.pace.first_wait),
         };
         match kind {
-            Kind::Pods => known(!lists.pods.is_known()),
-            Kind::BundleDeployments => known(!lists.bundle_deployments.is_known()),
-            Kind::Bundles => known(!lists.bundles.is_known()),
-            Kind::ModelDeployments => known(!lists.model_deployments.is_known()),
-            Kind::ModelBundles => known(!lists.model_bundles.is_known()),
-            Kind::Models => known(!lists.models.is_known()),
+            ResourceKind::Pods => known(!lists.pods.is_known()),
+            ResourceKind::BundleDeployments => known(!lists.bundle_deployments.is_known()),
+            ResourceKind::Bundles => known(!lists.bundles.is_known()),
+            ResourceKind::ModelDeployments => known(!lists.model_deployments.is_known()),
+            ResourceKind::ModelBundles => known(!lists.model_bundles.is_known()),
+            ResourceKind::Models => known(!lists.models.is_known()),
         }
     }
 }
@@ -57,7 +57,7 @@ pub(super) struct Follower {
     pub(super) kubectl: Kubectl,
     pub(super) pace: Pace,
     pub(super) prefix: String,
-    pub(super) kind: Kind,
+    pub(super) kind: ResourceKind,
     pub(super) waits: Waits,
     /// How many watches in a row have ended as soon as they began.
     pub(super) short_lived: u32,
@@ -67,7 +67,7 @@ pub(super) struct Follower {
     pub(super) seen: bool,
     /// How often in a row it was refused.
     pub(super) refused: u32,
-    pub(super) sender: mpsc::Sender<(Kind, News)>,
+    pub(super) sender: mpsc::Sender<(ResourceKind, News)>,
 }
 
 /// How a watch ended.
@@ -180,7 +180,7 @@ impl Follower {
         if let Some(why) = refusal(&listed).filter(|why| self.seen && says_forbidden(why)) {
             let why = why.clone();
             // Of pods the state is unknown from now on; what is deployed is best known from the last list.
-            if self.kind == Kind::Pods {
+            if self.kind == ResourceKind::Pods {
                 self.tell(News::Listed(Box::new(listed))).await;
             }
             self.tell(News::Link(KindLink::Forbidden(why))).await;

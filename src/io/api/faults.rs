@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Api;
 use super::stream::Head;
 use crate::io::http1::{Compressed, Lack, ProxyError, ResponseHead, WireError};
-use crate::wire::answer::Broken;
-use crate::wire::fault::{self, Asked, Fault, Local, Transport};
+use crate::wire::answer::AnswerError;
+use crate::wire::fault::{self, Fault, LocalLimit, RequestInfo, TransportError};
 
 impl Api {
     /// What a connection's trouble means.
@@ -20,14 +20,16 @@ impl Api {
         self.told(of_compressed(why, &self.asked(model, &[])))
     }
 
-    /// A request that was given up after `limit`; see [`fault::given_up`].
+    /// A request that was given up after `limit`; see [`fault::timed_out`].
     pub fn fault_of_time(&self, limit: Duration, came: Option<(u64, u64)>, model: &str) -> Fault {
-        self.told(fault::given_up(limit, came, &self.asked(model, &[])))
+        self.told(fault::timed_out(limit, came, &self.asked(model, &[])))
     }
 
     /// A server that has said nothing for so long.
     pub fn fault_of_silence(&self, limit: Duration, model: &str) -> Fault {
-        self.told(Transport::ReadTimeout(limit).into_fault(&self.asked(model, &[]), String::new()))
+        self.told(
+            TransportError::ReadTimeout(limit).into_fault(&self.asked(model, &[]), String::new()),
+        )
     }
 
     /// What a response means that is no good answer: a status that is no success, or (`broken`) a body that
@@ -36,10 +38,10 @@ impl Api {
         &self,
         head: &ResponseHead,
         body: &str,
-        broken: Option<Broken>,
+        broken: Option<AnswerError>,
         (model, set): (&str, &[&'static str]),
     ) -> Fault {
-        let asked = Asked {
+        let asked = RequestInfo {
             set,
             ..self.asked(model, &[])
         };
@@ -48,12 +50,14 @@ impl Api {
         let body = &*redactor.clean(body);
         let head = Head::of(head, redactor);
         self.told(match broken {
-            None | Some(Broken::Refused) => fault::from_reply(&head.reply(body), &asked),
-            Some(Broken::Sent(error)) => fault::from_stream(&redactor.clean_json(error), &asked),
-            Some(Broken::NotAnAnswer) => fault::not_an_answer(&head.reply(body), &asked),
-            Some(Broken::Cut(details)) => fault::cut(&asked, &details),
-            Some(Broken::Unreadable(event)) => fault::unreadable(&asked, &event),
-            Some(Broken::GaveUp(word)) => fault::gave_up(&asked, &word),
+            None | Some(AnswerError::Refused) => fault::from_reply(&head.reply(body), &asked),
+            Some(AnswerError::Sent(error)) => {
+                fault::from_stream(&redactor.clean_json(error), &asked)
+            }
+            Some(AnswerError::NotAnAnswer) => fault::not_an_answer(&head.reply(body), &asked),
+            Some(AnswerError::Cut(details)) => fault::cut(&asked, &details),
+            Some(AnswerError::Unreadable(event)) => fault::unreadable(&asked, &event),
+            Some(AnswerError::GaveUp(word)) => fault::stopped_early(&asked, &word),
         })
     }
 
@@ -63,41 +67,41 @@ impl Api {
     }
 }
 
-pub(super) fn of_compressed(why: &Compressed, asked: &Asked<'_>) -> Fault {
+pub(super) fn of_compressed(why: &Compressed, asked: &RequestInfo<'_>) -> Fault {
     fault::compressed(asked, &why.coding, why.damaged.as_deref())
 }
 
 /// Puts a connection's trouble in words.
-pub(super) fn of_wire(error: &WireError, asked: &Asked<'_>) -> Fault {
+pub(super) fn of_wire(error: &WireError, asked: &RequestInfo<'_>) -> Fault {
     let kind = match error {
-        WireError::Unknown(io) => of_lack(io).unwrap_or(Transport::HostUnknown),
-        WireError::ConnectTimeout => Transport::ConnectTimeout,
+        WireError::Unknown(io) => of_lack(io).unwrap_or(TransportError::HostUnknown),
+        WireError::ConnectTimeout => TransportError::ConnectTimeout,
         WireError::Connect(io) => of_io(io, true),
         WireError::Broken(io) | WireError::Stale(io) => of_io(io, false),
         WireError::Proxy(error) => of_proxy(error),
         WireError::NotHttp { first, .. } => match first.as_slice() {
             // An alert or a handshake of TLS.
-            [0x15 | 0x16, 0x03, ..] => Transport::WantsTls,
+            [0x15 | 0x16, 0x03, ..] => TransportError::WantsTls,
             // The SETTINGS frame with which HTTP/2 begins.
-            [_, _, _, 4, 0 | 1, 0, 0, 0, 0, ..] => Transport::Http2Only,
-            _ => Transport::NotHttp,
+            [_, _, _, 4, 0 | 1, 0, 0, 0, 0, ..] => TransportError::Http2Only,
+            _ => TransportError::NotHttp,
         },
     };
     kind.into_fault(asked, error.to_string())
 }
 
-fn of_lack(error: &std::io::Error) -> Option<Transport> {
+fn of_lack(error: &std::io::Error) -> Option<TransportError> {
     let lack = match Lack::of(error)? {
-        Lack::Files => Local::Files,
-        Lack::Ports => Local::Ports,
-        Lack::Memory => Local::Memory,
+        Lack::Files => LocalLimit::Files,
+        Lack::Ports => LocalLimit::Ports,
+        Lack::Memory => LocalLimit::Memory,
     };
-    Some(Transport::Local(lack))
+    Some(TransportError::LocalLimit(lack))
 }
 
-fn of_proxy(error: &ProxyError) -> Transport {
+fn of_proxy(error: &ProxyError) -> TransportError {
     match error {
-        ProxyError::Unreachable(error) => Transport::ProxyUnreachable(match &**error {
+        ProxyError::Unreachable(error) => TransportError::ProxyUnreachable(match &**error {
             WireError::Unknown(_) => "its name is not known to the name server".to_owned(),
             WireError::Connect(io) => match io.kind() {
                 ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
@@ -108,27 +112,27 @@ fn of_proxy(error: &ProxyError) -> Transport {
             },
             other => other.to_string(),
         }),
-        ProxyError::Refused { status: 407, .. } => Transport::ProxyLogin,
+        ProxyError::Refused { status: 407, .. } => TransportError::ProxyLogin,
         ProxyError::Refused { status, reason } => {
-            Transport::ProxyRefused(format!("HTTP {status} {reason}").trim_end().to_owned())
+            TransportError::ProxyRefused(format!("HTTP {status} {reason}").trim_end().to_owned())
         }
         ProxyError::Socks(why) => {
             // The library's own words for the two ways in which a login fails.
             let login = why.contains("credentials not accepted")
                 || why.contains("user/pass authentication");
             if login {
-                Transport::ProxyLogin
+                TransportError::ProxyLogin
             } else {
-                Transport::ProxyRefused(why.clone())
+                TransportError::ProxyRefused(why.clone())
             }
         }
         ProxyError::Odd(why) => {
-            Transport::ProxyRefused(format!("it does not answer as a proxy: {why}"))
+            TransportError::ProxyRefused(format!("it does not answer as a proxy: {why}"))
         }
     }
 }
 
-fn of_io(error: &std::io::Error, connecting: bool) -> Transport {
+fn of_io(error: &std::io::Error, connecting: bool) -> TransportError {
     if let Some(tls) = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
@@ -139,46 +143,48 @@ fn of_io(error: &std::io::Error, connecting: bool) -> Transport {
         return lack;
     }
     match error.kind() {
-        ErrorKind::ConnectionRefused => Transport::Refused,
+        ErrorKind::ConnectionRefused => TransportError::Refused,
         ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown => {
-            Transport::Unreachable
+            TransportError::Unreachable
         }
-        ErrorKind::TimedOut => Transport::ConnectTimeout,
+        ErrorKind::TimedOut => TransportError::ConnectTimeout,
         // See `WireError::damaged`.
-        ErrorKind::InvalidData if !connecting => Transport::Damaged,
-        ErrorKind::UnexpectedEof if connecting => Transport::NotTls,
+        ErrorKind::InvalidData if !connecting => TransportError::Damaged,
+        ErrorKind::UnexpectedEof if connecting => TransportError::NotTls,
         // The words are ours: see `Reading::take`.
-        ErrorKind::UnexpectedEof if error.get_ref().is_some() => Transport::NoResponse,
-        _ => Transport::Broken,
+        ErrorKind::UnexpectedEof if error.get_ref().is_some() => TransportError::NoResponse,
+        _ => TransportError::Broken,
     }
 }
 
-fn tls_trouble(error: &rustls::Error) -> Transport {
+fn tls_trouble(error: &rustls::Error) -> TransportError {
     use rustls::{AlertDescription as Alert, CertificateError as Bad, PeerIncompatible as Odd};
     match error {
         rustls::Error::InvalidCertificate(bad) => match bad {
-            Bad::UnknownIssuer | Bad::BadSignature => Transport::UnknownIssuer,
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => Transport::WrongName,
+            Bad::UnknownIssuer | Bad::BadSignature => TransportError::UnknownIssuer,
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => TransportError::WrongName,
             Bad::Expired
             | Bad::ExpiredContext { .. }
             | Bad::NotValidYet
-            | Bad::NotValidYetContext { .. } => Transport::Expired,
+            | Bad::NotValidYetContext { .. } => TransportError::Expired,
             // One that signed itself, which is no authority's that this machine trusts.
             Bad::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
-                Transport::UnknownIssuer
+                TransportError::UnknownIssuer
             }
-            _ => Transport::OtherTls,
+            _ => TransportError::OtherTls,
         },
-        rustls::Error::InvalidMessage(_) => Transport::NotTls,
+        rustls::Error::InvalidMessage(_) => TransportError::NotTls,
         rustls::Error::AlertReceived(Alert::ProtocolVersion)
         | rustls::Error::PeerIncompatible(
             Odd::ServerDoesNotSupportTls12Or13
             | Odd::Tls12NotOffered
             | Odd::Tls12NotOfferedOrEnabled
             | Odd::ServerTlsVersionIsDisabledByOurConfig,
-        ) => Transport::OldTls,
-        rustls::Error::AlertReceived(Alert::NoApplicationProtocol) => Transport::Http2Only,
-        rustls::Error::AlertReceived(Alert::CertificateRequired) => Transport::ClientCertificate,
+        ) => TransportError::OldTls,
+        rustls::Error::AlertReceived(Alert::NoApplicationProtocol) => TransportError::Http2Only,
+        rustls::Error::AlertReceived(Alert::CertificateRequired) => {
+            TransportError::ClientCertificate
+        }
         rustls::Error::AlertReceived(
             Alert::BadCertificate
             | Alert::UnknownCA
@@ -188,7 +194,7 @@ fn tls_trouble(error: &rustls::Error) -> Transport {
             | Alert::CertificateRevoked
             | Alert::UnsupportedCertificate
             | Alert::AccessDenied,
-        ) => Transport::ClientCertificateRefused,
-        _ => Transport::OtherTls,
+        ) => TransportError::ClientCertificateRefused,
+        _ => TransportError::OtherTls,
     }
 }

@@ -13,7 +13,7 @@ use super::{Access, Api, MOST_WHOLE, Models, SHORT, end};
 use crate::domain::units;
 use crate::io::tls::Tls;
 use crate::protocol::ActivityKind;
-use crate::wire::fault::{Asked, Fault, Reply, What};
+use crate::wire::fault::{Endpoint, Fault, HttpResponse, RequestInfo};
 use crate::wire::openai;
 
 /// How long a connection may take to open.
@@ -60,8 +60,8 @@ impl Api {
             return self.reach().await;
         };
         let url = self.address.models();
-        let asked = Asked {
-            what: What::Models,
+        let asked = RequestInfo {
+            what: Endpoint::Models,
             ..self.asked("", &[])
         };
         let recording = self
@@ -97,7 +97,7 @@ impl Api {
         outcome
     }
 
-    fn refusal(&self, got: &Got, url: &str, asked: &Asked<'_>) -> Fault {
+    fn refusal(&self, got: &Got, url: &str, asked: &RequestInfo<'_>) -> Fault {
         let redactor = self.access.redactor();
         let text = |name: &str| {
             let value = got
@@ -108,7 +108,7 @@ impl Api {
         };
         let (content_type, location) = (text("content-type").unwrap_or_default(), text("location"));
         let (retry_after, date) = (text("retry-after"), text("date"));
-        let reply = Reply {
+        let reply = HttpResponse {
             status: got.status,
             body: &redactor.clean(&got.body),
             content_type: &content_type.to_ascii_lowercase(),

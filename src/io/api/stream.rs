@@ -7,7 +7,7 @@ use crate::domain::failure::Failure;
 use crate::domain::redact::Redactor;
 use crate::io::activity::Recording;
 use crate::io::http1::{Response, ResponseHead, Unpacker};
-use crate::wire::fault::{self, Asked, Fault, Reply};
+use crate::wire::fault::{self, Fault, HttpResponse, RequestInfo};
 
 /// A chat's answer as it arrives.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl ChatStream {
     }
 
     /// A 200 whose body is neither events nor a completion.
-    pub fn not_an_answer(&self, body: &str, asked: &Asked<'_>) -> Fault {
+    pub fn not_an_answer(&self, body: &str, asked: &RequestInfo<'_>) -> Fault {
         fault::not_an_answer(
             &self.head.reply(&self.api.access.redactor().clean(body)),
             asked,
@@ -95,7 +95,7 @@ impl ChatStream {
     }
 
     /// A 200 whose body is an error.
-    pub fn refused(&self, body: &str, asked: &Asked<'_>) -> Fault {
+    pub fn refused(&self, body: &str, asked: &RequestInfo<'_>) -> Fault {
         fault::from_reply(
             &self.head.reply(&self.api.access.redactor().clean(body)),
             asked,
@@ -103,7 +103,7 @@ impl ChatStream {
     }
 
     /// An error that was sent amid the stream.
-    pub fn broken(&self, error: serde_json::Value, asked: &Asked<'_>) -> Fault {
+    pub fn broken(&self, error: serde_json::Value, asked: &RequestInfo<'_>) -> Fault {
         fault::from_stream(&self.api.access.redactor().clean_json(error), asked)
     }
 
@@ -160,8 +160,8 @@ impl Head {
         }
     }
 
-    pub(super) fn reply<'a>(&'a self, body: &'a str) -> Reply<'a> {
-        Reply {
+    pub(super) fn reply<'a>(&'a self, body: &'a str) -> HttpResponse<'a> {
+        HttpResponse {
             status: self.status,
             content_type: &self.content_type,
             retry_after: self.retry_after.as_deref(),

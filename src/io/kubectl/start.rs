@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Kubeconfig, Kubectl, KubectlError};
 use crate::domain::failure::{Advice, Failure};
-use crate::wire::kubectl::{KubectlFault, may_name_a_path, may_start_a_plugin};
+use crate::wire::kubectl::{KubectlFault, may_have_server_path, may_start_a_plugin};
 
 /// No kubeconfig comes near; what is larger is looked at no closer.
 const MOST_KUBECONFIG: u64 = 4 << 20;
@@ -162,7 +162,7 @@ impl Kubectl {
     ///
     /// Most have none, and then kubectl need not be asked.
     pub fn may_have_server_path(&self) -> bool {
-        self.kubeconfig == Kubeconfig::BuiltIn || self.any_text(may_name_a_path, true)
+        self.kubeconfig == Kubeconfig::BuiltIn || self.any_text(may_have_server_path, true)
     }
 
     /// Whether a credential plugin may be started, as far as the kubeconfig's text tells.

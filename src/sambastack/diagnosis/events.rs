@@ -1,10 +1,10 @@
-//! Causes that only events tell: pods that may not be created, volumes and networks that are not there.
+//! Causes that only events show: pods that cannot be created, and missing volumes or networks.
 
 use crate::domain::deployment::{ClusterEvent, Deployment, Diagnosis, PodBrief};
 
-use super::told;
+use super::needs_action;
 
-/// Why pods of the deployment may not be created.
+/// Why pods of the deployment cannot be created.
 pub(super) fn not_created(deployment: &Deployment, events: &[&ClusterEvent]) -> Option<Diagnosis> {
     let event = events
         .iter()
@@ -12,36 +12,39 @@ pub(super) fn not_created(deployment: &Deployment, events: &[&ClusterEvent]) -> 
     let message = event.message.trim().trim_end_matches('.');
     if let Some(name) = between(message, "exceeded quota: ", &[',']) {
         let sentence =
-            format!("The namespace's quota {name} is used up, so its pods may not be created");
-        return Some(told(sentence, &["describe", "resourcequota", name]));
+            format!("The namespace's quota {name} is used up, so the pods cannot be created");
+        return Some(needs_action(sentence, &["describe", "resourcequota", name]));
     }
     let sentence = if let Some(hook) = between(message, "failed calling webhook \"", &['"']) {
         format!(
-            "The admission webhook {hook} does not answer, so its pods may not be created: {}",
+            "The admission webhook {hook} does not answer, so the pods cannot be created: {}",
             tail(message)
         )
     } else if let Some(hook) = between(message, "admission webhook \"", &['"']) {
         format!(
-            "The admission webhook {hook} denies its pods: {}",
+            "The admission webhook {hook} rejected the pods: {}",
             after(message, "denied the request: ")
         )
     } else if let Some(level) = between(message, "violates PodSecurity \"", &['"']) {
         let what = after(message, &format!("violates PodSecurity \"{level}\": "));
-        format!("The namespace's pod security level {level} forbids its pods: {what}")
+        format!("The namespace's pod security level {level} does not allow the pods: {what}")
     } else if let Some(account) = between(message, "serviceaccount \"", &['"']) {
-        format!("The service account {account} does not exist, so its pods may not be created")
+        format!("The service account {account} does not exist, so the pods cannot be created")
     } else {
-        format!("Its pods may not be created: {message}")
+        format!("The pods cannot be created: {message}")
     };
     let kind = event.kind.to_lowercase();
     let object = match event.object == deployment.name {
         true => super::resource(deployment),
         false => kind,
     };
-    Some(told(sentence, &["describe", &object, &event.object]))
+    Some(needs_action(
+        sentence,
+        &["describe", &object, &event.object],
+    ))
 }
 
-/// Whether the pod that could not be created is still not there.
+/// Whether the pod that could not be created is still missing.
 fn is_missing(deployment: &Deployment, event: &ClusterEvent) -> bool {
     let mut pods = deployment.pods.iter();
     if let Some(name) = between(&event.message, "create Pod ", &[' ']) {
@@ -57,9 +60,9 @@ fn is_missing(deployment: &Deployment, event: &ClusterEvent) -> bool {
     })
 }
 
-/// What holds up a pod that has a node and whose containers were not made yet.
+/// The obstacle of a pod that has a node but no containers yet.
 pub(super) fn held_up(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> {
-    // Once a container runs, its volumes and its network are there.
+    // A container that runs has its volumes and its network.
     if pod
         .details
         .iter()
@@ -76,18 +79,18 @@ pub(super) fn held_up(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagno
             "FailedMount" | "FailedMapVolume" => "A volume of the {} pod cannot be mounted",
             "FailedAttachVolume" => "A volume of the {} pod cannot be attached to its node",
             "FailedCreatePodSandBox" | "FailedCreatePodContainer" | "FailedPodSandBoxStatus" => {
-                "The node cannot make the network and the sandbox of the {} pod"
+                "The node cannot set up the sandbox and the network of the {} pod"
             }
             "NetworkNotReady" => "The network of the {} pod's node is not ready",
             "FailedSync" => "The node cannot start the {} pod",
             _ => return None,
         };
         let sentence = format!("{}: {message}", what.replace("{}", &pod.group));
-        Some(told(sentence, &["describe", "pod", &pod.name]))
+        Some(needs_action(sentence, &["describe", "pod", &pod.name]))
     })
 }
 
-/// A volume claim of the pod that is not bound, in words.
+/// A volume claim of the pod that is not bound.
 pub(super) fn claim(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> {
     let is_its = |event: &&&ClusterEvent| {
         event.kind == "PersistentVolumeClaim"
@@ -102,13 +105,13 @@ pub(super) fn claim(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosi
     } = events.iter().find(is_its)?;
     let message = message.trim().trim_end_matches('.');
     let sentence = format!(
-        "The volume claim {object} of the {} pod is not met: {message}",
+        "The volume claim {object} of the {} pod is not bound: {message}",
         pod.group
     );
-    Some(told(sentence, &["describe", "pvc", object]))
+    Some(needs_action(sentence, &["describe", "pvc", object]))
 }
 
-/// A probe that ended the container, as the kubelet tells it.
+/// The probe because of which the kubelet stopped the container.
 pub(super) fn killed_by_probe(
     pod: &PodBrief,
     container: &str,
@@ -132,7 +135,7 @@ fn between<'a>(text: &'a str, start: &str, ends: &[char]) -> Option<&'a str> {
     Some(rest.split(ends).next().unwrap_or(rest).trim()).filter(|found| !found.is_empty())
 }
 
-/// What follows a part; the whole where the part is not there.
+/// The text after `part`; the whole text if it does not contain `part`.
 fn after<'a>(text: &'a str, part: &str) -> &'a str {
     text.split_once(part).map_or(text, |(_, rest)| rest).trim()
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::deployment::{ClusterEvent, Diagnosis, PodBrief};
 
-use super::told;
+use super::needs_action;
 
 const REASONS: [&str; 7] = [
     "ImagePullBackOff",
@@ -14,13 +14,14 @@ const REASONS: [&str; 7] = [
     "SignatureValidationFailed",
 ];
 
-/// The first container of the pod whose image is not there, and why.
+/// The first container of the pod whose image cannot be pulled, and why.
 pub(super) fn cause(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> {
     let container = pod
         .details
         .iter()
         .find(|it| !it.ready && REASONS.contains(&it.reason.as_str()))?;
-    // After the first try the container says only that it waits; the event still has the registry's words.
+    // After the first attempt the status only says that the kubelet backs off. The event still has the registry's
+    // message.
     let tried = |event: &&&ClusterEvent| {
         event.object == pod.name
             && event.warning
@@ -49,10 +50,10 @@ pub(super) fn cause(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosi
         "The image of container {} in the {} pod cannot be pulled: {cause}",
         container.name, pod.group
     );
-    Some(told(sentence, &["describe", "pod", &pod.name]))
+    Some(needs_action(sentence, &["describe", "pod", &pod.name]))
 }
 
-/// What the registry's or the runtime's words mean.
+/// The cause that the message of the registry or the container runtime points to.
 fn why(said: &str) -> &'static str {
     let words = without_quotes(said).to_lowercase();
     let has = |any: &[&str]| any.iter().any(|part| words.contains(part));
@@ -66,11 +67,11 @@ fn why(said: &str) -> &'static str {
         "status code 429",
         "429:",
     ]) {
-        "the registry limits how often it is asked (429, too many requests); it is tried again later"
+        "the registry's rate limit was reached (429, too many requests); the node will try again later"
     } else if has(&["x509:", "certificate", "tls: "]) {
         "the node does not trust the registry's certificate"
     } else if has(&["http response to https client"]) {
-        "the registry speaks http, and the node asks it over https"
+        "the registry speaks http, but the node connects over https"
     } else if has(&["no route to host", "network is unreachable"]) {
         "the node has no route to the registry"
     } else if has(&[
@@ -78,7 +79,7 @@ fn why(said: &str) -> &'static str {
         "server misbehaving",
         "temporary failure in name resolution",
     ]) {
-        "the node cannot find the registry's host name"
+        "the node cannot resolve the registry's host name"
     } else if has(&[
         "connection refused",
         "connection reset",
@@ -88,13 +89,13 @@ fn why(said: &str) -> &'static str {
         "dial tcp",
         ": eof",
     ]) {
-        "the node does not reach the registry"
+        "the node cannot reach the registry"
     } else if has(&[
         "no match for platform",
         "no matching manifest",
         "exec format",
     ]) {
-        "the registry has it for another kind of processor only"
+        "the registry has it only for another processor architecture"
     } else if has(&[
         "unauthorized",
         "access denied",
@@ -105,7 +106,7 @@ fn why(said: &str) -> &'static str {
         "403 forbidden",
         "no basic auth credentials",
     ]) {
-        "the registry refuses the credentials (imagePullSecrets)"
+        "the registry rejects the credentials (imagePullSecrets)"
     } else if has(&[
         "not found",
         "manifest unknown",
@@ -119,7 +120,7 @@ fn why(said: &str) -> &'static str {
     }
 }
 
-/// Names of images and addresses stand in quotes, and may hold any word.
+/// Removes the quoted names of images and addresses, which may contain any word.
 fn without_quotes(text: &str) -> String {
     text.replace("\\\"", "\"")
         .split('"')
@@ -171,11 +172,11 @@ mod tests {
             ),
             (
                 "failed to do request: Head \"https://r.example/v2/\": dial tcp 10.0.0.9:443: i/o timeout",
-                "does not reach",
+                "cannot reach",
             ),
             (
                 "dial tcp 10.0.0.9:443: connect: connection refused",
-                "does not reach",
+                "cannot reach",
             ),
             (
                 "failed to pull and unpack image \"r.example/m:1\": no match for platform in manifest: not found",

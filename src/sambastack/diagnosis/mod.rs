@@ -1,7 +1,7 @@
-//! Why a deployment does not serve: one sentence on the likely cause, and the command that would confirm it.
+//! Why a deployment is not working: one sentence on the likely cause, and a command that confirms it.
 //!
-//! Causes are looked for from the particular to the general; what somebody has to mend comes before what
-//! only takes time.
+//! Specific causes are tried before general ones, and problems that somebody must fix before those that only take
+//! time.
 
 mod events;
 mod image;
@@ -15,19 +15,19 @@ use crate::domain::units;
 
 use super::pods::CACHE;
 
-/// What is known of a deployment besides what the cluster says of it.
+/// Facts about a deployment that are not part of its resources.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Known<'a> {
-    /// The names that the API routes; `None` while nobody knows.
+pub struct KnownFacts<'a> {
+    /// The models that the API lists; `None` if unknown.
     pub routed: Option<&'a [String]>,
-    /// A model of it that was asked for a word and did not answer, and why.
+    /// A model of the deployment that did not answer a probe, and why.
     pub silent: Option<(&'a str, &'a str)>,
     /// The deployment's events, newest first.
     pub events: &'a [&'a ClusterEvent],
 }
 
-/// The likely cause; `None` where all is well as far as anybody knows.
-pub fn diagnose(deployment: &Deployment, known: Known<'_>) -> Option<Diagnosis> {
+/// The likely cause; `None` if no problem is known.
+pub fn diagnose(deployment: &Deployment, known: KnownFacts<'_>) -> Option<Diagnosis> {
     match deployment.state {
         DeploymentState::Terminating => return Some(terminating(deployment)),
         DeploymentState::Unknown => return Some(unknown()),
@@ -47,7 +47,7 @@ pub fn diagnose(deployment: &Deployment, known: Known<'_>) -> Option<Diagnosis> 
         .or_else(|| pods::restarted(deployment))
 }
 
-fn told(sentence: impl Into<String>, confirm: &[&str]) -> Diagnosis {
+fn needs_action(sentence: impl Into<String>, confirm: &[&str]) -> Diagnosis {
     let confirm = confirm.iter().map(|word| (*word).to_owned()).collect();
     Diagnosis {
         sentence: sentence.into(),
@@ -56,7 +56,7 @@ fn told(sentence: impl Into<String>, confirm: &[&str]) -> Diagnosis {
     }
 }
 
-fn of(progress: Progress, diagnosis: Diagnosis) -> Diagnosis {
+fn with_progress(progress: Progress, diagnosis: Diagnosis) -> Diagnosis {
     Diagnosis {
         progress,
         ..diagnosis
@@ -75,17 +75,16 @@ fn terminating(deployment: &Deployment) -> Diagnosis {
     let silent = deployment.pods.iter().find(|pod| pods::is_silent(pod));
     if let Some(pod) = silent {
         let sentence = format!(
-            "The node of the {} pod does not report, so the pod cannot be deleted",
+            "The node of the {} pod is not reporting, so the pod cannot be deleted",
             pod.group
         );
-        return told(sentence, &["get", "pod", &pod.name, "-o", "wide"]);
+        return needs_action(sentence, &["get", "pod", &pod.name, "-o", "wide"]);
     }
-    let sentence =
-        "It is being deleted; if that takes long, a finalizer or a pod that does not end holds it";
+    let sentence = "The deployment is being deleted. If this takes long, a finalizer or a pod that does not stop is blocking it";
     let path = "jsonpath={.metadata.deletionTimestamp} {.metadata.finalizers}";
-    of(
+    with_progress(
         Progress::Ending,
-        told(
+        needs_action(
             sentence,
             &["get", &resource(deployment), &deployment.name, "-o", path],
         ),
@@ -93,10 +92,10 @@ fn terminating(deployment: &Deployment) -> Diagnosis {
 }
 
 fn unknown() -> Diagnosis {
-    let sentence = "Its pods could not be listed, so it is not known whether it is ready; a request to it may work";
-    of(
+    let sentence = "The pods could not be listed, so it is unknown whether the deployment is ready. A request may still work";
+    with_progress(
         Progress::Remark,
-        told(sentence, &["auth", "can-i", "list", "pods"]),
+        needs_action(sentence, &["auth", "can-i", "list", "pods"]),
     )
 }
 
@@ -112,16 +111,16 @@ fn bundle(deployment: &Deployment) -> Option<Diagnosis> {
         let sentence = match is_deployed {
             true => {
                 format!(
-                    "Its pods are ready, but its bundle {name} does not exist: its models are not known"
+                    "The pods are ready, but the bundle {name} does not exist, so the models are unknown"
                 )
             }
-            false => format!("Its bundle {name} does not exist, so there is nothing to deploy"),
+            false => format!("The bundle {name} does not exist, so there is nothing to deploy"),
         };
-        return Some(told(sentence, &["get", kind]));
+        return Some(needs_action(sentence, &["get", kind]));
     }
     if let Some(why) = trouble.strip_prefix(&format!("bundle {name} cannot be read in full: ")) {
-        let sentence = format!("Its bundle {name} cannot be read in full: {why}");
-        return Some(told(sentence, &["get", kind, name, "-o", "yaml"]));
+        let sentence = format!("The bundle {name} cannot be read in full: {why}");
+        return Some(needs_action(sentence, &["get", kind, name, "-o", "yaml"]));
     }
     let why = trouble.strip_prefix(&format!("bundle {name} is not valid"))?;
     let why = why.trim_start_matches(':').trim();
@@ -130,8 +129,8 @@ fn bundle(deployment: &Deployment) -> Option<Diagnosis> {
     } else {
         format!(": {why}")
     };
-    let sentence = format!("SambaStack refused its bundle {name}{because}");
-    Some(told(
+    let sentence = format!("SambaStack rejected the bundle {name}{because}");
+    Some(needs_action(
         sentence,
         &["get", kind, name, "-o", "jsonpath={.status}"],
     ))
@@ -139,20 +138,22 @@ fn bundle(deployment: &Deployment) -> Option<Diagnosis> {
 
 fn scaled_to_zero(deployment: &Deployment) -> Option<Diagnosis> {
     let is_zero = deployment.replicas == 0 && deployment.pods.iter().all(|pod| pod.group == CACHE);
-    let sentence = "It is scaled to zero: its groups ask for 0 replicas (minReplicas), so it has no pod that answers";
+    let sentence = "The deployment is scaled to zero: its groups ask for 0 replicas (minReplicas), so it has no pod that can answer";
     let path = "jsonpath={.spec.groups}";
     let confirm = ["get", &resource(deployment), &deployment.name, "-o", path];
-    is_zero.then(|| of(Progress::Remark, told(sentence, &confirm)))
+    is_zero.then(|| with_progress(Progress::Remark, needs_action(sentence, &confirm)))
 }
 
 fn no_pods(deployment: &Deployment) -> Option<Diagnosis> {
-    let sentence =
-        "No pods were created for it: the operator has not taken it up, or may not create them";
+    let sentence = "No pods have been created: the operator has not processed the deployment yet, or is not allowed to create pods";
     let confirm = ["describe", &resource(deployment), &deployment.name];
-    deployment.pods.is_empty().then(|| told(sentence, &confirm))
+    deployment
+        .pods
+        .is_empty()
+        .then(|| needs_action(sentence, &confirm))
 }
 
-/// A default pod waits until its cache is there, and no trouble of its own counts before.
+/// Default pods wait for the cache, so their own problems do not matter until it is ready.
 fn cache_first(deployment: &Deployment) -> Option<Diagnosis> {
     let ready = |pod: &&PodBrief| pod.trouble.is_none();
     let (caches, others): (Vec<&PodBrief>, Vec<&PodBrief>) =
@@ -164,9 +165,9 @@ fn cache_first(deployment: &Deployment) -> Option<Diagnosis> {
         |pod: &&&PodBrief| pod.trouble.is_some() && !pods::is_replaced(deployment, pod);
     let Some(cache) = caches.iter().find(is_troubled) else {
         return caches.is_empty().then(|| {
-            let sentence = "There is no cache pod yet, and the default pods wait for it";
+            let sentence = "There is no cache pod yet, and the default pods are waiting for it";
             let confirm = ["describe", &resource(deployment), &deployment.name];
-            of(Progress::Starting, told(sentence, &confirm))
+            with_progress(Progress::Starting, needs_action(sentence, &confirm))
         });
     };
     if !pods::is_starting(cache) {
@@ -174,14 +175,14 @@ fn cache_first(deployment: &Deployment) -> Option<Diagnosis> {
     }
     let left = patience(cache);
     let waits = if others.is_empty() {
-        "the default pods come after it"
+        "the default pods start after it"
     } else {
-        "the default pods wait for it"
+        "the default pods are waiting for it"
     };
     let sentence = format!("The cache is not ready yet, and {waits}{left}");
-    Some(of(
+    Some(with_progress(
         Progress::Starting,
-        told(sentence, &["logs", &cache.name, "--tail=50"]),
+        needs_action(sentence, &["logs", &cache.name, "--tail=50"]),
     ))
 }
 
@@ -190,23 +191,23 @@ fn starting(deployment: &Deployment) -> Option<Diagnosis> {
         |pod: &&PodBrief| pod.trouble.is_some() && !pods::is_replaced(deployment, pod);
     let pod = deployment.pods.iter().find(is_troubled);
     let Some(pod) = pod else {
-        // Nothing is wrong with the pods there are: some are not there yet.
+        // The existing pods are fine, but some have not been created yet.
         return (deployment.state == DeploymentState::Deploying).then(|| {
-            let sentence = "Not all of its pods were created yet";
+            let sentence = "Not all pods have been created yet";
             let confirm = ["describe", &resource(deployment), &deployment.name];
-            of(Progress::Starting, told(sentence, &confirm))
+            with_progress(Progress::Starting, needs_action(sentence, &confirm))
         });
     };
     if pods::is_leaving(pod) {
         let sentence = format!("A {} pod is being replaced", pod.group);
-        return Some(of(
+        return Some(with_progress(
             Progress::Starting,
-            told(sentence, &["get", "pod", &pod.name]),
+            needs_action(sentence, &["get", "pod", &pod.name]),
         ));
     }
     if !pods::is_starting(pod) {
         let trouble = pod.trouble.as_deref().unwrap_or_default();
-        return Some(told(
+        return Some(needs_action(
             format!("The {} pod is not ready: {trouble}", pod.group),
             &["describe", "pod", &pod.name],
         ));
@@ -214,32 +215,38 @@ fn starting(deployment: &Deployment) -> Option<Diagnosis> {
     let left = patience(pod);
     let container = pod.details.iter().find(|container| !container.ready);
     let Some(ContainerBrief { name, init, .. }) = container else {
-        let sentence = format!("The {} pod was created and has not started yet", pod.group);
-        return Some(of(
+        let sentence = format!(
+            "The {} pod has been created but has not started yet",
+            pod.group
+        );
+        return Some(with_progress(
             Progress::Starting,
-            told(sentence, &["describe", "pod", &pod.name]),
+            needs_action(sentence, &["describe", "pod", &pod.name]),
         ));
     };
     let sentence = match init {
-        true => format!("The {} pod is being prepared by {name}{left}", pod.group),
+        true => format!(
+            "Init container {name} is preparing the {} pod{left}",
+            pod.group
+        ),
         false => format!(
             "Container {name} of the {} pod is starting{left}",
             pod.group
         ),
     };
-    Some(of(
+    Some(with_progress(
         Progress::Starting,
-        told(sentence, &["logs", &pod.name, "-c", name, "--tail=50"]),
+        needs_action(sentence, &["logs", &pod.name, "-c", name, "--tail=50"]),
     ))
 }
 
-/// What the start-up probe still allows.
+/// The time that the startup probe still allows, as the end of a sentence.
 fn patience(pod: &PodBrief) -> String {
     let until = pod.details.iter().find_map(ContainerBrief::may_start_until);
     until
         .map(|until| {
             format!(
-                "; its start-up probe lets it until {}",
+                "; its startup probe gives it until {}",
                 units::moment(until)
             )
         })
@@ -264,9 +271,9 @@ fn not_routed(deployment: &Deployment, routed: Option<&[String]>) -> Option<Diag
         n => format!("{first} and {n} more"),
     };
     let sentence = format!(
-        "Its pods are ready, but the API does not route {which}: the gateway has not taken it up"
+        "The pods are ready, but the API does not list {which}: the gateway has not picked it up"
     );
-    Some(told(
+    Some(needs_action(
         sentence,
         &[
             "get",
@@ -282,7 +289,7 @@ fn not_answering(deployment: &Deployment, silent: Option<(&str, &str)>) -> Optio
     let (model, why) = silent?;
     let pod = deployment.pods.iter().find(|pod| pod.group != CACHE)?;
     let sentence = format!(
-        "The API routes {model}, but it does not answer: {}",
+        "The API lists {model}, but the model does not answer: {}",
         as_a_part(why)
     );
     let container = pod
@@ -290,13 +297,13 @@ fn not_answering(deployment: &Deployment, silent: Option<(&str, &str)>) -> Optio
         .iter()
         .find(|it| it.name == "inf")
         .or(pod.details.first())?;
-    Some(told(
+    Some(needs_action(
         sentence,
         &["logs", &pod.name, "-c", &container.name, "--tail=50"],
     ))
 }
 
-/// Ready, and nothing of it can be asked.
+/// The pods are ready, but there is no model to send requests to.
 fn no_models(deployment: &Deployment) -> Option<Diagnosis> {
     let is_idle = deployment.state == DeploymentState::Deployed && deployment.models.is_empty();
     let why = deployment
@@ -312,8 +319,10 @@ fn no_models(deployment: &Deployment) -> Option<Diagnosis> {
         "jsonpath={.spec}",
     ];
     is_idle.then(|| {
-        told(
-            format!("Its pods are ready, but no model of it can be addressed{why}"),
+        needs_action(
+            format!(
+                "The pods are ready, but the deployment has no model that can be requested{why}"
+            ),
             &confirm,
         )
     })
@@ -326,14 +335,15 @@ fn too_few(deployment: &Deployment) -> Option<Diagnosis> {
         .filter(|pod| pod.group != CACHE && !pod.has_ended())
         .count();
     let asked = deployment.replicas as usize;
-    let sentence =
-        format!("It serves with {there} of the {asked} pods that it asks for (minReplicas)");
+    let sentence = format!(
+        "The deployment is running with {there} of the {asked} pods that it asks for (minReplicas)"
+    );
     let confirm = ["describe", &resource(deployment), &deployment.name];
     (deployment.state == DeploymentState::Deployed && there < asked)
-        .then(|| of(Progress::Remark, told(sentence, &confirm)))
+        .then(|| with_progress(Progress::Remark, needs_action(sentence, &confirm)))
 }
 
-/// A sentence after a colon: its first word is written small unless it is a name.
+/// The sentence for use after a colon: its first word in lower case unless it is a name.
 fn as_a_part(sentence: &str) -> String {
     let word = sentence.split(' ').next().unwrap_or_default();
     let is_plain = word.bytes().skip(1).all(|b| b.is_ascii_lowercase()) && word.len() > 1;

@@ -1,15 +1,15 @@
-//! Causes that a pod's own state tells.
+//! Causes that a pod's own status shows.
 
 use crate::domain::deployment::{
     ClusterEvent, ContainerBrief, Deployment, Diagnosis, Hold, PodBrief, Progress,
 };
 use crate::domain::units;
 
-use super::{events, image, of, told};
+use super::{events, image, needs_action, with_progress};
 
-/// What somebody has to mend in one of the pods.
+/// A problem of one of the pods that somebody must fix.
 pub(super) fn cause(deployment: &Deployment, events: &[&ClusterEvent]) -> Option<Diagnosis> {
-    // The pods come in the order in which they matter: without a cache nothing else can start.
+    // Cache pods come first: no other pod can start without them.
     let each = |look: &dyn Fn(&PodBrief) -> Option<Diagnosis>| {
         deployment
             .pods
@@ -25,7 +25,8 @@ pub(super) fn cause(deployment: &Deployment, events: &[&ClusterEvent]) -> Option
         .or_else(|| each(&|pod| events::held_up(pod, events)))
 }
 
-/// Whether only time is missing: its containers are being made, prepare, or run and are not ready yet.
+/// Whether the pod only needs time: its containers are being created, are initializing, or run but are not ready
+/// yet.
 pub(super) fn is_starting(pod: &PodBrief) -> bool {
     let starts = |it: &ContainerBrief| {
         it.started.is_some()
@@ -43,7 +44,7 @@ pub(super) fn is_leaving(pod: &PodBrief) -> bool {
     pod.hold == Some(Hold::Leaving)
 }
 
-/// Whether it has ended for good and another pod of its group has not.
+/// Whether it has ended and another pod of its group has replaced it.
 pub(super) fn is_replaced(deployment: &Deployment, pod: &PodBrief) -> bool {
     pod.has_ended()
         && deployment
@@ -52,7 +53,7 @@ pub(super) fn is_replaced(deployment: &Deployment, pod: &PodBrief) -> bool {
             .any(|other| other.group == pod.group && !other.has_ended())
 }
 
-/// Whether its node does not report.
+/// Whether its node is not reporting.
 pub(super) fn is_silent(pod: &PodBrief) -> bool {
     matches!(pod.hold, Some(Hold::NodeSilent(_)))
 }
@@ -75,10 +76,10 @@ fn configuration(pod: &PodBrief) -> Option<Diagnosis> {
         &container.message
     };
     let sentence = format!(
-        "Container {} in the {} pod cannot be made: {why}",
+        "Container {} in the {} pod cannot be created: {why}",
         container.name, pod.group
     );
-    Some(told(sentence, &["describe", "pod", &pod.name]))
+    Some(needs_action(sentence, &["describe", "pod", &pod.name]))
 }
 
 fn unschedulable(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> {
@@ -91,11 +92,11 @@ fn unschedulable(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> 
                 format!(": {}", gates.join(", "))
             };
             let sentence = format!(
-                "The {} pod is held back from the scheduler by a scheduling gate{which}; what has set the gate has to \
-                 remove it",
+                "A scheduling gate holds back the {} pod{which}. The controller that set the gate \
+                 must remove it",
                 pod.group
             );
-            return Some(told(
+            return Some(needs_action(
                 sentence,
                 &[
                     "get",
@@ -110,8 +111,8 @@ fn unschedulable(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> 
     };
     if why.contains("PersistentVolumeClaim") || why.contains("persistentvolumeclaim") {
         return events::claim(pod, events).or_else(|| {
-            let sentence = format!("The {} pod waits for a volume: {why}", pod.group);
-            Some(told(sentence, &["get", "pvc"]))
+            let sentence = format!("The {} pod is waiting for a volume: {why}", pod.group);
+            Some(needs_action(sentence, &["get", "pvc"]))
         });
     }
     let lacks = why
@@ -123,21 +124,24 @@ fn unschedulable(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> 
             "No node has enough free {what} for the {} pod: {why}",
             pod.group
         ),
-        None if why.is_empty() => format!("No node can take the {} pod", pod.group),
-        None => format!("No node can take the {} pod: {why}", pod.group),
+        None if why.is_empty() => format!("No node can run the {} pod", pod.group),
+        None => format!("No node can run the {} pod: {why}", pod.group),
     };
-    Some(told(sentence, &["describe", "pod", &pod.name]))
+    Some(needs_action(sentence, &["describe", "pod", &pod.name]))
 }
 
-/// A run that took this long has worked; Kubernetes forgets earlier crashes after the same time.
-const WORKED_SECONDS: u64 = 600;
+/// A container that ran this long, in seconds, had started successfully. Kubernetes resets its restart delay after
+/// the same time.
+const STABLE_RUN_SECONDS: u64 = 600;
 
 fn crash(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> {
     let crashes = |it: &&ContainerBrief| {
         let again = it.restarts > 0 && it.last.is_some();
-        // What has worked for long and runs again is only starting.
-        let over =
-            it.started.is_some() && it.last_ran_seconds.is_some_and(|ran| ran >= WORKED_SECONDS);
+        // A container that worked for long and runs again is only starting.
+        let over = it.started.is_some()
+            && it
+                .last_ran_seconds
+                .is_some_and(|ran| ran >= STABLE_RUN_SECONDS);
         !it.ready && (it.reason == "CrashLoopBackOff" || it.failed || (again && !over))
     };
     let container = pod.details.iter().find(crashes)?;
@@ -150,7 +154,7 @@ fn crash(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> {
     let cause = if how.contains("OOMKilled") {
         "it needs more memory than its limit".to_owned()
     } else if let Some(probe) = events::killed_by_probe(pod, name, events) {
-        format!("its {probe} fails, so the node ends it ({how})")
+        format!("its {probe} fails, so the node stops it ({how})")
     } else if container.last_words.is_empty() {
         format!("it ends with {how}")
     } else {
@@ -160,7 +164,7 @@ fn crash(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> {
             .rev()
             .find(|line| !line.trim().is_empty())
             .unwrap_or_default();
-        format!("it ends with {how}, its last words: {}", words.trim())
+        format!("it ends with {how}; last output: {}", words.trim())
     };
     let times = match restarts {
         0 => String::new(),
@@ -175,10 +179,13 @@ fn crash(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> {
     } else {
         "--previous"
     };
-    Some(told(sentence, &["logs", &pod.name, "-c", name, previous]))
+    Some(needs_action(
+        sentence,
+        &["logs", &pod.name, "-c", name, previous],
+    ))
 }
 
-/// What the node, a gate or the pod's own end keeps from being ready.
+/// Pods that are not ready because of their node, a readiness gate, or because they ended.
 fn held(pod: &PodBrief) -> Option<Diagnosis> {
     let PodBrief { name, group, .. } = pod;
     let describe = ["describe", "pod", name];
@@ -186,14 +193,14 @@ fn held(pod: &PodBrief) -> Option<Diagnosis> {
         Hold::Rejected { reason, message } => rejected(pod, reason, message.trim_end_matches('.')),
         Hold::Completed => {
             let sentence = format!(
-                "The {group} pod has ended by itself (Completed) and was not started again; it should run on"
+                "The {group} pod exited by itself (Completed) and was not restarted. It should keep running"
             );
             match pod.details.iter().find(|container| !container.init) {
-                Some(container) => told(
+                Some(container) => needs_action(
                     sentence,
                     &["logs", name, "-c", &container.name, "--tail=50"],
                 ),
-                None => told(sentence, &describe),
+                None => needs_action(sentence, &describe),
             }
         }
         Hold::NodeSilent(message) => {
@@ -202,8 +209,8 @@ fn held(pod: &PodBrief) -> Option<Diagnosis> {
             } else {
                 format!(": {}", message.trim_end_matches('.'))
             };
-            told(
-                format!("The node of the {group} pod does not report{words}"),
+            needs_action(
+                format!("The node of the {group} pod is not reporting{words}"),
                 &["get", "pod", name, "-o", "wide"],
             )
         }
@@ -214,17 +221,17 @@ fn held(pod: &PodBrief) -> Option<Diagnosis> {
                 format!(" {}", gates.join(", "))
             };
             let sentence = format!(
-                "The containers of the {group} pod are ready, but its readiness gate{which} is not met: what sets that \
-                 condition has not"
+                "The containers of the {group} pod are ready, but its readiness gate{which} is not \
+                 met: its controller has not set that condition"
             );
-            told(
+            needs_action(
                 sentence,
                 &["get", "pod", name, "-o", "jsonpath={.status.conditions}"],
             )
         }
         Hold::Unready => {
             let trouble = pod.trouble.as_deref().unwrap_or_default();
-            told(
+            needs_action(
                 format!(
                     "The containers of the {group} pod are ready, but the pod is not: {trouble}"
                 ),
@@ -235,7 +242,7 @@ fn held(pod: &PodBrief) -> Option<Diagnosis> {
     })
 }
 
-/// The node refused the pod or has ended it; it stays as it is until its maker replaces it.
+/// The node rejected or stopped the pod, which stays listed until its controller replaces it.
 fn rejected(pod: &PodBrief, reason: &str, message: &str) -> Diagnosis {
     let PodBrief { name, group, .. } = pod;
     let words = if message.is_empty() {
@@ -243,82 +250,57 @@ fn rejected(pod: &PodBrief, reason: &str, message: &str) -> Diagnosis {
     } else {
         format!(": {message}")
     };
-    let describe = ["describe", "pod", name];
+    let get = |path: &'static str| ["get", "pod", name, "-o", path];
     match reason {
-        "Evicted" => told(
-            format!("The node has evicted the {group} pod{words}"),
-            &describe,
+        "NodeAffinity" => needs_action(
+            format!(
+                "The node rejected the {group} pod (NodeAffinity): the node's labels do not match, or no longer \
+                 match, what the pod asks for"
+            ),
+            &get("jsonpath={.spec.nodeName} {.spec.nodeSelector} {.spec.affinity}"),
         ),
-        "UnexpectedAdmissionError" => {
-            let sentence =
-                format!("The node refused the {group} pod (UnexpectedAdmissionError){words}");
-            told(sentence, &describe)
-        }
-        "NodeAffinity" => {
-            let sentence = format!(
-                "The node refused the {group} pod (NodeAffinity): the node's labels do not match what the pod asks for, \
-                 or do no longer"
-            );
-            told(
-                sentence,
-                &[
-                    "get",
-                    "pod",
-                    name,
-                    "-o",
-                    "jsonpath={.spec.nodeName} {.spec.nodeSelector} {.spec.affinity}",
-                ],
-            )
-        }
-        "DeadlineExceeded" => {
-            let sentence = format!(
-                "The {group} pod was ended because it ran longer than it may (DeadlineExceeded, activeDeadlineSeconds)"
-            );
-            told(
-                sentence,
-                &[
-                    "get",
-                    "pod",
-                    name,
-                    "-o",
-                    "jsonpath={.spec.activeDeadlineSeconds}",
-                ],
-            )
-        }
-        "Terminated" | "NodeShutdown" | "Shutdown" => {
-            let what = if reason == "NodeShutdown" {
-                "was refused by"
-            } else {
-                "was ended by"
-            };
-            told(
-                format!("The {group} pod {what} its node, which shuts down{words}"),
-                &["get", "nodes"],
-            )
-        }
-        "Preempting" | "Preempted" => {
-            let sentence = format!(
-                "The {group} pod had to make room for a more important pod ({reason}){words}"
-            );
-            told(sentence, &describe)
-        }
-        reason if reason.starts_with("OutOf") => {
-            let what = reason.trim_start_matches("OutOf");
-            told(
-                format!(
-                    "The node had too little free {what} for the {group} pod ({reason}){words}"
-                ),
-                &describe,
-            )
-        }
-        reason => told(
-            format!("The node refused or ended the {group} pod ({reason}){words}"),
-            &describe,
+        "DeadlineExceeded" => needs_action(
+            format!(
+                "The {group} pod was stopped because it ran longer than allowed (DeadlineExceeded, \
+                 activeDeadlineSeconds)"
+            ),
+            &get("jsonpath={.spec.activeDeadlineSeconds}"),
+        ),
+        "NodeShutdown" => needs_action(
+            format!("The {group} pod was rejected by its node, which is shutting down{words}"),
+            &["get", "nodes"],
+        ),
+        "Terminated" | "Shutdown" => needs_action(
+            format!("The {group} pod was stopped by its node, which is shutting down{words}"),
+            &["get", "nodes"],
+        ),
+        reason => needs_action(
+            rejected_words(group, reason, &words),
+            &["describe", "pod", name],
         ),
     }
 }
 
-/// Restarts that are over: worth knowing, and nothing to mend.
+/// Rejections that `kubectl describe pod` explains further.
+fn rejected_words(group: &str, reason: &str, words: &str) -> String {
+    match reason {
+        "Evicted" => format!("The node evicted the {group} pod{words}"),
+        "UnexpectedAdmissionError" => {
+            format!("The node rejected the {group} pod ({reason}){words}")
+        }
+        "Preempting" | "Preempted" => format!(
+            "The {group} pod was removed to make room for a higher-priority pod ({reason}){words}"
+        ),
+        reason => match reason.strip_prefix("OutOf") {
+            Some(what) => {
+                format!("The node had too little free {what} for the {group} pod ({reason}){words}")
+            }
+            None => format!("The node rejected or stopped the {group} pod ({reason}){words}"),
+        },
+    }
+}
+
+/// Past restarts: a note, because there is nothing to fix.
 pub(super) fn restarted(deployment: &Deployment) -> Option<Diagnosis> {
     let all = deployment
         .pods
@@ -351,8 +333,8 @@ pub(super) fn restarted(deployment: &Deployment) -> Option<Diagnosis> {
         "Container {name} of the {} pod was restarted {times} and is ready now{last}",
         pod.group
     );
-    Some(of(
+    Some(with_progress(
         Progress::Remark,
-        told(sentence, &["logs", &pod.name, "-c", name, "--previous"]),
+        needs_action(sentence, &["logs", &pod.name, "-c", name, "--previous"]),
     ))
 }

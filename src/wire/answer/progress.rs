@@ -1,69 +1,69 @@
-//! What the events of an answer say, one by one: apart from the decoder, which lends them out.
+//! The state of an answer while its events are read. Kept apart from the decoder, which lends the events.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Broken, News, Step};
+use super::{AnswerError, NewText, Step};
 use crate::metrics::timeline::{TextKind, Timeline, Usage};
 use crate::protocol::FinishReason;
 use crate::wire::openai::{self, CallPiece, Calls, Chunk, Split, ThinkSplitter};
 use crate::wire::sse::SseEvent;
 
-/// Characters of an event that are kept to say what it was.
-const MOST_EVENT: usize = 2_000;
+/// At most this many characters of an event are shown.
+const MAX_EVENT_CHARS: usize = 2_000;
 
-/// What the events have said so far: apart from the decoder, which lends the events out.
+/// The state of an answer after the events so far.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(super) struct AnswerProgress {
     pub(super) timeline: Timeline,
     pub(super) splitter: ThinkSplitter,
     pub(super) usage: Option<Usage>,
     pub(super) finish: Option<FinishReason>,
     pub(super) ending: Ending,
-    /// Text came behind a finish reason: this server's reasons end nothing.
+    /// Text came after a finish reason, so this server's finish reasons do not mark the end.
     pub(super) contradicted: bool,
-    /// A chunk was read: this is an answer.
+    /// Whether a chunk was read, so that the body is an answer.
     pub(super) is_answer: bool,
-    /// The model that answers, by the server; empty while nobody said.
+    /// The model that the server names; empty until then.
     pub(super) model: String,
-    /// It has said something: text that is more than white space, or a call.
+    /// Whether there was text other than white space, or a function call.
     pub(super) spoke: bool,
-    /// The first event that could not be read, before any chunk.
+    /// The first event that could not be parsed, if it came before any chunk.
     pub(super) unread: Option<String>,
-    /// When the finish reason or the usage came: the answer's end, should no `[DONE]` follow.
+    /// When the finish reason or the usage arrived: the answer's end if no `[DONE]` follows.
     pub(super) complete_at: Option<Duration>,
-    /// `None` when nobody wants the text.
-    pub(super) text: Option<News>,
-    /// The functions that were called; none where nobody wants the text.
+    /// `None` if text is not collected.
+    pub(super) text: Option<NewText>,
+    /// The function calls; empty if text is not collected.
     pub(super) calls: Calls,
-    /// There is more of them than was told.
+    /// Whether the calls changed since they were last taken.
     pub(super) called: bool,
-    /// `None` when nobody wants the gaps.
+    /// `None` if gaps are not collected.
     pub(super) gaps_us: Option<Vec<u32>>,
-    /// Tokens that have come and are not in the timeline yet.
+    /// Chunks that are not in the timeline yet.
     pub(super) pending: Pending,
 }
 
-/// What the events so far say of the answer's end, short of `[DONE]`.
+/// How certain the answer's end is without `[DONE]`.
 ///
-/// Servers send `stop` with each chunk, or with the chunks of the thinking: a reason counts for as much as it stands
-/// apart from the text.
+/// Some servers send `stop` with every chunk, or with the chunks of the reasoning, so a finish reason is only
+/// certain where it comes apart from the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Ending {
-    /// Nothing, or an unknown word.
+    /// No finish reason, or an unknown one.
     #[default]
     Open,
-    /// A reason came with the first text, with each text, or before any text to be read: believed when the body ends
-    /// in good order.
+    /// A finish reason came with the first text, with every text, or before any answer text. It counts if the body
+    /// ends without a transport error.
     Hinted,
-    /// A reason came behind text to be read.
+    /// A finish reason came after answer text.
     Told,
-    /// A reason, and behind it the usage in a chunk of its own.
+    /// A finish reason, and after it the usage in a chunk of its own.
     Counted,
 }
 
-/// So many tokens of one kind that came at once, possibly none.
+/// Chunks of one kind that arrived together, possibly none.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     kind: TextKind,
@@ -72,8 +72,8 @@ pub(super) struct Pending {
     bytes: usize,
 }
 
-impl Progress {
-    /// Text came: a finish reason before it ended nothing.
+impl AnswerProgress {
+    /// Text arrived, so an earlier finish reason did not mark the end.
     #[inline]
     fn goes_on(&mut self) {
         if self.ending != Ending::Open {
@@ -93,7 +93,7 @@ impl Progress {
             return self.done(at);
         }
         if name == "error" && data.trim().is_empty() {
-            return Step::Failed(Broken::Sent(Value::Null));
+            return Step::Failed(AnswerError::Sent(Value::Null));
         }
         if is_ping(name, data) {
             return Step::More;
@@ -122,12 +122,13 @@ impl Progress {
                 self.ending(at, (has_text, first), chunk.finish, chunk.usage);
                 return self.more();
             }
-            // Another event of a gateway's, or a server's figures.
+            // An event without choices, e.g. usage or a gateway's own.
             Ok(chunk) => {
                 self.ending(at, (false, false), None, chunk.usage);
                 return Step::More;
             }
-            // Words amid an answer are those of whatever broke it off; before one, this may be no stream at all.
+            // Words inside an answer come from a gateway that broke it off. Before any answer, the body may not be
+            // a stream.
             Err(_)
                 if name == "error"
                     || *bare
@@ -138,43 +139,44 @@ impl Progress {
             }
             Err(_) => return self.unreadable(data),
         };
-        Step::Failed(Broken::Sent(error))
+        Step::Failed(AnswerError::Sent(error))
     }
 
-    /// Behind a chunk: whether it goes on.
+    /// The step after a chunk.
     fn more(&mut self) -> Step {
         if self.unread.is_some()
             && let Some(unread) = self.unread.take()
         {
-            return Step::Failed(Broken::Unreadable(unread));
+            return Step::Failed(AnswerError::Unreadable(unread));
         }
-        // A reason of this kind is rare, and so is the look at its word.
+        // Only unknown finish reasons are compared, and those are rare.
         match failure_of(self.finish.as_ref()) {
-            Some(word) => Step::Failed(Broken::GaveUp(word)),
+            Some(word) => Step::Failed(AnswerError::GaveUp(word)),
             None => Step::More,
         }
     }
 
-    /// `[DONE]` came.
+    /// `[DONE]` arrived.
     fn done(&mut self, at: Duration) -> Step {
         if let Some(unread) = self.unread.take() {
-            return Step::Failed(Broken::Unreadable(unread));
+            return Step::Failed(AnswerError::Unreadable(unread));
         }
         self.is_answer = true;
         self.timeline.end(at);
         Step::Done(self.finish.clone().unwrap_or(FinishReason::Other(None)))
     }
 
-    /// An event cannot be read: text may be missing. Before any chunk, what comes may be no answer at all.
+    /// An event cannot be parsed, so that text may be missing. Before any chunk the body may not be an answer at
+    /// all.
     fn unreadable(&mut self, data: &str) -> Step {
         if self.is_answer {
-            return Step::Failed(Broken::Unreadable(clip(data)));
+            return Step::Failed(AnswerError::Unreadable(clip(data)));
         }
         self.unread.get_or_insert_with(|| clip(data));
         Step::More
     }
 
-    /// Takes a chunk's text; gives whether it is the first.
+    /// Reads a chunk's text. Returns whether it is the first.
     fn chunk(&mut self, at: Duration, reasoning: Option<&str>, content: Option<&str>) -> bool {
         self.is_answer = true;
         if reasoning.is_none() && content.is_none() {
@@ -224,7 +226,7 @@ impl Progress {
         }
     }
 
-    /// What a chunk says of the end. `text`: whether it has text, and whether that is the first.
+    /// Reads a chunk's finish reason and usage. `has_text`, `first`: whether the chunk has text, and the first one.
     fn ending(
         &mut self,
         at: Duration,
@@ -241,7 +243,7 @@ impl Progress {
             self.usage.get_or_insert_default().merge(usage);
         }
         match finish {
-            // An unknown word ends nothing. It is told when the answer ends.
+            // An unknown reason does not mark the end. It is reported once the answer has ended.
             Some(FinishReason::Other(word)) => {
                 let fails = word.as_deref().is_some_and(openai::is_failure);
                 if fails || self.ending == Ending::Open && self.finish.is_none() {
@@ -267,13 +269,13 @@ impl Progress {
         }
     }
 
-    /// Whether something came that is to be read, besides thinking.
+    /// Whether answer text arrived, as opposed to reasoning.
     fn has_answer(&self) -> bool {
         let pending = self.pending.n > 0 && self.pending.kind == TextKind::Answer;
         pending || self.timeline.has_answer()
     }
 
-    /// What a chunk's content is, in which thinking may stand in tags.
+    /// Splits a chunk's content into reasoning between tags and answer. Returns the kind that the chunk counts as.
     fn split(&mut self, content: &str) -> TextKind {
         let (mut told_reasoning, mut told_answer, mut turned) = (false, false, false);
         let thought = self.splitter.is_thinking();
@@ -296,7 +298,7 @@ impl Progress {
             self.settle();
             self.timeline.turned();
         }
-        // A chunk is a token's arrival even while the splitter holds its text back.
+        // A chunk counts when it arrives, even if the splitter holds its text back.
         match (
             told_answer,
             told_reasoning || thought || self.splitter.is_thinking(),
@@ -307,7 +309,7 @@ impl Progress {
         }
     }
 
-    /// So many that arrived at once, with so many bytes of text.
+    /// Notes `n` chunks that arrived at once, with this many bytes of text.
     #[inline]
     fn tokens(&mut self, kind: TextKind, at: Duration, n: usize, bytes: usize) {
         if n == 0 {
@@ -343,7 +345,7 @@ impl Progress {
 
 pub(super) const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
 
-/// Events by which gateways keep a connection open; their data is nobody's text.
+/// Events that gateways send to keep a connection open.
 fn is_ping(name: &str, data: &str) -> bool {
     let named = ["ping", "keepalive", "keep-alive", "keep_alive", "heartbeat"];
     let data = data.trim();
@@ -353,7 +355,7 @@ fn is_ping(name: &str, data: &str) -> bool {
             .any(|ping| name.eq_ignore_ascii_case(ping) || data.eq_ignore_ascii_case(ping))
 }
 
-/// The word of a finish reason that says that the server gave up.
+/// The finish reason if it reports an error.
 pub(super) fn failure_of(finish: Option<&FinishReason>) -> Option<String> {
     match finish {
         Some(FinishReason::Other(Some(word))) if openai::is_failure(word) => Some(word.clone()),
@@ -361,22 +363,22 @@ pub(super) fn failure_of(finish: Option<&FinishReason>) -> Option<String> {
     }
 }
 
-/// The beginning of an event, to be shown.
+/// The beginning of an event, for display.
 pub(super) fn clip(text: &str) -> String {
-    match text.char_indices().nth(MOST_EVENT) {
+    match text.char_indices().nth(MAX_EVENT_CHARS) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }
 }
 
-/// Whether it is text that is more than white space.
+/// Whether it contains text other than white space.
 fn says(split: Split<'_>) -> bool {
     matches!(split, Split::Text(_, text) if !text.trim().is_empty())
 }
 
 pub(super) fn apply(
     split: Split<'_>,
-    news: &mut Option<News>,
+    news: &mut Option<NewText>,
     timeline: &mut Timeline,
     spoke: &mut bool,
 ) {
@@ -387,15 +389,15 @@ pub(super) fn apply(
     add(news, split);
 }
 
-/// Rounded; what is longer than 71 minutes counts as that long.
+/// Rounded, and at most `u32::MAX` (71 minutes).
 pub(super) fn micros(gap: Duration) -> u32 {
     let whole = gap.as_secs().saturating_mul(1_000_000);
     u32::try_from(whole.saturating_add(u64::from((gap.subsec_nanos() + 500) / 1_000)))
         .unwrap_or(u32::MAX)
 }
 
-fn add(news: &mut Option<News>, split: Split<'_>) {
-    let Some(News {
+fn add(news: &mut Option<NewText>, split: Split<'_>) {
+    let Some(NewText {
         reasoning,
         answer,
         turned,

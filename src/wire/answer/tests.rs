@@ -1,11 +1,13 @@
-//! Streams, and what must come out of them.
+//! Streams and the text, figures and endings that they must give.
+mod failures;
+
 use proptest::prelude::*;
 
 use super::progress::micros;
 use super::*;
 
 /// Text, gaps, figures and ending of a stream of which each piece came a millisecond after the other.
-fn read(pieces: &[&[u8]], keep_text: bool) -> (News, Vec<u32>, Figures, Step) {
+fn read(pieces: &[&[u8]], keep_text: bool) -> (NewText, Vec<u32>, Figures, Step) {
     let mut reader = AnswerReader::new(keep_text);
     reader.collect_gaps(Vec::new());
     let mut step = Step::More;
@@ -84,13 +86,13 @@ const USAGE: &str =
     "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
 
-/// What came of a stream of which each piece arrived 10 ms after the other, and how its body's end was judged, in
-/// good order or not.
+/// The result of a stream whose pieces arrived 10 ms apart: if the body ended normally (`clean`), and if the
+/// connection broke (`broken`).
 struct Heard {
     reader: AnswerReader,
-    news: News,
+    news: NewText,
     step: Step,
-    clean: Result<FinishReason, Broken>,
+    clean: Result<FinishReason, AnswerError>,
     broken: Option<FinishReason>,
 }
 
@@ -107,7 +109,9 @@ fn hear(pieces: &[String]) -> Heard {
             (Step::Done(reason), _) => Ok(reason.clone()),
             (Step::Failed(why), _) => Err(why.clone()),
             (Step::More, true) => reader.at_the_end(Duration::from_secs(1)),
-            (Step::More, false) => reader.complete().ok_or(Broken::Cut("broken".to_owned())),
+            (Step::More, false) => reader
+                .complete()
+                .ok_or(AnswerError::Cut("broken".to_owned())),
         };
         reader.finish_text();
         (reader, step, end)
@@ -221,203 +225,6 @@ fn nothing_behind_the_end_is_text_however_the_network_cuts() {
         );
         assert_eq!(heard.reader.chunks(), 2);
     }
-}
-
-#[test]
-fn errors_amid_an_answer_are_failures_wherever_they_stand() {
-    for error in [
-        r#"data: {"error":"boom"}"#,
-        r#"data: {"error":{"message":"boom"}}"#,
-        r#"data: {"choices":[],"error":{"message":"boom"}}"#,
-        r#"data: {"detail":"boom"}"#,
-        r#"data: {"object":"error","message":"boom"}"#,
-        r#"data: {"code":500,"message":"boom"}"#,
-        r#"data: [{"error":{"message":"boom"}}]"#,
-        r#"data: {"choices":[{"index":0,"delta":{},"error":{"message":"boom"}}]}"#,
-        "event: error\ndata: boom",
-        "event: error\ndata: {\"hint\":\"boom\"}",
-        r#"{"error":{"message":"boom"}}"#,
-        "{\n  \"error\": \"boom\"\n}",
-        r#"[{"error":{"message":"boom"}}]"#,
-        "Internal Server Error: boom",
-        "upstream went boom",
-        r#"data: {"base_resp":{"status_code":1004,"status_msg":"boom"}}"#,
-        r#"data: {"status":"error","reason":"boom"}"#,
-    ] {
-        let heard = hear(&[
-            word("a", "null"),
-            format!("{error}\n\n"),
-            word("b", "null"),
-            DONE.to_owned(),
-        ]);
-        assert_eq!(heard.news.answer, "a", "{error}");
-        let Err(Broken::Sent(sent)) = heard.clean else {
-            panic!("{error}: {:?}", heard.clean)
-        };
-        assert!(sent.to_string().contains("boom"), "{error}: {sent}");
-    }
-    let nameless = hear(&[
-        word("a", "null"),
-        "event: error\n\n".to_owned(),
-        DONE.to_owned(),
-    ]);
-    assert_eq!(
-        nameless.clean,
-        Err(Broken::Sent(Value::Null)),
-        "an error event without data"
-    );
-    for word_of_failure in ["error", "abort", "ERROR"] {
-        let heard = hear(&[
-            word("a", "null"),
-            event("{}", &format!("\"{word_of_failure}\"")),
-            DONE.to_owned(),
-        ]);
-        assert_eq!(heard.clean, Err(Broken::GaveUp(word_of_failure.to_owned())));
-    }
-}
-
-#[test]
-fn an_event_that_cannot_be_read_fails_the_answer() {
-    for odd in [
-        "data: {\"choices\":[{\"delta\"",
-        "data: hello",
-        "data: 5",
-        "<html>502</html>",
-        "data: <b>",
-    ] {
-        let heard = hear(&[
-            word("a", "null"),
-            format!("{odd}\n\n"),
-            word("b", "\"stop\""),
-            DONE.to_owned(),
-        ]);
-        assert!(
-            matches!(heard.clean, Err(Broken::Unreadable(_))),
-            "{odd}: {:?}",
-            heard.clean
-        );
-        assert_eq!(heard.news.answer, "a");
-        let first = hear(&[format!("{odd}\n\n"), word("b", "null"), DONE.to_owned()]);
-        assert!(
-            matches!(first.clean, Err(Broken::Unreadable(_))),
-            "{odd} first: {:?}",
-            first.clean
-        );
-    }
-    let mut reader = AnswerReader::new(true);
-    let text = word("a", "null");
-    assert_eq!(reader.take(Duration::ZERO, text.as_bytes()), Step::More);
-    assert_eq!(reader.take(Duration::ZERO, text.as_bytes()), Step::More);
-    let mut damaged = word("?", "null").into_bytes();
-    damaged
-        .iter_mut()
-        .filter(|byte| **byte == b'?')
-        .for_each(|byte| *byte = 0xff);
-    assert!(matches!(
-        reader.take(Duration::ZERO, &damaged),
-        Step::Failed(Broken::Unreadable(_))
-    ));
-    for ping in [
-        ": ping",
-        "event: ping\ndata: {\"type\":\"ping\"}",
-        "event: keepalive\ndata: 17",
-        "data:",
-        "data: {\"type\":\"ping\"}",
-        "data: null",
-    ] {
-        let heard = hear(&[
-            word("a", "null"),
-            format!("{ping}\n\n"),
-            word("b", "\"stop\""),
-            DONE.to_owned(),
-        ]);
-        assert_eq!(
-            (heard.news.answer.as_str(), heard.clean.ok()),
-            ("ab", STOP),
-            "{ping}"
-        );
-    }
-    // What the end of the body cuts was cut, and not written wrong.
-    let cut = hear(&[word("a", "null"), "data: {\"choices\":[".to_owned()]);
-    assert!(matches!(cut.clean, Err(Broken::Cut(_))), "{:?}", cut.clean);
-}
-
-#[test]
-fn an_answer_that_is_cut_in_its_first_event_was_cut() {
-    for first in [
-        "data: {\"choices\":[{\"delta\":{\"content\":\"He",
-        "{\"id\":\"x\",\"choices\":[{\"message\":",
-        "[{\"id\"",
-    ] {
-        let heard = hear(&[first.to_owned()]);
-        assert!(
-            matches!(heard.clean, Err(Broken::Cut(_))),
-            "{first}: {:?}",
-            heard.clean
-        );
-    }
-    for other in ["{\"id\": oops", "hello world", "It works!\n\n", "<html>"] {
-        assert_eq!(
-            hear(&[other.to_owned()]).clean,
-            Err(Broken::NotAnAnswer),
-            "{other}"
-        );
-    }
-}
-
-#[test]
-fn an_event_that_is_too_large_is_told_as_such() {
-    let mut reader = AnswerReader::new(false);
-    let mut step = reader.take(Duration::ZERO, word("a", "null").as_bytes());
-    step = if step == Step::More {
-        reader.take(Duration::ZERO, b"data: {\"choices\": \"")
-    } else {
-        step
-    };
-    let piece = vec![b'x'; 1 << 20];
-    for _ in 0..40 {
-        step = if step == Step::More {
-            reader.take(Duration::ZERO, &piece)
-        } else {
-            step
-        };
-    }
-    assert!(
-        matches!(&step, Step::Failed(Broken::Unreadable(why)) if why.contains("32 MiB")),
-        "{step:?}"
-    );
-}
-
-#[test]
-fn an_answer_says_whether_it_said_anything() {
-    let says = |pieces: &[String]| !hear(pieces).reader.said_nothing();
-    let done = |delta: &str| {
-        vec![
-            event(delta, "null"),
-            event("{}", "\"stop\""),
-            USAGE.to_owned(),
-            DONE.to_owned(),
-        ]
-    };
-    assert!(says(&done("{\"content\":\"a\"}")));
-    assert!(
-        says(&done("{\"content\":\"<\"}")),
-        "although it may be the beginning of a tag"
-    );
-    assert!(says(&done("{\"refusal\":\"I can't\"}")));
-    assert!(says(&done("{\"reasoning\":\"hm\"}")));
-    assert!(says(&done(
-        "{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\"}}]}"
-    )));
-    assert!(!says(&done("{\"content\":\"\"}")));
-    assert!(!says(&done("{\"content\":\"\\n\"}")), "white space is none");
-    assert!(!says(&[DONE.to_owned()]));
-    let mut reader = AnswerReader::new(false);
-    let whole =
-        br#"{"choices":[{"message":{"content":""},"finish_reason":"stop"}],"usage":{"completion_tokens":0}}"#;
-    assert_eq!(reader.take(Duration::ZERO, whole), Step::More);
-    assert_eq!(reader.at_the_end(Duration::ZERO), Ok(FinishReason::Stop));
-    assert!(reader.said_nothing());
 }
 
 #[test]
@@ -554,20 +361,4 @@ fn a_used_buffer_for_gaps_is_emptied() {
     }
     assert_eq!(reader.gaps_us(), [2_000, 3_000]);
     assert_eq!((reader.take_gaps().len(), reader.gaps_us()), (2, &[][..]));
-}
-
-#[test]
-fn what_is_no_answer_can_be_looked_at() {
-    let mut reader = AnswerReader::new(true);
-    assert_eq!(reader.take(Duration::ZERO, b"<!doctype html>"), Step::More);
-    assert_eq!(reader.at_the_end(Duration::ZERO), Err(Broken::NotAnAnswer));
-    assert_eq!(
-        (reader.raw(), reader.is_answer()),
-        (&b"<!doctype html>"[..], false)
-    );
-    let mut reader = AnswerReader::new(true);
-    let refusal = br#"{"error":{"message":"no"}}"#;
-    assert_eq!(reader.take(Duration::ZERO, refusal), Step::More);
-    assert_eq!(reader.at_the_end(Duration::ZERO), Err(Broken::Refused));
-    assert_eq!(reader.raw(), refusal);
 }

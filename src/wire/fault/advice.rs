@@ -1,93 +1,96 @@
-//! What to try, for who reads it and where: window or command line, with a cluster or without.
+//! Advice on what to try, worded for the window or the command line, with or without a cluster.
 
-use super::{Asked, What};
+use super::{Endpoint, RequestInfo};
 use crate::domain::environment::KEY_VARIABLE;
 use crate::domain::failure::Advice;
 
-/// What Batida sends without being told to.
+/// Parameters that Batida sends on its own.
 const OWN: [&str; 2] = ["stream_options", "stream"];
 
-/// The address of the API is in question.
+/// For faults that a wrong API address causes.
 pub(super) fn address() -> Advice {
     Advice::by_face(
-        "Check the API domain on Home: it is the API's host, not the web page's",
-        "Check the address of --api, or of the environment: it is the API's host, not the web page's",
+        "Check the API domain on Home. It must be the API's host, not the web page's",
+        "Check the address given with --api or in the environment. It must be the API's host, not the web page's",
     )
 }
 
-/// The host answers, and has not what was asked for.
-pub(super) fn not_there(asked: &Asked<'_>) -> Advice {
+/// For a host that answers and does not have what was asked for.
+pub(super) fn not_there(asked: &RequestInfo<'_>) -> Advice {
     match asked.what {
-        // Some APIs have none, and chat well.
-        What::Models => Advice::by_face(
-            "The API may have none: a model of the cluster can be picked all the same. If it should have one, check the API domain on Home",
-            "The API may have none: name a model with --model all the same. If it should have one, check the address of --api, or of the environment",
+        // Some APIs have no list of models, and chat well.
+        Endpoint::Models => Advice::by_face(
+            "Some APIs have no list of models: pick a model of the cluster. If this API has one, check the API domain on Home",
+            "Some APIs have no list of models: name a model with --model. If this API has one, check the address of --api or of the environment",
         ),
-        What::Chat | What::Embeddings => address(),
+        Endpoint::Chat | Endpoint::Embeddings => address(),
     }
 }
 
-/// The key is in question.
-pub(super) fn key(asked: &Asked<'_>) -> Advice {
+/// For faults that a wrong or missing key causes.
+pub(super) fn key(asked: &RequestInfo<'_>) -> Advice {
     if !asked.had_key {
         return Advice::by_face(
-            "Give the environment a key on Home",
-            format!("Set ${KEY_VARIABLE}, or say --key-env VAR"),
+            "Enter an API key in the environment's settings on Home",
+            format!("Set ${KEY_VARIABLE}, or pass --key-env VAR"),
         );
     }
     let check = Advice::by_face(
-        "Check the key of this environment on Home",
-        "Check the key: the variable of --key-env, or that of the environment",
+        "Check this environment's key on Home",
+        "Check the key in the variable that --key-env or the environment names",
     );
     if asked.cluster {
-        check.then("Keys are made in SambaStack's own web page")
+        check.then("Keys are created in SambaStack's web UI")
     } else {
         check
     }
 }
 
-/// The server failed, or is silent, and may do so again.
-pub(super) fn server(asked: &Asked<'_>) -> Advice {
+/// For servers that failed or did not respond.
+pub(super) fn server(asked: &RequestInfo<'_>) -> Advice {
     if asked.cluster {
         return Advice::by_face(
-            "Try again; if it stays so, look at the model's pods",
-            "Try again; if it stays so, look at `batida deployments`",
+            "Try again. If it keeps failing, check the model's pods",
+            "Try again. If it keeps failing, check `batida deployments`",
         );
     }
-    "Try again; if it stays so, look at the server's log, or ask whoever runs it".into()
+    "Try again. If it keeps failing, check the server's log or ask its operator".into()
 }
 
-/// The request is larger than a gateway or the server takes.
-pub(super) fn size(asked: &Asked<'_>) -> Advice {
+/// For requests that are larger than the gateway or the server accepts.
+pub(super) fn size(asked: &RequestInfo<'_>) -> Advice {
     if asked.cluster {
-        return "SambaStack's ingress takes bodies up to 25 MB: clear the conversation or shorten the prompt"
+        return "SambaStack's ingress accepts requests of up to 25 MB. Clear the conversation or shorten the prompt"
             .into();
     }
-    "Clear the conversation or shorten the prompt; a gateway before the server may set the limit"
+    "Clear the conversation or shorten the prompt. A gateway in front of the server may set the limit"
         .into()
 }
 
-/// Nothing is known that would help but the server's own words.
-pub(super) fn whole_answer() -> Advice {
+/// Where only the server's own message can help.
+pub(super) fn whole_response() -> Advice {
     Advice::by_face(
-        "The details have the server's whole answer",
-        "The server's whole answer is below",
+        "See the details for the server's full response",
+        "The server's full response is below",
     )
 }
 
-/// A parameter was refused: what to change, when it is one that the user set. `named`: those the server names.
-pub(super) fn parameter<'a>(asked: &Asked<'a>, named: impl Fn(&str) -> bool) -> Option<Advice> {
+/// For a rejected parameter, if the user or Batida set it. `named`: whether the server's message names a parameter.
+pub(super) fn parameter<'a>(
+    asked: &RequestInfo<'a>,
+    named: impl Fn(&str) -> bool,
+) -> Option<Advice> {
     if let Some(name) = asked.set.iter().find(|name| named(name)) {
         let typed = match *name {
             "max_tokens" => {
-                "Change or leave out --max-tokens (`batida bench`: --output-tokens none)".to_owned()
+                "Change or remove --max-tokens (`batida bench`: --output-tokens none)".to_owned()
             }
-            "ignore_eos" => "Leave out --ignore-eos".to_owned(),
-            "enable_thinking" | "chat_template_kwargs" => "Leave out --thinking".to_owned(),
-            "seed" => "Change or leave out --seed (`batida bench`: --sampling-seed)".to_owned(),
-            "response_format" => "Leave out --json-object or --json-schema".to_owned(),
-            "tools" => "This request carries functions, which the server refuses".to_owned(),
-            other => format!("Change or leave out --{}", other.replace('_', "-")),
+            "ignore_eos" => "Remove --ignore-eos".to_owned(),
+            "enable_thinking" | "chat_template_kwargs" => "Remove --thinking".to_owned(),
+            "seed" => "Change or remove --seed (`batida bench`: --sampling-seed)".to_owned(),
+            "response_format" => "Remove --json-object or --json-schema".to_owned(),
+            "tools" => "Send the request without functions".to_owned(),
+            other => format!("Change or remove --{}", other.replace('_', "-")),
         };
         return Some(Advice::by_face(
             format!("Change or clear the parameter {name} and try again"),
@@ -96,7 +99,7 @@ pub(super) fn parameter<'a>(asked: &Asked<'a>, named: impl Fn(&str) -> bool) -> 
     }
     let own = OWN.iter().find(|name| named(name))?;
     Some(
-        format!("Batida sends {own} by itself, to be told the token counts: this server does not know it")
+        format!("Batida adds {own} to get token counts, and this server does not support it")
             .into(),
     )
 }

@@ -1,6 +1,6 @@
-//! The words of an error body, in the dialects that servers and gateways write.
+//! Error bodies, in the shapes that servers and gateways send.
 //!
-//! | who | shape |
+//! | sent by | shape |
 //! |---|---|
 //! | OpenAI, SambaNova, Groq, Ollama, LiteLLM, llama.cpp | `{"error":{"message","type","param","code"}}` |
 //! | vLLM, SGLang, Mistral | `{"object":"error","message","type","param","code"}`; Mistral's message may be an object or a list |
@@ -19,36 +19,36 @@ use serde_json::{Map, Value};
 
 use crate::domain::units;
 
-/// Objects within objects are followed no further.
-const MOST_DEPTH: usize = 8;
-/// Sentences of one body.
-const MOST_SENTENCES: usize = 3;
-/// Of a plain body, in bytes: what is longer is a page, not a sentence.
-const MOST_PLAIN: usize = 4_000;
+/// Nested objects deeper than this are ignored.
+const MAX_DEPTH: usize = 8;
+/// At most this many sentences of one body are joined.
+const MAX_SENTENCES: usize = 3;
+/// A longer plain-text body, in bytes, is taken for a page and not for a sentence.
+const MAX_PLAIN_BYTES: usize = 4_000;
 
-/// What an error body says.
+/// The parts of an error body that Batida uses.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct ErrorBody {
-    /// A number in the body that is an HTTP status: there is no other after a 200.
+    /// An HTTP status inside the body. Inside a stream it is the only one.
     pub(super) status: Option<u16>,
-    /// The server's own sentence; empty when there is none.
+    /// The server's sentence, possibly empty.
     pub(super) said: String,
-    /// Machine words of the body (`code`, `type`, `status`, `reason` and the like) in snake case.
+    /// The values of `code`, `type`, `status`, `reason` and the like, in snake case.
     pub(super) codes: Vec<String>,
-    /// The parameters that it names as such.
+    /// The values of `param`.
     pub(super) params: Vec<String>,
     /// How long it asks to wait.
     pub(super) wait: Option<Duration>,
 }
 
 impl ErrorBody {
-    /// Reads a body, whatever its form: JSON, XML or a plain sentence. HTML is not read here.
+    /// Reads JSON, XML or a plain sentence. [`super::page`] reads HTML.
     pub(super) fn parse(body: &str) -> Self {
         let body = body.trim_start_matches('\u{feff}').trim();
         if let Ok(value) = serde_json::from_str::<Value>(body) {
             return Self::read(&value);
         }
-        // Some send an event, or several documents, where one document is meant.
+        // Some servers send an event, or several documents, instead of one document.
         let first = body.strip_prefix("data:").unwrap_or(body);
         if let Some(Ok(value)) = serde_json::Deserializer::from_str(first)
             .into_iter::<Value>()
@@ -60,7 +60,11 @@ impl ErrorBody {
         if body.starts_with('<') {
             return Self::of_xml(body);
         }
-        let said = if body.len() <= MOST_PLAIN { body } else { "" };
+        let said = if body.len() <= MAX_PLAIN_BYTES {
+            body
+        } else {
+            ""
+        };
         let wait = wait_in(said);
         Self {
             said: said.to_owned(),
@@ -100,14 +104,14 @@ impl ErrorBody {
         }
     }
 
-    /// Whether one of its machine words is one of these.
+    /// Whether one of its codes is one of these.
     pub(super) fn has_code(&self, codes: &[&str]) -> bool {
         self.codes.iter().any(|code| codes.contains(&code.as_str()))
     }
 
-    /// Takes machine words, statuses, parameters and waits from wherever they stand.
+    /// Collects codes, statuses, parameters and waiting times at any depth.
     fn collect(&mut self, value: &Value, depth: usize) {
-        if depth > MOST_DEPTH {
+        if depth > MAX_DEPTH {
             return;
         }
         match value {
@@ -120,7 +124,7 @@ impl ErrorBody {
                     self.member(name, value, depth);
                 }
             }
-            // A gateway may quote the error of the server behind it as a text.
+            // A gateway may quote the error of the server behind it in a string.
             Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
                 if let Ok(inner) = serde_json::from_str(text) {
                     self.collect(&inner, depth + 1);
@@ -162,7 +166,7 @@ impl ErrorBody {
     }
 }
 
-/// Names under which a sentence, or what holds one, is found: the first that has any.
+/// Members that may hold the sentence, or an object with it, in the order in which they are tried.
 const SENTENCES: [&str; 22] = [
     "error_description",
     "error",
@@ -188,9 +192,9 @@ const SENTENCES: [&str; 22] = [
     "result",
 ];
 
-/// Finds the sentences of an error. Gives whether there were any.
+/// Collects the sentences of an error. Returns whether it found any.
 fn say(value: &Value, depth: usize, out: &mut Vec<String>) -> bool {
-    if depth > MOST_DEPTH || out.len() >= MOST_SENTENCES {
+    if depth > MAX_DEPTH || out.len() >= MAX_SENTENCES {
         return false;
     }
     match value {
@@ -203,12 +207,12 @@ fn say(value: &Value, depth: usize, out: &mut Vec<String>) -> bool {
             out.len() > before
         }
         Value::Object(object) => {
-            // FastAPI's: what is wrong, and where.
+            // FastAPI: `loc` says where, `msg` says what.
             if let (Some(place), Some(Value::String(what))) = (place(object), object.get("msg")) {
                 out.push(format!("{place}: {what}"));
                 return true;
             }
-            // "Provider returned error": the provider's own sentence is within.
+            // OpenRouter says "Provider returned error" and puts the provider's sentence into `raw`.
             let raw = object
                 .get("metadata")
                 .and_then(|metadata| metadata.get("raw"));
@@ -251,7 +255,7 @@ fn place(object: &Map<String, Value>) -> Option<String> {
     Some(parts[from..].join("."))
 }
 
-/// `RESOURCE_EXHAUSTED`, `ContextWindowExceededError` and `rate-limit` in one writing.
+/// `RESOURCE_EXHAUSTED`, `ContextWindowExceededError` and `rate-limit` in snake case.
 fn snake(code: &str) -> String {
     let mut out = String::with_capacity(code.len() + 4);
     let mut was_lower = false;

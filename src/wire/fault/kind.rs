@@ -1,22 +1,22 @@
-//! What kind of trouble an error body tells of: by its machine words, else by its sentence, else by the status.
+//! The kind of an error: by the machine words of its body, else by its sentence, else by the status.
 
 use super::body::ErrorBody;
 
-/// What a refusal is about.
+/// The subject of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ErrorKind {
     /// The key is wrong, or missing.
     Key,
     /// The key may not do this.
     Forbidden,
     /// The API does not route that name.
     Model,
-    /// It did once.
+    /// The API routed that name once, and no longer does.
     ModelGone,
     /// The prompt does not fit the model's context.
     Context,
-    /// The model takes no pictures.
-    Pictures,
+    /// The model does not accept images.
+    Images,
     /// A content filter refused the prompt.
     Filter,
     /// The key's quota or credit is used up.
@@ -29,19 +29,19 @@ pub(super) enum Kind {
     Timeout,
     /// The model is being loaded.
     Loading,
-    /// Nothing in particular: the status tells.
+    /// None of these: the status decides.
     Other,
 }
 
-impl Kind {
-    /// `model`: the name that was asked for, empty for none.
+impl ErrorKind {
+    /// `model`: the requested name, empty where the request names none.
     pub(super) fn of(status: u16, body: &ErrorBody, model: &str) -> Self {
         let said = body.said.to_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
         let refused = matches!(status, 0 | 400..=599);
         Self::by_code(status, body)
             .or_else(|| (refused && is_context(&says)).then_some(Self::Context))
-            .or_else(|| (refused && is_pictures(&says)).then_some(Self::Pictures))
+            .or_else(|| (refused && is_images(&says)).then_some(Self::Images))
             .or_else(|| (refused && is_filter(&says)).then_some(Self::Filter))
             .or_else(|| is_key(status, &says).then_some(Self::Key))
             .or_else(|| is_model(status, &said, model).then_some(Self::Model))
@@ -63,107 +63,112 @@ impl Kind {
     }
 
     fn by_code(status: u16, body: &ErrorBody) -> Option<Self> {
-        let kinds: [(Self, &[&str]); 11] = [
-            (
-                Self::Key,
-                &[
-                    "invalid_api_key",
-                    "api_key_invalid",
-                    "authentication_error",
-                    "unauthenticated",
-                    "token_not_found_in_db",
-                    "expired_key",
-                ],
-            ),
-            (
-                Self::Model,
-                &[
-                    "model_not_found",
-                    "deployment_not_found",
-                    "endpoint_not_found",
-                    "unknown_model",
-                    "model_not_exist",
-                ],
-            ),
-            (Self::ModelGone, &["model_deprecated"]),
-            (
-                Self::Context,
-                &[
-                    "context_length_exceeded",
-                    "exceed_context_size_error",
-                    "context_window_exceeded_error",
-                    "context_limit_exceeded",
-                    "string_above_max_length",
-                ],
-            ),
-            (
-                Self::Filter,
-                &[
-                    "content_filter",
-                    "content_policy_violation",
-                    "content_policy_violation_error",
-                    "responsible_aipolicy_violation",
-                    "responsible_ai_policy_violation",
-                    "prohibited_content",
-                    "content_filtered",
-                ],
-            ),
-            (
-                Self::Quota,
-                &[
-                    "insufficient_quota",
-                    "billing_hard_limit_reached",
-                    "billing_not_active",
-                    "budget_exceeded",
-                    "insufficient_balance",
-                    "credit_limit_exceeded",
-                ],
-            ),
-            (
-                Self::Queue,
-                &[
-                    "queue_full",
-                    "overloaded",
-                    "overloaded_error",
-                    "server_overloaded",
-                    "engine_overloaded",
-                ],
-            ),
-            (
-                Self::Rate,
-                &[
-                    "rate_limit_exceeded",
-                    "rate_limit_error",
-                    "rate_limit_reached",
-                    "too_many_requests",
-                ],
-            ),
-            (Self::Timeout, &["request_timeout", "deadline_exceeded"]),
-            (
-                Self::Forbidden,
-                &[
-                    "permission_denied",
-                    "permission_error",
-                    "key_model_access_denied",
-                    "team_model_access_denied",
-                ],
-            ),
-            (Self::Loading, &["unavailable_error"]),
-        ];
-        // "unavailable" is no word for loading unless the sentence says so.
+        // "unavailable" means loading only where the sentence says so.
         let loading = body.said.to_lowercase().contains("load");
-        let found = kinds
+        let found = CODES
             .iter()
             .find(|(_, codes)| body.has_code(codes))
             .map(|(kind, _)| *kind);
         found.filter(|kind| match kind {
             Self::Loading => loading,
-            // LiteLLM and others say "authentication" of 500s too.
+            // LiteLLM and others use "authentication" for some 500s too.
             Self::Key => status < 500,
             _ => true,
         })
     }
 }
+
+/// The machine words of error bodies, in snake case.
+const CODES: [(ErrorKind, &[&str]); 11] = [
+    (
+        ErrorKind::Key,
+        &[
+            "invalid_api_key",
+            "api_key_invalid",
+            "authentication_error",
+            "unauthenticated",
+            "token_not_found_in_db",
+            "expired_key",
+        ],
+    ),
+    (
+        ErrorKind::Model,
+        &[
+            "model_not_found",
+            "deployment_not_found",
+            "endpoint_not_found",
+            "unknown_model",
+            "model_not_exist",
+        ],
+    ),
+    (ErrorKind::ModelGone, &["model_deprecated"]),
+    (
+        ErrorKind::Context,
+        &[
+            "context_length_exceeded",
+            "exceed_context_size_error",
+            "context_window_exceeded_error",
+            "context_limit_exceeded",
+            "string_above_max_length",
+        ],
+    ),
+    (
+        ErrorKind::Filter,
+        &[
+            "content_filter",
+            "content_policy_violation",
+            "content_policy_violation_error",
+            "responsible_aipolicy_violation",
+            "responsible_ai_policy_violation",
+            "prohibited_content",
+            "content_filtered",
+        ],
+    ),
+    (
+        ErrorKind::Quota,
+        &[
+            "insufficient_quota",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "budget_exceeded",
+            "insufficient_balance",
+            "credit_limit_exceeded",
+        ],
+    ),
+    (
+        ErrorKind::Queue,
+        &[
+            "queue_full",
+            "overloaded",
+            "overloaded_error",
+            "server_overloaded",
+            "engine_overloaded",
+        ],
+    ),
+    (
+        ErrorKind::Rate,
+        &[
+            "rate_limit_exceeded",
+            "rate_limit_error",
+            "rate_limit_reached",
+            "too_many_requests",
+        ],
+    ),
+    (
+        ErrorKind::Timeout,
+        &["request_timeout", "deadline_exceeded"],
+    ),
+    (
+        ErrorKind::Forbidden,
+        &[
+            "permission_denied",
+            "permission_error",
+            "key_model_access_denied",
+            "team_model_access_denied",
+        ],
+    ),
+    (ErrorKind::Loading, &["unavailable_error"]),
+];
 
 fn is_context(says: &impl Fn(&[&str]) -> bool) -> bool {
     let place = says(&[
@@ -209,7 +214,7 @@ fn is_context(says: &impl Fn(&[&str]) -> bool) -> bool {
         ])
 }
 
-fn is_pictures(says: &impl Fn(&[&str]) -> bool) -> bool {
+fn is_images(says: &impl Fn(&[&str]) -> bool) -> bool {
     says(&[
         "image",
         "picture",
@@ -305,7 +310,7 @@ fn is_model(status: u16, said: &str, model: &str) -> bool {
     let names = said.contains("model")
         || said.contains("deployment")
         || said.contains(&model.to_lowercase());
-    // Of a status that is seldom about the name, the name must stand there.
+    // Other statuses are seldom about the name, so the sentence must contain it.
     let sure = matches!(status, 404)
         || said.contains(&model.to_lowercase())
         || said.contains("invalid model");

@@ -1,12 +1,13 @@
-//! Web pages in place of an API's answer: a gateway's error page, a login portal, a proxy's notice.
+//! Web pages in place of an API response: a gateway's error page, a login portal, a proxy's notice.
 
 use std::time::Duration;
 
-use super::{Asked, Fault, FaultClass, Reply, advice, clip, one_line, try_again, with_status};
+use super::words::{try_again, with_status};
+use super::{Fault, FaultClass, HttpResponse, RequestInfo, advice, clip, one_line};
 use crate::domain::failure::{Advice, Failure};
 
 /// Whether a reply is a web page.
-pub(super) fn is_one(reply: &Reply<'_>) -> bool {
+pub(super) fn is_one(reply: &HttpResponse<'_>) -> bool {
     let start: String = reply
         .body
         .trim_start()
@@ -23,8 +24,12 @@ pub(super) fn is_one(reply: &Reply<'_>) -> bool {
             && start.starts_with('<'))
 }
 
-/// What it means. `retry_after`: how long the reply asks to wait.
-pub(super) fn fault(reply: &Reply<'_>, retry_after: Option<Duration>, asked: &Asked<'_>) -> Fault {
+/// The fault that the page stands for. `retry_after`: how long the response asks to wait.
+pub(super) fn fault(
+    reply: &HttpResponse<'_>,
+    retry_after: Option<Duration>,
+    asked: &RequestInfo<'_>,
+) -> Fault {
     let host = asked.host;
     let said = sentence(reply.body);
     let gateway = match program(reply.body) {
@@ -34,28 +39,28 @@ pub(super) fn fault(reply: &Reply<'_>, retry_after: Option<Duration>, asked: &As
     let limiter = if asked.cluster {
         "The ingress"
     } else {
-        "A gateway before the API"
+        "A gateway in front of the API"
     };
     let (class, what) = match reply.status {
         200..=399 => (
             FaultClass::NotAnApi,
-            format!("{host} answered with a web page instead of the API"),
+            format!("{host} returned a web page instead of an API response"),
         ),
         413 => (
             FaultClass::BadRequest,
-            format!("{limiter} refused the request: it is too large"),
+            format!("{limiter} rejected the request: it is too large"),
         ),
         429 => (
             FaultClass::IngressLimited,
-            format!("{limiter} limits the rate, and the limit was reached"),
+            format!("{limiter} limits the request rate, and the limit was reached"),
         ),
         502 | 503 => (
             FaultClass::Server,
-            format!("{gateway} reached no server behind it"),
+            format!("{gateway} could not reach the server behind it"),
         ),
         504 => (
             FaultClass::Timeout,
-            format!("{gateway} waited for the server behind it and gave up"),
+            format!("{gateway} timed out waiting for the server behind it"),
         ),
         500 | 505..=599 => (
             FaultClass::Server,
@@ -63,12 +68,9 @@ pub(super) fn fault(reply: &Reply<'_>, retry_after: Option<Duration>, asked: &As
         ),
         401 | 403 => (
             FaultClass::KeyRefused,
-            "A gateway before the API refused the request".to_owned(),
+            "A gateway in front of the API rejected the request".to_owned(),
         ),
-        _ => (
-            FaultClass::NotAnApi,
-            format!("{host} answered with a web page"),
-        ),
+        _ => (FaultClass::NotAnApi, format!("{host} returned a web page")),
     };
     let summary = match reply.status {
         200..=299 if said.is_empty() => what,
@@ -77,12 +79,12 @@ pub(super) fn fault(reply: &Reply<'_>, retry_after: Option<Duration>, asked: &As
     };
     let advice = match class {
         FaultClass::NotAnApi => Advice::by_face(
-            "Check the API domain on Home: this looks like a web page's or a login portal's address",
-            "Check the address of --api, or of the environment: this looks like a web page's or a login portal's",
+            "Check the API domain on Home. It looks like the address of a web page or a login portal",
+            "Check the address given with --api or in the environment. It looks like the address of a web page or a login portal",
         ),
         FaultClass::BadRequest => advice::size(asked),
         FaultClass::IngressLimited if asked.cluster => {
-            "SambaStack's ingress allows 240 requests a minute by default: wait a little".into()
+            "SambaStack's ingress allows 240 requests per minute by default. Wait a moment and try again".into()
         }
         FaultClass::IngressLimited => try_again(retry_after).into(),
         FaultClass::KeyRefused => {
@@ -102,7 +104,7 @@ pub(super) fn fault(reply: &Reply<'_>, retry_after: Option<Duration>, asked: &As
     Fault::new(class, Some(reply.status), failure)
 }
 
-/// The page's title, or its first heading, without the status that begins it.
+/// The page's title, else its first heading, without a leading status code.
 fn sentence(body: &str) -> String {
     let lower = body.to_ascii_lowercase();
     let between = |name: &str| {
@@ -138,7 +140,7 @@ fn without_tags(html: &str) -> String {
         .replace("&quot;", "\"")
 }
 
-/// The program that signs its error pages.
+/// The gateway software that names itself on the page.
 fn program(body: &str) -> Option<&'static str> {
     let lower = clip(body, 4_000).to_ascii_lowercase();
     [

@@ -1,15 +1,15 @@
-//! What goes wrong before or below HTTP, and refusals that are about the connection.
+//! Failures before or below HTTP, and error responses that are about the connection.
 
 use std::time::Duration;
 
-use super::{Asked, Fault, FaultClass, Reply, advice, clip};
+use super::{Fault, FaultClass, HttpResponse, RequestInfo, advice, clip};
 use crate::domain::failure::{Advice, Failure};
 use crate::domain::units;
 
-/// What went wrong before or below HTTP.
+/// A failure before or below HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transport {
-    /// No address for the name.
+pub enum TransportError {
+    /// The host name does not resolve.
     HostUnknown,
     /// The port is closed.
     Refused,
@@ -25,41 +25,41 @@ pub enum Transport {
     WrongName,
     /// The certificate is out of date, or not yet valid.
     Expired,
-    /// The other side speaks no TLS.
+    /// The server does not speak TLS on this port.
     NotTls,
-    /// The other side speaks only versions of TLS that are given up: 1.1 and older.
+    /// The server supports only TLS 1.1 or older.
     OldTls,
-    /// The other side wants a client certificate, and none was shown.
+    /// The server requires a client certificate, and none was sent.
     ClientCertificate,
-    /// The client certificate that was shown was refused.
+    /// The server rejected the client certificate.
     ClientCertificateRefused,
-    /// Another trouble with TLS.
+    /// Another TLS error.
     OtherTls,
-    /// Plain HTTP to a port that wants TLS.
+    /// Plain HTTP was sent to a TLS port.
     WantsTls,
-    /// The other side speaks HTTP/2 and no HTTP/1.1.
+    /// The server speaks HTTP/2 and not HTTP/1.1.
     Http2Only,
-    /// What came is no HTTP.
+    /// The response is not HTTP.
     NotHttp,
-    /// This machine has no more of something.
-    Local(Local),
-    /// There is no connection to the proxy, and why.
+    /// This machine reached one of its own limits.
+    LocalLimit(LocalLimit),
+    /// The proxy cannot be reached; holds the reason.
     ProxyUnreachable(String),
-    /// The proxy wants a user name and a password, or others than it got.
+    /// The proxy requires a user name and a password, or rejected those it was sent.
     ProxyLogin,
-    /// The proxy made no connection, and why.
+    /// The proxy could not connect to the server; holds the reason.
     ProxyRefused(String),
     /// The connection ended before any byte of a response.
     NoResponse,
     /// The connection broke.
     Broken,
-    /// The response cannot be read on as HTTP.
+    /// The rest of the response is not valid HTTP.
     Damaged,
 }
 
-/// What this machine has no more of.
+/// A limit of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Local {
+pub enum LocalLimit {
     /// Files and sockets that may be open at once.
     Files,
     /// Ports for outgoing connections.
@@ -68,9 +68,9 @@ pub enum Local {
     Memory,
 }
 
-impl Transport {
-    /// Puts it in words. `details` are the library's own.
-    pub fn into_fault(self, asked: &Asked<'_>, details: String) -> Fault {
+impl TransportError {
+    /// `details`: the error as the network library worded it.
+    pub fn into_fault(self, asked: &RequestInfo<'_>, details: String) -> Fault {
         let host = asked.host;
         let bare = host.split('/').next().unwrap_or(host);
         let proxy = asked.proxy.unwrap_or("on the way");
@@ -79,30 +79,31 @@ impl Transport {
         let (class, summary, advice): (FaultClass, String, Advice) = match self {
             Self::HostUnknown => (
                 FaultClass::HostUnknown,
-                format!("{bare} is not known to the name server"),
+                format!("Could not resolve the host name {bare}"),
                 Advice::by_face(
-                    "Check the API domain on Home for typing errors, and whether a VPN must be on",
-                    "Check the address of --api, or of the environment, for typing errors, and whether a VPN must be on",
+                    "Check the API domain on Home for typos, and whether you need a VPN",
+                    "Check the address given with --api or in the environment for typos, and whether you need a VPN",
                 ),
             ),
             Self::Refused => (
                 FaultClass::Unreachable,
-                format!("{bare} refused the connection: nothing listens there"),
+                format!("Could not reach {bare}: connection refused"),
                 if asked.cluster {
-                    "Check the port of the API domain, and whether SambaStack's ingress is running".into()
+                    "Check the port of the API domain, and whether SambaStack's ingress is running"
+                        .into()
                 } else {
                     "Check the address and its port, and whether the server is running".into()
                 },
             ),
             Self::Unreachable => (
                 FaultClass::Unreachable,
-                format!("There is no way to {bare} from this machine"),
+                format!("Could not reach {bare}: no route from this machine"),
                 "Check the network, the VPN and the proxy".into(),
             ),
             Self::ConnectTimeout => (
                 FaultClass::Timeout,
-                format!("{bare} did not accept a connection in time"),
-                "A firewall may swallow the packets, or a VPN must be on".into(),
+                format!("Could not reach {bare}: the connection timed out"),
+                "A firewall may be dropping the packets, or you may need a VPN".into(),
             ),
             Self::ReadTimeout(after) => (
                 FaultClass::Timeout,
@@ -111,55 +112,43 @@ impl Transport {
             ),
             Self::Http2Only | Self::NotHttp | Self::WantsTls if by_proxy => (
                 FaultClass::Proxy,
-                format!("What the proxy {proxy} answers is not HTTP/1.1"),
+                format!("The proxy {proxy} does not answer in HTTP/1.1"),
                 format!("{PROXY_ADVICE}. The details show how the answer begins").into(),
             ),
             Self::Http2Only => (
                 FaultClass::NotAnApi,
-                format!("{bare} speaks HTTP/2 only, and Batida speaks HTTP/1.1"),
-                "Let the server, or a proxy before it, accept HTTP/1.1 too".into(),
+                format!("{bare} speaks only HTTP/2, and Batida speaks HTTP/1.1"),
+                "Enable HTTP/1.1 on the server or on a proxy in front of it".into(),
             ),
             Self::NotHttp => (
                 FaultClass::NotAnApi,
-                format!("What {bare} answers is not HTTP"),
-                "Check the port of the API domain; the details show how the answer begins".into(),
+                format!("The response from {bare} is not HTTP"),
+                "Check the port of the API domain. The details show the start of the response"
+                    .into(),
             ),
             Self::Broken => (
                 FaultClass::Dropped,
-                format!("The connection to {bare} broke"),
+                format!("The connection to {bare} was lost"),
                 advice::server(asked),
             ),
             Self::Damaged => (
                 FaultClass::Dropped,
-                format!("The response of {bare} is damaged: {details}"),
-                "Try again; if it stays so, look for a proxy on the way that changes responses".into(),
+                format!("The response from {bare} is damaged: {details}"),
+                "Try again. If it happens again, check for a proxy that changes responses".into(),
             ),
             Self::NoResponse => (
                 FaultClass::Dropped,
-                format!("{bare} closed the connection without a response"),
+                format!("{bare} closed the connection without sending a response"),
                 if asked.plain {
-                    format!("Try again and look at the server's log. A port that speaks TLS may do so too: then type https://{host} as the API domain").into()
+                    format!("Try again and check the server's log. If the port expects TLS, enter https://{host} as the API domain").into()
                 } else {
-                    "Try again and look at the server's log".into()
+                    "Try again and check the server's log".into()
                 },
             ),
-            Self::Local(lack) => lack.words(bare),
-            Self::ProxyUnreachable(why) => (
-                FaultClass::Proxy,
-                format!("The proxy {proxy} was not reached: {why}"),
-                PROXY_ADVICE.into(),
-            ),
-            Self::ProxyLogin => (
-                FaultClass::Proxy,
-                format!("The proxy {proxy} wants a user name and a password (HTTP 407)"),
-                LOGIN_ADVICE.into(),
-            ),
-            Self::ProxyRefused(why) => (
-                FaultClass::Proxy,
-                format!("The proxy {proxy} made no connection to {bare}: {why}"),
-                "Check whether the proxy may connect to this host and port; $NO_PROXY names hosts that need no proxy"
-                    .into(),
-            ),
+            Self::LocalLimit(lack) => lack.words(bare),
+            Self::ProxyUnreachable(_) | Self::ProxyLogin | Self::ProxyRefused(_) => {
+                self.proxy_words(asked, bare)
+            }
             tls => tls.tls_words(host, bare, &details),
         };
         Fault::new(
@@ -169,6 +158,25 @@ impl Transport {
         )
     }
 
+    fn proxy_words(&self, asked: &RequestInfo<'_>, bare: &str) -> (FaultClass, String, Advice) {
+        let proxy = asked.proxy.unwrap_or("on the network path");
+        let (summary, advice) = match self {
+            Self::ProxyUnreachable(why) => (
+                format!("Could not reach the proxy {proxy}: {why}"),
+                PROXY_ADVICE,
+            ),
+            Self::ProxyRefused(why) => (
+                format!("The proxy {proxy} could not connect to {bare}: {why}"),
+                "Check whether the proxy may connect to this host and port. List hosts that need no proxy in $NO_PROXY",
+            ),
+            _ => (
+                format!("The proxy {proxy} requires a user name and a password (HTTP 407)"),
+                LOGIN_ADVICE,
+            ),
+        };
+        (FaultClass::Proxy, summary, advice.into())
+    }
+
     fn tls_words(&self, host: &str, bare: &str, details: &str) -> (FaultClass, String, Advice) {
         let (summary, advice): (String, Advice) = match self {
             Self::UnknownIssuer => (
@@ -176,42 +184,43 @@ impl Transport {
                     "The certificate of {bare} is signed by an authority that this machine does not trust"
                 ),
                 Advice::by_face(
-                    "Give the environment your authority's CA certificate file on Home",
-                    "Give your authority's CA certificate file with --ca",
+                    "Add the authority's CA certificate file to the environment on Home",
+                    "Pass the authority's CA certificate file with --ca",
                 )
-                .then("For a certificate that signed itself, give that certificate"),
+                .then("For a self-signed certificate, use that certificate itself"),
             ),
             Self::WrongName => (
-                format!("The certificate of {bare} is for another name"),
-                "Use the name that the certificate is for as the API domain".into(),
+                format!("The certificate of {bare} is for a different host name"),
+                "Enter a name that the certificate covers as the API domain".into(),
             ),
             Self::Expired => (
                 format!("The certificate of {bare} has expired or is not valid yet"),
-                "Check this machine's clock; then the certificate must be renewed on the server"
+                "Check this machine's clock. If it is right, renew the certificate on the server"
                     .into(),
             ),
             Self::NotTls => (
                 format!("{bare} does not speak TLS on this port"),
-                format!("Type http://{host} as the API domain, or the port that speaks TLS").into(),
+                format!("Enter http://{host} as the API domain, or use the port that speaks TLS")
+                    .into(),
             ),
             Self::WantsTls => (
-                format!("{bare} speaks TLS on this port, and plain HTTP was sent to it"),
-                format!("Type https://{host} as the API domain").into(),
+                format!("{bare} speaks TLS on this port, but plain HTTP was sent"),
+                format!("Enter https://{host} as the API domain").into(),
             ),
             Self::OldTls => (
-                format!("{bare} speaks only TLS 1.1 or older, which is not safe"),
-                "The server, or the proxy before it, must speak TLS 1.2 or 1.3".into(),
+                format!("{bare} supports only TLS 1.1 or older, which is not safe"),
+                "Enable TLS 1.2 or 1.3 on the server or on the proxy in front of it".into(),
             ),
             Self::ClientCertificate => (
-                format!("{bare} wants a client certificate"),
+                format!("{bare} requires a client certificate"),
                 client_advice(),
             ),
             Self::ClientCertificateRefused => (
-                format!("{bare} refused the client certificate"),
+                format!("{bare} rejected the client certificate"),
                 client_advice(),
             ),
             _ => (
-                format!("No secure connection to {bare} could be made: {details}"),
+                format!("Could not establish a secure connection to {bare}: {details}"),
                 "Check the port of the API domain and the server's TLS settings".into(),
             ),
         };
@@ -221,58 +230,59 @@ impl Transport {
 
 fn client_advice() -> Advice {
     Advice::by_face(
-        "Give the environment a client certificate and its key on Home",
-        "Give a client certificate and its key with --client-cert FILE --client-key FILE",
+        "Add a client certificate and its key to the environment on Home",
+        "Pass a client certificate and its key with --client-cert FILE --client-key FILE",
     )
-    .then("Whoever runs the API issues them")
+    .then("The API's operator issues them")
 }
 
 const PROXY_ADVICE: &str =
-    "Check $HTTPS_PROXY, $HTTP_PROXY and $ALL_PROXY; $NO_PROXY names hosts that need no proxy";
-const LOGIN_ADVICE: &str = "Write them in the proxy's variable: http://user:password@host:port";
+    "Check $HTTPS_PROXY, $HTTP_PROXY and $ALL_PROXY. List hosts that need no proxy in $NO_PROXY";
+const LOGIN_ADVICE: &str = "Add them to the proxy's variable: http://user:password@host:port";
 
-impl Local {
+impl LocalLimit {
     fn words(self, bare: &str) -> (FaultClass, String, Advice) {
         let (what, advice) = match self {
             Self::Files => (
-                "this process has as many files and sockets open as the system allows",
+                "the process has reached its limit of open files and sockets",
                 "Use fewer connections, or raise the limit first (ulimit -n 65536)",
             ),
             Self::Ports => (
                 "no local port is free",
-                "Use fewer connections, or wait a minute: ports of closed connections come free again",
+                "Use fewer connections, or wait a minute for the ports of closed connections to be released",
             ),
             Self::Memory => (
-                "the system gives no more memory for sockets",
+                "the system has no memory left for sockets",
                 "Use fewer connections, or close other programs",
             ),
         };
-        let summary = format!("This machine could open no connection to {bare}: {what}");
+        let summary = format!("This machine could not open a connection to {bare}: {what}");
         (FaultClass::ThisMachine, summary, advice.into())
     }
 }
 
-/// An answer that is compressed in a way that is not read, or (`damaged`) is not what it says to be.
-pub fn compressed(asked: &Asked<'_>, coding: &str, damaged: Option<&str>) -> Fault {
+/// A response that is compressed although no compression was requested. `damaged`: why it could not be decompressed,
+/// where that was tried.
+pub fn compressed(asked: &RequestInfo<'_>, coding: &str, damaged: Option<&str>) -> Fault {
     let host = asked.host;
     let summary = match damaged {
         None => format!(
-            "The answer of {host} is compressed ({coding}), though no compression was asked for"
+            "The response from {host} is compressed ({coding}), although no compression was requested"
         ),
         Some(_) => {
             format!(
-                "The answer of {host} is compressed ({coding}) and damaged: it cannot be unpacked to its end"
+                "The response from {host} is marked as compressed ({coding}), but it cannot be decompressed to its end"
             )
         }
     };
-    let advice = "Turn compression off for the API on the server, or on the proxy before it";
+    let advice = "Turn off compression for the API on the server or on the proxy in front of it";
     let failure = Failure::new(summary, advice).with_details(damaged.unwrap_or_default());
     Fault::new(FaultClass::NotAnApi, None, failure)
 }
 
-/// A refusal that is about the connection and not about the request.
-pub(super) fn of_reply(reply: &Reply<'_>, asked: &Asked<'_>) -> Option<Fault> {
-    let Asked { host, .. } = *asked;
+/// The fault of an error response that is about the connection and not about the request.
+pub(super) fn of_reply(reply: &HttpResponse<'_>, asked: &RequestInfo<'_>) -> Option<Fault> {
+    let RequestInfo { host, .. } = *asked;
     let bare = host.split('/').next().unwrap_or(host);
     let says = |words: &str| {
         reply
@@ -284,20 +294,22 @@ pub(super) fn of_reply(reply: &Reply<'_>, asked: &Asked<'_>) -> Option<Fault> {
     };
     let kind = match reply.status {
         300..=399 => return Some(redirect(reply, asked)),
-        407 => Transport::ProxyLogin,
+        407 => TransportError::ProxyLogin,
         // The words of nginx, Apache and Go, in this order.
         400 | 497
             if says("plain http request was sent to https port")
                 || says("speaking plain http to an ssl-enabled server port")
                 || says("client sent an http request to an https server") =>
         {
-            Transport::WantsTls
+            TransportError::WantsTls
         }
-        400 | 496 if says("no required ssl certificate was sent") => Transport::ClientCertificate,
-        400 | 495 if says("the ssl certificate error") => Transport::ClientCertificateRefused,
+        400 | 496 if says("no required ssl certificate was sent") => {
+            TransportError::ClientCertificate
+        }
+        400 | 495 if says("the ssl certificate error") => TransportError::ClientCertificateRefused,
         426 => {
-            let summary = format!("{bare} wants another protocol than HTTP/1.1 (HTTP 426)");
-            let advice = "Let the server, or a proxy before it, accept HTTP/1.1 too";
+            let summary = format!("{bare} requires a protocol other than HTTP/1.1 (HTTP 426)");
+            let advice = "Enable HTTP/1.1 on the server or on a proxy in front of it";
             let failure = Failure::new(summary, advice).with_details(details(reply));
             return Some(Fault::new(FaultClass::NotAnApi, Some(426), failure));
         }
@@ -310,31 +322,31 @@ pub(super) fn of_reply(reply: &Reply<'_>, asked: &Asked<'_>) -> Option<Fault> {
     })
 }
 
-fn redirect(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
-    let Asked { host, .. } = *asked;
+fn redirect(reply: &HttpResponse<'_>, asked: &RequestInfo<'_>) -> Fault {
+    let RequestInfo { host, .. } = *asked;
     let bare = host.split('/').next().unwrap_or(host);
     let status = reply.status;
-    // What is behind `?` may be a token.
+    // The query may hold a token.
     let to = reply
         .location
         .map(|to| clip(to.split(['?', '#']).next().unwrap_or_default().trim(), 200));
     let to = to.filter(|to| !to.is_empty());
     let summary = match &to {
-        Some(to) => format!("{bare} points to {to} instead of answering (HTTP {status})"),
-        None => format!("{bare} points elsewhere instead of answering (HTTP {status})"),
+        Some(to) => format!("{bare} redirects to {to} (HTTP {status})"),
+        None => format!("{bare} redirects to an unnamed address (HTTP {status})"),
     };
     let advice = match to.as_deref().and_then(|to| root_of(to, host)) {
         Some(root) => format!(
-            "Type {root} as the API domain; Batida follows no redirect, since the key would go along"
+            "Enter {root} as the API domain. Batida does not follow redirects, because the key would be sent along"
         ),
-        None => "Type the address it points to as the API domain; Batida follows no redirect, since the key would go along".to_owned(),
+        None => "Enter the address it redirects to as the API domain. Batida does not follow redirects, because the key would be sent along".to_owned(),
     };
     let failure = Failure::new(summary, advice).with_details(details(reply));
     Fault::new(FaultClass::NotAnApi, Some(status), failure)
 }
 
-/// What to type to come where a redirect leads: without the path of what was asked for. `None` where it leads to
-/// something that is no API's address, e.g. a page to log in on.
+/// The API domain to enter in order to reach a redirect's target: the target without the path of the request. `None`
+/// where the target is not an API, e.g. a login page.
 fn root_of(to: &str, host: &str) -> Option<String> {
     let url = url::Url::parse(to).ok()?;
     let path = url.path().trim_end_matches('/');
@@ -342,12 +354,12 @@ fn root_of(to: &str, host: &str) -> Option<String> {
         .iter()
         .find_map(|end| path.strip_suffix(end))?;
     let root = format!("{}{known}", url.origin().ascii_serialization());
-    // `/v1` is added to an address without it, so the usual one is shown without.
+    // Batida adds `/v1` to an address without it, so it can be left out.
     let root = root.strip_suffix("/v1").unwrap_or(&root).to_owned();
     (!root.ends_with(&format!("://{host}")) || root.starts_with("https://")).then_some(root)
 }
 
-fn details(reply: &Reply<'_>) -> String {
+fn details(reply: &HttpResponse<'_>) -> String {
     let mut lines = vec![format!("HTTP {}", reply.status)];
     lines.extend(
         reply
@@ -361,178 +373,4 @@ fn details(reply: &Reply<'_>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::fault::from_reply;
-
-    #[track_caller]
-    fn check(reply: &Reply<'_>, class: FaultClass, words: [&str; 2]) {
-        let asked = Asked {
-            host: "api.example.com",
-            proxy: Some("http://proxy.corp:3128"),
-            ..Asked::default()
-        };
-        let fault = from_reply(reply, &asked);
-        let told = fault.failure.to_string();
-        assert_eq!(
-            (fault.class, fault.status),
-            (class, Some(reply.status)),
-            "{told}"
-        );
-        for words in words {
-            assert!(told.contains(words), "{words:?} is not in {told:?}");
-        }
-    }
-
-    #[test]
-    fn a_redirect_says_where_to_and_what_to_type() {
-        let to = |location| Reply {
-            status: 301,
-            location: Some(location),
-            ..Reply::default()
-        };
-        check(
-            &to("https://api.example.com/v1/models"),
-            FaultClass::NotAnApi,
-            [
-                "points to https://api.example.com/v1/models",
-                "Type https://api.example.com as",
-            ],
-        );
-        check(
-            &to("https://login.example.com/realms/a?token=geheim"),
-            FaultClass::NotAnApi,
-            [
-                "points to https://login.example.com/realms/a instead",
-                "Type the address it points to",
-            ],
-        );
-        check(
-            &to("/v1/models/"),
-            FaultClass::NotAnApi,
-            ["points to /v1/models/ instead", "follows no redirect"],
-        );
-        check(
-            &Reply {
-                status: 302,
-                ..Reply::default()
-            },
-            FaultClass::NotAnApi,
-            ["points elsewhere", "(HTTP 302)"],
-        );
-    }
-
-    #[test]
-    fn refusals_about_the_connection_are_no_refusals_of_the_request() {
-        let html = |status, body| Reply {
-            status,
-            content_type: "text/html",
-            body,
-            ..Reply::default()
-        };
-        for body in [
-            "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>",
-            "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />",
-            "Client sent an HTTP request to an HTTPS server.\n",
-        ] {
-            check(
-                &html(400, body),
-                FaultClass::Tls,
-                ["speaks TLS on this port", "Type https://api.example.com as"],
-            );
-        }
-        check(
-            &html(400, "<center>No required SSL certificate was sent</center>"),
-            FaultClass::Tls,
-            ["wants a client certificate", "issues them"],
-        );
-        check(
-            &html(407, "<h1>Proxy Authentication Required</h1>"),
-            FaultClass::Proxy,
-            [
-                "The proxy http://proxy.corp:3128 wants a user name and a password",
-                "user:password@",
-            ],
-        );
-        check(
-            &html(504, "<title>504 Gateway Time-out</title>"),
-            FaultClass::Timeout,
-            ["waited for the server behind it and gave up", "504"],
-        );
-    }
-
-    #[test]
-    fn a_proxy_that_speaks_no_http_is_what_is_told() {
-        let asked = Asked {
-            host: "api.example.com",
-            proxy: Some("http://proxy.corp:3128"),
-            plain: true,
-            ..Asked::default()
-        };
-        for kind in [
-            Transport::NotHttp,
-            Transport::Http2Only,
-            Transport::WantsTls,
-        ] {
-            let fault = kind.clone().into_fault(&asked, String::new());
-            let told = fault.failure.to_string();
-            assert_eq!(fault.class, FaultClass::Proxy, "{told}");
-            assert!(
-                told.starts_with("What the proxy http://proxy.corp:3128 answers is not HTTP"),
-                "{told}"
-            );
-            // Through a tunnel, and through SOCKS, it is the host that answers.
-            for asked in [
-                Asked {
-                    plain: false,
-                    ..asked
-                },
-                Asked {
-                    proxy: Some("socks5://proxy.corp:1080"),
-                    ..asked
-                },
-                Asked {
-                    proxy: None,
-                    ..asked
-                },
-            ] {
-                let fault = kind.clone().into_fault(&asked, String::new());
-                assert_ne!(fault.class, FaultClass::Proxy, "{}", fault.failure);
-            }
-        }
-    }
-
-    #[test]
-    fn a_connection_that_broke_does_not_promise_what_may_not_be_there() {
-        let told = Transport::Broken
-            .into_fault(&Asked::default(), String::new())
-            .failure
-            .to_string();
-        assert!(
-            told.contains("Try again") && !told.contains("kept"),
-            "{told}"
-        );
-    }
-
-    #[test]
-    fn what_this_machine_lacks_is_not_the_servers_fault() {
-        let asked = Asked {
-            host: "api.example.com/v1",
-            ..Asked::default()
-        };
-        for (lack, words) in [
-            (Local::Files, "ulimit -n"),
-            (Local::Ports, "no local port"),
-            (Local::Memory, "memory"),
-        ] {
-            let fault = Transport::Local(lack).into_fault(&asked, String::new());
-            let told = fault.failure.to_string();
-            assert_eq!(fault.class, FaultClass::ThisMachine, "{told}");
-            assert!(
-                told.starts_with("This machine could open no connection to api.example.com:"),
-                "{told}"
-            );
-            assert!(told.contains(words), "{told}");
-        }
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! The faults of kubeconfigs.
+//! Faults of the kubeconfig.
 
 use super::{Advice, KubectlFault, Reading, after, between, reading};
 
@@ -13,7 +13,7 @@ pub(super) fn read(words: &str, last: &str) -> Option<Reading> {
             format!("The kubeconfig has no context {context}"),
             Advice::by_face(
                 "Choose one of its contexts in the environment's settings",
-                "Name one of its contexts with --context (kubectl config get-contexts lists them)",
+                "Pass one of its contexts with --context (`kubectl config get-contexts` lists them)",
             ),
         ));
     }
@@ -51,9 +51,9 @@ pub(super) fn read(words: &str, last: &str) -> Option<Reading> {
                 "Choose the file in it",
             )
         } else {
-            let advice = "Compare it with the file that your cluster's administrator gave you; the details say where it \
-                          breaks";
-            (format!("The kubeconfig {path} is not a valid one"), advice)
+            let advice = "Compare it with the file that your cluster's administrator gave you. The \
+                          details show where the error is";
+            (format!("The kubeconfig {path} is not valid"), advice)
         };
         return Some(reading(KubectlFault::KubeconfigBroken, summary, advice));
     }
@@ -63,7 +63,7 @@ pub(super) fn read(words: &str, last: &str) -> Option<Reading> {
             format!("The kubeconfig {path} does not exist"),
             Advice::by_face(
                 "Choose another file in the environment's settings",
-                "Name another file with --kubeconfig",
+                "Pass another file with --kubeconfig",
             ),
         ));
     }
@@ -78,7 +78,7 @@ pub(super) fn read(words: &str, last: &str) -> Option<Reading> {
         reading(
             KubectlFault::KubeconfigBroken,
             "The kubeconfig is incomplete or broken",
-            "Compare it with the file that your cluster's administrator gave you; the details say what is wrong",
+            "Compare it with the file that your cluster's administrator gave you. The details show what is wrong",
         )
     })
 }

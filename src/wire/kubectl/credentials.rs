@@ -1,4 +1,4 @@
-//! Until when a kubeconfig's credentials hold.
+//! When the credentials in a kubeconfig expire.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -7,12 +7,12 @@ use serde::Deserialize;
 
 use crate::wire::certificate::Certificate;
 
-/// The template that makes `kubectl config view --raw --flatten --minify -o jsonpath=…` print the client certificate and the
-/// token of the context in use, a line each.
+/// Makes `kubectl config view --raw --flatten --minify -o jsonpath=…` print the client certificate and the token of
+/// the current context on two lines.
 pub const TEMPLATE: &str =
     "jsonpath={.users[0].user.client-certificate-data}{\"\\n\"}{.users[0].user.token}{\"\\n\"}";
 
-/// What in there has expired, as the end of a sentence; `None` where nothing has, or it does not say.
+/// Which credential has expired, as the end of a sentence; `None` if none has or the expiry is unknown.
 pub fn expired(printed: &str, now: Timestamp) -> Option<String> {
     let mut lines = printed.lines();
     let certificate = lines
@@ -33,7 +33,7 @@ pub fn expired(printed: &str, now: Timestamp) -> Option<String> {
     ))
 }
 
-/// Of PEM in base64, as kubeconfigs have it.
+/// The expiry of a certificate in PEM in base64, as kubeconfigs hold it.
 fn certificate_expiry(data: &str) -> Option<Timestamp> {
     let pem = String::from_utf8(STANDARD.decode(data.trim()).ok()?).ok()?;
     let (_, rest) = pem.split_once("-----BEGIN CERTIFICATE-----")?;
@@ -42,7 +42,7 @@ fn certificate_expiry(data: &str) -> Option<Timestamp> {
     Some(Certificate::read(&STANDARD.decode(body).ok()?)?.expires)
 }
 
-/// Of a JWT; other tokens tell nothing.
+/// The expiry of a JWT; `None` for other tokens.
 fn token_expiry(token: &str) -> Option<Timestamp> {
     #[derive(Deserialize)]
     struct Claims {

@@ -1,4 +1,4 @@
-//! The faults of connections: TLS, proxies, name servers.
+//! Faults of the connection: TLS, proxies, name servers.
 
 use super::{KubectlFault, Reading, after, between, reading};
 
@@ -8,9 +8,9 @@ pub(super) fn read_tls(words: &str) -> Option<Reading> {
     {
         return Some(reading(
             KubectlFault::UnknownCa,
-            "The server's certificate is signed by an authority that the kubeconfig does not know",
-            "Put the right certificate-authority in the kubeconfig. If it was right until yesterday, the cluster may \
-             have been set up anew, or something between you and it answers in its place",
+            "The server's certificate is not signed by the certificate authority in the kubeconfig",
+            "Put the right certificate-authority in the kubeconfig. If it worked before, the cluster \
+             may have been rebuilt, or another machine may be answering in its place",
         ));
     }
     if words.contains("certificate is valid for ")
@@ -67,40 +67,21 @@ pub(super) fn read(last: &str) -> Option<Reading> {
             "Check the server's address and port in the kubeconfig",
         ));
     }
-    // However looking the name up failed: the name server's own troubles read like the cluster's.
+    // Before "connection refused": the name server's own errors contain it too.
     if last.contains("dial tcp: lookup ") || last.contains("no such host") {
         let host = after(last, "dial tcp: lookup ")
             .map(|rest| rest.split([' ', ':']).next().unwrap_or(rest));
         return Some(reading(
             KubectlFault::HostUnknown,
             match host {
-                Some(host) => format!("The cluster's host {host} cannot be found"),
-                None => "The cluster's host cannot be found".to_owned(),
+                Some(host) => format!("Could not resolve the cluster's host name {host}"),
+                None => "Could not resolve the cluster's host name".to_owned(),
             },
-            "Is the VPN on? If it is, check the server's name in the kubeconfig",
+            "Check that the VPN is on, and check the server's name in the kubeconfig",
         ));
     }
     if last.contains(" was refused") || last.contains("connection refused") {
-        let address = between(last, "The connection to the server ", " was refused")
-            .or_else(|| between(last, "dial tcp ", ": connect"));
-        let advice = if address.is_some_and(|address| address.ends_with("localhost:8080")) {
-            "kubectl does so when its kubeconfig is empty or has no current context: choose a kubeconfig and a context"
-        } else {
-            "Check that the cluster runs and that the kubeconfig has its address. A proxy that is down (HTTPS_PROXY, \
-             proxy-url) reads the same"
-        };
-        return Some(reading(
-            KubectlFault::Refused,
-            match address {
-                Some("localhost:8080") => {
-                    "The kubeconfig names no cluster to use, so kubectl asked localhost:8080, where nothing answers"
-                        .to_owned()
-                }
-                Some(address) => format!("Nothing answers at {address}: the connection was refused"),
-                None => "The cluster refused the connection".to_owned(),
-            },
-            advice,
-        ));
+        return Some(read_refused(last));
     }
     let timeouts = [
         "deadline exceeded",
@@ -118,14 +99,14 @@ pub(super) fn read(last: &str) -> Option<Reading> {
                 Some(address) => format!("The cluster at {address} did not answer in time"),
                 None => "The cluster did not answer in time".to_owned(),
             },
-            "Is the VPN on? A firewall that drops packets looks like this too. Otherwise the API server may be \
-             overloaded: try again in a minute",
+            "Check that the VPN is on. A firewall that drops packets causes the same error. The API \
+             server may also be overloaded: try again in a minute",
         ));
     }
     if last.contains("no route to host") || last.contains("network is unreachable") {
         return Some(reading(
             KubectlFault::Unreachable,
-            "There is no way to the cluster from this network",
+            "There is no route to the cluster from this network",
             "Check the network and the VPN",
         ));
     }
@@ -136,10 +117,33 @@ pub(super) fn read(last: &str) -> Option<Reading> {
     .then(|| {
         reading(
             KubectlFault::Disconnected,
-            "The connection to the cluster was cut before the answer was complete",
-            "Try again. If it happens each time, look at the proxy or load balancer before the cluster",
+            "The connection to the cluster closed before the response was complete",
+            "Try again. If it happens every time, check the proxy or load balancer in front of the cluster",
         )
     })
+}
+
+fn read_refused(last: &str) -> Reading {
+    let address = between(last, "The connection to the server ", " was refused")
+        .or_else(|| between(last, "dial tcp ", ": connect"));
+    let advice = if address.is_some_and(|address| address.ends_with("localhost:8080")) {
+        "This happens when the kubeconfig is empty or has no current context. Choose a kubeconfig and a context"
+    } else {
+        "Check that the cluster is running and that the kubeconfig has its address. A proxy that \
+         is down (HTTPS_PROXY, proxy-url) causes the same error"
+    };
+    reading(
+        KubectlFault::Refused,
+        match address {
+            Some("localhost:8080") => {
+                "The kubeconfig does not name a cluster, so kubectl tried localhost:8080, where nothing answers"
+                    .to_owned()
+            }
+            Some(address) => format!("Could not reach the cluster at {address}: connection refused"),
+            None => "The cluster refused the connection".to_owned(),
+        },
+        advice,
+    )
 }
 
 /// `2025-01-01T00:00:00Z` → `2025-01-01`
@@ -147,20 +151,20 @@ fn day(moment: &str) -> &str {
     moment.split('T').next().unwrap_or(moment)
 }
 
-/// What a proxy says in place of the server. Of a refused CONNECT kubectl tells no more than its status.
+/// A proxy answered in place of the server. Of a refused CONNECT kubectl prints only the status.
 pub(super) fn read_proxy(last: &str) -> Option<Reading> {
     if last.contains("Proxy Authentication Required") || last.contains("status code 407") {
         return Some(reading(
             KubectlFault::ProxyAuth,
-            "The proxy on the way to the cluster wants a user name and a password (407)",
-            "Put them into the proxy's address (http://user:password@proxy:port) in HTTPS_PROXY or the kubeconfig's \
-             proxy-url, or name the cluster's host in NO_PROXY if it is reached without a proxy",
+            "The proxy in front of the cluster requires a user name and a password (407)",
+            "Add them to the proxy's address (http://user:password@proxy:port) in HTTPS_PROXY or the \
+             kubeconfig's proxy-url. If the cluster needs no proxy, list its host in NO_PROXY",
         ));
     }
     let status = last
         .strip_prefix("Unable to connect to the server: ")?
         .trim();
-    // A server's own status comes as "Error from server (…)".
+    // The API server's own status is printed as "Error from server (…)".
     let refused = [
         "Forbidden",
         "Bad Gateway",
@@ -175,9 +179,9 @@ pub(super) fn read_proxy(last: &str) -> Option<Reading> {
     refused.contains(&status).then(|| {
         reading(
             KubectlFault::ProxyRefused,
-            format!("The proxy on the way to the cluster refused to connect to it: {status}"),
-            "Check HTTPS_PROXY and the kubeconfig's proxy-url. If the cluster is reached without a proxy, name its host \
-             in NO_PROXY",
+            format!("The proxy in front of the cluster refused to connect to it: {status}"),
+            "Check HTTPS_PROXY and the kubeconfig's proxy-url. If the cluster needs no proxy, list \
+             its host in NO_PROXY",
         )
     })
 }

@@ -1,10 +1,10 @@
-//! The faults of credential plugins.
+//! Faults of credential plugins.
 
 use super::{Advice, KubectlFault, Reading, after, between, reading};
 
-/// Whether kubectl may start a credential plugin, as far as a kubeconfig's text tells; only `false` is certain.
+/// Whether kubectl may start a credential plugin for this kubeconfig. Only `false` is certain.
 pub fn may_start_a_plugin(kubeconfig: &str) -> bool {
-    // As with the path of a server: a glance. An escape could spell the key in another way.
+    // A text search, not a parser. A backslash could spell the key in another way.
     ["exec", "auth-provider"]
         .iter()
         .any(|key| kubeconfig.contains(key))
@@ -17,7 +17,7 @@ pub(super) fn read(words: &str) -> Option<Reading> {
     {
         return Some(reading(
             KubectlFault::PluginInteractive,
-            "The kubeconfig's credential plugin wants to ask you something, which it can only do in a terminal",
+            "The kubeconfig's credential plugin needs your input, which works only in a terminal",
             Advice::by_face(
                 "Log in once in a terminal (run the command from the Activity drawer there), then try again",
                 "Log in once: run kubectl itself in a terminal with the same --kubeconfig and --context, then try again",
@@ -35,7 +35,7 @@ pub(super) fn read(words: &str) -> Option<Reading> {
             KubectlFault::PluginMissing,
             format!("The kubeconfig's credential plugin {plugin} is not installed"),
             format!(
-                "Install {plugin}, or give its whole path in the kubeconfig: a program started from the desktop \
+                "Install {plugin}, or give its full path in the kubeconfig. A program started from the desktop \
                  may have a shorter PATH than your shell"
             ),
         ));
@@ -48,7 +48,7 @@ pub(super) fn read(words: &str) -> Option<Reading> {
         return Some(reading(
             KubectlFault::PluginFailed,
             format!("The kubeconfig's credential plugin {plugin} failed with exit code {code}"),
-            "Its own words are in the details. Often it is enough to log in again in a terminal",
+            "See the details for its output. Logging in again in a terminal often helps",
         ));
     }
     // `exec: fork/exec /path: permission denied` and other ways of not running.
@@ -56,110 +56,120 @@ pub(super) fn read(words: &str) -> Option<Reading> {
         reading(
             KubectlFault::PluginFailed,
             "The kubeconfig's credential plugin failed",
-            "Its own words are in the details. Often it is enough to log in again in a terminal",
+            "See the details for its output. Logging in again in a terminal often helps",
         )
     })
 }
 
-/// The kubeconfig and this kubectl are of different times.
+/// The API group of credential plugins; versions follow it.
+const GROUP: &str = "client.authentication.k8s.io/";
+const RENEW: &str = "Regenerate the kubeconfig with the newest version of the tool that wrote it (for EKS: \
+                     `aws eks update-kubeconfig` of AWS CLI 2.7 or later)";
+
+fn outdated(summary: String, advice: impl Into<Advice>) -> Reading {
+    reading(KubectlFault::PluginOutdated, summary, advice)
+}
+
+/// The kubeconfig is older or newer than this kubectl supports.
 fn read_outdated(words: &str) -> Option<Reading> {
-    let outdated = |summary: String, advice: String| {
-        Some(reading(KubectlFault::PluginOutdated, summary, advice))
-    };
-    let removed = between(words, "The ", " auth plugin has been removed");
-    if let Some(name) =
-        removed.or_else(|| between(words, "no Auth Provider found for name \"", "\""))
-    {
-        let instead = match name {
-            "gcp" => {
-                "Install gke-gcloud-auth-plugin, then write the kubeconfig anew with `gcloud container clusters \
-                      get-credentials`"
-            }
-            "azure" => {
-                "Install kubelogin, then run `kubelogin convert-kubeconfig`, or write the kubeconfig anew with \
-                        `az aks get-credentials`"
-            }
-            _ => {
-                "Ask the cluster's administrator for a kubeconfig with a token, a client certificate or a credential \
-                  plugin (exec)"
-            }
-        };
-        return outdated(
-            format!(
-                "The kubeconfig logs in with the auth-provider {name}, which this kubectl no longer has"
-            ),
-            instead.to_owned(),
-        );
+    if let Some(removed) = read_removed(words) {
+        return Some(removed);
     }
     if let Some(name) = between(
         words,
         "interactiveMode must be specified for ",
         " to use exec",
     ) {
-        return outdated(
-            format!("The kubeconfig's credential plugin of the user {name} has no interactiveMode"),
-            "Write interactiveMode: IfAvailable below exec in the kubeconfig".to_owned(),
-        );
+        return Some(outdated(
+            format!(
+                "The credential plugin of the kubeconfig's user {name} sets no interactiveMode"
+            ),
+            "Add interactiveMode: IfAvailable under exec in the kubeconfig",
+        ));
     }
-    const GROUP: &str = "client.authentication.k8s.io/";
-    let refused = between(words, "exec plugin: invalid apiVersion \"", "\"");
-    let decoded = || between(words, "registered for version \"", "\"");
-    let configured = || between(words, "configured to use API version ", ",");
-    let returned = after(words, "plugin returned version ");
+    if let Some(version) = read_version(words) {
+        return Some(version);
+    }
+    words
+        .contains("getting credentials: decoding stdout")
+        .then(|| {
+            reading(
+                KubectlFault::PluginFailed,
+                "The kubeconfig's credential plugin did not print a credential",
+                "Run the plugin in a terminal: it must print an ExecCredential in JSON and nothing else",
+            )
+        })
+}
+
+/// kubectl 1.26 removed the built-in auth-providers of clouds.
+fn read_removed(words: &str) -> Option<Reading> {
+    let name = between(words, "The ", " auth plugin has been removed")
+        .or_else(|| between(words, "no Auth Provider found for name \"", "\""))?;
+    let advice = match name {
+        "gcp" => {
+            "Install gke-gcloud-auth-plugin, then regenerate the kubeconfig with \
+             `gcloud container clusters get-credentials`"
+        }
+        "azure" => {
+            "Install kubelogin, then run `kubelogin convert-kubeconfig`, or regenerate the kubeconfig with \
+             `az aks get-credentials`"
+        }
+        _ => {
+            "Ask the cluster's administrator for a kubeconfig with a token, a client certificate or a credential \
+             plugin (exec)"
+        }
+    };
+    Some(outdated(
+        format!(
+            "The kubeconfig logs in with the auth-provider {name}, which this kubectl no longer supports"
+        ),
+        advice,
+    ))
+}
+
+/// The plugin, the kubeconfig and kubectl disagree on the version of the credential API.
+fn read_version(words: &str) -> Option<Reading> {
     let version = |full: &str| full.strip_prefix(GROUP).unwrap_or(full).to_owned();
-    let renew = "Make the kubeconfig anew with the newest version of the tool that wrote it (for EKS: `aws eks \
-                 update-kubeconfig` of aws CLI 2.7 or later)";
-    if let Some(full) = refused {
-        let version = version(full);
-        return if version == "v1" {
+    if let Some(full) = between(words, "exec plugin: invalid apiVersion \"", "\"") {
+        return Some(if version(full) == "v1" {
             outdated(
-                format!("This kubectl does not know credential plugins of {full} yet"),
-                format!(
-                    "Update kubectl to 1.22 or later, or write {GROUP}v1beta1 in the kubeconfig"
-                ),
+                format!("This kubectl does not support credential plugins of {full} yet"),
+                format!("Update kubectl to 1.22 or later, or set {GROUP}v1beta1 in the kubeconfig"),
             )
         } else {
             outdated(
-                format!("This kubectl no longer takes credential plugins of {full}"),
+                format!("This kubectl no longer supports credential plugins of {full}"),
                 format!(
-                    "{renew}, or write {GROUP}v1beta1 below exec in it. The plugin must know that version too"
+                    "{RENEW}, or set {GROUP}v1beta1 under exec in it. The plugin must support that version too"
                 ),
             )
-        };
+        });
     }
-    if let (Some(configured), Some(returned)) = (configured(), returned) {
-        let answered = if version(returned).starts_with("__") {
-            "in no version at all"
+    let configured = between(words, "configured to use API version ", ",");
+    let returned = after(words, "plugin returned version ");
+    if let (Some(configured), Some(returned)) = (configured, returned) {
+        let returned = if version(returned).starts_with("__") {
+            "no version"
         } else {
             returned
         };
-        return outdated(
+        return Some(outdated(
             format!(
-                "The kubeconfig's credential plugin answers {answered}, but the kubeconfig says {configured}"
+                "The kubeconfig's credential plugin returned {returned}, but the kubeconfig asks for {configured}"
             ),
             format!(
-                "Update the plugin, and write the version that it answers into the kubeconfig. {renew}"
+                "Update the plugin, and set the version that it returns in the kubeconfig. {RENEW}"
             ),
-        );
-    }
-    if words.contains("getting credentials: ")
-        && let Some(full) = decoded()
-    {
-        return outdated(
-            format!(
-                "The kubeconfig's credential plugin answers in {full}, which this kubectl no longer takes"
-            ),
-            format!("Update the plugin. {renew}"),
-        );
-    }
-    if words.contains("getting credentials: decoding stdout") {
-        return Some(reading(
-            KubectlFault::PluginFailed,
-            "The kubeconfig's credential plugin printed something that is no credential",
-            "Run the plugin in a terminal: it must print an ExecCredential in JSON, and nothing else",
         ));
     }
-    None
+    let full = between(words, "registered for version \"", "\"")
+        .filter(|_| words.contains("getting credentials: "))?;
+    Some(outdated(
+        format!(
+            "The kubeconfig's credential plugin returned {full}, which this kubectl no longer supports"
+        ),
+        format!("Update the plugin. {RENEW}"),
+    ))
 }
 
 #[cfg(test)]

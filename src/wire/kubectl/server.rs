@@ -1,4 +1,4 @@
-//! The faults that an API server answers with.
+//! Errors that the API server returns.
 
 use super::{KubectlFault, MAY_NOT, Reading, between, reading};
 
@@ -6,9 +6,9 @@ pub(super) fn read(last: &str) -> Option<Reading> {
     if last.contains("You must be logged in to the server") || last.contains("(Unauthorized)") {
         return Some(reading(
             KubectlFault::Unauthorized,
-            "The cluster refused your credentials",
-            "The token or client certificate in the kubeconfig has probably expired or was revoked: log in again, or ask \
-             for a new kubeconfig",
+            "The cluster rejected your credentials",
+            "The token or client certificate in the kubeconfig has probably expired or been revoked. \
+             Log in again, or ask for a new kubeconfig",
         ));
     }
     if last.contains("(Expired)")
@@ -17,22 +17,22 @@ pub(super) fn read(last: &str) -> Option<Reading> {
     {
         return Some(reading(
             KubectlFault::Expired,
-            "The cluster no longer knows what has changed since then",
-            "Refresh to list everything anew",
+            "The cluster no longer has the changes since the last update",
+            "Refresh to list everything again",
         ));
     }
     if last.contains("(MethodNotAllowed)") {
         return Some(reading(
             KubectlFault::NotAllowed,
-            "The API server does not allow this kind to be asked in this way",
-            "Something between kubectl and the API server may refuse watches: ask the cluster's administrator",
+            "The API server does not allow this request for this resource",
+            "A proxy between kubectl and the API server may block watches. Ask the cluster's administrator",
         ));
     }
     if last.contains("HTTP request to an HTTPS server") {
         return Some(reading(
             KubectlFault::HttpsOnHttp,
             "The kubeconfig says http, but the server speaks https",
-            "Write https:// before the server's address in the kubeconfig",
+            "Use https:// in the server's address in the kubeconfig",
         ));
     }
     if last.contains("(BadRequest): the server rejected our request for an unknown reason") {
@@ -40,7 +40,7 @@ pub(super) fn read(last: &str) -> Option<Reading> {
         return Some(reading(
             KubectlFault::HttpsOnHttp,
             "The server rejected the request, probably because it speaks https where the kubeconfig says http",
-            "Write https:// before the server's address in the kubeconfig",
+            "Use https:// in the server's address in the kubeconfig",
         ));
     }
     if last.contains("the server doesn't have a resource type")
@@ -54,12 +54,17 @@ pub(super) fn read(last: &str) -> Option<Reading> {
         return Some(reading(
             KubectlFault::KindMissing,
             match kind {
-                Some(kind) => format!("The cluster does not know the resource {kind}"),
-                None => "The cluster does not know this resource".to_owned(),
+                Some(kind) => format!("The cluster has no resource type {kind}"),
+                None => "The cluster does not have this resource type".to_owned(),
             },
-            "Check that this is the right context and that SambaStack is installed on it",
+            "Check that this is the right context and that SambaStack is installed there",
         ));
     }
+    read_status(last)
+}
+
+/// `Error from server (Reason): message`
+fn read_status(last: &str) -> Option<Reading> {
     let code = between(last, "Error from server (", ")");
     let message = last.split_once("): ").map_or(last, |(_, message)| message);
     match code {
@@ -78,10 +83,10 @@ pub(super) fn read(last: &str) -> Option<Reading> {
         ) => {
             let summary = match code {
                 Some("TooManyRequests") => {
-                    "The cluster's API server takes no more requests for now"
+                    "The cluster's API server is not accepting more requests at the moment"
                 }
-                Some("InternalError") => "The cluster's API server met an error of its own",
-                _ => "The cluster's API server cannot answer now",
+                Some("InternalError") => "The cluster's API server had an internal error",
+                _ => "The cluster's API server is unavailable",
             };
             Some(reading(
                 KubectlFault::Overloaded,

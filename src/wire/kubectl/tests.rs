@@ -19,17 +19,17 @@ fn check(stderr: &str, fault: KubectlFault, summary: &str) {
 }
 
 #[test]
-fn each_row_of_the_facts_has_its_own_sentence() {
+fn faults_of_the_connection_have_their_sentences() {
     use KubectlFault::*;
     check(
         "The connection to the server 10.1.2.3:6443 was refused - did you specify the right host or port?",
         Refused,
-        "Nothing answers at 10.1.2.3:6443: the connection was refused",
+        "Could not reach the cluster at 10.1.2.3:6443: connection refused",
     );
     check(
         "Unable to connect to the server: dial tcp: lookup api.example.com on 127.0.0.53:53: no such host",
         HostUnknown,
-        "The cluster's host api.example.com cannot be found",
+        "Could not resolve the cluster's host name api.example.com",
     );
     for line in [
         "Unable to connect to the server: context deadline exceeded",
@@ -43,6 +43,51 @@ fn each_row_of_the_facts_has_its_own_sentence() {
         Timeout,
         "The cluster at 10.1.2.3:6443 did not answer in time",
     );
+    check(
+        "Unable to connect to the server: http: server gave HTTP response to HTTPS client",
+        HttpOnHttps,
+        "The kubeconfig says https, but the server speaks http",
+    );
+    check(
+        "Error from server (BadRequest): Client sent an HTTP request to an HTTPS server.",
+        HttpsOnHttp,
+        "The kubeconfig says http, but the server speaks https",
+    );
+    check(
+        "Error from server (BadRequest): the server rejected our request for an unknown reason",
+        HttpsOnHttp,
+        "The server rejected the request, probably because it speaks https where the kubeconfig says http",
+    );
+    check(
+        "Unable to connect to the server: dial tcp: lookup h on [::1]:53: read udp [::1]:4->[::1]:53: read: connection refused",
+        HostUnknown,
+        "Could not resolve the cluster's host name h",
+    );
+    check(
+        "Unable to connect to the server: EOF",
+        Disconnected,
+        "The connection to the cluster closed before the response was complete",
+    );
+    for line in [
+        "Unable to connect to the server: Proxy Authentication Required",
+        "Error from server: the server responded with the status code 407 but did not return more information",
+    ] {
+        check(
+            line,
+            ProxyAuth,
+            "The proxy in front of the cluster requires a user name and a password (407)",
+        );
+    }
+    check(
+        "Unable to connect to the server: Forbidden",
+        ProxyRefused,
+        "The proxy in front of the cluster refused to connect to it: Forbidden",
+    );
+}
+
+#[test]
+fn faults_of_certificates_have_their_sentences() {
+    use KubectlFault::*;
     for line in [
         "Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown authority",
         "Unable to connect to the server: x509: certificate signed by unknown authority (possibly because of \"x\")",
@@ -50,7 +95,7 @@ fn each_row_of_the_facts_has_its_own_sentence() {
         check(
             line,
             UnknownCa,
-            "The server's certificate is signed by an authority that the kubeconfig does not know",
+            "The server's certificate is not signed by the certificate authority in the kubeconfig",
         );
     }
     check(
@@ -68,11 +113,16 @@ fn each_row_of_the_facts_has_its_own_sentence() {
         CertExpired,
         "The server's certificate expired on 2025-01-01",
     );
+}
+
+#[test]
+fn errors_of_the_api_server_have_their_sentences() {
+    use KubectlFault::*;
     for line in [
         "error: You must be logged in to the server (Unauthorized)",
         "error: You must be logged in to the server (the server has asked for the client to provide credentials)",
     ] {
-        check(line, Unauthorized, "The cluster refused your credentials");
+        check(line, Unauthorized, "The cluster rejected your credentials");
     }
     check(
         "Error from server (Forbidden): bundledeployments.sambanova.ai is forbidden: User \"limited\" cannot list resource \"bundledeployments\" in API group \"sambanova.ai\" in the namespace \"sambastack\"",
@@ -87,23 +137,39 @@ fn each_row_of_the_facts_has_its_own_sentence() {
     check(
         "error: the server doesn't have a resource type \"modeldeployments\"",
         KindMissing,
-        "The cluster does not know the resource modeldeployments",
+        "The cluster has no resource type modeldeployments",
     );
     check(
         "Error from server (NotFound): the server could not find the requested resource",
         KindMissing,
-        "The cluster does not know this resource",
+        "The cluster does not have this resource type",
     );
     check(
         "Error from server (NotFound): Unable to list \"sambanova.ai/v1alpha1, Resource=modeldeployments\": the server could not find the requested resource",
         KindMissing,
-        "The cluster does not know the resource modeldeployments",
+        "The cluster has no resource type modeldeployments",
     );
     check(
         "Error from server (NotFound): bundledeployments.sambanova.ai \"nope\" not found",
         ObjectMissing,
         "bundledeployments.sambanova.ai \"nope\" does not exist",
     );
+    check(
+        "Error from server (ServiceUnavailable): the server is currently unable to handle the request",
+        Overloaded,
+        "The cluster's API server is unavailable",
+    );
+    check(
+        "error: something else.",
+        Other,
+        "kubectl failed: something else",
+    );
+    check("", Other, "kubectl failed without an error message");
+}
+
+#[test]
+fn faults_of_the_kubeconfig_and_its_plugins_have_their_sentences() {
+    use KubectlFault::*;
     for line in [
         "Error in configuration: context was not found for specified context: prod",
         "error: context \"prod\" does not exist",
@@ -118,7 +184,7 @@ fn each_row_of_the_facts_has_its_own_sentence() {
     check(
         "error: error loading config file \"/tmp/x.yaml\": yaml: line 2: mapping values are not allowed in this context",
         KubeconfigBroken,
-        "The kubeconfig /tmp/x.yaml is not a valid one",
+        "The kubeconfig /tmp/x.yaml is not valid",
     );
     check(
         "error: unable to read certificate-authority /tmp/ca.crt for demo due to open /tmp/ca.crt: no such file or directory",
@@ -143,64 +209,13 @@ fn each_row_of_the_facts_has_its_own_sentence() {
     check(
         "Unable to connect to the server: getting credentials: exec plugin cannot support interactive mode: standard input is not a terminal",
         PluginInteractive,
-        "The kubeconfig's credential plugin wants to ask you something, which it can only do in a terminal",
-    );
-    check(
-        "Error from server (ServiceUnavailable): the server is currently unable to handle the request",
-        Overloaded,
-        "The cluster's API server cannot answer now",
-    );
-    check(
-        "Unable to connect to the server: http: server gave HTTP response to HTTPS client",
-        HttpOnHttps,
-        "The kubeconfig says https, but the server speaks http",
-    );
-    check(
-        "Error from server (BadRequest): Client sent an HTTP request to an HTTPS server.",
-        HttpsOnHttp,
-        "The kubeconfig says http, but the server speaks https",
-    );
-    check(
-        "Error from server (BadRequest): the server rejected our request for an unknown reason",
-        HttpsOnHttp,
-        "The server rejected the request, probably because it speaks https where the kubeconfig says http",
-    );
-    check(
-        "Unable to connect to the server: dial tcp: lookup h on [::1]:53: read udp [::1]:4->[::1]:53: read: connection refused",
-        HostUnknown,
-        "The cluster's host h cannot be found",
-    );
-    check(
-        "Unable to connect to the server: EOF",
-        Disconnected,
-        "The connection to the cluster was cut before the answer was complete",
-    );
-    for line in [
-        "Unable to connect to the server: Proxy Authentication Required",
-        "Error from server: the server responded with the status code 407 but did not return more information",
-    ] {
-        check(
-            line,
-            ProxyAuth,
-            "The proxy on the way to the cluster wants a user name and a password (407)",
-        );
-    }
-    check(
-        "Unable to connect to the server: Forbidden",
-        ProxyRefused,
-        "The proxy on the way to the cluster refused to connect to it: Forbidden",
+        "The kubeconfig's credential plugin needs your input, which works only in a terminal",
     );
     check(
         "error: error loading config file \"/tmp\": read /tmp: is a directory",
         KubeconfigBroken,
         "The kubeconfig /tmp is a folder",
     );
-    check(
-        "error: something else.",
-        Other,
-        "kubectl failed: something else",
-    );
-    check("", Other, "kubectl failed without saying why");
 }
 
 #[test]
@@ -214,22 +229,22 @@ fn a_plugin_of_another_time_is_told_with_what_to_do() {
     let gcp = "error: The gcp auth plugin has been removed.\nPlease use the \"gke-gcloud-auth-plugin\" kubectl/client-go credential plugin instead.\nSee https://cloud.google.com/x for further details";
     let told = advice(
         gcp,
-        "The kubeconfig logs in with the auth-provider gcp, which this kubectl no longer has",
+        "The kubeconfig logs in with the auth-provider gcp, which this kubectl no longer supports",
     );
     assert!(told.contains("gke-gcloud-auth-plugin"), "{told}");
     let azure = "error: The azure auth plugin has been removed.\nPlease use the https://github.com/Azure/kubelogin kubectl/client-go credential plugin instead.";
     let told = advice(
         azure,
-        "The kubeconfig logs in with the auth-provider azure, which this kubectl no longer has",
+        "The kubeconfig logs in with the auth-provider azure, which this kubectl no longer supports",
     );
     assert!(told.contains("kubelogin convert-kubeconfig"), "{told}");
     advice(
         "error: no Auth Provider found for name \"oidc-x\"",
-        "The kubeconfig logs in with the auth-provider oidc-x, which this kubectl no longer has",
+        "The kubeconfig logs in with the auth-provider oidc-x, which this kubectl no longer supports",
     );
     let told = advice(
         "error: exec plugin: invalid apiVersion \"client.authentication.k8s.io/v1alpha1\"",
-        "This kubectl no longer takes credential plugins of client.authentication.k8s.io/v1alpha1",
+        "This kubectl no longer supports credential plugins of client.authentication.k8s.io/v1alpha1",
     );
     assert!(
         told.contains("aws eks update-kubeconfig") && told.contains("v1beta1"),
@@ -237,25 +252,25 @@ fn a_plugin_of_another_time_is_told_with_what_to_do() {
     );
     let told = advice(
         "error: exec plugin: invalid apiVersion \"client.authentication.k8s.io/v1\"",
-        "This kubectl does not know credential plugins of client.authentication.k8s.io/v1 yet",
+        "This kubectl does not support credential plugins of client.authentication.k8s.io/v1 yet",
     );
     assert!(told.contains("Update kubectl"), "{told}");
     advice(
         "error: interactiveMode must be specified for me to use exec authentication plugin",
-        "The kubeconfig's credential plugin of the user me has no interactiveMode",
+        "The credential plugin of the kubeconfig's user me sets no interactiveMode",
     );
     advice(
         "Unable to connect to the server: getting credentials: decoding stdout: no kind \"ExecCredential\" is registered for version \"client.authentication.k8s.io/v1alpha1\" in scheme \"pkg/client/auth/exec/exec.go:62\"",
-        "The kubeconfig's credential plugin answers in client.authentication.k8s.io/v1alpha1, which this kubectl no longer takes",
+        "The kubeconfig's credential plugin returned client.authentication.k8s.io/v1alpha1, which this kubectl no longer supports",
     );
     advice(
         "Unable to connect to the server: getting credentials: exec plugin is configured to use API version client.authentication.k8s.io/v1beta1, plugin returned version client.authentication.k8s.io/v1alpha1",
-        "The kubeconfig's credential plugin answers client.authentication.k8s.io/v1alpha1, but the kubeconfig says client.authentication.k8s.io/v1beta1",
+        "The kubeconfig's credential plugin returned client.authentication.k8s.io/v1alpha1, but the kubeconfig asks for client.authentication.k8s.io/v1beta1",
     );
     check(
         "Unable to connect to the server: getting credentials: decoding stdout: couldn't get version/kind; json parse error: x",
         PluginFailed,
-        "The kubeconfig's credential plugin printed something that is no credential",
+        "The kubeconfig's credential plugin did not print a credential",
     );
 }
 
@@ -336,7 +351,7 @@ fn a_path_of_a_server_is_never_overlooked() {
         ("clusters: []\n", true),
         ("", true),
     ] {
-        assert_eq!(may_name_a_path(kubeconfig), may, "{kubeconfig}");
+        assert_eq!(may_have_server_path(kubeconfig), may, "{kubeconfig}");
     }
 }
 
@@ -345,7 +360,7 @@ fn a_web_page_is_called_by_its_title() {
     let failure = not_kubernetes("<html><title> Log in </title><body></body></html>");
     assert_eq!(
         failure.summary,
-        "A web page (“Log in”) answers where the Kubernetes API should"
+        "A web page (“Log in”) answered instead of the Kubernetes API"
     );
     let failure = not_kubernetes("<html><title>Rancher</title><body></body></html>");
     assert!(failure.advice.contains("/k8s/clusters/"), "{failure}");

@@ -1,8 +1,8 @@
-//! What kubectl and its plugins say on standard error, fit to be shown.
+//! Cleans up what kubectl and its plugins write to standard error.
 
 use crate::domain::printable::is_printable;
 
-/// stderr without the lines that kubectl logs for developers.
+/// Standard error without kubectl's log lines and without repeated lines.
 pub fn own_words(stderr: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut in_block = false;
@@ -22,13 +22,13 @@ pub fn own_words(stderr: &str) -> String {
         }
         kept.push(line);
     }
-    // kubectl starts a credential plugin up to seven times, and each says the same.
+    // kubectl starts a credential plugin up to seven times, and each run prints the same.
     let mut said = std::collections::HashSet::new();
     kept.retain(|line| line.trim().is_empty() || said.insert(*line));
     kept.join("\n").trim().to_owned()
 }
 
-/// klog begins with a letter for the severity and the month and day: `E1123 06:01:02.3 …`.
+/// Lines of klog start with the severity, the month and the day: `E1123 06:01:02.3 …`.
 fn is_klog(line: &str) -> bool {
     let mut bytes = line.bytes();
     matches!(bytes.next(), Some(b'E' | b'W' | b'I' | b'F'))
@@ -36,8 +36,8 @@ fn is_klog(line: &str) -> bool {
         && bytes.next() == Some(b' ')
 }
 
-/// Text of another program without what acts on a terminal or misleads the eye: escape sequences, control characters,
-/// marks that turn the direction of writing. Of what was overwritten on its line the last is kept.
+/// Another program's text without escape sequences, control characters and marks that change the direction of
+/// writing. Where a line overwrote itself with carriage returns, the last text is kept.
 pub fn plain(text: &str) -> String {
     let lines: Vec<String> = text
         .lines()
@@ -73,7 +73,7 @@ type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
 fn skip_escape(chars: &mut Chars<'_>) {
     match chars.next() {
         Some('[') => skip_parameters(chars),
-        // Titles, links and other strings go on to BEL or ESC \.
+        // Titles, links and other strings end at BEL or ESC \.
         Some(']' | 'P' | 'X' | '^' | '_') => {
             while let Some(c) = chars.next() {
                 if c == '\u{7}'
@@ -88,7 +88,7 @@ fn skip_escape(chars: &mut Chars<'_>) {
     }
 }
 
-/// Up to the letter that says what is to be done.
+/// Skips the parameters of an escape sequence and the letter that ends it.
 fn skip_parameters(chars: &mut Chars<'_>) {
     for c in chars.by_ref() {
         if ('@'..='~').contains(&c) {

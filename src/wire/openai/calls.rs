@@ -1,26 +1,26 @@
-//! Functions' calls as they arrive: whole, or in pieces that belong together by their index or their id.
+//! Function calls as they arrive: whole, or in pieces that share an index or an id.
 
 use serde_json::Value;
 
 use crate::domain::conversation::ToolCall;
 
-/// So many calls are kept of an answer.
-const MOST: usize = 256;
+/// At most this many calls of an answer are kept.
+const MAX_CALLS: usize = 256;
 
-/// A piece of a function's call. Not all of its texts are empty.
+/// A piece of a function call. At least one of its texts is not empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallPiece {
-    /// Which of the answer's calls, from 0; some servers do not say.
+    /// The call's number in the answer, from 0. Some servers omit it.
     pub index: Option<u64>,
-    /// The call's id; empty where it is not told (again).
+    /// The call's id; usually only in its first piece.
     pub id: String,
-    /// The function's name; as the id.
+    /// The function's name; usually only in the call's first piece.
     pub name: String,
     /// The next piece of its arguments.
     pub arguments: String,
 }
 
-/// The pieces in a `delta` or a `message`, which may have `tool_calls` or, as it once was, a `function_call`.
+/// The pieces in a `delta` or a `message`: its `tool_calls`, or the older `function_call`.
 pub(super) fn read(tool_calls: Option<&Value>, function_call: Option<&Value>) -> Vec<CallPiece> {
     let listed: &[Value] = match tool_calls {
         Some(Value::Array(list)) => list,
@@ -30,7 +30,7 @@ pub(super) fn read(tool_calls: Option<&Value>, function_call: Option<&Value>) ->
     let pieces = listed.iter().map(piece);
     let pieces: Vec<CallPiece> = pieces
         .filter(|piece| !piece.is_empty())
-        .take(MOST)
+        .take(MAX_CALLS)
         .collect();
     if !pieces.is_empty() {
         return pieces;
@@ -40,7 +40,7 @@ pub(super) fn read(tool_calls: Option<&Value>, function_call: Option<&Value>) ->
 }
 
 fn piece(call: &Value) -> CallPiece {
-    // Some leave out the envelope around the name and the arguments.
+    // Some servers omit the `function` object around the name and the arguments.
     let function = call
         .get("function")
         .filter(|function| function.is_object())
@@ -73,7 +73,7 @@ fn piece(call: &Value) -> CallPiece {
 }
 
 impl CallPiece {
-    /// Bytes of what the model wrote for it.
+    /// Bytes that the model wrote for it.
     pub fn written(&self) -> usize {
         self.name.len() + self.arguments.len()
     }
@@ -83,7 +83,7 @@ impl CallPiece {
     }
 }
 
-/// The calls of an answer as far as they have come.
+/// The calls of an answer so far.
 #[derive(Debug, Default)]
 pub struct Calls(Vec<(Option<u64>, ToolCall)>);
 
@@ -98,14 +98,14 @@ impl Calls {
         } = piece;
         let at = match self.place(index, &id, &name) {
             Some(at) => at,
-            None if self.0.len() >= MOST => return,
+            None if self.0.len() >= MAX_CALLS => return,
             None => {
                 self.0.push((index, ToolCall::default()));
                 self.0.len() - 1
             }
         };
         let call = &mut self.0[at].1;
-        // The last piece of some servers is the whole call once more.
+        // Some servers repeat the whole call in its last piece.
         let same = !name.is_empty() && call.name == name && call.arguments == arguments;
         let repeated = same && arguments.starts_with('{') && is_json(&arguments);
         if call.id.is_empty() {
@@ -119,12 +119,12 @@ impl Calls {
         }
     }
 
-    /// Which call it is a piece of; `None` for the first piece of a new one.
+    /// The position of the call that the piece belongs to; `None` for the first piece of a new call.
     fn place(&self, index: Option<u64>, id: &str, name: &str) -> Option<usize> {
         let told =
             |at: &usize| id.is_empty() || self.0[*at].1.id.is_empty() || self.0[*at].1.id == id;
         match index {
-            // There are servers that number all calls 0, and give each an id and a name.
+            // Some servers number all calls 0 and give each an id and a name.
             Some(_) => {
                 let at = self.0.iter().rposition(|(other, _)| *other == index)?;
                 (told(&at) || name.is_empty()).then_some(at)
@@ -152,7 +152,7 @@ impl Calls {
         self.0.is_empty()
     }
 
-    /// All of them. One that has no id is given one, since its result needs it.
+    /// All calls. A call without an id gets one, because its result must refer to it.
     pub fn list(&self) -> Vec<ToolCall> {
         let named = |(at, (_, call)): (usize, &(Option<u64>, ToolCall))| {
             let id = if call.id.is_empty() {
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
     use crate::wire::openai::Chunk;
 
-    /// What these deltas make, as `id name arguments`.
+    /// The calls that these deltas make, as `id name arguments`.
     #[track_caller]
     fn check(deltas: &[Value], calls: &[&str]) {
         let mut all = Calls::default();

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-/// Members that hold the list, or what holds it.
+/// Members that hold the list, or an object with it.
 const LISTS: [&str; 6] = ["data", "models", "result", "items", "value", "list"];
 /// Members of a model that name it: the first that has a name.
 const NAMES: [&str; 7] = [
@@ -29,7 +29,7 @@ pub fn read_models(json: &str) -> Result<Vec<String>, String> {
         .map_err(|error| error.to_string())?;
     let mut names = Vec::new();
     if !collect(&value, 0, &mut names) {
-        return Err("there is no list of models in it".to_owned());
+        return Err("the response contains no list of models".to_owned());
     }
     let mut seen = HashSet::with_capacity(names.len());
     names.retain(|name| seen.insert(name.clone()));
@@ -37,7 +37,7 @@ pub fn read_models(json: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// Gives whether there was a list.
+/// Returns whether there was a list.
 fn collect(value: &Value, depth: usize, out: &mut Vec<String>) -> bool {
     match value {
         Value::Array(models) => {
@@ -59,7 +59,7 @@ fn collect(value: &Value, depth: usize, out: &mut Vec<String>) -> bool {
             if found || empty {
                 return true;
             }
-            // An object of models by their names: each is an object, and none is an error.
+            // An object that maps names to models, all of which are objects.
             let by_name = depth > 0 && !object.is_empty() && object.values().all(Value::is_object);
             if by_name {
                 out.extend(
@@ -160,7 +160,7 @@ mod tests {
             many.join(","),
             vec![long; 50].join(",")
         );
-        // It would take minutes if each name were looked for among all.
+        // Searching the whole list for each name would take minutes.
         assert_eq!(read_models(&json).map(|names| names.len()), Ok(200_001));
     }
 }

@@ -1,55 +1,58 @@
-//! Inline `<think>…</think>`, told apart from the answer while the text arrives in pieces.
+//! Separates inline `<think>…</think>` from the answer while the text arrives in pieces.
 
 use crate::metrics::timeline::TextKind;
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
 
-/// What the splitter knows of the text.
+/// One result of the splitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split<'a> {
     /// More text of this kind.
     Text(TextKind, &'a str),
-    /// A closing tag came that nothing had opened (the chat template opens it in the prompt): all text so far was
+    /// A closing tag came without an opening one (the chat template opens it in the prompt), so all text so far was
     /// reasoning.
     Turned,
 }
 
-/// Tells inline reasoning from the answer.
+/// Separates inline reasoning from the answer.
 ///
-/// A tag counts where it opens the text, or closes reasoning that the prompt opened. An answer may speak of the tags:
-/// in quotes or backticks, amid a sentence, or after it named the opening one, they are text.
+/// A tag counts if it starts the text or closes reasoning that the prompt opened. An answer may also mention the
+/// tags: in quotes or backticks, inside a sentence, or after it mentioned the opening one, they are text.
 #[derive(Debug, Default)]
 pub struct ThinkSplitter {
-    place: Place,
-    /// Text that may be the beginning of a tag, or a closing tag whose next character has not come.
+    state: ThinkState,
+    /// Text that may be the beginning of a tag, or a closing tag whose next character has not arrived.
     held: String,
-    /// No tag can come any more that means anything.
+    /// Whether all further tags are text.
     settled: bool,
     /// The last two characters of the answer so far.
     tail: [Option<char>; 2],
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum Place {
+enum ThinkState {
     #[default]
     Start,
     Thinking,
-    /// Behind the closing tag, where white space is dropped.
+    /// After the closing tag, where white space is dropped.
     Between,
     Answering,
 }
 
 impl ThinkSplitter {
-    /// Takes more text and tells what is certain of it.
+    /// Reads more text and passes on the part whose kind is certain.
     pub fn push(&mut self, text: &str, mut tell: impl FnMut(Split<'_>)) {
-        if self.place == Place::Start && self.held.is_empty() {
+        if self.state == ThinkState::Start && self.held.is_empty() {
             let start = text.trim_start();
             if !OPEN.starts_with(start) && !start.starts_with(OPEN) {
-                self.place = Place::Answering;
+                self.state = ThinkState::Answering;
             }
         }
-        if self.place == Place::Answering && self.held.is_empty() && self.takes(text.as_bytes()) {
+        if self.state == ThinkState::Answering
+            && self.held.is_empty()
+            && self.takes(text.as_bytes())
+        {
             self.passed(text.as_bytes());
             return tell(Split::Text(TextKind::Answer, text));
         }
@@ -57,28 +60,28 @@ impl ThinkSplitter {
         while self.step(false, &mut tell) {}
     }
 
-    /// Looks at what is held; gives whether there is more to look at.
+    /// Examines the held text. Returns whether to call it again.
     fn step(&mut self, at_the_end: bool, tell: &mut impl FnMut(Split<'_>)) -> bool {
-        match self.place {
-            Place::Start => {
+        match self.state {
+            ThinkState::Start => {
                 let start = self.held.trim_start();
                 if let Some(rest) = start.strip_prefix(OPEN) {
                     self.held = rest.to_owned();
-                    self.place = Place::Thinking;
+                    self.state = ThinkState::Thinking;
                 } else if !at_the_end && OPEN.starts_with(start) {
                     return false;
                 } else {
-                    self.place = Place::Answering;
+                    self.state = ThinkState::Answering;
                 }
                 true
             }
-            Place::Thinking => {
+            ThinkState::Thinking => {
                 if let Some(at) = self.held.find(CLOSE) {
                     if at > 0 {
                         tell(Split::Text(TextKind::Reasoning, &self.held[..at]));
                     }
                     self.held.drain(..at + CLOSE.len());
-                    self.place = Place::Between;
+                    self.state = ThinkState::Between;
                     return true;
                 }
                 let keep = if at_the_end {
@@ -93,21 +96,21 @@ impl ThinkSplitter {
                 }
                 false
             }
-            Place::Between => {
+            ThinkState::Between => {
                 let spaces = self.held.len() - self.held.trim_start().len();
                 self.held.drain(..spaces);
                 if self.held.is_empty() {
                     return false;
                 }
                 self.settled = true;
-                self.place = Place::Answering;
+                self.state = ThinkState::Answering;
                 true
             }
-            Place::Answering => self.answering(at_the_end, tell),
+            ThinkState::Answering => self.answering(at_the_end, tell),
         }
     }
 
-    /// A closing tag that nothing opened is looked for.
+    /// Looks for a closing tag without an opening one.
     fn answering(&mut self, at_the_end: bool, tell: &mut impl FnMut(Split<'_>)) -> bool {
         let held = std::mem::take(&mut self.held);
         let open = held.find(OPEN);
@@ -126,7 +129,7 @@ impl ThinkSplitter {
             if self.closes(next) {
                 tell(Split::Turned);
                 self.held = rest.to_owned();
-                self.place = Place::Between;
+                self.state = ThinkState::Between;
             } else {
                 self.tell_answer(CLOSE, tell);
                 self.held = rest.to_owned();
@@ -152,7 +155,7 @@ impl ThinkSplitter {
         }
     }
 
-    /// Whether a closing tag behind the answer so far, with this character behind it, is one and not spoken of.
+    /// Whether a closing tag at this point, followed by `next`, ends the reasoning and is not just mentioned.
     fn closes(&self, next: Option<char>) -> bool {
         let quotes = |c: char| matches!(c, '`' | '"' | '\'' | '“' | '‘' | '«' | '(');
         let [before_last, last] = self.tail;
@@ -164,12 +167,12 @@ impl ThinkSplitter {
         !quoted && !amid
     }
 
-    /// Whether this text can hold no tag that means anything, so that it is the answer as it stands.
+    /// Whether this text cannot contain a tag that counts, so that all of it is answer.
     pub fn takes(&self, text: &[u8]) -> bool {
         self.settled || memchr::memchr(b'<', text).is_none()
     }
 
-    /// Remembers the end of text that was told as the answer.
+    /// Remembers the end of text that was passed on as the answer.
     pub fn passed(&mut self, text: &[u8]) {
         if self.settled {
             return;
@@ -184,17 +187,17 @@ impl ThinkSplitter {
         }
     }
 
-    /// Whether text that [`Self::takes`] lets pass is the answer.
+    /// Whether text that [`Self::takes`] accepts is the answer.
     pub fn is_answering(&self) -> bool {
-        self.place == Place::Answering && self.held.is_empty()
+        self.state == ThinkState::Answering && self.held.is_empty()
     }
 
-    /// Whether what is held back, if anything, is thinking.
+    /// Whether the held text, if any, is reasoning.
     pub fn is_thinking(&self) -> bool {
-        self.place == Place::Thinking
+        self.state == ThinkState::Thinking
     }
 
-    /// The text ended: tells what was held back.
+    /// The text ended: passes on the held text.
     pub fn finish(&mut self, mut tell: impl FnMut(Split<'_>)) {
         while !self.held.is_empty() && self.step(true, &mut tell) {}
     }

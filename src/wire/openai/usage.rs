@@ -1,7 +1,7 @@
 //! Token counts and the server's own figures, wherever a chunk holds them.
 //!
-//! `usage` as OpenAI has it, with what SambaStack, Groq and DeepSeek add; `x_groq` and the like around it; `usage`
-//! within a choice; `timings` of llama.cpp; `time_info` of Cerebras.
+//! They may be in OpenAI's `usage`, with the additions of SambaStack, Groq and DeepSeek, in `x_groq` and similar
+//! members, in a choice's `usage`, in llama.cpp's `timings` or in Cerebras's `time_info`.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use serde_json::{Map, Value};
 use crate::domain::units;
 use crate::metrics::timeline::{ServerFigures, Usage};
 
-/// More tokens than any model takes or gives: such a count is not believed.
+/// Higher token counts are ignored: no model handles that many.
 const MAX_TOKENS: f64 = 1e8;
-/// No request takes a month.
+/// Longer durations are ignored.
 const MAX_SECONDS: f64 = 30.0 * 86_400.0;
-/// Tokens per second that no server gives one user.
+/// Higher speeds for one user, in tokens per second, are ignored.
 const MAX_RATE: f64 = 1e7;
 
-/// `usage` as those send it who follow the document. Any number is read; what cannot be a count is dropped.
+/// `usage` as the API documentation describes it. Values that cannot be counts are dropped.
 #[derive(Deserialize, Default)]
 pub(super) struct StrictUsage {
     prompt_tokens: Option<f64>,
@@ -66,7 +66,7 @@ impl From<StrictUsage> for Usage {
             .zip(generated)
             .map(|(n, took)| n as f64 / took);
         Self {
-            // Every prompt has tokens: a zero says that nobody counted.
+            // Every prompt has tokens, so a zero means that the server did not count them.
             prompt_tokens: usage
                 .prompt_tokens
                 .or(usage.input_tokens)
@@ -107,7 +107,7 @@ fn rate(value: f64) -> Option<f64> {
     (0.0..=MAX_RATE).contains(&value).then_some(value)
 }
 
-/// All that a chunk says of tokens and times; `None` where it says nothing.
+/// The token counts and times in a chunk; `None` if there are none.
 pub(super) fn read(chunk: &Map<String, Value>, choice: Option<&Value>) -> Option<Usage> {
     let mut found = StrictUsage::default();
     let mut any = false;
@@ -128,7 +128,7 @@ pub(super) fn read(chunk: &Map<String, Value>, choice: Option<&Value>) -> Option
     any.then(|| found.into())
 }
 
-/// What is known already stays.
+/// Sets a field unless it is known already.
 fn fill(known: &mut Option<f64>, value: Option<f64>) {
     *known = known.or(value);
 }

@@ -15,7 +15,7 @@ use crate::engine::bench::level::Level;
 use crate::engine::bench::{feed, lock};
 use crate::io::http1::{Connection, Dialer, Ended, WireError};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
-use crate::wire::answer::{AnswerReader, News};
+use crate::wire::answer::{AnswerReader, NewText};
 use crate::wire::fault::Fault;
 
 /// How long the end of a response is waited for behind its `[DONE]`.
@@ -83,7 +83,7 @@ impl RequestContext {
         if !self.keeps_text() {
             return (String::new(), None);
         }
-        let News {
+        let NewText {
             reasoning, answer, ..
         } = response.text();
         let Some(prompt) = self.prompt else {

@@ -9,7 +9,7 @@ use crate::engine::bench::level::Level;
 use crate::engine::bench::lock;
 use crate::io::http1::{Compressed, ResponseHead, Sink, Unpacker};
 use crate::protocol::FinishReason;
-use crate::wire::answer::{AnswerReader, Broken, News, Step};
+use crate::wire::answer::{AnswerError, AnswerReader, NewText, Step};
 use crate::wire::fault::{self, Fault};
 
 /// Of a body that is no answer.
@@ -156,10 +156,11 @@ impl<'a> IncomingResponse<'a> {
             },
         };
         let raw = match broken {
-            Broken::Sent(_) | Broken::Cut(_) | Broken::Unreadable(_) | Broken::GaveUp(_) => {
-                String::new()
-            }
-            Broken::Refused | Broken::NotAnAnswer => {
+            AnswerError::Sent(_)
+            | AnswerError::Cut(_)
+            | AnswerError::Unreadable(_)
+            | AnswerError::GaveUp(_) => String::new(),
+            AnswerError::Refused | AnswerError::NotAnAnswer => {
                 String::from_utf8_lossy(self.reader.raw()).into_owned()
             }
         };
@@ -190,7 +191,7 @@ impl<'a> IncomingResponse<'a> {
         self.first_byte.map(|_| (self.reader.chunks(), self.bytes))
     }
 
-    pub(super) fn text(&mut self) -> News {
+    pub(super) fn text(&mut self) -> NewText {
         self.reader.finish_text();
         self.reader.take_news()
     }

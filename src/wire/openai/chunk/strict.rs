@@ -1,0 +1,130 @@
+//! The usual shape of a chunk, which serde reads without copying its texts.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::error::says_error;
+use super::{Chunk, finish_reason, is_model_name};
+use crate::metrics::timeline::Usage;
+use crate::wire::openai::calls;
+use crate::wire::openai::usage::StrictUsage;
+
+#[derive(Deserialize)]
+pub(super) struct Strict<'a> {
+    #[serde(borrow, default)]
+    object: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+    usage: Option<StrictUsage>,
+    error: Option<IgnoredAny>,
+    errors: Option<IgnoredAny>,
+    timings: Option<IgnoredAny>,
+    time_info: Option<IgnoredAny>,
+    base_resp: Option<IgnoredAny>,
+}
+
+impl Strict<'_> {
+    /// Whether these fields hold everything that Batida reads of the chunk.
+    pub(super) fn is_all(&self, json: &str) -> bool {
+        let Self {
+            object,
+            model: _,
+            choices,
+            usage,
+            error,
+            errors,
+            timings,
+            time_info,
+            base_resp,
+        } = self;
+        let Some(choices) = choices else { return false };
+        let odd = [error, errors, timings, time_info, base_resp]
+            .iter()
+            .any(|field| field.is_some());
+        let of_choice = |choice: &Choice<'_>| choice.delta.as_ref().is_some_and(Delta::is_all);
+        let known = choices.iter().all(of_choice);
+        // The usage may be elsewhere, e.g. in `x_groq`.
+        let elsewhere =
+            usage.is_none() && memchr::memmem::find(json.as_bytes(), b"\"usage\"").is_some();
+        !odd && known
+            && !elsewhere
+            && !object.as_deref().is_some_and(says_error)
+            && !names_error(json)
+    }
+}
+
+/// Whether some name or string is exactly `error`, so that the lenient reader has to look for an error.
+fn names_error(json: &str) -> bool {
+    memchr::memmem::find(json.as_bytes(), b"\"error\"").is_some()
+}
+
+impl<'a> From<Strict<'a>> for Chunk<'a> {
+    fn from(strict: Strict<'a>) -> Self {
+        let choice = strict
+            .choices
+            .into_iter()
+            .flatten()
+            .find(|choice| choice.index.unwrap_or(0) == 0);
+        let (delta, finish) = choice.map_or((None, None), |c| (c.delta, c.finish_reason));
+        let delta = delta.unwrap_or_default();
+        let some = |text: Option<Cow<'a, str>>| text.filter(|text| !text.is_empty());
+        Self {
+            reasoning: some(delta.reasoning).or_else(|| some(delta.reasoning_content)),
+            content: some(delta.content),
+            calls: calls::read(delta.tool_calls.as_ref(), delta.function_call.as_ref()),
+            finish: finish.and_then(|reason| finish_reason(&reason)),
+            usage: strict.usage.map(Usage::from),
+            error: None,
+            model: strict.model.filter(|model| is_model_name(model)),
+            answers: true,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    index: Option<u64>,
+    #[serde(borrow, alias = "message")]
+    delta: Option<Delta<'a>>,
+    #[serde(borrow)]
+    finish_reason: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize, Default)]
+struct Delta<'a> {
+    #[serde(borrow)]
+    reasoning: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    reasoning_content: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    content: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    refusal: Option<Cow<'a, str>>,
+    tool_calls: Option<Value>,
+    function_call: Option<Value>,
+    thinking: Option<IgnoredAny>,
+    reasoning_text: Option<IgnoredAny>,
+    reasoning_details: Option<IgnoredAny>,
+}
+
+impl Delta<'_> {
+    /// Whether the usual fields hold all of its text.
+    fn is_all(&self) -> bool {
+        let Self {
+            refusal,
+            thinking,
+            reasoning_text,
+            reasoning_details,
+            ..
+        } = self;
+        let odd = [thinking, reasoning_text, reasoning_details]
+            .iter()
+            .any(|field| field.is_some());
+        !odd && refusal.as_ref().is_none_or(|refusal| refusal.is_empty())
+    }
+}
