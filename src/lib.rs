@@ -15,7 +15,7 @@
 //!   ├───────────────────────────────┤
 //!   │ io/                           │                1  doors: HTTP, kubectl, SQLite, confy, keyring, arboard
 //!   ├───────────────────────────────┤
-//!   │ protocol.rs                   │                0  what UI and engine say to each other
+//!   │ protocol/                     │                0  what UI and engine say to each other
 //!   │ domain/ sambastack/ metrics/  │                0  pure: values in, values out
 //!   │ prompts/ wire/ snippet.rs     │
 //!   │ export/ import/               │                   (export writes to what it is given)
@@ -30,9 +30,14 @@
 //! # One action, there and back
 //!
 //! The composer pushes [`protocol::Command::Chat`] into a list of commands; [`ui::app::App`] sends them after
-//! drawing; [`engine::Engine`] gives the job a cancellation token and runs [`engine::chat::run`]; at most every
+//! drawing; [`engine`] gives each chat a cancellation token and runs [`engine::chat::run`]; at most every
 //! 33 ms a [`protocol::Event::ChatAdvanced`] comes back over crossbeam and the window is woken; the next
 //! frame drains it into [`state::State::apply`] and draws.
+//!
+//! What has one answer is a [`protocol::Question`]: the state asks it, the engine answers it in one `match`, and
+//! [`protocol::Event::Answered`] brings the answer, which the state takes in one `match`. A question is declared once;
+//! one that is not answered, or whose answer is not taken, does not compile. A question whose job panics or is
+//! cancelled has an answer, too.
 //!
 //! A benchmark goes the same way: [`protocol::Command::RunBench`] runs [`engine::bench::run`], whose measuring
 //! threads send and read over [`io::http1`] and do nothing else; what ended is folded into [`metrics::tally`] and

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use super::Ended;
 use super::bench_args::{self, BenchArgs};
 use super::history_args::{self, HistoryArgs};
+use super::param_args::ChatParamArgs;
 use crate::demo::exact::ExactOptions;
-use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort, Params};
+use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Params};
 use crate::domain::environment::{
     ApiAddress, ClusterAccess, EnvId, Environment, Extra, ExtraKind, HeaderName, KEY_VARIABLE,
     KeyPlace, check_namespace,
@@ -602,99 +603,13 @@ pub(super) struct ChatArgs {
     #[arg(long, help_heading = FORMAT, value_name = "FILE")]
     pub(super) json_schema: Option<PathBuf>,
     #[command(flatten)]
-    params: ParamArgs,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = SAMPLING)]
-struct ParamArgs {
-    /// Generate at most N tokens (max_tokens), e.g. 200
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_tokens: Option<u32>,
-    /// Send this sampling seed to the server, e.g. 42
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    seed: Option<i64>,
-    #[command(flatten)]
-    sampling: SamplingArgs,
-}
-
-/// The parameters that a chat and a benchmark have in common.
-#[derive(Debug, Args)]
-#[command(next_help_heading = SAMPLING)]
-pub(super) struct SamplingArgs {
-    /// Sample at this temperature, 0 to 2, e.g. 0.7
-    #[arg(long, value_name = "T", value_parser = between::<0, 2>)]
-    temperature: Option<f64>,
-    /// Sample from the tokens that make up this probability (top_p), 0 to 1, e.g. 0.9
-    #[arg(long, value_name = "P", value_parser = between::<0, 1>)]
-    top_p: Option<f64>,
-    /// Sample from the K most likely tokens (top_k), 1 to 100, e.g. 40
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100))]
-    top_k: Option<u32>,
-    /// End the answer at this text; can be repeated
-    #[arg(long, value_name = "TEXT")]
-    stop: Vec<String>,
-    /// Set how much a reasoning model thinks
-    #[arg(long, value_name = "LEVEL")]
-    reasoning_effort: Option<EffortArg>,
-    /// Switch thinking on or off, for a model that can do both
-    #[arg(long, value_name = "ON")]
-    thinking: Option<Switch>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum EffortArg {
-    Low,
-    Medium,
-    High,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Switch {
-    On,
-    Off,
+    params: ChatParamArgs,
 }
 
 impl ChatArgs {
     /// The parameters to be sent besides the messages.
     pub(super) fn params(&self) -> Params {
-        let ParamArgs {
-            max_tokens,
-            seed,
-            sampling,
-        } = &self.params;
-        Params {
-            max_tokens: *max_tokens,
-            seed: *seed,
-            ..sampling.params()
-        }
-    }
-}
-
-impl SamplingArgs {
-    /// What was set.
-    pub(super) fn params(&self) -> Params {
-        let Self {
-            temperature,
-            top_p,
-            top_k,
-            stop,
-            reasoning_effort,
-            thinking,
-        } = self;
-        Params {
-            temperature: *temperature,
-            top_p: *top_p,
-            top_k: *top_k,
-            stop: stop.clone(),
-            reasoning_effort: reasoning_effort.map(|effort| match effort {
-                EffortArg::Low => Effort::Low,
-                EffortArg::Medium => Effort::Medium,
-                EffortArg::High => Effort::High,
-            }),
-            thinking: thinking.map(|switch| matches!(switch, Switch::On)),
-            ..Params::default()
-        }
+        self.params.0.clone()
     }
 }
 
@@ -709,18 +624,6 @@ fn least_change(text: &str) -> Result<f64, String> {
 
 fn read_namespace(text: &str) -> Result<String, &'static str> {
     check_namespace(text).map(|()| text.to_owned())
-}
-
-fn between<const LOW: i32, const HIGH: i32>(text: &str) -> Result<f64, String> {
-    let number: f64 = text
-        .parse()
-        .map_err(|_| format!("{text:?} is not a valid number"))?;
-    let range = f64::from(LOW)..=f64::from(HIGH);
-    if range.contains(&number) {
-        Ok(number)
-    } else {
-        Err(format!("use a number from {LOW} to {HIGH}"))
-    }
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 
-use super::args::{MODEL, OUTPUT, SamplingArgs};
+use super::args::{MODEL, OUTPUT};
 use super::bench_schema::SchemaForm;
+use super::param_args::BenchParamArgs;
 use crate::domain::command_line::default_plan;
-use crate::domain::conversation::Params;
 use crate::domain::plan::{Plan, Target};
 use crate::domain::plan_fields::{FIELDS, FieldSpec, ON, Set};
 use crate::domain::verdict::Condition;
@@ -55,10 +55,7 @@ pub(super) struct BenchArgs {
     #[arg(long, help_heading = GOALS)]
     pub(super) strict: bool,
     #[command(flatten)]
-    sampling: SamplingArgs,
-    /// Send this sampling seed to the server, e.g. 42
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = super::args::SAMPLING)]
-    sampling_seed: Option<i64>,
+    sampling: BenchParamArgs,
     /// Write the report as JSON to this file
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub(super) out: Option<PathBuf>,
@@ -117,10 +114,7 @@ impl BenchArgs {
     pub(super) fn plan(&self, targets: Vec<Target>) -> Plan {
         Plan {
             targets,
-            params: Params {
-                seed: self.sampling_seed,
-                ..self.sampling.params()
-            },
+            params: self.sampling.0.clone(),
             tags: self.tag.clone(),
             ..self.plan.0.clone()
         }
@@ -210,7 +204,7 @@ mod tests {
     use super::super::args::{Cli, Command};
     use super::*;
     use crate::domain::command_line;
-    use crate::domain::conversation::Effort;
+    use crate::domain::conversation::{Effort, Params};
     use crate::domain::environment::{EnvId, Environment};
     use crate::domain::plan::{Arrivals, Ends, Lengths, Load, Objectives, Prompts, TimeUnit};
     use crate::domain::plan_fields::samples;

@@ -14,6 +14,7 @@ use super::choose::{self, Chosen};
 use super::{Ended, out, report};
 use crate::domain::attachment::MOST_BODY;
 use crate::domain::conversation::{AnswerFormat, ChatRequest, Message, Params, Role};
+use crate::domain::exchange::{Reply, Saying};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, HistorySettings, SessionId};
 use crate::domain::json::{self, Checked};
@@ -43,7 +44,7 @@ pub(super) async fn run(
 ) -> Result<(), Ended> {
     let prepared = tokio::select! {
         () = cancel.cancelled() => return Err(Ended::Told),
-        prepared = prepare(place, &args, cancel) => prepared,
+        prepared = prepare(place, &args) => prepared,
     };
     let Prepared {
         format,
@@ -72,6 +73,10 @@ pub(super) async fn run(
     if !args.system.trim().is_empty() {
         messages.push(Message::new(Role::System, args.system.trim()));
     }
+    let prompt = Saying {
+        attachments: said.attachments.clone(),
+        ..Saying::words(&said.content)
+    };
     messages.push(said);
     let params = Params {
         format,
@@ -82,7 +87,6 @@ pub(super) async fn run(
         messages,
         params,
     };
-    let (mut answer, mut reasoning) = (String::new(), String::new());
     // The reasoning's last line has no end yet: what follows must begin a line of its own.
     let mut thought_open = false;
     // Dropped at the end: what it holds is written then.
@@ -92,6 +96,7 @@ pub(super) async fn run(
         exchange: 0,
         parent: None,
         deployment: deployment.clone(),
+        said: prompt,
     };
     // Asked beside the answer: it holds up nothing, and what is not known by its end is missing.
     let kubectl = place.kubectl.clone().filter(|_| history.is_some());
@@ -110,16 +115,11 @@ pub(super) async fn run(
     };
     let report = chat::run_within(api, &request, &place.known(), cancel, limits, |advance| {
         kept.advance(&advance);
-        if advance.turned {
-            reasoning.push_str(&std::mem::take(&mut answer));
-            if !common.json {
-                report::error_line("batida: the text above was reasoning: it ended with </think>");
-            }
-        }
-        answer.push_str(&advance.answer);
-        reasoning.push_str(&advance.reasoning);
         if common.json {
             return;
+        }
+        if advance.turned {
+            report::error_line("batida: the text above was reasoning: it ended with </think>");
         }
         if args.reasoning && !advance.reasoning.is_empty() {
             report::error_text(&advance.reasoning);
@@ -139,6 +139,11 @@ pub(super) async fn run(
         }
     })
     .await;
+    let Reply {
+        text: answer,
+        reasoning,
+        ..
+    } = kept.reply().clone();
     if let Some(history) = &history {
         let mut record = kept.end(&report);
         if let Some(asking) = asking {
@@ -279,17 +284,13 @@ struct Prepared<'a> {
 }
 
 /// What is wrong with the arguments is found before anybody is asked for anything.
-async fn prepare<'a>(
-    place: &'a Place,
-    args: &ChatArgs,
-    cancel: &CancellationToken,
-) -> Result<Prepared<'a>, Failure> {
+async fn prepare<'a>(place: &'a Place, args: &ChatArgs) -> Result<Prepared<'a>, Failure> {
     let (object, schema) = (args.json_object, args.json_schema.clone());
     let format = reading(move || read_format(object, schema.as_deref())).await?;
     let given = args.prompt.clone();
     let mut said = Message::new(Role::User, reading(move || read_prompt(&given)).await?);
     let room = MOST_BODY.saturating_sub(said.body_bytes() + args.system.len());
-    said.attachments = attach::read_files(args.attach.clone(), room, cancel).await?;
+    said.attachments = attach::read_files(args.attach.clone(), room).await?;
     let api = place.api_with_key()?;
     let chosen = choose::model(place, args.deployment.as_deref(), args.model.as_deref()).await?;
     if said

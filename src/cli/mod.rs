@@ -17,6 +17,7 @@ mod history;
 mod history_args;
 mod other_tools;
 mod out;
+mod param_args;
 mod report;
 mod words;
 

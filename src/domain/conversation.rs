@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::params::Params;
+
 /// The system prompt of a new conversation.
 pub const DEFAULT_SYSTEM_PROMPT: &str = "You are a helpful assistant";
 
@@ -174,62 +176,20 @@ impl Effort {
     /// All of them, weakest first.
     pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
 
+    /// The words that the API takes.
+    pub const WORDS: [&'static str; 3] = [
+        Self::Low.as_str(),
+        Self::Medium.as_str(),
+        Self::High.as_str(),
+    ];
+
     /// The word the API wants.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Low => "low",
             Self::Medium => "medium",
             Self::High => "high",
         }
-    }
-}
-
-/// Sampling parameters. Only what is `Some` is sent, so that the server's defaults stay the server's.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Params {
-    /// `max_tokens`, from 1.
-    pub max_tokens: Option<u32>,
-    /// `temperature`, 0 to 2.
-    pub temperature: Option<f64>,
-    /// `top_p`, 0 to 1.
-    pub top_p: Option<f64>,
-    /// `top_k`, 1 to 100.
-    pub top_k: Option<u32>,
-    /// `stop`: sequences that end the answer.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub stop: Vec<String>,
-    /// `seed`.
-    pub seed: Option<i64>,
-    /// `reasoning_effort`.
-    pub reasoning_effort: Option<Effort>,
-    /// `chat_template_kwargs.enable_thinking`.
-    pub thinking: Option<bool>,
-    /// `response_format`.
-    pub format: Option<AnswerFormat>,
-    /// `tools`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tools: Vec<Tool>,
-}
-
-impl Params {
-    /// How many of them the user set.
-    pub fn count_set(&self) -> usize {
-        [
-            self.max_tokens.is_some(),
-            self.temperature.is_some(),
-            self.top_p.is_some(),
-            self.top_k.is_some(),
-            !self.stop.is_empty(),
-            self.seed.is_some(),
-            self.reasoning_effort.is_some(),
-            self.thinking.is_some(),
-            self.format.is_some(),
-            self.tools.iter().any(|tool| !tool.off),
-        ]
-        .into_iter()
-        .filter(|set| *set)
-        .count()
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::conversation::{Attachment, Params, ToolCall, ToolResult};
+use super::exchange::{Reply, Saying};
 use super::known;
 use super::plan::{Arrivals, Load};
 use super::run::{BenchReport, Flight, LevelReport, Point, RatePoint, SessionEnd, Surroundings};
@@ -420,6 +421,54 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// The same with its figures alone.
+    pub fn without_texts(self) -> Self {
+        Self {
+            system: String::new(),
+            prompt: String::new(),
+            attachments: Vec::new(),
+            results: Vec::new(),
+            reasoning: String::new(),
+            answer: String::new(),
+            calls: Vec::new(),
+            ..self
+        }
+    }
+
+    /// What the user said.
+    pub fn said(&self) -> Saying {
+        let Self {
+            prompt,
+            attachments,
+            results,
+            ..
+        } = self.clone();
+        Saying {
+            prompt,
+            attachments,
+            results,
+        }
+    }
+
+    /// What the model answered.
+    pub fn reply(&self) -> Reply {
+        let Self {
+            reasoning,
+            answer,
+            calls,
+            answered_by,
+            figures,
+            ..
+        } = self.clone();
+        Reply {
+            reasoning,
+            text: answer,
+            calls,
+            answered_by,
+            figures,
+        }
+    }
+
     /// Whether what was said is kept, and not only figures: then the conversation can be gone on with.
     pub fn has_texts(&self) -> bool {
         let Self {
@@ -456,6 +505,8 @@ pub struct Filing {
     pub parent: Option<u64>,
     /// The deployment that was picked.
     pub deployment: Option<String>,
+    /// What the user said.
+    pub said: Saying,
 }
 
 /// Which sessions are to be deleted.

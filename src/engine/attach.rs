@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
 use crate::domain::conversation::{Attachment, Image};
 use crate::domain::failure::Failure;
@@ -21,13 +20,9 @@ static DECODERS: Semaphore = Semaphore::const_new(2);
 
 /// Reads what the user attaches, in order. `room`: how many bytes of the request's body are left for it.
 ///
-/// Cancelled, it ends after the file under way, whose memory is bounded.
+/// Dropping the future ends it after the file under way, whose memory is bounded.
 #[cfg(feature = "gui")]
-pub async fn read(
-    sources: AttachSources,
-    room: usize,
-    cancel: &CancellationToken,
-) -> Vec<Result<Attachment, Failure>> {
+pub async fn read(sources: AttachSources, room: usize) -> Vec<Result<Attachment, Failure>> {
     let files = match sources {
         AttachSources::Files(files) => files,
         AttachSources::Dialog => {
@@ -35,45 +30,26 @@ pub async fn read(
                 "Attach pictures and texts",
                 "Drop the files on the window instead",
             );
-            match cancel.run_until_cancelled(picking).await {
-                Some(Ok(files)) => files,
-                Some(Err(failure)) => return vec![Err(failure)],
-                None => return Vec::new(),
+            match picking.await {
+                Ok(files) => files,
+                Err(failure) => return vec![Err(failure)],
             }
         }
         AttachSources::Pasted(picture) => {
-            let name = "Pasted picture";
-            let made = work(cancel, move || attachment::of_picture(name, &picture, room)).await;
-            return made.into_iter().collect();
+            return vec![
+                work(move || attachment::of_picture("Pasted picture", &picture, room)).await,
+            ];
         }
     };
-    read_each(files, room, cancel).await
+    read_each(files, room).await
 }
 
-/// Reads the files that the command line names; the first that cannot be attached ends it.
-///
-/// # Errors
-/// Why a file cannot be attached.
-pub async fn read_files(
-    files: Vec<PathBuf>,
-    room: usize,
-    cancel: &CancellationToken,
-) -> Result<Vec<Attachment>, Failure> {
-    read_each(files, room, cancel).await.into_iter().collect()
-}
-
-async fn read_each(
-    mut files: Vec<PathBuf>,
-    mut room: usize,
-    cancel: &CancellationToken,
-) -> Vec<Result<Attachment, Failure>> {
+async fn read_each(mut files: Vec<PathBuf>, mut room: usize) -> Vec<Result<Attachment, Failure>> {
     let mut out = Vec::new();
     let left_out = files.len().saturating_sub(MOST_FILES);
     files.truncate(MOST_FILES);
     for path in files {
-        let Some(read) = work(cancel, move || attachment::read_file(&path, room)).await else {
-            return out;
-        };
+        let read = work(move || attachment::read_file(&path, room)).await;
         room = room.saturating_sub(read.as_ref().map_or(0, Attachment::body_bytes));
         out.push(read);
     }
@@ -89,26 +65,34 @@ async fn read_each(
     out
 }
 
-/// An attached picture's pixels, with `edge` of them on its longer side at most; `None` when it was cancelled.
-pub async fn decode(
-    image: Image,
-    edge: u32,
-    cancel: &CancellationToken,
-) -> Option<Result<Picture, Failure>> {
-    work(cancel, move || attachment::pixels_of(&image, edge)).await
+/// Reads the files that the command line names; the first that cannot be attached ends it.
+///
+/// # Errors
+/// Why a file cannot be attached.
+pub async fn read_files(files: Vec<PathBuf>, room: usize) -> Result<Vec<Attachment>, Failure> {
+    read_each(files, room).await.into_iter().collect()
 }
 
-/// Does it on a thread that may be kept busy; `None` when it was cancelled.
+/// An attached picture's pixels, with at most `edge` of them on its longer side.
+///
+/// # Errors
+/// When it cannot be decoded.
+pub async fn decode(image: Image, edge: u32) -> Result<Picture, Failure> {
+    work(move || attachment::pixels_of(&image, edge)).await
+}
+
+/// Does it on a thread that may be kept busy. Dropping the future leaves the thread to end by itself.
 async fn work<T: Send + 'static>(
-    cancel: &CancellationToken,
     what: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Option<Result<T, Failure>> {
-    let permit = cancel.run_until_cancelled(DECODERS.acquire()).await?;
+) -> Result<T, Failure> {
+    // Fails only when the semaphore is closed, which nothing does.
+    let permit = DECODERS.acquire().await.ok();
     let working = tokio::task::spawn_blocking(move || {
-        // Held until the memory is free again, whoever still waits.
+        // Held until the memory is free again, although nobody may wait for it any more.
         let _permit = permit;
         what()
     });
-    let outcome = cancel.run_until_cancelled(working).await?;
-    Some(outcome.unwrap_or_else(|panic| Err(super::own_fault(&panic))))
+    working
+        .await
+        .unwrap_or_else(|panic| Err(super::own_fault(&panic)))
 }

@@ -6,14 +6,15 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::domain::conversation::{ChatRequest, ToolCall};
+use crate::domain::conversation::ChatRequest;
 use crate::domain::dialect::Dialect;
+use crate::domain::exchange::{Advance, ChatEnding};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::model_name::other_model;
 use crate::domain::units;
 use crate::io::api::{Api, ChatStream, SILENCE};
 use crate::metrics::timeline::Figures;
-use crate::protocol::{Ask, ChatEnding};
+use crate::protocol::{ChatAsk, ChatOrder};
 use crate::wire::answer::{AnswerError, AnswerReader, NewText, Step};
 use crate::wire::fault::{self, Fault, RequestInfo};
 use crate::wire::openai;
@@ -59,46 +60,28 @@ impl Start {
 }
 
 /// Each with when it is to be sent.
-pub fn starts(asks: Vec<Ask>, in_turn: bool) -> Vec<(Ask, Start)> {
+pub fn starts(asks: Vec<ChatAsk>, order: ChatOrder) -> Vec<(ChatAsk, Start)> {
     let all_open = CancellationToken::new();
     let opening = Arc::new(all_open.clone().drop_guard());
     let mut ends: Vec<CancellationToken> = Vec::new();
     let start = |ask| {
-        if !in_turn {
-            return (
-                ask,
-                Start::Together {
-                    opening: Some(Arc::clone(&opening)),
-                    all_open: all_open.clone(),
-                },
-            );
-        }
-        let (before, end) = (ends.clone(), CancellationToken::new());
-        ends.push(end.clone());
-        (
-            ask,
-            Start::InTurn {
-                before,
-                held: end.drop_guard(),
+        let start = match order {
+            ChatOrder::Together => Start::Together {
+                opening: Some(Arc::clone(&opening)),
+                all_open: all_open.clone(),
             },
-        )
+            ChatOrder::InTurn => {
+                let (before, end) = (ends.clone(), CancellationToken::new());
+                ends.push(end.clone());
+                Start::InTurn {
+                    before,
+                    held: end.drop_guard(),
+                }
+            }
+        };
+        (ask, start)
     };
     asks.into_iter().map(start).collect()
-}
-
-/// More of an answer.
-#[derive(Debug, Clone)]
-pub struct Advance {
-    /// Thinking that came since the last one.
-    pub reasoning: String,
-    /// Answer text that came since the last one.
-    pub answer: String,
-    /// All answer text before this turned out to be reasoning.
-    pub turned: bool,
-    /// All functions that were called so far, where that has changed; else none.
-    pub calls: Vec<ToolCall>,
-    /// The figures so far.
-    pub figures: Figures,
 }
 
 /// How an answer ended.

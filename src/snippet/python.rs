@@ -8,24 +8,25 @@ use serde_json::Value;
 use super::pictures::SnippetImages;
 use super::{ExtraText, KeyText, SnippetSpec, has_lines, joined, quoted};
 use crate::domain::environment::ExtraKind;
+use crate::domain::params::{PARAMETERS, Parameter};
 
 /// The differences between the two packages.
 pub(super) struct Package {
     name: &'static str,
     client: &'static str,
-    /// Body fields for which `create` has no argument.
-    extra: &'static [&'static str],
+    /// Whether its `create` takes an argument for this parameter. What it does not take goes into `extra_body`.
+    takes: fn(&Parameter) -> bool,
 }
 
 pub(super) const OPENAI: Package = Package {
     name: "openai",
     client: "OpenAI",
-    extra: &["top_k", "chat_template_kwargs"],
+    takes: |parameter| parameter.in_openai_package,
 };
 pub(super) const SAMBANOVA: Package = Package {
     name: "sambanova",
     client: "SambaNova",
-    extra: &[],
+    takes: |_| true,
 };
 
 pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) -> String {
@@ -188,7 +189,9 @@ fn create(
     push!(out, "{result} = client.{call}.create(\n");
     let mut extra_body = serde_json::Map::new();
     for (name, value) in body.as_object().into_iter().flatten() {
-        if package.extra.contains(&name.as_str()) {
+        let extra =
+            |parameter: &Parameter| parameter.body_key() == name && !(package.takes)(parameter);
+        if PARAMETERS.iter().any(extra) {
             extra_body.insert(name.clone(), value.clone());
         } else {
             push!(out, "    {name}={},\n", py_value(value, 1, pictures));

@@ -6,7 +6,9 @@ use crate::domain::attachment::MOST_BODY;
 use crate::domain::conversation::{Attachment, Message};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
-use crate::protocol::{AttachSources, Command, DraftFiles, DraftsFound, JobId, Picture};
+use crate::protocol::{
+    AttachSources, Command, DraftFiles, DraftsFound, JobId, LocalQuestion, Picture,
+};
 
 /// What is attached, over all environments.
 #[derive(Debug, Default)]
@@ -27,9 +29,8 @@ impl State {
     /// Reads what the user attaches to the draft.
     pub fn attach(&mut self, sources: AttachSources, out: &mut Vec<Command>) {
         let room = MOST_BODY.saturating_sub(self.body_bytes());
-        let (job, env) = (self.next_job(), self.env().id.clone());
-        self.attach.reading.push((job, env));
-        out.push(Command::Attach { job, sources, room });
+        let job = self.ask_local(LocalQuestion::Attachments { sources, room }, out);
+        self.attach.reading.push((job, self.env().id.clone()));
     }
 
     /// Whether something is being read for the draft.
@@ -41,8 +42,13 @@ impl State {
     /// What is being read for the draft is not wanted any more.
     pub fn stop_attaching(&mut self, out: &mut Vec<Command>) {
         let env = self.env().id.clone();
-        let stopped = self.attach.reading.extract_if(.., |(_, of)| *of == env);
-        out.extend(stopped.map(|(job, _)| Command::Cancel { job }));
+        self.stop_attaching_to(&env, out);
+    }
+
+    fn stop_attaching_to(&mut self, env: &EnvId, out: &mut Vec<Command>) {
+        let Self { attach, jobs, .. } = self;
+        let stopped = attach.reading.extract_if(.., |(_, of)| *of == *env);
+        stopped.for_each(|(job, _)| jobs.give_up(job, out));
     }
 
     /// How many bytes the largest of the requests would have that are sent with the draft.
@@ -63,11 +69,16 @@ impl State {
         requests.map_or(drafted, |request| size(&request))
     }
 
-    pub(super) fn attachments_read(&mut self, job: JobId, read: Vec<Result<Attachment, Failure>>) {
+    pub(super) fn attachments_read(
+        &mut self,
+        job: JobId,
+        outcome: Result<Vec<Result<Attachment, Failure>>, Failure>,
+    ) {
         let Some(at) = self.attach.reading.iter().position(|(of, _)| *of == job) else {
             return;
         };
         let (_, env) = self.attach.reading.swap_remove(at);
+        let read = outcome.unwrap_or_else(|failure| vec![Err(failure)]);
         let blind = if self.env().id == env {
             let to = self.addressed();
             self.blind_of(&to)
@@ -223,15 +234,13 @@ impl State {
 
     /// Asks for what was attached when the window was closed.
     pub fn load_drafts(&mut self, out: &mut Vec<Command>) {
-        let job = self.next_job();
-        self.attach.loading = Some(job);
         let known = self
             .settings
             .environments
             .iter()
             .map(|env| env.id.clone())
             .collect();
-        out.push(Command::LoadDrafts { job, known });
+        self.attach.loading = Some(self.ask_local(LocalQuestion::Drafts { known }, out));
     }
 
     pub(super) fn drafts_loaded(&mut self, job: JobId, outcome: Result<DraftsFound, Failure>) {
@@ -286,14 +295,10 @@ impl State {
 
     /// Nothing is kept of an environment that is deleted.
     pub(super) fn forget_attached(&mut self, env: &EnvId, out: &mut Vec<Command>) {
-        self.attach.reading.retain(|(_, of)| of != env);
+        self.stop_attaching_to(env, out);
         self.attach.kept.retain(|(of, _)| of != env);
         self.keeping_files.forget(env);
         out.push(Command::ForgetDrafts { env: env.clone() });
-    }
-
-    pub(super) fn attaching_failed(&mut self, job: JobId) {
-        self.attach.reading.retain(|(of, _)| *of != job);
     }
 }
 
@@ -329,8 +334,9 @@ mod tests {
         ClusterView, Deployment, DeploymentState, Generation, ServedModel,
     };
     use crate::domain::environment::Environment;
+    use crate::domain::exchange::Advance;
     use crate::domain::settings::Settings;
-    use crate::protocol::{ChatEnding, Event};
+    use crate::protocol::{Answer, ChatEnding, Event, LocalAnswer, Question};
     use crate::state::chat::Act;
 
     fn picture(name: &str, base64: &str) -> Attachment {
@@ -356,15 +362,11 @@ mod tests {
         let mut state = State::new(Settings::default());
         let mut out = Vec::new();
         state.load_drafts(&mut out);
-        let Some(Command::LoadDrafts { job, .. }) = out.pop() else {
-            panic!("{out:?}")
-        };
-        state.apply(
-            Event::DraftsLoaded {
-                job,
-                outcome: Ok(DraftsFound::default()),
-            },
-            Duration::ZERO,
+        let (job, _) = asked(&mut out);
+        answer(
+            &mut state,
+            job,
+            LocalAnswer::Drafts(Ok(DraftsFound::default())),
         );
         let model = |name: &str, capabilities: &[&str]| ServedModel {
             serving_name: name.to_owned(),
@@ -408,13 +410,35 @@ mod tests {
     fn attach(state: &mut State, read: Vec<Result<Attachment, Failure>>) -> usize {
         let mut out = Vec::new();
         state.attach(AttachSources::Dialog, &mut out);
-        let Some(Command::Attach { job, room, .. }) = out.pop() else {
+        let (job, LocalQuestion::Attachments { room, .. }) = asked(&mut out) else {
             panic!("{out:?}")
         };
         assert!(state.is_attaching());
-        state.apply(Event::AttachmentsRead { job, read }, Duration::ZERO);
+        answer(state, job, LocalAnswer::Attachments(Ok(read)));
         assert!(!state.is_attaching());
         room
+    }
+
+    fn asked(out: &mut Vec<Command>) -> (JobId, LocalQuestion) {
+        match out.pop() {
+            Some(Command::Ask {
+                job,
+                question: Question::Local(question),
+            }) => (job, question),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn answer(state: &mut State, job: JobId, answer: LocalAnswer) {
+        let answer = Answer::Local(answer);
+        state.apply(
+            Event::Answered {
+                job,
+                answer,
+                took: Duration::ZERO,
+            },
+            Duration::ZERO,
+        );
     }
 
     fn told(state: &mut State) -> String {
@@ -478,9 +502,7 @@ mod tests {
             Some("Whether unknown can see pictures is not known")
         );
         assert!(state.send_draft(Duration::ZERO, &mut out));
-        let Some(Command::ChatSideBySide { .. } | Command::Chat { .. }) = out.last() else {
-            panic!("{out:?}")
-        };
+        assert!(matches!(out.last(), Some(Command::Chat { .. })), "{out:?}");
         assert!(state.place().chat.attached.is_empty());
         // What was said goes along with whatever is said next.
         let job = state.answering()[0];
@@ -541,18 +563,8 @@ mod tests {
             attach(state, vec![Ok(picture(name, &large))]);
             assert!(state.send_draft(Duration::ZERO, &mut out), "{name}");
             let job = state.answering()[0];
-            let (answer, figures) = ("seen".to_owned(), Box::default());
-            state.apply(
-                Event::ChatAdvanced {
-                    job,
-                    reasoning: String::new(),
-                    answer,
-                    turned: false,
-                    calls: Vec::new(),
-                    figures,
-                },
-                Duration::ZERO,
-            );
+            let advance = Box::new(Advance::of("", "seen"));
+            state.apply(Event::ChatAdvanced { job, advance }, Duration::ZERO);
             let ended = Event::ChatEnded {
                 job,
                 ending: ChatEnding::Stopped,
@@ -580,37 +592,29 @@ mod tests {
         let mut state = state(&["sees"]);
         let mut out = Vec::new();
         state.attach(AttachSources::Dialog, &mut out);
-        let Some(Command::Attach { job, .. }) = out.pop() else {
-            panic!("{out:?}")
-        };
+        let (job, _) = asked(&mut out);
         let other = Environment::blank(EnvId("e1".to_owned()), "other");
         state.save_environment(other, None, &mut Vec::new());
         assert!(!state.is_attaching());
-        state.apply(
-            Event::AttachmentsRead {
-                job,
-                read: vec![Ok(note())],
-            },
-            Duration::ZERO,
+        answer(
+            &mut state,
+            job,
+            LocalAnswer::Attachments(Ok(vec![Ok(note())])),
         );
         assert!(state.place().chat.attached.is_empty());
         state.switch(&EnvId::demo(), &mut Vec::new());
         assert_eq!(state.place().chat.attached, [note()]);
         state.attach(AttachSources::Dialog, &mut out);
-        let Some(Command::Attach { job, .. }) = out.pop() else {
-            panic!("{out:?}")
-        };
+        let (job, _) = asked(&mut out);
         state.stop_attaching(&mut out);
         assert!(
             matches!(out.as_slice(), [Command::Cancel { job: of }] if *of == job),
             "{out:?}"
         );
-        state.apply(
-            Event::AttachmentsRead {
-                job,
-                read: vec![Ok(note())],
-            },
-            Duration::ZERO,
+        answer(
+            &mut state,
+            job,
+            LocalAnswer::Attachments(Ok(vec![Ok(note())])),
         );
         assert_eq!(state.place().chat.attached, [note()]);
     }
@@ -640,7 +644,7 @@ mod tests {
         let mut again = State::new(Settings::default());
         let mut out = Vec::new();
         again.load_drafts(&mut out);
-        let Some(Command::LoadDrafts { job, known }) = out.pop() else {
+        let (job, LocalQuestion::Drafts { known }) = asked(&mut out) else {
             panic!("{out:?}")
         };
         assert_eq!(known, [EnvId::demo()]);
@@ -651,7 +655,7 @@ mod tests {
             drafts,
             notice: None,
         });
-        again.apply(Event::DraftsLoaded { job, outcome }, Duration::ZERO);
+        answer(&mut again, job, LocalAnswer::Drafts(outcome));
         let both = vec![note(), picture("a.png", "AAAA")];
         assert_eq!(again.place().chat.attached, both);
         assert_eq!(kept(&mut again), Some((EnvId::demo(), both)));

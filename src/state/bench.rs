@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::State;
+use super::jobs::Work;
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::plan::{Arrivals, Ends, Field, Load, Plan};
@@ -51,7 +52,8 @@ impl State {
         if !read.problems.is_empty() || self.bench.running().is_some() {
             return;
         }
-        let (job, place) = (self.next_job(), self.env().clone());
+        let place = self.env().clone();
+        let job = self.jobs.begin(&place.id, Work::Bench);
         for target in &read.plan.targets {
             self.colors.note(&target.model);
         }

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
     use crate::domain::settings::Settings;
     use crate::metrics::timeline::Figures;
-    use crate::protocol::{Ask, ChatEnding, Event, FinishReason, JobId};
+    use crate::protocol::{ChatAsk, ChatEnding, Event, FinishReason, JobId};
 
     fn blind(models: &[&str]) -> State {
         let mut state = State::new(Settings::default());
@@ -193,12 +193,12 @@ mod tests {
         state
     }
 
-    fn send(state: &mut State) -> Vec<Ask> {
+    fn send(state: &mut State) -> Vec<ChatAsk> {
         state.place().chat.draft = "which?".to_owned();
         let mut out = Vec::new();
         assert!(state.send_draft(Duration::ZERO, &mut out));
         match out.pop() {
-            Some(Command::ChatSideBySide { asks, .. }) => asks,
+            Some(Command::Chat { asks, .. }) => asks,
             other => panic!("{other:?}"),
         }
     }

@@ -5,7 +5,7 @@
 mod form;
 mod tree;
 
-pub use self::form::{CallCheck, CallForm, Form, NOT_ANSWERED};
+pub use self::form::{CallCheck, CallForm, Form};
 pub use self::tree::Act;
 
 use std::time::Duration;
@@ -13,9 +13,11 @@ use std::time::Duration;
 use super::cluster::Choice;
 use super::embed::EmbedState;
 use crate::domain::conversation::{
-    Attachment, ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role, ToolCall, ToolResult,
+    Attachment, ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role, ToolCall,
 };
 use crate::domain::environment::EnvId;
+use crate::domain::exchange::{Advance, Reply};
+pub use crate::domain::exchange::{NOT_ANSWERED, Saying};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, SessionId};
 use crate::metrics::history::SessionHistory;
@@ -144,45 +146,6 @@ pub struct Turn {
     pub(super) typed: Vec<String>,
 }
 
-/// What a user says at once.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Saying {
-    /// The words. Empty when only functions' results are sent.
-    pub prompt: String,
-    /// What is sent along.
-    pub attachments: Vec<Attachment>,
-    /// What the functions gave that the answer before had called.
-    pub results: Vec<ToolResult>,
-}
-
-impl Saying {
-    /// Nothing but words.
-    pub fn words(prompt: &str) -> Self {
-        Self {
-            prompt: prompt.to_owned(),
-            ..Self::default()
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.prompt.trim().is_empty() && self.attachments.is_empty() && self.results.is_empty()
-    }
-
-    /// As the API is told: results first, since they answer what the model said last. `called`: it called functions.
-    fn messages(&self, called: bool) -> impl Iterator<Item = Message> {
-        let words = Message {
-            attachments: self.attachments.clone(),
-            ..Message::new(Role::User, &*self.prompt)
-        };
-        let has_words = !self.prompt.trim().is_empty() || !self.attachments.is_empty();
-        let results = if called { &self.results[..] } else { &[] };
-        results
-            .iter()
-            .map(Message::result)
-            .chain(has_words.then_some(words))
-    }
-}
-
 /// What is asked, of whom, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Asking<'a> {
@@ -207,14 +170,8 @@ pub struct Answer {
     pub deployment: Option<String>,
     /// It waits until those before it have answered.
     pub queued: bool,
-    /// Its thinking.
-    pub reasoning: String,
-    /// Its words.
-    pub text: String,
-    /// The functions it called, so far.
-    pub calls: Vec<ToolCall>,
-    /// The model that answered, where it is another one than was asked.
-    pub answered_by: Option<String>,
+    /// What came.
+    pub reply: Reply,
     /// What was asked for besides words, and what was found of it.
     pub form: Form,
     /// How far it is.
@@ -225,8 +182,6 @@ pub struct Answer {
     pub heard_at: Option<Duration>,
     /// When it ended.
     pub ended_at: Option<Duration>,
-    /// Its figures so far.
-    pub figures: Figures,
 }
 
 /// How far an answer is.
@@ -254,18 +209,19 @@ impl Answer {
 
     /// How long nothing has come of an answer under way whose text has begun.
     pub fn silent_for(&self, now: Duration) -> Option<Duration> {
-        let streaming = !self.status_is_final() && self.figures.ttft.is_some();
+        let streaming = !self.status_is_final() && self.reply.figures.ttft.is_some();
         Some(now.saturating_sub(self.heard_at?)).filter(|_| streaming)
     }
 
     /// Tokens per second so far: that of an answer under way falls while nothing comes.
     pub fn speed(&self, now: Duration) -> Option<f64> {
-        let speed = self.figures.tokens_per_sec?;
+        let speed = self.reply.figures.tokens_per_sec?;
         let silent = self
             .silent_for(now)
             .filter(|silent| *silent > JITTER)
             .unwrap_or_default();
         let tokens = self
+            .reply
             .figures
             .tokens
             .map_or(0, |tokens| tokens.n)
@@ -283,16 +239,18 @@ impl Answer {
         let AnswerStatus::Finished(reason) = &self.status else {
             return None;
         };
-        if !self.text.trim().is_empty() || !self.calls.is_empty() {
+        if !self.reply.text.trim().is_empty() || !self.reply.calls.is_empty() {
             return None;
         }
-        Some(reason.why_empty(!self.reasoning.trim().is_empty()))
+        Some(reason.why_empty(!self.reply.reasoning.trim().is_empty()))
     }
 
     /// Why an answer with text is not all the model had to say.
     pub fn cut_because(&self) -> Option<&'static str> {
         match &self.status {
-            AnswerStatus::Finished(_) if self.text.trim().is_empty() && self.calls.is_empty() => {
+            AnswerStatus::Finished(_)
+                if self.reply.text.trim().is_empty() && self.reply.calls.is_empty() =>
+            {
                 None
             }
             AnswerStatus::Finished(FinishReason::Length) => {
@@ -322,10 +280,10 @@ impl ChatState {
     /// The figures of the answer under way, or of the last one that has any; and what they are called.
     pub fn latest_figures(&self, now: Duration) -> Option<(&str, Figures)> {
         match self.talk.turns.last() {
-            Some(turn) if turn.answer.figures.ttft.is_some() => {
+            Some(turn) if turn.answer.reply.figures.ttft.is_some() => {
                 let figures = Figures {
                     tokens_per_sec: turn.answer.speed(now),
-                    ..turn.answer.figures
+                    ..turn.answer.reply.figures
                 };
                 Some((&turn.answer.series, figures))
             }
@@ -478,16 +436,12 @@ impl ChatState {
             series: model.to_owned(),
             deployment: deployment.map(str::to_owned),
             queued: false,
-            reasoning: String::new(),
-            text: String::new(),
-            calls: Vec::new(),
-            answered_by: None,
+            reply: Reply::default(),
             form: Form::of(&self.params),
             status: AnswerStatus::Streaming(job),
             asked_at: now,
             heard_at: None,
             ended_at: None,
-            figures: Figures::default(),
         };
         self.before = None;
         self.talk
@@ -526,6 +480,7 @@ impl ChatState {
             exchange: turn.exchange,
             parent: turn.parent,
             deployment: turn.answer.deployment.clone(),
+            said: turn.said.clone(),
         })
     }
 
@@ -547,12 +502,12 @@ impl ChatState {
         for (at, turn) in turns.iter().enumerate() {
             let answer = &turn.answer;
             let then = turns.get(at + 1).map_or(said, |next| &next.said);
-            let calls = if then.answers(&answer.calls) {
-                &answer.calls[..]
+            let calls = if then.answers(&answer.reply.calls) {
+                &answer.reply.calls[..]
             } else {
                 &[]
             };
-            if answer.text.trim().is_empty() && calls.is_empty() {
+            if answer.reply.text.trim().is_empty() && calls.is_empty() {
                 // The results that it brought are still those of the answer before.
                 let results = turn.said.results.iter().filter(|_| called);
                 messages.extend(results.map(Message::result));
@@ -563,7 +518,7 @@ impl ChatState {
             called = !calls.is_empty();
             messages.push(Message {
                 calls: calls.to_vec(),
-                ..Message::new(Role::Assistant, answer.text.clone())
+                ..Message::new(Role::Assistant, answer.reply.text.clone())
             });
         }
         messages.extend(said.messages(called));
@@ -637,38 +592,25 @@ impl ChatState {
     }
 
     /// More of the answer has come; `calls` are all so far, or none where that has not changed.
-    pub(super) fn advance(
-        &mut self,
-        job: JobId,
-        (reasoning, text): (&str, &str),
-        calls: Vec<ToolCall>,
-        figures: Figures,
-        now: Duration,
-    ) {
+    pub(super) fn advance(&mut self, job: JobId, advance: &Advance, now: Duration) {
         if self.running() != Some(job) {
             return;
         }
-        if let Some(turn) = self.talk.turns.last_mut() {
-            turn.answer.heard_at = Some(now);
-            turn.answer.reasoning.push_str(reasoning);
-            turn.answer.form.grow(&turn.answer.text, text);
-            turn.answer.text.push_str(text);
-            if !calls.is_empty() {
-                turn.answer.calls = calls;
-            }
-            turn.answer.figures = figures;
+        let Some(turn) = self.talk.turns.last_mut() else {
+            return;
+        };
+        let answer = &mut turn.answer;
+        answer.heard_at = Some(now);
+        if advance.turned {
+            answer.form.renew();
         }
-    }
-
-    /// All answer text so far turned out to be reasoning.
-    pub(super) fn turn_to_reasoning(&mut self, job: JobId) {
-        if self.running() == Some(job)
-            && let Some(turn) = self.talk.turns.last_mut()
-        {
-            let thought = std::mem::take(&mut turn.answer.text);
-            turn.answer.reasoning.push_str(&thought);
-            turn.answer.form.renew();
-        }
+        let before = if advance.turned {
+            ""
+        } else {
+            answer.reply.text.as_str()
+        };
+        answer.form.grow(before, &advance.answer);
+        answer.reply.advance(advance);
     }
 
     /// The answer is complete, stopped or failed. Only a complete one with text or a call enters the figures of the
@@ -688,23 +630,19 @@ impl ChatState {
             return;
         };
         let answer = &mut turn.answer;
-        answer.figures = figures;
         answer.queued = false;
         answer.ended_at = Some(now);
         if let Some(other) = &answered_by {
             answer.series.clone_from(other);
         }
-        answer.answered_by = answered_by;
+        answer.reply.end(figures, answered_by);
         if figures.ttft.is_some() || figures.latency.is_some() {
             self.last = Some((answer.series.clone(), figures));
         }
         answer.status = match ending {
             ChatEnding::Finished { reason } => {
                 let title = turn.said.title();
-                let said_nothing = answer.text.trim().is_empty()
-                    && answer.reasoning.trim().is_empty()
-                    && answer.calls.is_empty();
-                if !said_nothing {
+                if !answer.reply.is_empty() {
                     session.record(
                         &answer.series,
                         answer.deployment.clone(),
@@ -751,13 +689,7 @@ mod tests {
     fn talk(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
         chat.draft = prompt.to_owned();
         let request = chat.send(&asking(job, "m")).expect("sends");
-        chat.advance(
-            JobId(job),
-            ("thinking", answer),
-            Vec::new(),
-            Figures::default(),
-            Duration::ZERO,
-        );
+        chat.advance(JobId(job), &Advance::of("thinking", answer), Duration::ZERO);
         finish(
             chat,
             job,
@@ -791,20 +723,14 @@ mod tests {
         chat.send(&asking(1, "m")).expect("sends");
         assert!(chat.retry(&asking(2, "m")).is_none(), "one at a time");
         let failure = Failure::new("down", "");
-        chat.advance(
-            JobId(1),
-            ("", "half"),
-            Vec::new(),
-            Figures::default(),
-            Duration::ZERO,
-        );
+        chat.advance(JobId(1), &Advance::of("", "half"), Duration::ZERO);
         assert_eq!(
             finish(&mut chat, 1, ChatEnding::Failed(failure)),
             0,
             "a failure is no figure"
         );
         assert_eq!(
-            chat.turns()[0].answer.text,
+            chat.turns()[0].answer.reply.text,
             "half",
             "what had arrived stays"
         );
@@ -871,7 +797,14 @@ mod tests {
             tokens_per_sec: Some(10.0),
             ..Figures::default()
         };
-        chat.advance(JobId(1), ("", "words"), Vec::new(), figures, s(2.0));
+        chat.advance(
+            JobId(1),
+            &Advance {
+                figures,
+                ..Advance::of("", "words")
+            },
+            s(2.0),
+        );
         let answer = |chat: &ChatState| chat.turns()[0].answer.clone();
         assert_eq!(answer(&chat).speed(s(2.0)), Some(10.0));
         assert_eq!(answer(&chat).speed(s(2.05)), Some(10.0), "no silence yet");
@@ -906,13 +839,7 @@ mod tests {
             ..ChatState::default()
         };
         chat.send(&asking(1, "asked")).expect("sends");
-        chat.advance(
-            JobId(1),
-            ("", "words"),
-            Vec::new(),
-            Figures::default(),
-            Duration::ZERO,
-        );
+        chat.advance(JobId(1), &Advance::of("", "words"), Duration::ZERO);
         let mut session = SessionHistory::default();
         let ending = ChatEnding::Finished {
             reason: FinishReason::Stop,
@@ -921,7 +848,7 @@ mod tests {
         chat.end(JobId(1), ending, figures, Duration::ZERO, &mut session);
         let answer = &chat.turns()[0].answer;
         assert_eq!(
-            (&*answer.model, answer.answered_by.as_deref()),
+            (&*answer.model, answer.reply.answered_by.as_deref()),
             ("asked", Some("other"))
         );
         assert_eq!(session.series()[0].model, "other");
@@ -934,23 +861,20 @@ mod tests {
             ..ChatState::default()
         };
         chat.send(&asking(1, "m")).expect("sends");
+        chat.advance(JobId(1), &Advance::of("", "hm"), Duration::ZERO);
         chat.advance(
             JobId(1),
-            ("", "hm"),
-            Vec::new(),
-            Figures::default(),
-            Duration::ZERO,
-        );
-        chat.turn_to_reasoning(JobId(1));
-        chat.advance(
-            JobId(1),
-            (".", "Porto"),
-            Vec::new(),
-            Figures::default(),
+            &Advance {
+                turned: true,
+                ..Advance::of(".", "Porto")
+            },
             Duration::ZERO,
         );
         let answer = &chat.turns()[0].answer;
-        assert_eq!((&*answer.reasoning, &*answer.text), ("hm.", "Porto"));
+        assert_eq!(
+            (&*answer.reply.reasoning, &*answer.reply.text),
+            ("hm.", "Porto")
+        );
     }
 
     #[test]
@@ -984,13 +908,7 @@ mod tests {
         ] {
             chat.draft = "x".to_owned();
             chat.send(&asking(1, "m")).expect("sends");
-            chat.advance(
-                JobId(1),
-                (thought, ""),
-                Vec::new(),
-                Figures::default(),
-                Duration::ZERO,
-            );
+            chat.advance(JobId(1), &Advance::of(thought, ""), Duration::ZERO);
             finish(&mut chat, 1, ChatEnding::Finished { reason });
             let why = chat
                 .turns()

@@ -4,15 +4,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Loadable;
 use super::changes::Changes;
 use super::probes::Probes;
+use super::{Loadable, State};
 use crate::domain::deployment::{
     ClusterEvent, ClusterView, Deployment, Diagnosis, ServedModel, embeds_by_name,
     makes_embeddings_by_name,
 };
+use crate::domain::environment::Environment;
 use crate::domain::failure::{Failure, FaultClass};
-use crate::protocol::{ClusterLink, JobId};
+use crate::protocol::{
+    ClusterAnswer, ClusterLink, ClusterQuestion, Command, Contexts, JobId, Question,
+};
 use crate::sambastack::diagnosis::{KnownFacts, diagnose};
 use crate::sambastack::events::of_deployment;
 use crate::sambastack::sizes::Sizes;
@@ -45,6 +48,8 @@ pub struct ClusterState {
     pub sizes: Loadable<Arc<Sizes>>,
     /// SambaStack's version; `None` where nobody says it.
     pub release: Loadable<Option<String>>,
+    /// The kubeconfig's contexts, for the picker.
+    pub contexts: Loadable<Contexts>,
     /// How long the API took to list its models, the last time.
     pub api_took: Option<Duration>,
     /// What was ready when it was looked at last.
@@ -82,14 +87,18 @@ pub struct ModelOffers {
 }
 
 impl ClusterState {
-    pub(super) fn view_loaded(
-        &mut self,
-        job: JobId,
-        outcome: Result<ClusterView, Failure>,
-        now: Duration,
-    ) {
-        self.view.resolve(job, outcome, now);
-        self.choose_first();
+    /// Takes the answer to a question about the cluster.
+    pub(super) fn answered(&mut self, job: JobId, answer: ClusterAnswer, now: Duration) {
+        match answer {
+            ClusterAnswer::View(outcome) => {
+                self.view.resolve(job, outcome, now);
+                self.choose_first();
+            }
+            ClusterAnswer::Events(outcome) => self.events.resolve(job, outcome, now),
+            ClusterAnswer::Sizes(outcome) => self.sizes.resolve(job, outcome, now),
+            ClusterAnswer::Release(outcome) => self.release.resolve(job, outcome, now),
+            ClusterAnswer::Contexts(outcome) => self.contexts.resolve(job, outcome, now),
+        }
     }
 
     /// The cluster is asked and then followed.
@@ -380,6 +389,53 @@ impl ClusterState {
     }
 }
 
+impl State {
+    /// Asks about the cluster of the environment in use.
+    fn ask_cluster(&mut self, question: ClusterQuestion, out: &mut Vec<Command>) -> JobId {
+        self.ask(Question::Cluster(self.env().clone(), question), out)
+    }
+
+    /// Asks what has happened in the namespace; what is being asked already is not asked twice.
+    pub fn load_cluster_events(&mut self, out: &mut Vec<Command>) {
+        if self.place().cluster.events.is_loading() {
+            return;
+        }
+        let job = self.ask_cluster(ClusterQuestion::Events, out);
+        self.place().cluster.events.begin(job);
+    }
+
+    /// Asks once which version of SambaStack there is. After the cluster itself, which somebody waits for.
+    pub fn load_release(&mut self, out: &mut Vec<Command>) {
+        let cluster = &self.place().cluster;
+        if cluster.view.value().is_none() || !matches!(cluster.release, Loadable::Absent) {
+            return;
+        }
+        let job = self.ask_cluster(ClusterQuestion::Release, out);
+        self.place().cluster.release.begin(job);
+    }
+
+    /// Asks for context lengths and batch sizes; what is being asked already is not asked twice.
+    pub fn load_sizes(&mut self, out: &mut Vec<Command>) {
+        if self.place().cluster.sizes.is_loading() {
+            return;
+        }
+        let job = self.ask_cluster(ClusterQuestion::Sizes, out);
+        self.place().cluster.sizes.begin(job);
+    }
+
+    /// Reads the contexts of a kubeconfig.
+    pub fn list_contexts(&mut self, place: Environment, out: &mut Vec<Command>) {
+        let env = place.id.clone();
+        let job = self.ask(Question::Cluster(place, ClusterQuestion::Contexts), out);
+        self.places
+            .entry(env)
+            .or_default()
+            .cluster
+            .contexts
+            .begin(job);
+    }
+}
+
 /// Why one cannot chat with a model. `embeds`: it makes embeddings.
 fn no_chat(embeds: bool) -> &'static str {
     if embeds {
@@ -449,7 +505,7 @@ mod tests {
             deployments,
             ..ClusterView::default()
         };
-        cluster.view_loaded(JobId(1), Ok(view), Duration::ZERO);
+        cluster.answered(JobId(1), ClusterAnswer::View(Ok(view)), Duration::ZERO);
         cluster
     }
 
@@ -531,9 +587,9 @@ mod tests {
         let mut cluster = loaded();
         cluster.pick_model("z-other");
         cluster.view.begin(JobId(3));
-        cluster.view_loaded(
+        cluster.answered(
             JobId(3),
-            Err(Failure::new("down", "")),
+            ClusterAnswer::View(Err(Failure::new("down", ""))),
             Duration::from_secs(5),
         );
         assert_eq!(cluster.choice.model.as_deref(), Some("z-other"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::State;
 use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::failure::{Failure, FaultClass};
-use crate::protocol::{Command, JobId};
+use crate::protocol::{ApiQuestion, Command, JobId, Question};
 
 /// What a pane knows of embeddings.
 #[derive(Debug, Default)]
@@ -117,15 +117,13 @@ impl State {
         let Some(request) = self.pane_chat(index).embed.request(&model) else {
             return;
         };
-        let job = self.next_job();
+        let question = ApiQuestion::Embed {
+            request: request.clone(),
+        };
+        let job = self.ask(Question::Api(place, question), out);
         let embed = &mut self.pane_chat(index).embed;
         (embed.running, embed.failure) = (Some((job, now)), None);
-        embed.asked = Some(request.clone());
-        out.push(Command::Embed {
-            job,
-            place,
-            request,
-        });
+        embed.asked = Some(request);
     }
 
     pub(super) fn embedded(&mut self, job: JobId, outcome: Result<Embedded, Failure>) {
@@ -169,7 +167,13 @@ mod tests {
         state.pane_chat(0).embed.text = "a".to_owned();
         state.embed(0, Duration::ZERO, &mut out);
         state.embed(0, Duration::ZERO, &mut out);
-        let [Command::Embed { job, request, .. }] = out.as_slice() else {
+        let [
+            Command::Ask {
+                job,
+                question: Question::Api(_, ApiQuestion::Embed { request }),
+            },
+        ] = out.as_slice()
+        else {
             panic!("{out:?}")
         };
         assert_eq!(request.input, ["a"]);

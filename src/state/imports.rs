@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Loadable, Notice, State};
 use crate::domain::environment::{Environment, KeyPlace};
-use crate::protocol::{Command, EnvOffers, KeyChange};
+use crate::protocol::{Command, EnvOffers, KeyChange, LocalQuestion};
 
 /// The import as it is looked at.
 #[derive(Debug, Default)]
@@ -21,7 +21,6 @@ pub struct EnvImport {
 impl State {
     /// Reads a file and shows what could be added of it.
     pub fn read_environments(&mut self, path: PathBuf, out: &mut Vec<Command>) {
-        let job = self.next_job();
         let kubectl = self
             .env()
             .cluster
@@ -31,13 +30,11 @@ impl State {
             path: path.display().to_string(),
             ..EnvImport::default()
         };
-        import.offers.begin(job);
-        let old = self.import.replace(import);
-        out.extend(
-            old.and_then(|old| old.offers.job())
-                .map(|job| Command::Cancel { job }),
-        );
-        out.push(Command::ReadEnvironments { job, path, kubectl });
+        self.close_import(out);
+        import
+            .offers
+            .begin(self.ask_local(LocalQuestion::Environments { path, kubectl }, out));
+        self.import = Some(import);
     }
 
     /// What is sound, beyond doubt, and has a name of its own is ticked.
@@ -186,12 +183,10 @@ impl State {
 
     /// Nothing is to be imported.
     pub fn close_import(&mut self, out: &mut Vec<Command>) {
-        let import = self.import.take();
-        out.extend(
-            import
-                .and_then(|import| import.offers.job())
-                .map(|job| Command::Cancel { job }),
-        );
+        let reading = self.import.take().and_then(|import| import.offers.job());
+        reading
+            .into_iter()
+            .for_each(|job| self.jobs.give_up(job, out));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Notice, State};
 use crate::domain::failure::Failure;
 use crate::domain::library::{Library, LibraryChange, Prompt};
-use crate::protocol::Command;
+use crate::protocol::{Command, LocalQuestion};
 
 /// What the window knows of the kept prompts.
 #[derive(Debug, Default)]
@@ -61,19 +61,14 @@ impl State {
         }
     }
 
-    pub(super) fn prompts_loaded(
-        &mut self,
-        outcome: Result<Library, Failure>,
-        told: Option<String>,
-    ) {
+    /// Lets the user pick a file of prompts and adds them.
+    pub fn import_prompts(&mut self, out: &mut Vec<Command>) {
+        self.ask_local(LocalQuestion::ImportPrompts, out);
+    }
+
+    pub(super) fn prompts_loaded(&mut self, outcome: Result<Library, Failure>) {
         match outcome {
-            Ok(library) => {
-                self.prompts.library = Some(library);
-                self.notices.extend(told.map(|text| Notice {
-                    failure: None,
-                    text,
-                }));
-            }
+            Ok(library) => self.prompts.library = Some(library),
             Err(failure) => {
                 self.prompts.failure = Some(failure.clone());
                 self.notices.push(Notice {

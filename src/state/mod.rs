@@ -1,6 +1,7 @@
 //! What the window knows. Folds events into values: no egui, no tokio, no clock.
 
 pub mod activity;
+mod answers;
 pub mod attach;
 pub mod bench;
 pub mod blind;
@@ -10,6 +11,7 @@ pub mod cluster;
 pub mod embed;
 pub mod history;
 pub mod imports;
+pub mod jobs;
 pub mod library;
 pub mod logs;
 pub mod panes;
@@ -18,7 +20,6 @@ mod remember;
 pub mod veil;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -32,6 +33,7 @@ use self::cluster::{Choice, ClusterState};
 use self::history::HistoryState;
 use self::history::talks::Talks;
 use self::imports::EnvImport;
+use self::jobs::{Jobs, Work};
 use self::library::LibraryState;
 use self::logs::LogState;
 use self::panes::Panes;
@@ -42,7 +44,8 @@ use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::settings::Settings;
 use crate::metrics::history::SessionHistory;
 use crate::protocol::{
-    Check, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyStatus, LogSource,
+    ApiQuestion, Check, ClusterLink, ClusterQuestion, Command, Event, JobId, KeyStatus, LogSource,
+    PickedFile, Question,
 };
 
 /// A value that is asked for; the old one stays while the new one comes.
@@ -180,29 +183,9 @@ pub struct PlaceState {
     pub session: SessionHistory,
     /// Home's checks.
     pub checks: Checks,
-    /// The kubeconfig's contexts, for the picker.
-    pub contexts: Loadable<Contexts>,
 }
 
 impl PlaceState {
-    /// The jobs that ask its cluster and its API, the chat's left aside.
-    fn loads(&self) -> impl Iterator<Item = JobId> + use<> {
-        let jobs = [
-            self.opening,
-            self.cluster.view.job(),
-            self.cluster.following,
-            self.cluster.events.job(),
-            self.cluster.sizes.job(),
-            self.cluster.release.job(),
-            self.cluster.probes.running(),
-            self.log.as_ref().and_then(|log| log.job),
-            self.cluster.api_models.job(),
-            self.checks.running,
-            self.contexts.job(),
-        ];
-        jobs.into_iter().flatten()
-    }
-
     /// All panes' conversations, with the session that their answers belong to.
     fn chats(&mut self) -> (impl Iterator<Item = &mut ChatState>, &mut SessionHistory) {
         let others = self.panes.others.iter_mut().map(|pane| &mut pane.chat);
@@ -243,17 +226,6 @@ impl ModelColors {
             .position(|known| known == model)
             .unwrap_or(self.known.len())
     }
-}
-
-/// A file that the user picked.
-#[derive(Debug, Clone)]
-pub struct PickedFile {
-    /// For whose form.
-    pub env: EnvId,
-    /// For which field.
-    pub purpose: FilePurpose,
-    /// The file.
-    pub path: PathBuf,
 }
 
 /// Something to tell the user in passing.
@@ -306,7 +278,7 @@ pub struct State {
     keeping_forms: Keeping,
     /// What is attached to drafts.
     keeping_files: Keeping,
-    jobs: u64,
+    jobs: Jobs,
 }
 
 impl State {
@@ -339,14 +311,8 @@ impl State {
             last_save: None,
             keeping_forms: Keeping::default(),
             keeping_files: Keeping::default(),
-            jobs: 0,
+            jobs: Jobs::default(),
         }
-    }
-
-    /// A name for the next job.
-    pub fn next_job(&mut self) -> JobId {
-        self.jobs += 1;
-        JobId(self.jobs)
     }
 
     /// The environment in use.
@@ -380,41 +346,11 @@ impl State {
         self.arrive(out);
     }
 
-    /// Asks what has happened in the namespace; what is being asked already is not asked twice.
-    pub fn load_cluster_events(&mut self, out: &mut Vec<Command>) {
-        if self.place().cluster.events.is_loading() {
-            return;
-        }
-        let (job, place) = (self.next_job(), self.env().clone());
-        self.place().cluster.events.begin(job);
-        out.push(Command::LoadClusterEvents { job, place });
-    }
-
-    /// Asks once which version of SambaStack there is. After the cluster itself, which somebody waits for.
-    pub fn load_release(&mut self, out: &mut Vec<Command>) {
-        let cluster = &self.place().cluster;
-        if cluster.view.value().is_none() || !matches!(cluster.release, Loadable::Absent) {
-            return;
-        }
-        let (job, place) = (self.next_job(), self.env().clone());
-        self.place().cluster.release.begin(job);
-        out.push(Command::LoadRelease { job, place });
-    }
-
-    /// Asks for context lengths and batch sizes; what is being asked already is not asked twice.
-    pub fn load_sizes(&mut self, out: &mut Vec<Command>) {
-        if self.place().cluster.sizes.is_loading() {
-            return;
-        }
-        let (job, place) = (self.next_job(), self.env().clone());
-        self.place().cluster.sizes.begin(job);
-        out.push(Command::LoadSizes { job, place });
-    }
-
     /// Opens a container's log in place of the one that was open, and follows it.
     pub fn open_log(&mut self, source: LogSource, out: &mut Vec<Command>) {
         self.close_log(out);
-        let (job, place) = (self.next_job(), self.env().clone());
+        let place = self.env().clone();
+        let job = self.jobs.begin(&place.id, Work::FollowLog);
         self.place().log = Some(LogState::new(source.clone(), job));
         out.push(Command::FollowLog { job, place, source });
     }
@@ -459,7 +395,7 @@ impl State {
                 .leave()
                 .map(|job| Command::Cancel { job }),
         );
-        let job = self.next_job();
+        let job = self.jobs.begin(&place.id, Work::WatchCluster);
         self.place().cluster.follow(job);
         out.push(Command::WatchCluster { job, place });
     }
@@ -477,9 +413,8 @@ impl State {
         let Some(place) = self.settings.get(&env).cloned() else {
             return;
         };
-        let job = self.next_job();
+        let job = self.ask(Question::Api(place, ApiQuestion::Open), out);
         self.places.entry(env).or_default().opening = Some(job);
-        out.push(Command::OpenPlace { job, place });
     }
 
     /// Opens an environment that was not opened before, e.g. since a pane asks it.
@@ -504,7 +439,6 @@ impl State {
         let Some(env) = self.settings.get(id).cloned() else {
             return;
         };
-        let (look, list) = (self.next_job(), self.next_job());
         // Only the environment in use is followed.
         let followed = self.settings.current().id == *id;
         if followed {
@@ -512,18 +446,12 @@ impl State {
         }
         let place = self.places.entry(id.clone()).or_default();
         if !followed && env.cluster.is_some() && !place.cluster.view.is_loading() {
-            place.cluster.view.begin(look);
-            out.push(Command::LoadCluster {
-                job: look,
-                place: env.clone(),
-            });
+            let question = Question::Cluster(env.clone(), ClusterQuestion::View);
+            place.cluster.view.begin(self.jobs.ask(question, out));
         }
         if (env.api.is_some() || env.demo) && !place.cluster.api_models.is_loading() {
-            place.cluster.api_models.begin(list);
-            out.push(Command::LoadApiModels {
-                job: list,
-                place: env,
-            });
+            let question = Question::Api(env, ApiQuestion::Models);
+            place.cluster.api_models.begin(self.jobs.ask(question, out));
         }
         // What a deployment's page and the side bar read is read again, too.
         if place.cluster.release.value().is_none_or(Option::is_none)
@@ -558,8 +486,8 @@ impl State {
 
     /// Runs Home's checks on the environment in use.
     pub fn check(&mut self, out: &mut Vec<Command>) {
-        let job = self.next_job();
         let env = self.env().clone();
+        let job = self.jobs.begin(&env.id, Work::Check);
         out.extend(
             self.place()
                 .checks
@@ -571,17 +499,6 @@ impl State {
             done: Vec::new(),
         };
         out.push(Command::Check { job, place: env });
-    }
-
-    /// Reads the contexts of a kubeconfig.
-    pub fn list_contexts(&mut self, place: Environment, out: &mut Vec<Command>) {
-        let job = self.next_job();
-        self.places
-            .entry(place.id.clone())
-            .or_default()
-            .contexts
-            .begin(job);
-        out.push(Command::ListContexts { job, place });
     }
 
     /// What a model's server was found not to take.
@@ -616,8 +533,12 @@ impl State {
         self.leave(out);
         self.settings.selected = id;
         self.revealed_key = None;
+        self.jobs.leave(
+            &self.settings.selected,
+            |work| !work.outlives_a_change(),
+            out,
+        );
         let place = self.place();
-        out.extend(place.loads().map(|job| Command::Cancel { job }));
         // Names of another cluster or API mean nothing here.
         let choice = if elsewhere {
             Choice::default()
@@ -657,21 +578,15 @@ impl State {
         self.settings.environments.retain(|old| old.id != *env);
         self.revealed_key = None;
         if let Some(mut place) = self.places.remove(env) {
-            let loads: Vec<JobId> = place.loads().collect();
+            // Its panes may ask other environments.
             let answers = place.chats().0.filter_map(|chat| chat.running());
-            out.extend(
-                loads
-                    .into_iter()
-                    .chain(answers)
-                    .map(|job| Command::Cancel { job }),
-            );
+            answers.for_each(|job| self.jobs.give_up(job, out));
         }
+        self.jobs.leave(env, |work| work != Work::Bench, out);
         for place in self.places.values_mut() {
             let gone = place.panes.others.extract_if(.., |pane| pane.env == *env);
-            out.extend(
-                gone.filter_map(|pane| pane.chat.running())
-                    .map(|job| Command::Cancel { job }),
-            );
+            gone.filter_map(|pane| pane.chat.running())
+                .for_each(|job| self.jobs.give_up(job, out));
         }
         self.settings.benches.remove(env);
         self.settings.playgrounds.remove(env);
@@ -700,7 +615,10 @@ impl State {
         match event {
             Event::BenchBegan { job, told } => self.bench.begin(job, told),
             Event::BenchAdvanced { job, progress } => self.bench.advance(job, *progress),
-            Event::BenchEnded { job, outcome } => self.bench.end(job, outcome),
+            Event::BenchEnded { job, outcome } => {
+                self.jobs.end(job);
+                self.bench.end(job, outcome);
+            }
             Event::FileSaved { what, outcome } => match outcome {
                 Ok(Some(path)) => {
                     let text = format!("{what} saved as {}", path.display());
@@ -713,18 +631,8 @@ impl State {
                 Ok(None) => {}
                 Err(failure) => self.notice_failure(Err(failure)),
             },
-            Event::PlaceOpened {
-                job,
-                env,
-                api,
-                key,
-                trouble,
-            } => self.with(&env, |place| {
-                if place.opening == Some(job) {
-                    place.opening = None;
-                    (place.api, place.key, place.trouble) = (api, Some(key), trouble);
-                }
-            }),
+            Event::Answered { job, answer, took } => self.answered(job, answer, took, now),
+            Event::Faulted { failure } => self.notice_failure(Err(failure)),
             Event::DialectLearned {
                 env,
                 model,
@@ -732,18 +640,15 @@ impl State {
             } => self.with(&env, |place| {
                 place.dialects.insert(model, dialect);
             }),
-            Event::ClusterLoaded {
-                job, env, outcome, ..
-            } => {
-                self.with(&env, |place| place.cluster.view_loaded(job, outcome, now));
-                self.settle_panes();
-            }
             Event::ClusterFollowed {
                 job,
                 env,
                 view,
                 link,
             } => {
+                if matches!(link, ClusterLink::Stopped(_)) {
+                    self.jobs.end(job);
+                }
                 if let Some(view) = &view
                     && self
                         .places
@@ -759,14 +664,6 @@ impl State {
                 });
                 self.settle_panes();
             }
-            Event::ClusterEventsLoaded { job, env, outcome } => {
-                self.with(&env, |place| {
-                    place.cluster.events.resolve(job, outcome, now)
-                });
-            }
-            Event::SizesLoaded { job, env, outcome } => {
-                self.with(&env, |place| place.cluster.sizes.resolve(job, outcome, now));
-            }
             Event::ModelProbed {
                 job,
                 env,
@@ -778,19 +675,9 @@ impl State {
                     place.cluster.probes.probed(job, &model, at, outcome)
                 });
             }
-            Event::EnvironmentsRead { job, outcome } => {
-                if let Some(import) = &mut self.import {
-                    import.offers.resolve(job, outcome, now);
-                    self.environments_read();
-                }
-            }
             Event::Notified { outcome } => self.notified(outcome),
-            Event::ReleaseLoaded { job, env, outcome } => {
-                self.with(&env, |place| {
-                    place.cluster.release.resolve(job, outcome, now)
-                });
-            }
             Event::ProbesEnded { job, env } => {
+                self.jobs.end(job);
                 let mut turned = Vec::new();
                 self.with(&env, |place| turned = place.cluster.probes.ended(job));
                 self.call_for_models(&env, &turned);
@@ -800,37 +687,16 @@ impl State {
                     log.advance(job, lines);
                 }
             }),
-            Event::LogEnded { job, env, outcome } => self.with(&env, |place| {
-                if let Some(log) = &mut place.log {
-                    log.end(job, outcome);
-                }
-            }),
-            Event::ApiModelsLoaded {
-                job,
-                env,
-                outcome,
-                took,
-            } => {
+            Event::LogEnded { job, env, outcome } => {
+                self.jobs.end(job);
                 self.with(&env, |place| {
-                    place.cluster.api_took = outcome.is_ok().then_some(took);
-                    place.cluster.api_models_loaded(job, outcome, now);
-                });
-                self.settle_panes();
-            }
-            Event::ChatAdvanced {
-                job,
-                reasoning,
-                answer,
-                turned,
-                calls,
-                figures,
-            } => {
-                self.with_chat(job, |chat, _| {
-                    if turned {
-                        chat.turn_to_reasoning(job);
+                    if let Some(log) = &mut place.log {
+                        log.end(job, outcome);
                     }
-                    chat.advance(job, (&reasoning, &answer), calls, *figures, now);
                 });
+            }
+            Event::ChatAdvanced { job, advance } => {
+                self.with_chat(job, |chat, _| chat.advance(job, &advance, now));
             }
             Event::ChatBegan { job } => self.with_chat(job, |chat, _| chat.began(now)),
             Event::ChatEnded {
@@ -839,38 +705,29 @@ impl State {
                 figures,
                 answered_by,
             } => {
+                self.jobs.end(job);
                 let measured = (*figures, answered_by);
                 self.with_chat(job, |chat, session| {
                     chat.end(job, ending, measured, now, session)
                 });
-            }
-            Event::EmbeddingsMade { job, outcome } => {
-                self.embedded(job, outcome.map(|embedded| *embedded))
             }
             Event::CheckEnded { job, env, check } => self.with(&env, |place| {
                 if place.checks.running == Some(job) {
                     place.checks.done.push(check);
                 }
             }),
-            Event::ChecksEnded { job, env } => self.with(&env, |place| {
-                if place.checks.running == Some(job) {
-                    place.checks.running = None;
-                }
-            }),
-            Event::ContextsListed { job, env, outcome } => {
-                self.with(&env, |place| place.contexts.resolve(job, outcome, now));
+            Event::ChecksEnded { job, env } => {
+                self.jobs.end(job);
+                self.with(&env, |place| {
+                    if place.checks.running == Some(job) {
+                        place.checks.running = None;
+                    }
+                });
             }
             Event::SettingsSaved { outcome } => {
                 self.last_save = Some(outcome.is_ok());
                 self.notice_failure(outcome);
             }
-            Event::KeychainProbed { outcome } => self.has_keychain = Some(outcome.is_ok()),
-            Event::KeyRevealed { env, outcome } => match outcome {
-                // The user may have gone elsewhere meanwhile.
-                Ok(key) if self.settings.selected == env => self.revealed_key = Some((env, key)),
-                Ok(_) => {}
-                Err(failure) => self.notice_failure(Err(failure)),
-            },
             Event::Copied { what, outcome } => match outcome {
                 Ok(()) => self.notices.push(Notice {
                     failure: None,
@@ -878,17 +735,6 @@ impl State {
                 }),
                 Err(failure) => self.notice_failure(Err(failure)),
             },
-            Event::FilePicked {
-                env,
-                purpose,
-                outcome,
-            } => match outcome {
-                Ok(path) => self.picked_file = path.map(|path| PickedFile { env, purpose, path }),
-                Err(failure) => self.notice_failure(Err(failure)),
-            },
-            Event::AttachmentsRead { job, read } => self.attachments_read(job, read),
-            Event::PictureDecoded { job, outcome } => self.attach.decoded.push((job, outcome)),
-            Event::DraftsLoaded { job, outcome } => self.drafts_loaded(job, outcome),
             Event::DraftKept { env, outcome } => {
                 let untold = self.keeping_files.ended(vec![env], outcome);
                 self.notice_failure(untold.map_or(Ok(()), Err));
@@ -898,18 +744,6 @@ impl State {
                 self.notice_failure(untold.map_or(Ok(()), Err));
             }
             Event::ActivityChanged { activity } => self.activity.change(activity),
-            Event::HistoryLoaded { job, outcome } => {
-                self.talks.loaded(job, &outcome);
-                self.history.loaded(job, outcome, now);
-            }
-            Event::SessionOpened { job, outcome } => {
-                self.talks.opened(job, &outcome);
-                self.history.opened(job, outcome, &mut self.colors, now);
-            }
-            Event::TrendLoaded { job, outcome } => self.history.trend.resolve(job, outcome, now),
-            Event::SessionsCompared { job, outcome } => {
-                self.history.comparison.resolve(job, outcome, now)
-            }
             Event::HistoryChanged => {
                 self.talks.changed(now);
                 self.history.changed(now);
@@ -918,58 +752,9 @@ impl State {
                 let notice = self.history.troubled(failure);
                 self.notices.push(notice);
             }
-            Event::HistoryImported { outcome, .. } => match outcome {
-                Ok(Some((ids, remarks))) => self.imported(&ids, &remarks, now),
-                // No file was picked: nothing is to be told.
-                Ok(None) => {}
-                Err(failure) => self.notice_failure(Err(failure)),
-            },
-            Event::PromptsLoaded { outcome, told } => self.prompts_loaded(outcome, told),
+            Event::PromptsLoaded { outcome } => self.prompts_loaded(outcome),
             Event::HeldAgainstBaseline { job, comparison } => self.bench.held(job, comparison),
-            Event::JobFailed { job, failure } => self.job_failed(job, &failure, now),
         }
-    }
-
-    /// A fault of Batida itself: whatever waits for the job must not wait for ever.
-    fn job_failed(&mut self, job: JobId, failure: &Failure, now: Duration) {
-        self.attaching_failed(job);
-        for place in self.places.values_mut() {
-            place.cluster.view_loaded(job, Err(failure.clone()), now);
-            place
-                .cluster
-                .followed(job, None, ClusterLink::Stopped(failure.clone()), now);
-            place
-                .cluster
-                .api_models_loaded(job, Err(failure.clone()), now);
-            place.contexts.resolve(job, Err(failure.clone()), now);
-            place.cluster.events.resolve(job, Err(failure.clone()), now);
-            place.cluster.sizes.resolve(job, Err(failure.clone()), now);
-            place.cluster.probes.ended(job);
-            place
-                .cluster
-                .release
-                .resolve(job, Err(failure.clone()), now);
-            if let Some(log) = &mut place.log {
-                log.end(job, Err(failure.clone()));
-            }
-            let (chats, session) = place.chats();
-            for chat in chats {
-                let ending = crate::protocol::ChatEnding::Failed(failure.clone());
-                chat.end(job, ending, Default::default(), now, session);
-            }
-            if place.checks.running == Some(job) {
-                place.checks.running = None;
-            }
-        }
-        self.embedded(job, Err(failure.clone()));
-        if let Some(import) = &mut self.import {
-            import.offers.resolve(job, Err(failure.clone()), now);
-        }
-        self.bench.end(job, Err(failure.clone()));
-        self.history.job_failed(job, failure, now);
-        self.talks.loaded(job, &Err(failure.clone()));
-        self.talks.opened(job, &Err(failure.clone()));
-        self.notice_failure(Err(failure.clone()));
     }
 
     fn notice_failure(&mut self, outcome: Result<(), Failure>) {

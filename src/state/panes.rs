@@ -8,10 +8,11 @@ use super::State;
 use super::blind::Blind;
 use super::chat::{Act, AnswerStatus, Asking, ChatState, Saying};
 use super::cluster::{Choice, ClusterState};
+use super::jobs::Work;
 use crate::domain::conversation::ChatRequest;
 use crate::domain::environment::{EnvId, Environment};
 use crate::metrics::timeline::Figures;
-use crate::protocol::{Ask, Command, JobId};
+use crate::protocol::{ChatAsk, ChatOrder, Command, JobId};
 
 /// So many panes at most.
 pub const MOST: usize = 4;
@@ -451,8 +452,11 @@ impl State {
         }
         if self.panes() == 1 || self.pane_chat(drafting).is_editing() {
             let round = self.next_round();
-            let ask = self.ask(drafting, round, now, ChatState::send);
-            out.extend(ask.map(alone));
+            let asks = self
+                .ask_pane(drafting, round, now, ChatState::send)
+                .into_iter()
+                .collect();
+            chat_together(asks, out);
             return true;
         }
         let said = self.pane_chat(drafting).take_draft();
@@ -464,19 +468,18 @@ impl State {
         let round = self.next_round();
         let mut asks = Vec::new();
         for index in to {
-            asks.extend(self.ask(index, round, now, |chat, asking| chat.say(said, asking)));
+            asks.extend(self.ask_pane(index, round, now, |chat, asking| chat.say(said, asking)));
         }
-        if self.panes() == 1 {
-            out.extend(asks.into_iter().map(alone));
-            return;
+        if !self.place().panes.in_turn {
+            return chat_together(asks, out);
         }
-        let in_turn = self.place().panes.in_turn;
-        if in_turn {
-            for ask in asks.iter().skip(1) {
-                self.with_chat(ask.job, |chat, _| chat.queue());
-            }
+        for ask in asks.iter().skip(1) {
+            self.with_chat(ask.job, |chat, _| chat.queue());
         }
-        out.push(Command::ChatSideBySide { asks, in_turn });
+        out.push(Command::Chat {
+            asks,
+            order: ChatOrder::InTurn,
+        });
     }
 
     /// Does what the buttons of a pane's conversation say. Gives whether something was asked.
@@ -499,9 +502,9 @@ impl State {
             return false;
         }
         let round = self.next_round();
-        let ask = self.ask(index, round, now, |chat, asking| chat.ask_for(act, asking));
+        let ask = self.ask_pane(index, round, now, |chat, asking| chat.ask_for(act, asking));
         let asks = ask.is_some();
-        out.extend(ask.map(alone));
+        chat_together(ask.into_iter().collect(), out);
         asks
     }
 
@@ -511,27 +514,27 @@ impl State {
         panes.rounds
     }
 
-    fn ask(
+    fn ask_pane(
         &mut self,
         index: usize,
         round: u64,
         now: Duration,
         what: impl FnOnce(&mut ChatState, &Asking<'_>) -> Option<ChatRequest>,
-    ) -> Option<Ask> {
+    ) -> Option<ChatAsk> {
         let (env, model, deployment) = self.pane_asks(index);
         let (place, model) = (env?, model?);
         if self.pane_embeds(index) {
             return None;
         }
         let name = self.pane_name(index)?;
-        let job = self.next_job();
+        let job = self.jobs.begin(&place.id, Work::Chat);
         if index == 0 {
             // What was asked of stays picked.
             self.place().cluster.settled = true;
         }
         let chat = self.pane_to_ask(index);
         let deployment = deployment.as_deref();
-        let request = what(
+        let Some(request) = what(
             chat,
             &Asking {
                 job,
@@ -539,10 +542,13 @@ impl State {
                 deployment,
                 now,
             },
-        )?;
+        ) else {
+            self.jobs.end(job);
+            return None;
+        };
         chat.note(name, round);
         let filing = chat.filing();
-        Some(Ask {
+        Some(ChatAsk {
             job,
             place,
             request: Box::new(request),
@@ -624,7 +630,7 @@ impl State {
                         .or_default()
                         .push((index, turn.id, None));
                 } else if matches!(status, AnswerStatus::Finished(_)) {
-                    let entry = (index, turn.id, Some(turn.answer.figures));
+                    let entry = (index, turn.id, Some(turn.answer.reply.figures));
                     rounds.entry(turn.round).or_default().push(entry);
                 }
             }
@@ -698,18 +704,12 @@ fn fastest_of(all: &[Figures]) -> Vec<Fastest> {
     all.iter().map(mark).collect()
 }
 
-fn alone(ask: Ask) -> Command {
-    let Ask {
-        job,
-        place,
-        request,
-        filing,
-    } = ask;
-    Command::Chat {
-        job,
-        place,
-        request,
-        filing,
+fn chat_together(asks: Vec<ChatAsk>, out: &mut Vec<Command>) {
+    if !asks.is_empty() {
+        out.push(Command::Chat {
+            asks,
+            order: ChatOrder::Together,
+        });
     }
 }
 
@@ -717,6 +717,7 @@ fn alone(ask: Ask) -> Command {
 mod tests {
     use super::*;
     use crate::domain::conversation::{Attached, Attachment};
+    use crate::domain::exchange::Advance;
     use crate::domain::failure::Failure;
     use crate::domain::settings::Settings;
     use crate::protocol::{ChatEnding, Event, FinishReason};
@@ -732,12 +733,12 @@ mod tests {
         state
     }
 
-    fn send(state: &mut State, prompt: &str) -> (Vec<Ask>, bool) {
+    fn send(state: &mut State, prompt: &str) -> (Vec<ChatAsk>, ChatOrder) {
         prompt.clone_into(&mut state.place().chat.draft);
         let mut out = Vec::new();
         assert!(state.send_draft(Duration::ZERO, &mut out));
         match out.pop() {
-            Some(Command::ChatSideBySide { asks, in_turn }) => (asks, in_turn),
+            Some(Command::Chat { asks, order }) => (asks, order),
             other => panic!("{other:?}"),
         }
     }
@@ -751,14 +752,11 @@ mod tests {
         let ending = ChatEnding::Finished {
             reason: FinishReason::Stop,
         };
-        let event = Event::ChatAdvanced {
-            job,
-            reasoning: String::new(),
-            answer: "yes".to_owned(),
-            turned: false,
-            calls: Vec::new(),
-            figures: Box::new(figures),
-        };
+        let advance = Box::new(Advance {
+            figures,
+            ..Advance::of("", "yes")
+        });
+        let event = Event::ChatAdvanced { job, advance };
         state.apply(event, Duration::ZERO);
         state.apply(
             Event::ChatEnded {
@@ -775,9 +773,9 @@ mod tests {
     fn one_draft_goes_to_all_that_are_ticked_and_each_keeps_its_conversation() {
         let mut state = with_models(&["a", "b", "c"]);
         state.tick_pane(1, false);
-        let (asks, in_turn) = send(&mut state, "hello");
+        let (asks, order) = send(&mut state, "hello");
         let models: Vec<&str> = asks.iter().map(|ask| ask.request.model.as_str()).collect();
-        assert_eq!((models, in_turn), (vec!["a", "c"], false));
+        assert_eq!((models, order), (vec!["a", "c"], ChatOrder::Together));
         let names: Vec<_> = asks
             .iter()
             .filter_map(|ask| ask.filing.as_ref())
@@ -792,7 +790,7 @@ mod tests {
         );
         end(&mut state, asks[0].job, 10, 50.0);
         end(&mut state, asks[1].job, 10, 50.0);
-        assert_eq!(state.pane_chat(2).turns()[0].answer.text, "yes");
+        assert_eq!(state.pane_chat(2).turns()[0].answer.reply.text, "yes");
         assert_eq!(
             state.place().session.series().len(),
             2,
@@ -804,8 +802,8 @@ mod tests {
     fn one_after_the_other_says_who_waits() {
         let mut state = with_models(&["a", "b"]);
         state.place().panes.in_turn = true;
-        let (asks, in_turn) = send(&mut state, "hello");
-        assert!(in_turn);
+        let (asks, order) = send(&mut state, "hello");
+        assert_eq!(order, ChatOrder::InTurn);
         assert!(
             !state.pane_chat(0).turns()[0].answer.queued
                 && state.pane_chat(1).turns()[0].answer.queued
@@ -906,7 +904,7 @@ mod tests {
         );
         assert_eq!(state.place().chat.draft, "next");
         end(&mut state, asks[1].job, 10, 50.0);
-        assert_eq!(state.place().chat.turns()[0].answer.text, "yes");
+        assert_eq!(state.place().chat.turns()[0].answer.reply.text, "yes");
         assert!(!state.pane_head(0).closable, "one stays");
     }
 
@@ -955,10 +953,10 @@ mod tests {
         assert_eq!((state.drafting_pane(), state.addressed()), (1, vec![1]));
         state.pane_chat(1).draft = "other".to_owned();
         assert!(state.send_draft(Duration::ZERO, &mut out));
-        assert!(
-            matches!(out.as_slice(), [Command::Chat { request, .. }] if request.model == "b"),
-            "{out:?}"
-        );
+        let [Command::Chat { asks, .. }] = out.as_slice() else {
+            panic!("{out:?}")
+        };
+        assert_eq!((asks.len(), asks[0].request.model.as_str()), (1, "b"));
         assert_eq!(
             (state.drafting_pane(), state.place().chat.draft.as_str()),
             (0, "half")

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::State;
 use super::cluster::ClusterState;
+use super::jobs::Work;
 use crate::domain::deployment::{Deployment, ServedModel};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{Command, JobId, ProbeAnswer, ProbeTarget};
@@ -229,7 +230,8 @@ impl State {
         if !can || targets.is_empty() || self.place().cluster.probes.running.is_some() {
             return;
         }
-        let (job, place) = (self.next_job(), self.env().clone());
+        let place = self.env().clone();
+        let job = self.jobs.begin(&place.id, Work::Probe);
         self.place().cluster.probes.begin(job, &targets);
         out.push(Command::Probe {
             job,

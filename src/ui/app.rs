@@ -125,7 +125,7 @@ impl App {
             frames: 0,
         };
         apply_theme(ctx, app.state.settings.theme);
-        app.out.push(Command::ProbeKeychain);
+        app.state.look_for_keychain(&mut app.out);
         if let Some(notice) = notice {
             app.toasts.add_failure(notice);
         }

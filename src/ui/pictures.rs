@@ -11,7 +11,7 @@ use egui::{
 use super::widgets::{caption, from_right, primary_button, shortened, tokens};
 use crate::domain::conversation::Image;
 use crate::domain::units;
-use crate::protocol::{Command, JobId, Picture};
+use crate::protocol::{Command, JobId, LocalQuestion, Picture};
 use crate::state::State;
 use crate::ui::theme;
 
@@ -105,13 +105,11 @@ pub(super) fn work(ctx: &Context, state: &mut State, out: &mut Vec<Command>) {
         });
         for shown in &mut pictures.shown {
             if matches!(shown.pixels, Pixels::Wanted) {
-                let job = state.next_job();
-                shown.pixels = Pixels::Asked(job);
-                out.push(Command::DecodePicture {
-                    job,
+                let question = LocalQuestion::Picture {
                     image: shown.image.clone(),
                     edge: shown.edge,
-                });
+                };
+                shown.pixels = Pixels::Asked(state.ask_local(question, out));
             }
         }
     });

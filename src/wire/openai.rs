@@ -10,7 +10,8 @@ mod models;
 mod think;
 mod usage;
 
-use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 pub use self::calls::{CallPiece, Calls};
@@ -19,8 +20,9 @@ use self::message::Messages;
 pub use self::message::sent_tools;
 pub use self::models::read_models;
 pub use self::think::{Split, ThinkSplitter};
-use crate::domain::conversation::{ChatRequest, Effort, Params};
+use crate::domain::conversation::{ChatRequest, Params};
 use crate::domain::dialect::Dialect;
+use crate::domain::params::{PARAMETERS, ParamValue, Parameter, TEMPLATE_OPTIONS};
 
 /// What ends a stream that went well.
 pub const DONE: &str = "[DONE]";
@@ -36,25 +38,21 @@ pub fn chat_body_in(request: &ChatRequest, stream: bool, dialect: Dialect) -> Va
     serde_json::to_value(Body::of(request, stream, false, dialect)).unwrap_or_default()
 }
 
-/// The parameters that are set, by their names in the body. `enable_thinking` stands in `chat_template_kwargs`.
+/// The parameters that are set, by their names in the body. An option of the template has two: its own, and that of the
+/// field in which it stands.
 pub fn set_names(params: &Params, ignore_eos: bool) -> Vec<&'static str> {
-    let set = [
-        ("max_tokens", params.max_tokens.is_some()),
-        ("temperature", params.temperature.is_some()),
-        ("top_p", params.top_p.is_some()),
-        ("top_k", params.top_k.is_some()),
-        ("stop", !params.stop.is_empty()),
-        ("seed", params.seed.is_some()),
-        ("reasoning_effort", params.reasoning_effort.is_some()),
-        ("enable_thinking", params.thinking.is_some()),
-        ("chat_template_kwargs", params.thinking.is_some()),
-        ("response_format", params.format.is_some()),
-        ("tools", params.tools.iter().any(|tool| !tool.off)),
-        ("ignore_eos", ignore_eos),
-    ];
-    set.into_iter()
-        .filter_map(|(name, is_set)| is_set.then_some(name))
-        .collect()
+    let mut names = Vec::new();
+    for parameter in PARAMETERS
+        .iter()
+        .filter(|parameter| parameter.value(params).is_some())
+    {
+        names.extend(parameter.template_option);
+        names.push(parameter.body_key());
+    }
+    names.extend(params.format.is_some().then_some("response_format"));
+    names.extend(params.tools.iter().any(|tool| !tool.off).then_some("tools"));
+    names.extend(ignore_eos.then_some("ignore_eos"));
+    names
 }
 
 /// Writes the same behind `out` as it is sent, streaming. `ignore_eos` asks the server to go on to `max_tokens`.
@@ -83,38 +81,11 @@ pub fn stream_body_around(
     Some((before, after))
 }
 
-#[derive(Serialize)]
 struct Body<'a> {
-    model: &'a str,
-    messages: Messages<'a>,
-    #[serde(skip_serializing_if = "is_not")]
+    request: &'a ChatRequest,
     stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_completion_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_k: Option<u32>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    stop: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_effort: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    chat_template_kwargs: Option<TemplateOptions>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    response_format: Option<Value>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Value>,
-    #[serde(skip_serializing_if = "is_not")]
     ignore_eos: bool,
+    dialect: Dialect,
 }
 
 #[derive(Serialize)]
@@ -122,49 +93,78 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-#[derive(Serialize)]
-struct TemplateOptions {
-    enable_thinking: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
-fn is_not(value: &bool) -> bool {
-    !value
-}
-
 impl<'a> Body<'a> {
     fn of(request: &'a ChatRequest, stream: bool, ignore_eos: bool, dialect: Dialect) -> Self {
+        Self {
+            request,
+            stream,
+            ignore_eos,
+            dialect,
+        }
+    }
+
+    /// The parameters that are set, by their rows.
+    fn params(&self) -> impl Iterator<Item = (&'static Parameter, ParamValue)> {
+        let set = |parameter: &'static Parameter| {
+            let value = parameter.value(&self.request.params)?;
+            value.can_be_sent().then_some((parameter, value))
+        };
+        PARAMETERS.iter().filter_map(set)
+    }
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ChatRequest {
             model,
             messages,
             params,
-        } = request;
-        // JSON has no NaN: what is no number is not sent.
-        let finite = |n: &f64| n.is_finite();
-        Self {
-            model,
-            messages: Messages(messages),
-            stream,
-            stream_options: (stream && !dialect.no_stream_options).then_some(StreamOptions {
-                include_usage: true,
-            }),
-            max_tokens: params.max_tokens.filter(|_| !dialect.max_completion_tokens),
-            max_completion_tokens: params.max_tokens.filter(|_| dialect.max_completion_tokens),
-            temperature: params.temperature.filter(finite),
-            top_p: params.top_p.filter(finite),
-            top_k: params.top_k,
-            stop: &params.stop,
-            seed: params.seed,
-            reasoning_effort: params.reasoning_effort.map(Effort::as_str),
-            chat_template_kwargs: params.thinking.map(|on| TemplateOptions {
-                enable_thinking: on,
-            }),
-            response_format: params.format.as_ref().and_then(message::format),
-            tools: sent_tools(&params.tools)
-                .filter_map(message::tool)
-                .collect(),
-            ignore_eos: ignore_eos && !dialect.no_ignore_eos,
+        } = self.request;
+        let mut body = serializer.serialize_map(None)?;
+        body.serialize_entry("model", model)?;
+        body.serialize_entry("messages", &Messages(messages))?;
+        if self.stream {
+            body.serialize_entry("stream", &true)?;
+            if !self.dialect.no_stream_options {
+                body.serialize_entry(
+                    "stream_options",
+                    &StreamOptions {
+                        include_usage: true,
+                    },
+                )?;
+            }
         }
+        let mut options = serde_json::Map::new();
+        for (parameter, value) in self.params() {
+            match parameter.template_option {
+                Some(name) => {
+                    options.insert(
+                        name.to_owned(),
+                        serde_json::to_value(value).unwrap_or_default(),
+                    );
+                }
+                None if parameter.key == "max_tokens" && self.dialect.max_completion_tokens => {
+                    body.serialize_entry("max_completion_tokens", &value)?;
+                }
+                None => body.serialize_entry(parameter.key, &value)?,
+            }
+        }
+        if !options.is_empty() {
+            body.serialize_entry(TEMPLATE_OPTIONS, &options)?;
+        }
+        if let Some(format) = params.format.as_ref().and_then(message::format) {
+            body.serialize_entry("response_format", &format)?;
+        }
+        let tools: Vec<Value> = sent_tools(&params.tools)
+            .filter_map(message::tool)
+            .collect();
+        if !tools.is_empty() {
+            body.serialize_entry("tools", &tools)?;
+        }
+        if self.ignore_eos && !self.dialect.no_ignore_eos {
+            body.serialize_entry("ignore_eos", &true)?;
+        }
+        body.end()
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::conversation::{Message, Role};
+    use crate::domain::conversation::{Effort, Message, Role};
 
     fn request(params: Params) -> ChatRequest {
         ChatRequest {
@@ -221,6 +221,24 @@ mod tests {
             chat_body(&request(odd), false),
             chat_body(&request(Params::default()), false)
         );
+    }
+
+    #[test]
+    fn every_parameter_is_sent_and_named() {
+        let params = crate::domain::params::tests::all_set();
+        let body = chat_body(&request(params.clone()), false);
+        let names = set_names(&params, false);
+        for parameter in PARAMETERS {
+            let sent = body.get(parameter.body_key()).expect(parameter.key);
+            assert!(names.contains(&parameter.body_key()), "{}", parameter.key);
+            let Some(option) = parameter.template_option else {
+                continue;
+            };
+            assert!(
+                sent.get(option).is_some() && names.contains(&option),
+                "{option}"
+            );
+        }
     }
 
     #[test]

@@ -17,10 +17,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoOptions, DemoServer, Quirk};
+use batida::domain::exchange::Advance;
 use batida::domain::run::{BenchProgress, Flight, InFlight, Point, RatePoint};
 use batida::engine::{Engine, Options};
 use batida::metrics::timeline::{Figures, TokenSource, Tokens};
-use batida::protocol::{ChatEnding, Event, FinishReason};
+use batida::protocol::{ChatEnding, Event, FinishReason, JobId};
 use batida::state::State;
 use batida::state::chat::Asking;
 use batida::ui::app::App;
@@ -161,7 +162,7 @@ fn streaming() {
         .last()
         .cloned()
         .expect("there is an answer");
-    let tokens = turn.answer.figures.tokens.map(|tokens| tokens.n);
+    let tokens = turn.answer.reply.figures.tokens.map(|tokens| tokens.n);
     assert_eq!(tokens, Some(100_000), "{:?}", turn.answer.status);
     print(
         "an answer of 100,000 tokens streams at 5,000 a second",
@@ -177,7 +178,7 @@ fn streaming() {
     println!(
         "  (100,000 tokens in {:.1} s, {} kB)",
         took.as_secs_f64(),
-        turn.answer.text.len() / 1_000
+        turn.answer.reply.text.len() / 1_000
     );
 }
 
@@ -428,7 +429,7 @@ fn scroll(stage: &mut Stage) -> Vec<Duration> {
 
 /// As the engine would tell it.
 fn say(state: &mut State, question: &str, answer: &str, figures: Figures) {
-    let job = state.next_job();
+    let job = JobId(u64::MAX);
     let chat = &mut state.place().chat;
     chat.draft = question.to_owned();
     let asking = Asking {
@@ -438,20 +439,12 @@ fn say(state: &mut State, question: &str, answer: &str, figures: Figures) {
         now: Duration::ZERO,
     };
     chat.send(&asking).expect("it sends");
-    let (reasoning, answer) = (String::new(), answer.to_owned());
-    let boxed = || Box::new(figures);
-    let calls = Vec::new();
-    state.apply(
-        Event::ChatAdvanced {
-            job,
-            reasoning,
-            answer,
-            turned: false,
-            calls,
-            figures: boxed(),
-        },
-        Duration::ZERO,
-    );
+    let advance = Box::new(Advance {
+        answer: answer.to_owned(),
+        figures,
+        ..Advance::default()
+    });
+    state.apply(Event::ChatAdvanced { job, advance }, Duration::ZERO);
     let ending = ChatEnding::Finished {
         reason: FinishReason::Stop,
     };
@@ -459,7 +452,7 @@ fn say(state: &mut State, question: &str, answer: &str, figures: Figures) {
         Event::ChatEnded {
             job,
             ending,
-            figures: boxed(),
+            figures: Box::new(figures),
             answered_by: None,
         },
         Duration::ZERO,

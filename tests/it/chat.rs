@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk, Thinks};
 use batida::domain::conversation::{Message, Role, Tool, ToolResult};
 use batida::domain::environment::{ApiAddress, EnvId};
-use batida::engine::chat::{self};
+use batida::engine::chat;
 use batida::io::access::Access;
 use batida::io::activity::Recorder;
 use batida::io::api::{Api, Trust};

@@ -11,13 +11,15 @@ use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
 use batida::domain::conversation::{Attached, Attachment, ChatRequest, Message, Params, Role};
 use batida::domain::deployment::DeploymentState;
 use batida::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
+use batida::domain::exchange::Saying;
 use batida::domain::history::{Filing, SessionId};
 use batida::domain::settings::{PlaygroundForm, Settings, ThemeChoice};
 use batida::engine::{Engine, Options, Started};
 use batida::io::settings::SettingsStore;
 use batida::protocol::{
-    Activity, ActivityKind, Ask, ChatEnding, Check, Command, Event, FinishReason, JobId, KeyChange,
-    KeyStatus, Verdict,
+    Activity, ActivityKind, Answer, ApiAnswer, ApiQuestion, ChatAsk, ChatEnding, ChatOrder, Check,
+    ClusterAnswer, ClusterQuestion, Command, Event, FinishReason, JobId, KeyChange, KeyStatus,
+    Opened, Question, Verdict,
 };
 use crossbeam_channel::Receiver;
 use secrecy::ExposeSecret as _;
@@ -67,6 +69,13 @@ impl House {
         self.engine.as_ref().expect("it runs").send(command);
     }
 
+    fn ask(&self, job: u64, question: Question) {
+        self.send(Command::Ask {
+            job: JobId(job),
+            question,
+        });
+    }
+
     /// The first event, of those to come, that `wanted` takes.
     #[track_caller]
     fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
@@ -100,9 +109,7 @@ impl House {
     /// The answer so far.
     fn said(&self, job: JobId) -> String {
         let parts = self.seen.iter().filter_map(|event| match event {
-            Event::ChatAdvanced {
-                job: it, answer, ..
-            } if *it == job => Some(answer.as_str()),
+            Event::ChatAdvanced { job: it, advance } if *it == job => Some(advance.answer.as_str()),
             _ => None,
         });
         parts.collect()
@@ -150,11 +157,15 @@ fn chat(job: u64, place: &Environment, model: &str, prompt: &str) -> Command {
         messages,
         params: Params::default(),
     };
-    Command::Chat {
+    let ask = ChatAsk {
         job: JobId(job),
         place: place.clone(),
         request: Box::new(request),
         filing: None,
+    };
+    Command::Chat {
+        asks: vec![ask],
+        order: ChatOrder::Together,
     }
 }
 
@@ -200,41 +211,34 @@ const FINISHED: ChatEnding = ChatEnding::Finished {
 fn the_demo_opens_lists_and_chats() {
     let mut house = House::start();
     let place = Environment::demo();
-    house.send(Command::OpenPlace {
-        job: JobId(9_001),
-        place: place.clone(),
-    });
-    house.send(Command::LoadCluster {
-        job: JobId(1),
-        place: place.clone(),
-    });
-    house.send(Command::LoadApiModels {
-        job: JobId(2),
-        place: place.clone(),
-    });
+    house.ask(9_001, Question::Api(place.clone(), ApiQuestion::Open));
+    house.ask(1, Question::Cluster(place.clone(), ClusterQuestion::View));
+    house.ask(2, Question::Api(place.clone(), ApiQuestion::Models));
     let (mut opened, mut cluster, mut models) = (None, None, None);
     house.until("place, cluster and models", |event| {
         match event {
-            Event::PlaceOpened {
-                env,
-                api,
-                key,
-                trouble,
+            Event::Answered {
+                answer: Answer::Api(ApiAnswer::Open(outcome)),
                 ..
             } => {
-                assert_eq!((env, trouble), (&EnvId::demo(), &None));
-                opened = Some((api.clone(), key.clone()));
+                let Opened { api, key, trouble } = outcome.clone().expect("it opens");
+                assert_eq!(trouble, None);
+                opened = Some((api, key));
             }
-            Event::ClusterLoaded {
+            Event::Answered {
                 job: JobId(1),
-                outcome,
+                answer: Answer::Cluster(ClusterAnswer::View(outcome)),
                 ..
-            } => cluster = Some(outcome.clone()),
-            Event::ApiModelsLoaded {
+            } => {
+                cluster = Some(outcome.clone());
+            }
+            Event::Answered {
                 job: JobId(2),
-                outcome,
+                answer: Answer::Api(ApiAnswer::Models(outcome)),
                 ..
-            } => models = Some(outcome.clone()),
+            } => {
+                models = Some(outcome.clone());
+            }
             _ => {}
         }
         (opened.is_some() && cluster.is_some() && models.is_some()).then_some(())
@@ -328,31 +332,45 @@ fn checks_end_one_by_one_and_then_all() {
 #[test]
 fn contexts_and_keys_are_told() {
     let mut house = House::start();
-    house.send(Command::ListContexts {
-        job: JobId(1),
-        place: Environment::demo(),
-    });
-    house.send(Command::RevealKey {
-        place: Environment::demo(),
-    });
-    house.send(Command::RevealKey {
-        place: Environment::blank(EnvId("x".to_owned()), "X"),
-    });
+    house.ask(
+        1,
+        Question::Cluster(Environment::demo(), ClusterQuestion::Contexts),
+    );
+    house.ask(
+        2,
+        Question::Api(Environment::demo(), ApiQuestion::RevealKey),
+    );
+    house.ask(
+        3,
+        Question::Api(
+            Environment::blank(EnvId("x".to_owned()), "X"),
+            ApiQuestion::RevealKey,
+        ),
+    );
     let (mut contexts, mut keys) = (None, Vec::new());
     house.until("contexts and keys", |event| {
         match event {
-            Event::ContextsListed { outcome, .. } => {
-                contexts = Some(outcome.clone().expect("listed"))
+            Event::Answered {
+                answer: Answer::Cluster(ClusterAnswer::Contexts(outcome)),
+                ..
+            } => {
+                contexts = Some(outcome.clone().expect("listed"));
             }
-            Event::KeyRevealed { env, outcome } => keys.push((env.clone(), outcome.clone())),
+            Event::Answered {
+                job,
+                answer: Answer::Api(ApiAnswer::RevealKey(outcome)),
+                ..
+            } => {
+                keys.push((*job, outcome.clone()));
+            }
             _ => {}
         }
         (contexts.is_some() && keys.len() == 2).then_some(())
     });
     assert_eq!(contexts.expect("listed").current.as_deref(), Some("demo"));
-    for (env, outcome) in keys {
+    for (job, outcome) in keys {
         match outcome {
-            Ok(key) => assert_eq!((env, key.expose_secret()), (EnvId::demo(), DEMO_KEY)),
+            Ok(key) => assert_eq!((job, key.expose_secret()), (JobId(2), DEMO_KEY)),
             Err(failure) => assert!(failure.summary.contains("has no API key"), "{failure:?}"),
         }
     }
@@ -394,14 +412,8 @@ fn other_places_disturb_no_stream() {
     house.until_it_says_something(JobId(1));
     // The window switches, loads, saves, chats and stops elsewhere meanwhile.
     house.send(save(&other, Some(DEMO_KEY)));
-    house.send(Command::OpenPlace {
-        job: JobId(9_001),
-        place: other.clone(),
-    });
-    house.send(Command::LoadApiModels {
-        job: JobId(2),
-        place: other.clone(),
-    });
+    house.ask(9_001, Question::Api(other.clone(), ApiQuestion::Open));
+    house.ask(2, Question::Api(other.clone(), ApiQuestion::Models));
     house.send(chat(3, &other, "m", "Hi"));
     house.send(chat(4, &other, "m", "Write 20000 tokens"));
     house.until_it_says_something(JobId(4));
@@ -487,12 +499,12 @@ fn without_its_key_nothing_is_asked() {
         ..environment(&demo)
     };
     let mut house = House::start();
-    house.send(Command::OpenPlace {
-        job: JobId(9_001),
-        place: env.clone(),
-    });
+    house.ask(9_001, Question::Api(env.clone(), ApiQuestion::Open));
     let status = house.until("the place", |event| match event {
-        Event::PlaceOpened { key, .. } => Some(key.clone()),
+        Event::Answered {
+            answer: Answer::Api(ApiAnswer::Open(Ok(opened))),
+            ..
+        } => Some(opened.key.clone()),
         _ => None,
     });
     assert!(matches!(status, KeyStatus::Missing(_)), "{status:?}");
@@ -531,16 +543,16 @@ fn dropping_it_ends_a_kubectl_that_hangs_and_all_that_it_started() {
     };
 
     // A cancelled job leaves none behind.
-    house.send(Command::LoadCluster {
-        job: JobId(1),
-        place: place.clone(),
-    });
+    house.ask(1, Question::Cluster(place.clone(), ClusterQuestion::View));
     wait_until("kubectl's start", || {
         fs::read_to_string(&pids).is_ok_and(|text| text.ends_with(".\n"))
     });
     house.send(Command::Cancel { job: JobId(1) });
     let outcome = house.until("the end of the look", |event| match event {
-        Event::ClusterLoaded { outcome, .. } => Some(outcome.clone()),
+        Event::Answered {
+            answer: Answer::Cluster(ClusterAnswer::View(outcome)),
+            ..
+        } => Some(outcome.clone()),
         _ => None,
     });
     assert_eq!(outcome.expect_err("cancelled").summary, "It was cancelled");
@@ -549,10 +561,7 @@ fn dropping_it_ends_a_kubectl_that_hangs_and_all_that_it_started() {
     }
 
     fs::remove_file(&pids).expect("it was there");
-    house.send(Command::LoadCluster {
-        job: JobId(2),
-        place: place.clone(),
-    });
+    house.ask(2, Question::Cluster(place.clone(), ClusterQuestion::View));
     house.send(Command::Check {
         job: JobId(3),
         place,
@@ -596,32 +605,24 @@ fn inner_waits_for_a_keychain() {
         ..environment(&demo)
     };
     let mut house = House::start();
-    house.send(Command::LoadApiModels {
-        job: JobId(1),
-        place: place.clone(),
-    });
-    house.send(Command::LoadCluster {
-        job: JobId(2),
-        place: place.clone(),
-    });
+    house.ask(1, Question::Api(place.clone(), ApiQuestion::Models));
+    house.ask(2, Question::Cluster(place.clone(), ClusterQuestion::View));
     house.send(Command::Check {
         job: JobId(3),
         place: place.clone(),
     });
-    house.send(Command::ListContexts {
-        job: JobId(4),
-        place: place.clone(),
-    });
+    house.ask(
+        4,
+        Question::Cluster(place.clone(), ClusterQuestion::Contexts),
+    );
     house.send(chat(5, &place, "m", "Hi"));
     let began = Instant::now();
     let mut ended = Vec::new();
     (1..=5).for_each(|job| house.send(Command::Cancel { job: JobId(job) }));
     house.until("the end of all five", |event| {
         ended.extend(match event {
-            Event::ApiModelsLoaded { job, .. }
-            | Event::ClusterLoaded { job, .. }
+            Event::Answered { job, .. }
             | Event::ChecksEnded { job, .. }
-            | Event::ContextsListed { job, .. }
             | Event::ChatEnded {
                 job,
                 ending: ChatEnding::Stopped,
@@ -638,10 +639,7 @@ fn inner_waits_for_a_keychain() {
     );
     ended.sort_unstable();
     assert_eq!(ended, [1, 2, 3, 4, 5]);
-    house.send(Command::LoadApiModels {
-        job: JobId(6),
-        place,
-    });
+    house.ask(6, Question::Api(place, ApiQuestion::Models));
     house.drop_engine();
     say_ran();
 }
@@ -681,8 +679,8 @@ fn a_broken_settings_file_is_told_at_the_start() {
     assert!(notice.advice.contains("It was kept as"), "{notice:?}");
 }
 
-/// Asks of the demo with these prompts, and how they are sent.
-fn asks(prompts: &[&str], in_turn: bool) -> Command {
+/// Asks of the demo with these prompts.
+fn asks(prompts: &[&str]) -> Vec<ChatAsk> {
     let ask = |(n, prompt): (usize, &&str)| {
         let messages = vec![Message::new(Role::User, *prompt)];
         let request = ChatRequest {
@@ -691,17 +689,14 @@ fn asks(prompts: &[&str], in_turn: bool) -> Command {
             params: Params::default(),
         };
         let (request, place) = (Box::new(request), Environment::demo());
-        Ask {
+        ChatAsk {
             job: JobId(n as u64 + 1),
             place,
             request,
             filing: None,
         }
     };
-    Command::ChatSideBySide {
-        asks: prompts.iter().enumerate().map(ask).collect(),
-        in_turn,
-    }
+    prompts.iter().enumerate().map(ask).collect()
 }
 
 /// In which order the jobs began to be sent, said something for the first time, and ended.
@@ -724,10 +719,10 @@ fn order(seen: &[Event]) -> Vec<(&'static str, u64)> {
 #[test]
 fn side_by_side_all_are_sent_before_any_has_answered() {
     let mut house = House::start();
-    house.send(asks(
-        &["Write 400 tokens", "Write 400 tokens", "Write 400 tokens"],
-        false,
-    ));
+    house.send(Command::Chat {
+        asks: asks(&["Write 400 tokens", "Write 400 tokens", "Write 400 tokens"]),
+        order: ChatOrder::Together,
+    });
     for n in 1..=3 {
         let (ending, said) = house.until_ended(JobId(n));
         assert_eq!(
@@ -750,7 +745,10 @@ fn side_by_side_all_are_sent_before_any_has_answered() {
 #[test]
 fn in_turn_each_is_sent_when_the_one_before_has_ended() {
     let mut house = House::start();
-    house.send(asks(&["one", "two", "three"], true));
+    house.send(Command::Chat {
+        asks: asks(&["one", "two", "three"]),
+        order: ChatOrder::InTurn,
+    });
     for n in 1..=3 {
         house.until_ended(JobId(n));
     }
@@ -763,7 +761,10 @@ fn in_turn_each_is_sent_when_the_one_before_has_ended() {
 #[test]
 fn in_turn_a_stopped_one_makes_room_and_who_waits_can_be_stopped() {
     let mut house = House::start();
-    house.send(asks(&["Write 200000 tokens", "never sent", "three"], true));
+    house.send(Command::Chat {
+        asks: asks(&["Write 200000 tokens", "never sent", "three"]),
+        order: ChatOrder::InTurn,
+    });
     house.until_it_says_something(JobId(1));
     house.send(Command::Cancel { job: JobId(2) });
     assert_eq!(
@@ -791,11 +792,12 @@ fn in_turn_a_stopped_one_makes_room_and_who_waits_can_be_stopped() {
 #[test]
 fn side_by_side_one_that_cannot_be_asked_holds_nobody_up() {
     let mut house = House::start();
-    let Command::ChatSideBySide { mut asks, in_turn } = asks(&["one", "two"], false) else {
-        unreachable!()
-    };
+    let mut asks = asks(&["one", "two"]);
     asks[0].place = Environment::blank(EnvId("e1".to_owned()), "no address");
-    house.send(Command::ChatSideBySide { asks, in_turn });
+    house.send(Command::Chat {
+        asks,
+        order: ChatOrder::Together,
+    });
     assert!(matches!(
         house.until_ended(JobId(1)).0,
         ChatEnding::Failed(_)
@@ -823,21 +825,24 @@ fn in_turn_nobody_waits_for_what_is_asked_of_the_cluster_behind_an_answer() {
         ..environment(&demo)
     };
     house.send(save(&place, Some(DEMO_KEY)));
-    let Command::ChatSideBySide { mut asks, in_turn } = asks(&["one", "two"], true) else {
-        unreachable!()
-    };
+    let mut asks = asks(&["one", "two"]);
     for ask in &mut asks {
         ask.place = place.clone();
         "m".clone_into(&mut ask.request.model);
         let conversation = SessionId(format!("c{}", ask.job.0));
+        let said = Saying::words(&ask.request.messages[0].content);
         ask.filing = Some(Filing {
             conversation,
             exchange: 1,
             parent: None,
             deployment: None,
+            said,
         });
     }
-    house.send(Command::ChatSideBySide { asks, in_turn });
+    house.send(Command::Chat {
+        asks,
+        order: ChatOrder::InTurn,
+    });
     assert_eq!(house.until_ended(JobId(2)).0, FINISHED);
     let of_kubectl = |event: &Event| match event {
         Event::ActivityChanged { activity } if activity.kind == ActivityKind::Kubectl => {

@@ -18,7 +18,10 @@ use crate::support::window::{PATIENCE, Window, check_trouble};
 /// The texts of the answers so far.
 fn answers(window: &mut Window) -> Vec<String> {
     let turns = window.state_mut().state().place().chat.turns();
-    turns.iter().map(|turn| turn.answer.text.clone()).collect()
+    turns
+        .iter()
+        .map(|turn| turn.answer.reply.text.clone())
+        .collect()
 }
 
 // The chat
@@ -445,6 +448,7 @@ fn view_code_ends_with_the_users_turn() {
     }
     let length = window.state_mut().state().place().chat.turns()[0]
         .answer
+        .reply
         .text
         .len();
     assert!(length > 600, "{length}");

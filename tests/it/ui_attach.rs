@@ -302,9 +302,13 @@ fn a_changed_message_has_its_picture_again() {
     let chat = &window.state_mut().state().place().chat;
     assert_eq!(chat.turns()[0].said.attachments.len(), 1);
     assert!(
-        chat.turns()[0].answer.text.contains("on average yellow"),
+        chat.turns()[0]
+            .answer
+            .reply
+            .text
+            .contains("on average yellow"),
         "{}",
-        chat.turns()[0].answer.text
+        chat.turns()[0].answer.reply.text
     );
 }
 

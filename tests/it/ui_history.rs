@@ -2,7 +2,9 @@
 
 use batida::domain::conversation::Role as Speaker;
 use batida::domain::history::{ExportFormat, SessionId, SortBy};
-use batida::protocol::{Command, Event, Failure};
+use batida::protocol::{
+    Answer, Command, Event, Failure, HistoryAnswer, HistoryQuestion, ImportedSessions, Question,
+};
 use batida::state::chat::Asking;
 use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers};
@@ -312,19 +314,23 @@ fn tags_baselines_exports_and_imports_are_asked_for() {
     });
     page.click("Import…");
     page.until("it was sent", |page| page.state().sent.len() == 2);
-    page.sent(|sent| matches!(sent, Command::ImportSessions { .. }));
+    let sent = page.state().sent.last();
+    let Some(Command::Ask {
+        job,
+        question: Question::History(HistoryQuestion::Import),
+    }) = sent
+    else {
+        panic!("{sent:?}")
+    };
     let ids = vec![SessionId("b000003".to_owned())];
-    let outcome = Ok(Some((
-        ids,
-        vec!["It holds no gaps between chunks".to_owned()],
-    )));
-    page.state_mut().state.apply(
-        Event::HistoryImported {
-            job: NO_JOB,
-            outcome,
-        },
-        Default::default(),
-    );
+    let remarks = vec!["It holds no gaps between chunks".to_owned()];
+    let answer = HistoryAnswer::Import(Ok(Some(ImportedSessions { ids, remarks })));
+    let answered = Event::Answered {
+        job: *job,
+        answer: Answer::History(answer),
+        took: Default::default(),
+    };
+    page.state_mut().state.apply(answered, Default::default());
     let notice = page
         .state()
         .state

@@ -42,7 +42,7 @@ fn text(window: &mut Window, pane: usize) -> String {
     let chat = window.state_mut().state().pane_chat(pane);
     chat.turns()
         .last()
-        .map(|turn| turn.answer.text.clone())
+        .map(|turn| turn.answer.reply.text.clone())
         .unwrap_or_default()
 }
 

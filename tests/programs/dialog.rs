@@ -10,7 +10,6 @@ use batida::engine::attach;
 use batida::io::dialog::pick_file;
 use batida::io::files::save_file;
 use batida::protocol::AttachSources;
-use tokio_util::sync::CancellationToken;
 use zbus::message::Header;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 
@@ -164,7 +163,7 @@ async fn inner_picks() {
         .expect("a file");
     assert_eq!(picked, Path::new("/home/me/my ca.pem"));
     assert_eq!(pick_file("Cancel", "").await, Ok(None));
-    let read = attach::read(AttachSources::Dialog, 1_000, &CancellationToken::new()).await;
+    let read = attach::read(AttachSources::Dialog, 1_000).await;
     let [Ok(file), Err(folder)] = read.as_slice() else {
         panic!("{read:?}")
     };

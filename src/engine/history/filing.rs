@@ -5,83 +5,99 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::Recorder;
-use crate::domain::conversation::{Attachment, ChatRequest, Role, ToolResult};
+use crate::domain::conversation::{ChatRequest, Params, Role};
 use crate::domain::environment::Environment;
+use crate::domain::exchange::{Advance, ChatEnding, Reply, Saying};
 use crate::domain::failure::FaultClass;
 use crate::domain::history::{Exchange, ExchangeEnding, Filing, SessionId, StoredRequest};
 use crate::domain::run::Surroundings;
-use crate::engine::chat::{Advance, ChatReport};
+use crate::engine::chat::ChatReport;
 use crate::io::api::Api;
 use crate::io::history::ChatRecord;
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
-use crate::protocol::ChatEnding;
 
 /// A conversation is called by so many characters of its first words.
 const TITLE: usize = 60;
 
-/// An answer under way.
+/// An exchange under way, to be recorded.
 #[derive(Debug)]
 pub struct Kept {
     filing: Filing,
     environment: String,
     texts: bool,
     began: Instant,
-    exchange: Exchange,
-    /// Who answers, once it is asked: its secrets are kept nowhere.
+    at: Timestamp,
+    model: String,
+    system: String,
+    params: Params,
+    reply: Reply,
+    /// The API that answers, once the request is sent: its secrets are kept nowhere.
     api: Option<Api>,
 }
 
-/// What was said since the last answer.
-#[derive(Debug, Default)]
-struct Asked {
-    prompt: String,
-    attachments: Vec<Attachment>,
-    results: Vec<ToolResult>,
-}
-
-impl Asked {
-    fn of(request: &ChatRequest) -> Option<Self> {
-        let mut asked = Self::default();
-        let behind = request
-            .messages
-            .iter()
-            .rposition(|message| message.role == Role::Assistant);
-        let since = behind.map_or(0, |at| at + 1);
-        let called = behind.map_or(&[][..], |at| &request.messages[at].calls);
-        for message in &request.messages[since..] {
-            match (message.role, &message.call_id) {
-                (Role::User, _) => {
-                    asked.prompt.clone_from(&message.content);
-                    asked.attachments.clone_from(&message.attachments);
-                }
-                (Role::Tool, Some(id)) => {
-                    let name = called
-                        .iter()
-                        .find(|call| call.id == *id)
-                        .map(|call| call.name.clone());
-                    let content = message.content.clone();
-                    asked.results.push(ToolResult {
-                        id: id.clone(),
-                        name: name.unwrap_or_default(),
-                        content,
-                    });
-                }
-                _ => {}
-            }
-        }
-        (!request.messages.is_empty()).then_some(asked)
-    }
-}
-
 impl Kept {
-    /// Begins before the request is sent, see [`Kept::sent`]. `texts`: what is said is kept too.
+    /// Begins before the request is sent, see [`Kept::sent`]. `texts`: the texts are recorded too.
     pub fn begin(filing: Filing, request: &ChatRequest, env: &Environment, texts: bool) -> Self {
         let system = request
             .messages
             .iter()
-            .find(|message| texts && message.role == Role::System);
-        let asked = Asked::of(request).filter(|_| texts).unwrap_or_default();
-        let mut params = request.params.clone();
+            .find(|message| message.role == Role::System);
+        Self {
+            filing,
+            environment: env.name.clone(),
+            texts,
+            began: Instant::now(),
+            at: Timestamp::now(),
+            model: request.model.clone(),
+            system: system
+                .map(|message| message.content.clone())
+                .unwrap_or_default(),
+            params: request.params.clone(),
+            reply: Reply::default(),
+            api: None,
+        }
+    }
+
+    /// The request is sent now: before, it may have waited for others.
+    pub fn sent(&mut self, api: &Api) {
+        self.api = Some(api.clone());
+        self.began = Instant::now();
+        self.at = Timestamp::now();
+    }
+
+    /// Takes more of the answer.
+    pub fn advance(&mut self, advance: &Advance) {
+        self.reply.advance(advance);
+    }
+
+    /// What has come of it so far.
+    pub fn reply(&self) -> &Reply {
+        &self.reply
+    }
+
+    fn exchange(self, ending: ExchangeEnding) -> Exchange {
+        let Self {
+            filing,
+            texts,
+            at,
+            model,
+            system,
+            mut params,
+            reply,
+            ..
+        } = self;
+        let Reply {
+            reasoning,
+            text,
+            calls,
+            answered_by,
+            figures,
+        } = reply;
+        let Saying {
+            prompt,
+            attachments,
+            results,
+        } = filing.said;
         if !texts {
             // A sequence that ends the answer is a piece of text too, and so are schemas.
             params.stop.clear();
@@ -91,52 +107,25 @@ impl Kept {
         let exchange = Exchange {
             id: filing.exchange,
             parent: filing.parent,
-            at: Timestamp::now(),
-            model: request.model.clone(),
-            deployment: filing.deployment.clone(),
-            system: system
-                .map(|message| message.content.clone())
-                .unwrap_or_default(),
+            at,
+            model,
+            deployment: filing.deployment,
+            system,
             params,
-            prompt: asked.prompt,
-            attachments: asked.attachments,
-            results: asked.results,
-            reasoning: String::new(),
-            answer: String::new(),
-            calls: Vec::new(),
-            ending: ExchangeEnding::Stopped,
-            answered_by: None,
-            figures: crate::metrics::timeline::Figures::default(),
+            prompt,
+            attachments,
+            results,
+            reasoning,
+            answer: text,
+            calls,
+            ending,
+            answered_by,
+            figures,
         };
-        Self {
-            filing,
-            environment: env.name.clone(),
-            texts,
-            began: Instant::now(),
-            exchange,
-            api: None,
-        }
-    }
-
-    /// The request is sent now: before, it may have waited for others.
-    pub fn sent(&mut self, api: &Api) {
-        self.api = Some(api.clone());
-        self.began = Instant::now();
-        self.exchange.at = Timestamp::now();
-    }
-
-    /// Takes more of the answer.
-    pub fn advance(&mut self, advance: &Advance) {
-        if self.texts {
-            if advance.turned {
-                let thought = std::mem::take(&mut self.exchange.answer);
-                self.exchange.reasoning.push_str(&thought);
-            }
-            self.exchange.reasoning.push_str(&advance.reasoning);
-            self.exchange.answer.push_str(&advance.answer);
-            if !advance.calls.is_empty() {
-                self.exchange.calls.clone_from(&advance.calls);
-            }
+        if texts {
+            exchange
+        } else {
+            exchange.without_texts()
         }
     }
 
@@ -146,20 +135,9 @@ impl Kept {
     }
 
     /// What is to be kept.
-    pub fn end(self, report: &ChatReport) -> ChatRecord {
-        let Self {
-            filing,
-            environment,
-            texts: _,
-            began,
-            mut exchange,
-            api,
-        } = self;
-        if let Some(api) = &api {
-            without_secrets(api, &mut exchange);
-        }
+    pub fn end(mut self, report: &ChatReport) -> ChatRecord {
         let figures = report.figures;
-        let took = figures.latency.unwrap_or_else(|| began.elapsed());
+        let took = figures.latency.unwrap_or_else(|| self.began.elapsed());
         let (ending, error) = match &report.ending {
             ChatEnding::Finished { reason } => {
                 let error = report.no_text.map(|why| RequestError {
@@ -188,9 +166,13 @@ impl Kept {
                 (ExchangeEnding::Failed(failure.to_string()), Some(error))
             }
         };
-        exchange.ending = ending;
-        exchange.answered_by.clone_from(&report.answered_by);
-        exchange.figures = figures;
+        self.reply.end(figures, report.answered_by.clone());
+        let (session, environment) = (self.filing.conversation.clone(), self.environment.clone());
+        let api = self.api.take();
+        let mut exchange = self.exchange(ending);
+        if let Some(api) = &api {
+            without_secrets(api, &mut exchange);
+        }
         // A conversation that begins with a picture is called after its file.
         let named = exchange
             .attachments
@@ -203,7 +185,7 @@ impl Kept {
             None => title,
         };
         let record = RequestRecord {
-            index: filing.exchange,
+            index: exchange.id,
             level: 0,
             phase: Phase::Measured,
             due: std::time::Duration::ZERO,
@@ -222,11 +204,11 @@ impl Kept {
         let request = StoredRequest {
             record,
             model: exchange.model.clone(),
-            deployment: filing.deployment,
+            deployment: exchange.deployment.clone(),
             said: None,
         };
         ChatRecord {
-            session: filing.conversation,
+            session,
             environment,
             surroundings: None,
             title,

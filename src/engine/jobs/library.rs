@@ -8,11 +8,10 @@ use tokio::sync::mpsc;
 use super::Shared;
 use crate::domain::failure::Failure;
 use crate::domain::library::{Library, LibraryChange};
-use crate::domain::units;
 use crate::engine::own_fault;
 use crate::io::library::{Found, LibraryStore, MOST_BYTES};
 use crate::io::{dialog, files};
-use crate::protocol::Event;
+use crate::protocol::{Event, ImportedPrompts};
 
 impl Shared {
     /// Reads the prompts, or changes them, in the order in which it is asked.
@@ -27,40 +26,23 @@ impl Shared {
                 .map(|found| self.noted(found).library);
             // Only the last one's answer says how it is now.
             if changes.is_empty() || outcome.is_err() {
-                self.emitter.emit(Event::PromptsLoaded {
-                    outcome,
-                    told: None,
-                });
+                self.emitter.emit(Event::PromptsLoaded { outcome });
             }
         }
     }
 
-    /// Asks for a file and takes the prompts in it over.
-    pub(super) async fn import_prompts(&self) {
-        let import = async {
-            let Some(path) = dialog::pick_file("A file of prompts", "Copy prompts by hand").await?
-            else {
-                return Ok(None);
-            };
-            let prompts = read_file(&path).await?.prompts;
-            let found = self
-                .change_prompts(Some(LibraryChange::Add(prompts)))
-                .await?;
-            Ok(Some(self.noted(found)))
+    /// Lets the user pick a file of prompts and adds them; `None` when they picked none.
+    pub(super) async fn import_prompts(&self) -> Result<Option<ImportedPrompts>, Failure> {
+        let Some(path) = dialog::pick_file("A file of prompts", "Copy prompts by hand").await?
+        else {
+            return Ok(None);
         };
-        let (outcome, told) = match import.await {
-            Ok(Some(found)) => {
-                let told = match found.added {
-                    0 => "All prompts of the file are there already".to_owned(),
-                    added => format!("{} imported", units::counted(added, "prompt")),
-                };
-                (Ok(found.library), Some(told))
-            }
-            // No file was picked: nothing is to be told.
-            Ok(None) => return,
-            Err(failure) => (Err(failure), None),
-        };
-        self.emitter.emit(Event::PromptsLoaded { outcome, told });
+        let prompts = read_file(&path).await?.prompts;
+        let found = self
+            .change_prompts(Some(LibraryChange::Add(prompts)))
+            .await?;
+        let Found { library, added, .. } = self.noted(found);
+        Ok(Some(ImportedPrompts { library, added }))
     }
 
     async fn change_prompts(&self, change: Option<LibraryChange>) -> Result<Found, Failure> {
@@ -79,7 +61,6 @@ impl Shared {
         if let Some(failure) = found.notice.take() {
             self.emitter.emit(Event::PromptsLoaded {
                 outcome: Err(failure),
-                told: None,
             });
         }
         found

@@ -1,10 +1,10 @@
-//! The history's commands: rows, sessions, comparisons, files.
+//! The history: answers to its questions, changes, comparisons with the baseline, files.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Books, Jobs, Shared, or_cancelled};
+use super::{Books, Shared};
 use crate::domain::environment::Environment;
 use crate::domain::failure::Failure;
 use crate::domain::history::{ExportFormat, HistorySettings, Imported, SessionId};
@@ -13,7 +13,7 @@ use crate::engine::history::{Change, Recorder, baselines, sides};
 use crate::io::history::Store;
 use crate::io::{dialog, files};
 use crate::metrics::compare::{self, Comparison};
-use crate::protocol::{Command, Event, JobId};
+use crate::protocol::{Event, HistoryAnswer, HistoryQuestion, ImportedSessions, JobId};
 
 /// How long an answer's surroundings are taken for those of the next ones.
 const AROUND_HOLDS: Duration = Duration::from_secs(300);
@@ -69,55 +69,35 @@ impl Books {
     }
 }
 
-impl Jobs {
-    /// Commands of the history that somebody waits for.
-    pub(super) fn shelf(&mut self, command: Command) {
-        let shared = Arc::clone(&self.shared);
-        match command {
-            Command::LoadHistory { job, query } => self.spawn(job, |cancel| async move {
-                let reading = shared.books.recorder.read(move |store| store.list(&query));
-                let outcome = or_cancelled(&cancel, reading).await;
-                shared.emitter.emit(Event::HistoryLoaded { job, outcome });
-            }),
-            Command::OpenSession { job, session } => self.spawn(job, |cancel| async move {
-                let reading = shared
-                    .books
-                    .recorder
-                    .read(move |store| store.session(&session).map(Arc::new));
-                let outcome = or_cancelled(&cancel, reading).await;
-                shared.emitter.emit(Event::SessionOpened { job, outcome });
-            }),
-            Command::LoadTrend {
-                job,
+impl Shared {
+    /// Answers a question to the history.
+    pub(super) async fn history_answer(&self, question: HistoryQuestion) -> HistoryAnswer {
+        let recorder = &self.books.recorder;
+        match question {
+            HistoryQuestion::Rows { query } => {
+                HistoryAnswer::Rows(recorder.read(move |store| store.list(&query)).await)
+            }
+            HistoryQuestion::Session { id } => HistoryAnswer::Session(
+                recorder
+                    .read(move |store| store.session(&id).map(Arc::new))
+                    .await,
+            ),
+            HistoryQuestion::Trend {
                 model,
                 deployment,
                 since,
-            } => self.spawn(job, |cancel| async move {
+            } => {
                 let asking = move |store: &Store| store.trend(&model, deployment.as_deref(), since);
-                let outcome = or_cancelled(&cancel, shared.books.recorder.read(asking)).await;
-                shared.emitter.emit(Event::TrendLoaded { job, outcome });
-            }),
-            Command::CompareSessions {
-                job,
+                HistoryAnswer::Trend(recorder.read(asking).await)
+            }
+            HistoryQuestion::Compare {
                 sessions,
                 least_change,
-            } => self.spawn(job, |cancel| async move {
-                let outcome = or_cancelled(&cancel, shared.compare(sessions, least_change)).await;
-                shared.emitter.emit(Event::SessionsCompared {
-                    job,
-                    outcome: outcome.map(Arc::new),
-                });
-            }),
-            Command::ImportSessions { job } => self.spawn(job, |cancel| async move {
-                let outcome = or_cancelled(&cancel, shared.import()).await;
-                shared.emitter.emit(Event::HistoryImported { job, outcome });
-            }),
-            _ => {}
+            } => HistoryAnswer::Compare(self.compare(sessions, least_change).await.map(Arc::new)),
+            HistoryQuestion::Import => HistoryAnswer::Import(self.import().await),
         }
     }
-}
 
-impl Shared {
     /// Nobody waits for it, so that only a failure is told; a change tells itself. It is handed over at once: one that
     /// was asked for as the window closed is made, and they are made in their order.
     pub(super) fn change_history(&self, change: Change) -> impl Future<Output = ()> + use<> {
@@ -196,14 +176,14 @@ impl Shared {
         let dir = self.books.recorder.dir()?;
         files::save_pieces(&path, move |out| {
             let store = Store::open_to_read(&dir)?;
-            super::history::export(&store, &sessions, format, out)
+            crate::engine::history::export(&store, &sessions, format, out)
         })
         .await?;
         Ok(Some(path))
     }
 
     /// Asks for a result file and keeps what is in it.
-    async fn import(&self) -> Result<Option<(Vec<SessionId>, Vec<String>)>, Failure> {
+    async fn import(&self) -> Result<Option<ImportedSessions>, Failure> {
         let Some(path) =
             dialog::pick_file("A result file", "Use batida history import instead").await?
         else {
@@ -213,15 +193,15 @@ impl Shared {
             source: _,
             sessions,
             remarks,
-        } = super::history::read_result_file(&path).await?;
-        let mut kept = Vec::new();
+        } = crate::engine::history::read_result_file(&path).await?;
+        let mut ids = Vec::new();
         for (report, requests) in sessions {
-            kept.push(SessionId(report.id.clone()));
+            ids.push(SessionId(report.id.clone()));
             self.books
                 .recorder
                 .change(Change::Keep(Arc::new(report), requests.into()))
                 .await?;
         }
-        Ok(Some((kept, remarks)))
+        Ok(Some(ImportedSessions { ids, remarks }))
     }
 }

@@ -3,12 +3,10 @@
 
 use super::{Answer, AnswerStatus, Asking, ChatState, Saying};
 use crate::domain::conversation::{AnswerFormat, ChatRequest, Params, Tool, ToolCall, ToolResult};
+use crate::domain::exchange::Reply;
 use crate::domain::json::{self, Checked, Held, Mistake, Schema, Violation};
 use crate::protocol::FinishReason;
 use crate::wire::openai::sent_tools;
-
-/// What a function gives that was left without a result: servers refuse a conversation in which a call has none.
-pub const NOT_ANSWERED: &str = "No result: the user went on without calling the function";
 
 /// How a block of JSON begins.
 const BLOCK: &str = "```json\n";
@@ -141,8 +139,7 @@ impl Answer {
     /// Looks at what has come, now that nothing more does.
     pub(super) fn look(&mut self) {
         let Self {
-            text,
-            calls,
+            reply: Reply { text, calls, .. },
             status,
             form,
             ..
@@ -185,57 +182,9 @@ impl Answer {
     /// The calls that can be given a result: none while the answer comes, and none that was cut amid its arguments.
     pub fn answerable(&self) -> &[ToolCall] {
         if self.form.answerable {
-            &self.calls
+            &self.reply.calls
         } else {
             &[]
-        }
-    }
-}
-
-impl Saying {
-    /// What it is called in a list.
-    pub fn title(&self) -> String {
-        if !self.prompt.trim().is_empty() || self.results.is_empty() {
-            return self.prompt.clone();
-        }
-        let names: Vec<&str> = self
-            .results
-            .iter()
-            .map(|result| result.name.as_str())
-            .collect();
-        format!("Results of {}", names.join(", "))
-    }
-
-    /// Whether each of these calls has its result here, in order.
-    pub(super) fn answers(&self, calls: &[ToolCall]) -> bool {
-        self.results.len() == calls.len()
-            && self
-                .results
-                .iter()
-                .zip(calls)
-                .all(|(result, call)| result.id == call.id)
-    }
-
-    /// Gives each of these calls its result, if only to say that there is none.
-    pub(super) fn answering(self, calls: &[ToolCall]) -> Self {
-        if self.answers(calls) {
-            return self;
-        }
-        let result = |call: &ToolCall| {
-            let given = self
-                .results
-                .iter()
-                .find(|result| result.id == call.id)
-                .cloned();
-            given.unwrap_or_else(|| ToolResult {
-                id: call.id.clone(),
-                name: call.name.clone(),
-                content: NOT_ANSWERED.to_owned(),
-            })
-        };
-        Self {
-            results: calls.iter().map(result).collect(),
-            ..self
         }
     }
 }
@@ -260,9 +209,10 @@ impl ChatState {
             .talk
             .turns
             .last_mut()
-            .filter(|turn| call < turn.answer.calls.len())
+            .filter(|turn| call < turn.answer.reply.calls.len())
         {
-            turn.typed.resize(turn.answer.calls.len(), String::new());
+            turn.typed
+                .resize(turn.answer.reply.calls.len(), String::new());
             turn.typed[call] = text;
         }
     }
@@ -332,6 +282,7 @@ mod tests {
 
     use super::*;
     use crate::domain::conversation::Role;
+    use crate::domain::exchange::{Advance, NOT_ANSWERED};
     use crate::metrics::history::SessionHistory;
     use crate::metrics::timeline::Figures;
     use crate::protocol::{ChatEnding, JobId};
@@ -366,7 +317,14 @@ mod tests {
 
     fn end(chat: &mut ChatState, text: &str, calls: Vec<ToolCall>, ending: ChatEnding) {
         let job = chat.running().expect("it answers");
-        chat.advance(job, ("", text), calls, Figures::default(), Duration::ZERO);
+        chat.advance(
+            job,
+            &Advance {
+                calls,
+                ..Advance::of("", text)
+            },
+            Duration::ZERO,
+        );
         chat.end(
             job,
             ending,
@@ -556,9 +514,7 @@ mod tests {
         chat.params.format = None;
         chat.advance(
             JobId(1),
-            ("{\"not\": \"this\"}", "{\"a\""),
-            Vec::new(),
-            Figures::default(),
+            &Advance::of("{\"not\": \"this\"}", "{\"a\""),
             Duration::ZERO,
         );
         assert_eq!(

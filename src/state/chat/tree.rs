@@ -251,8 +251,9 @@ impl ChatState {
         let turn = self.talk.turns.get(index)?;
         let (said, exchange, round) = (turn.said.clone(), turn.exchange, turn.round);
         let answer = &turn.answer;
-        let is_bare =
-            answer.text.is_empty() && answer.reasoning.is_empty() && answer.calls.is_empty();
+        let is_bare = answer.reply.text.is_empty()
+            && answer.reply.reasoning.is_empty()
+            && answer.reply.calls.is_empty();
         self.stop_editing();
         self.talk.leave(index);
         if is_bare && self.talk.branches(Some(exchange)).is_empty() {
@@ -276,7 +277,7 @@ impl ChatState {
             AnswerStatus::Stopped | AnswerStatus::Failed(_) => true,
             AnswerStatus::Streaming(_) => false,
         };
-        cut && !answer.text.trim().is_empty()
+        cut && !answer.reply.text.trim().is_empty()
     }
 
     /// Asks for the rest of an answer that was cut. It is a message like any other: not every server goes on
@@ -322,11 +323,7 @@ impl ChatState {
     pub fn resume(&mut self, conversation: SessionId, exchanges: &[Exchange]) {
         self.stop_editing();
         let said = |exchange: &Exchange| {
-            let said = Saying {
-                prompt: exchange.prompt.clone(),
-                attachments: exchange.attachments.clone(),
-                results: exchange.results.clone(),
-            };
+            let said = exchange.said();
             self.turn(
                 exchange.id,
                 parent_in(exchanges, exchange),
@@ -426,18 +423,14 @@ fn answer_of(exchange: &Exchange) -> Answer {
             .as_ref()
             .unwrap_or(&exchange.model)
             .clone(),
-        answered_by: exchange.answered_by.clone(),
         queued: false,
         deployment: exchange.deployment.clone(),
-        reasoning: exchange.reasoning.clone(),
-        text: exchange.answer.clone(),
-        calls: exchange.calls.clone(),
+        reply: exchange.reply(),
         form: Form::of(&exchange.params),
         status,
         asked_at: Duration::ZERO,
         heard_at: None,
         ended_at: None,
-        figures: exchange.figures,
     };
     answer.look();
     answer
@@ -446,6 +439,7 @@ fn answer_of(exchange: &Exchange) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::exchange::Advance;
     use crate::metrics::history::SessionHistory;
     use crate::metrics::timeline::Figures;
     use crate::protocol::{ChatEnding, JobId};
@@ -460,13 +454,7 @@ mod tests {
     }
 
     fn answer(chat: &mut ChatState, job: u64, text: &str, reason: FinishReason) {
-        chat.advance(
-            JobId(job),
-            ("", text),
-            Vec::new(),
-            Figures::default(),
-            Duration::ZERO,
-        );
+        chat.advance(JobId(job), &Advance::of("", text), Duration::ZERO);
         let ending = ChatEnding::Finished { reason };
         chat.end(
             JobId(job),
@@ -577,12 +565,12 @@ mod tests {
         assert_eq!(chat.turns().len(), 1, "the way stays while an answer comes");
         answer(&mut chat, 9, "again", FinishReason::Stop);
         assert_eq!(
-            (chat.turns()[0].answer.text.as_str(), chat.branch(0)),
+            (chat.turns()[0].answer.reply.text.as_str(), chat.branch(0)),
             ("again", (1, 2))
         );
         chat.step(0, false);
         assert_eq!(
-            (way(&chat), chat.turns()[0].answer.text.as_str()),
+            (way(&chat), chat.turns()[0].answer.reply.text.as_str()),
             (vec!["one", "two"], "to one")
         );
     }

@@ -11,7 +11,7 @@ use crate::domain::history::{
     Deletion, ExportFormat, HistoryQuery, SessionId, SessionState, StoredSession,
 };
 use crate::domain::plan::Plan;
-use crate::protocol::{Command, JobId};
+use crate::protocol::{Command, HistoryAnswer, HistoryQuestion, ImportedSessions, JobId, Question};
 use crate::state::{Loadable, Notice, State};
 
 impl State {
@@ -124,22 +124,19 @@ impl State {
             self.ask_session(&id, out);
         }
         if let Some(id) = open {
-            let job = self.next_job();
+            let job = self.ask_history(HistoryQuestion::Session { id }, out);
             if let Some(open) = &mut self.history.open {
                 open.job = Some(job);
             }
-            out.push(Command::OpenSession { job, session: id });
         }
     }
 
     /// These rows are seen.
     pub fn want_rows(&mut self, seen: Range<u64>, out: &mut Vec<Command>) {
         let Self { history, jobs, .. } = self;
-        let next = || {
-            *jobs += 1;
-            JobId(*jobs)
-        };
-        history.rows.want(seen, next, out);
+        history.rows.want(seen, |query| {
+            jobs.ask(Question::History(HistoryQuestion::Rows { query }), out)
+        });
     }
 
     /// This session is drawn: it is asked for unless it is here, or failed.
@@ -164,7 +161,7 @@ impl State {
     }
 
     fn ask_session(&mut self, id: &SessionId, out: &mut Vec<Command>) {
-        let job = self.next_job();
+        let job = self.ask_history(HistoryQuestion::Session { id: id.clone() }, out);
         let history = &mut self.history;
         let at = history.kept.iter().position(|(kept, _)| kept == id);
         let mut session = at.map_or(Loadable::Absent, |at| history.kept.remove(at).1);
@@ -181,25 +178,17 @@ impl State {
                 .unwrap_or(0);
             history.kept.remove(old);
         }
-        out.push(Command::OpenSession {
-            job,
-            session: id.clone(),
-        });
     }
 
     /// Opens a session so that it fills the page.
     pub fn open_session(&mut self, id: &SessionId, out: &mut Vec<Command>) {
-        let job = self.next_job();
+        let job = self.ask_history(HistoryQuestion::Session { id: id.clone() }, out);
         let known = self.history.session(id).and_then(Loadable::value).cloned();
         let content = known.map(|stored| Ok(super::Content::of(stored)));
         self.history.open = Some(Open {
             id: id.clone(),
             job: Some(job),
             content,
-        });
-        out.push(Command::OpenSession {
-            job,
-            session: id.clone(),
         });
     }
 
@@ -210,21 +199,19 @@ impl State {
         if wanted.0.len() < 2 || self.history.compared.as_ref() == Some(&wanted) {
             return;
         }
-        let job = self.next_job();
-        out.extend(
-            self.history
-                .comparison
-                .job()
-                .map(|job| Command::Cancel { job }),
+        if let Some(before) = self.history.comparison.job() {
+            self.jobs.give_up(before, out);
+        }
+        let sessions = self.history.chosen.clone();
+        let job = self.ask_history(
+            HistoryQuestion::Compare {
+                sessions,
+                least_change,
+            },
+            out,
         );
         self.history.comparison.begin(job);
         self.history.compared = Some(wanted);
-        let sessions = self.history.chosen.clone();
-        out.push(Command::CompareSessions {
-            job,
-            sessions,
-            least_change,
-        });
     }
 
     /// Tries again to compare.
@@ -245,16 +232,17 @@ impl State {
         if self.history.trend_of.as_ref() == Some(&of) {
             return;
         }
-        let job = self.next_job();
+        let (model, deployment) = (model.to_owned(), deployment.map(str::to_owned));
+        let job = self.ask_history(
+            HistoryQuestion::Trend {
+                model,
+                deployment,
+                since,
+            },
+            out,
+        );
         self.history.trend.begin(job);
         self.history.trend_of = Some(of);
-        let (model, deployment) = (model.to_owned(), deployment.map(str::to_owned));
-        out.push(Command::LoadTrend {
-            job,
-            model,
-            deployment,
-            since,
-        });
     }
 
     /// Gives a session other tags; the row shows them at once.
@@ -307,16 +295,14 @@ impl State {
 
     /// Finds out how many sessions began before a moment, to ask the user.
     pub fn count_older(&mut self, until: Timestamp, out: &mut Vec<Command>) {
-        let job = self.next_job();
-        let mut count = Loadable::Absent;
-        count.begin(job);
-        self.history.aged = Some(Aged { until, count });
         let query = HistoryQuery {
             until: Some(until),
             limit: 1,
             ..HistoryQuery::default()
         };
-        out.push(Command::LoadHistory { job, query });
+        let mut count = Loadable::Absent;
+        count.begin(self.ask_history(HistoryQuestion::Rows { query }, out));
+        self.history.aged = Some(Aged { until, count });
     }
 
     /// Deletes what the user was asked about.
@@ -338,16 +324,46 @@ impl State {
 
     /// Lets the user pick a file to import.
     pub fn import_sessions(&mut self, out: &mut Vec<Command>) {
-        let job = self.next_job();
-        out.push(Command::ImportSessions { job });
+        self.ask_history(HistoryQuestion::Import, out);
     }
 
-    pub(in crate::state) fn imported(
+    /// Asks the history a question; gives the job that brings its answer.
+    pub(super) fn ask_history(
         &mut self,
-        ids: &[SessionId],
-        remarks: &[String],
+        question: HistoryQuestion,
+        out: &mut Vec<Command>,
+    ) -> JobId {
+        self.ask(Question::History(question), out)
+    }
+
+    /// Takes the answer to a question to the history.
+    pub(in crate::state) fn history_answered(
+        &mut self,
+        job: JobId,
+        answer: HistoryAnswer,
         now: Duration,
     ) {
+        match answer {
+            HistoryAnswer::Rows(outcome) => {
+                self.talks.loaded(job, &outcome);
+                self.history.loaded(job, outcome, now);
+            }
+            HistoryAnswer::Session(outcome) => {
+                self.talks.opened(job, &outcome);
+                self.history.opened(job, outcome, &mut self.colors, now);
+            }
+            HistoryAnswer::Trend(outcome) => self.history.trend.resolve(job, outcome, now),
+            HistoryAnswer::Compare(outcome) => self.history.comparison.resolve(job, outcome, now),
+            HistoryAnswer::Import(outcome) => match outcome {
+                Ok(Some(ImportedSessions { ids, remarks })) => self.imported(&ids, &remarks, now),
+                // The user picked no file.
+                Ok(None) => {}
+                Err(failure) => self.notice_failure(Err(failure)),
+            },
+        }
+    }
+
+    fn imported(&mut self, ids: &[SessionId], remarks: &[String], now: Duration) {
         let told = format!(
             "{} imported",
             crate::domain::units::counted(ids.len(), "session")

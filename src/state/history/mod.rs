@@ -378,14 +378,6 @@ impl HistoryState {
             failure: Some(failure),
         }
     }
-
-    /// A fault of Batida itself: what waits for the job gets it.
-    pub(super) fn job_failed(&mut self, job: JobId, failure: &Failure, now: Duration) {
-        self.loaded(job, Err(failure.clone()), now);
-        self.opened(job, Err(failure.clone()), &mut ModelColors::default(), now);
-        self.trend.resolve(job, Err(failure.clone()), now);
-        self.comparison.resolve(job, Err(failure.clone()), now);
-    }
 }
 
 /// What a comparison comes to, in a line: `3 better, 1 worse, 12 no difference`.
@@ -456,7 +448,10 @@ pub(super) mod tests {
     fn answer(history: &mut HistoryState, rows: Vec<SessionRow>) {
         let mut out = Vec::new();
         history.rows.ask_again(HistoryQuery::default());
-        history.rows.want(0..20, || JobId(1), &mut out);
+        history.rows.want(0..20, |query| {
+            out.push(query);
+            JobId(1)
+        });
         assert_eq!(out.len(), 1);
         let total = rows.len() as u64;
         history.loaded(

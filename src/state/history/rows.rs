@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::domain::failure::Failure;
 use crate::domain::history::{Facets, HistoryPage, HistoryQuery, SessionId, SessionRow};
-use crate::protocol::{Command, JobId};
+use crate::protocol::JobId;
 
 /// Rows that are asked for at once.
 pub const PAGE: u64 = 200;
@@ -118,13 +118,9 @@ impl Rows {
         self.generation += 1;
     }
 
-    /// These rows are seen: what is missing or out of date around them is asked for.
-    pub(super) fn want(
-        &mut self,
-        seen: Range<u64>,
-        mut next_job: impl FnMut() -> JobId,
-        out: &mut Vec<Command>,
-    ) {
+    /// These rows are seen: what is missing or out of date around them is asked for. `ask` gives the job that brings a
+    /// page.
+    pub(super) fn want(&mut self, seen: Range<u64>, mut ask: impl FnMut(HistoryQuery) -> JobId) {
         if self.failed_in == Some(self.generation) {
             return;
         }
@@ -157,14 +153,12 @@ impl Rows {
             if fresh || asked || self.asked.len() >= MOST_ASKED {
                 continue;
             }
-            let job = next_job();
-            self.asked.insert(job, wish);
             let query = HistoryQuery {
                 offset: page * PAGE,
                 limit: PAGE,
                 ..self.query.clone()
             };
-            out.push(Command::LoadHistory { job, query });
+            self.asked.insert(ask(query), wish);
         }
         self.forget(first_page, last_page);
     }
@@ -264,16 +258,13 @@ mod tests {
     /// Wants these rows and answers as a store of `total` sessions would; gives the offsets that were asked for.
     fn scroll(rows: &mut Rows, job: &mut u64, seen: Range<u64>, total: u64) -> Vec<u64> {
         let mut out = Vec::new();
-        let next = || {
+        rows.want(seen, |query| {
             *job += 1;
+            out.push((JobId(*job), query));
             JobId(*job)
-        };
-        rows.want(seen, next, &mut out);
+        });
         let mut offsets = Vec::new();
-        for command in out {
-            let Command::LoadHistory { job, query } = command else {
-                panic!("only rows are asked for")
-            };
+        for (job, query) in out {
             offsets.push(query.offset);
             let count = query.limit.min(total.saturating_sub(query.offset));
             rows.loaded(job, Ok(page_of(query.offset, count, total)));
@@ -319,8 +310,7 @@ mod tests {
             text: "x".to_owned(),
             ..HistoryQuery::default()
         });
-        let mut out = Vec::new();
-        rows.want(0..20, || JobId(77), &mut out);
+        rows.want(0..20, |_| JobId(77));
         assert!(rows.at(3).is_some() && rows.is_loading());
         // Another question meanwhile: the answer to the last but one is left aside.
         rows.ask_for(HistoryQuery {
@@ -336,8 +326,7 @@ mod tests {
     #[test]
     fn what_failed_is_asked_again_when_something_changed() {
         let (mut rows, mut job) = (Rows::default(), 100);
-        let mut out = Vec::new();
-        rows.want(0..20, || JobId(1), &mut out);
+        rows.want(0..20, |_| JobId(1));
         rows.loaded(JobId(1), Err(Failure::new("locked", "")));
         assert_eq!(
             rows.failure().map(|why| why.summary.as_str()),

@@ -12,7 +12,7 @@ use crate::domain::history::{
     Deletion, Exchange, ExportFormat, HistoryPage, HistoryQuery, SessionBody, SessionId,
     SessionKind, SortBy, StoredSession,
 };
-use crate::protocol::{Command, JobId};
+use crate::protocol::{Command, HistoryQuestion, JobId, Question};
 use crate::state::chat::Whereabouts;
 use crate::state::{Notice, State};
 
@@ -174,11 +174,9 @@ impl State {
     /// These rows of the list are seen.
     pub fn want_talks(&mut self, seen: Range<u64>, out: &mut Vec<Command>) {
         let Self { talks, jobs, .. } = self;
-        let next = || {
-            *jobs += 1;
-            JobId(*jobs)
-        };
-        talks.rows.want(seen, next, out);
+        talks.rows.want(seen, |query| {
+            jobs.ask(Question::History(HistoryQuestion::Rows { query }), out)
+        });
     }
 
     /// Opens a conversation in the active pane. One that a pane shows already is gone to.
@@ -187,17 +185,10 @@ impl State {
             self.place().panes.active = index;
             return;
         }
-        let job = self.next_job();
-        out.extend(
-            self.talks
-                .opening
-                .replace(job)
-                .map(|job| Command::Cancel { job }),
-        );
-        out.push(Command::OpenSession {
-            job,
-            session: id.clone(),
-        });
+        let job = self.ask_history(HistoryQuestion::Session { id: id.clone() }, out);
+        if let Some(before) = self.talks.opening.replace(job) {
+            self.jobs.give_up(before, out);
+        }
     }
 
     /// The pane that shows this conversation.
@@ -429,10 +420,10 @@ mod tests {
         prompt.clone_into(&mut state.place().chat.draft);
         let mut out = Vec::new();
         assert!(state.send_draft(Duration::ZERO, &mut out));
-        let Some(Command::Chat { job, .. }) = out.pop() else {
+        let Some(Command::Chat { asks, .. }) = out.pop() else {
             panic!("{out:?}")
         };
-        job
+        asks[0].job
     }
 
     fn say(state: &mut State, prompt: &str) -> SessionId {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use batida::demo::api::DEMO_KEY;
 use batida::domain::conversation::{ChatRequest, Message, Params, Role};
 use batida::domain::environment::{ApiAddress, EnvId, Environment, KeyPlace};
+use batida::domain::exchange::Saying;
 use batida::domain::history::{
     Deletion, ExchangeEnding, Filing, HistoryPage, HistoryQuery, HistorySettings, Said,
     SessionBody, SessionId, SessionState, StoredSession,
@@ -15,7 +16,9 @@ use batida::domain::run::BenchReport;
 use batida::domain::settings::Settings;
 use batida::engine::{Engine, Options, Started};
 use batida::io::history::FILE;
-use batida::protocol::{Ask, Command, Event, JobId};
+use batida::protocol::{
+    Answer, ChatAsk, ChatOrder, Command, Event, HistoryAnswer, HistoryQuestion, JobId, Question,
+};
 use crossbeam_channel::Receiver;
 
 use super::made::{MODEL, id, open};
@@ -71,36 +74,43 @@ impl Window {
     }
 
     #[track_caller]
-    fn list(&mut self) -> HistoryPage {
+    fn ask(&mut self, question: HistoryQuestion) -> HistoryAnswer {
         let job = self.job();
-        self.send(Command::LoadHistory {
+        self.send(Command::Ask {
             job,
-            query: HistoryQuery {
-                limit: 50,
-                ..HistoryQuery::default()
-            },
+            question: Question::History(question),
         });
-        self.until("the list", |event| match event {
-            Event::HistoryLoaded { job: it, outcome } if it == job => {
-                Some(outcome.expect("listed"))
-            }
+        self.until("the answer", |event| match event {
+            Event::Answered {
+                job: it,
+                answer: Answer::History(answer),
+                ..
+            } if it == job => Some(answer),
             _ => None,
         })
     }
 
     #[track_caller]
+    fn list(&mut self) -> HistoryPage {
+        let query = HistoryQuery {
+            limit: 50,
+            ..HistoryQuery::default()
+        };
+        let HistoryAnswer::Rows(rows) = self.ask(HistoryQuestion::Rows { query }) else {
+            panic!("rows")
+        };
+        rows.expect("listed")
+    }
+
+    #[track_caller]
     fn session(&mut self, session: &SessionId) -> StoredSession {
-        let job = self.job();
-        self.send(Command::OpenSession {
-            job,
-            session: session.clone(),
-        });
-        self.until("the session", |event| match event {
-            Event::SessionOpened { job: it, outcome } if it == job => {
-                Some(StoredSession::clone(&outcome.expect("opened")))
-            }
-            _ => None,
-        })
+        let question = HistoryQuestion::Session {
+            id: session.clone(),
+        };
+        let HistoryAnswer::Session(session) = self.ask(question) else {
+            panic!("a session")
+        };
+        StoredSession::clone(&session.expect("opened"))
     }
 
     #[track_caller]
@@ -134,6 +144,7 @@ impl Window {
             exchange,
             parent: exchange.checked_sub(1),
             deployment: Some("md-gpt-oss".to_owned()),
+            said: Saying::words(prompt),
         };
         let request = ChatRequest {
             model: MODEL.to_owned(),
@@ -147,10 +158,13 @@ impl Window {
             },
         };
         self.send(Command::Chat {
-            job,
-            place: Environment::demo(),
-            request: Box::new(request),
-            filing: Some(filing),
+            asks: vec![ChatAsk {
+                job,
+                place: Environment::demo(),
+                request: Box::new(request),
+                filing: Some(filing),
+            }],
+            order: ChatOrder::Together,
         });
         self.until("the answer", |event| match event {
             Event::ChatEnded { job: it, .. } if it == job => Some(()),
@@ -233,33 +247,25 @@ fn a_benchmark_is_kept_tagged_compared_and_deleted() {
     assert!(!held.rows.is_empty());
     assert_eq!(held.labels[0], "other");
 
-    let job = window.job();
     let sessions = held.sessions.iter().cloned().map(SessionId).collect();
-    window.send(Command::CompareSessions {
-        job,
+    let compared = window.ask(HistoryQuestion::Compare {
         sessions,
         least_change: 0.5,
     });
-    let compared = window.until("the comparison", |event| match event {
-        Event::SessionsCompared { job: it, outcome } if it == job => {
-            Some(outcome.expect("compared"))
-        }
-        _ => None,
-    });
-    assert_eq!(compared.sessions, held.sessions);
+    let HistoryAnswer::Compare(compared) = compared else {
+        panic!("{compared:?}")
+    };
+    assert_eq!(compared.expect("compared").sessions, held.sessions);
 
-    let job = window.job();
-    window.send(Command::LoadTrend {
-        job,
+    let question = HistoryQuestion::Trend {
         model: MODEL.to_owned(),
         deployment: None,
         since: None,
-    });
-    let trend = window.until("the trend", |event| match event {
-        Event::TrendLoaded { job: it, outcome } if it == job => Some(outcome.expect("loaded")),
-        _ => None,
-    });
-    assert_eq!(trend.points.len(), 2);
+    };
+    let HistoryAnswer::Trend(trend) = window.ask(question) else {
+        panic!("a trend")
+    };
+    assert_eq!(trend.expect("loaded").points.len(), 2);
 
     window.send(Command::DeleteSessions {
         what: Deletion::Sessions(vec![row.id.clone()]),
@@ -408,11 +414,13 @@ fn what_a_benchmark_runs_on_is_kept_while_it_runs() {
 fn a_chat_that_the_window_is_closed_over_keeps_its_question() {
     let mut window = Window::open();
     let job = window.job();
+    let said = Saying::words("A question");
     let filing = Filing {
         conversation: id("c1"),
         exchange: 0,
         parent: None,
         deployment: None,
+        said,
     };
     let request = ChatRequest {
         model: MODEL.to_owned(),
@@ -423,10 +431,13 @@ fn a_chat_that_the_window_is_closed_over_keeps_its_question() {
         },
     };
     window.send(Command::Chat {
-        job,
-        place: Environment::demo(),
-        request: Box::new(request),
-        filing: Some(filing),
+        asks: vec![ChatAsk {
+            job,
+            place: Environment::demo(),
+            request: Box::new(request),
+            filing: Some(filing),
+        }],
+        order: ChatOrder::Together,
     });
     window.until("its first words", |event| {
         matches!(event, Event::ChatAdvanced { .. }).then_some(())
@@ -547,18 +558,20 @@ fn what_was_never_sent_is_kept_where_it_was_said() {
     let mut window = Window::open();
     let ask = |job: JobId, exchange: u64, prompt: &str, place: Environment| {
         let (conversation, parent) = (id(&format!("c{exchange}")), None);
+        let said = Saying::words(prompt);
         let filing = Filing {
             conversation,
             exchange,
             parent,
             deployment: None,
+            said,
         };
         let request = ChatRequest {
             model: MODEL.to_owned(),
             messages: vec![Message::new(Role::User, prompt)],
             params: Params::default(),
         };
-        Ask {
+        ChatAsk {
             job,
             place,
             request: Box::new(request),
@@ -576,9 +589,9 @@ fn what_was_never_sent_is_kept_where_it_was_said() {
         ask(jobs[1], 2, "It waits for its turn", Environment::demo()),
         ask(jobs[2], 3, "It has no key", keyless),
     ];
-    window.send(Command::ChatSideBySide {
+    window.send(Command::Chat {
         asks,
-        in_turn: true,
+        order: ChatOrder::InTurn,
     });
     window.until("its first words", |event| {
         matches!(event, Event::ChatAdvanced { .. }).then_some(())

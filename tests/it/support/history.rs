@@ -17,7 +17,7 @@ use batida::domain::settings::Settings;
 use batida::domain::stats::{P5, P50, P95, P99, Percentiles};
 use batida::metrics::compare::{COMPARE_SCHEMA, Cell, Comparison, Difference, Row, Verdict};
 use batida::metrics::timeline::{Figures, TokenSource, Tokens};
-use batida::protocol::{Command, Event, JobId};
+use batida::protocol::{Answer, Command, Event, HistoryAnswer, HistoryQuestion, JobId, Question};
 use batida::state::State;
 use batida::ui::theme;
 use batida::ui::views::history::{Asked, HistoryUi};
@@ -119,31 +119,45 @@ impl Stage {
 impl Store {
     fn answer(&mut self, command: Command) -> Result<Vec<Event>, Box<Command>> {
         let event = match command {
-            Command::LoadHistory { job, query } => Event::HistoryLoaded {
+            Command::Ask {
                 job,
-                outcome: self.or_failing(|store| store.list(&query)),
-            },
-            Command::OpenSession { job, session } => {
-                let found = self
-                    .rows
-                    .iter()
-                    .find(|row| row.id == session)
-                    .map(|row| Arc::new(stored(row)));
-                let outcome = found.ok_or_else(|| Failure::new("There is no such session", ""));
-                Event::SessionOpened { job, outcome }
+                question: Question::History(question),
+            } => {
+                let answer = match question {
+                    HistoryQuestion::Rows { query } => {
+                        HistoryAnswer::Rows(self.or_failing(|store| store.list(&query)))
+                    }
+                    HistoryQuestion::Session { id } => {
+                        let found = self
+                            .rows
+                            .iter()
+                            .find(|row| row.id == id)
+                            .map(|row| Arc::new(stored(row)));
+                        let missing = || Failure::new("There is no such session", "");
+                        HistoryAnswer::Session(found.ok_or_else(missing))
+                    }
+                    HistoryQuestion::Compare {
+                        sessions,
+                        least_change,
+                    } => {
+                        HistoryAnswer::Compare(Ok(Arc::new(self.compare(&sessions, least_change))))
+                    }
+                    HistoryQuestion::Trend { model, .. } => {
+                        HistoryAnswer::Trend(Ok(self.trend(model)))
+                    }
+                    question @ HistoryQuestion::Import => {
+                        return Err(Box::new(Command::Ask {
+                            job,
+                            question: Question::History(question),
+                        }));
+                    }
+                };
+                Event::Answered {
+                    job,
+                    answer: Answer::History(answer),
+                    took: Duration::ZERO,
+                }
             }
-            Command::CompareSessions {
-                job,
-                sessions,
-                least_change,
-            } => Event::SessionsCompared {
-                job,
-                outcome: Ok(Arc::new(self.compare(&sessions, least_change))),
-            },
-            Command::LoadTrend { job, model, .. } => Event::TrendLoaded {
-                job,
-                outcome: Ok(self.trend(model)),
-            },
             Command::DeleteSessions { what } => {
                 match what {
                     Deletion::Sessions(ids) => self.rows.retain(|row| !ids.contains(&row.id)),

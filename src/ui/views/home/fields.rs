@@ -58,9 +58,17 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
         extras_ui(ui, &mut form.extras, &problems.extras);
     });
     ui.add_space(4.0);
-    path_field(ui, &form.id, FilePurpose::CaFile, &mut form.ca_file, out);
     path_field(
         ui,
+        state,
+        &form.id,
+        FilePurpose::CaFile,
+        &mut form.ca_file,
+        out,
+    );
+    path_field(
+        ui,
+        state,
         &form.id,
         FilePurpose::ClientCert,
         &mut form.client_cert,
@@ -68,6 +76,7 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
     );
     path_field(
         ui,
+        state,
         &form.id,
         FilePurpose::ClientKey,
         &mut form.client_key,
@@ -98,13 +107,21 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
         problem(ui, &problems.namespace);
         path_field(
             ui,
+            state,
             &form.id,
             FilePurpose::Kubeconfig,
             &mut form.kubeconfig,
             out,
         );
         context_ui(ui, form, state, out);
-        path_field(ui, &form.id, FilePurpose::Kubectl, &mut form.kubectl, out);
+        path_field(
+            ui,
+            state,
+            &form.id,
+            FilePurpose::Kubectl,
+            &mut form.kubectl,
+            out,
+        );
     }
 }
 
@@ -122,6 +139,7 @@ fn key_header_ui(ui: &mut Ui, form: &mut Form) {
 
 fn path_field(
     ui: &mut Ui,
+    state: &mut State,
     env: &EnvId,
     purpose: FilePurpose,
     text: &mut String,
@@ -146,10 +164,7 @@ fn path_field(
                 WidgetInfo::labeled(Role::Button, true, format!("Browse for {label}…"))
             });
             if browse.clicked() {
-                out.push(Command::PickFile {
-                    env: env.clone(),
-                    purpose,
-                });
+                state.pick_file(env.clone(), purpose, out);
             }
             let edit = TextEdit::singleline(text).hint_text(hint).margin(MARGIN);
             ui.add_sized(vec2(ui.available_width(), 28.0), edit)
@@ -168,7 +183,9 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Com
         &mut form.context,
         "The kubeconfig's current one",
     );
-    let contexts = state.place_of(&listing).map(|place| &place.contexts);
+    let contexts = state
+        .place_of(&listing)
+        .map(|place| &place.cluster.contexts);
     let mut ask = false;
     match contexts {
         Some(Loadable::Loading { job, .. }) => {
@@ -329,7 +346,7 @@ fn present_key_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
                         state.revealed_key = None;
                     }
                 } else if small_button(ui, "Reveal").clicked() {
-                    out.push(Command::RevealKey { place: env });
+                    state.reveal_key(out);
                 }
             });
         }

@@ -102,10 +102,7 @@ pub(super) fn import_ui(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
     match asked {
         None => {}
         Some(Asked::Browse) => {
-            out.push(Command::PickFile {
-                env: EnvId::ad_hoc(),
-                purpose: FilePurpose::Import,
-            });
+            state.pick_file(EnvId::ad_hoc(), FilePurpose::Import, out);
         }
         Some(Asked::Read(path)) => state.read_environments(path, out),
         Some(Asked::Add) => state.add_environments(out),

@@ -23,9 +23,9 @@ use self::form::{Form, key_change};
 use self::import::{import_ui, take_drop};
 use crate::domain::environment::{EnvId, Environment, KeyPlace};
 use crate::domain::settings::Settings;
-use crate::protocol::{Command, FilePurpose, Verdict};
+use crate::protocol::{Command, FilePurpose, PickedFile, Verdict};
 use crate::state::imports::EnvImport;
-use crate::state::{PickedFile, PlaceState, State};
+use crate::state::{PlaceState, State};
 use crate::ui::theme;
 use crate::ui::widgets::{
     caption, dot, filling_card, from_right, page_head, primary_button, shortened, strong, tokens,

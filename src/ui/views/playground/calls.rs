@@ -37,11 +37,11 @@ pub(super) fn calls_ui(ui: &mut Ui, turn: &Turn, answers: bool, typed: &[String]
         0
     };
     let mut entered = false;
-    for at in 0..answer.calls.len() {
+    for at in 0..answer.reply.calls.len() {
         if at > 0 {
             ui.add_space(6.0);
         }
-        let name = name_of(&answer.calls, at);
+        let name = name_of(&answer.reply.calls, at);
         frame(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
             call_ui(ui, answer, at, &name, &mut done);
@@ -111,7 +111,7 @@ fn frame(ui: &Ui) -> Frame {
 
 fn call_ui(ui: &mut Ui, answer: &Answer, at: usize, name: &str, done: &mut Done) {
     let tokens = tokens(ui);
-    let call = &answer.calls[at];
+    let call = &answer.reply.calls[at];
     let form = answer.form.calls.get(at);
     let shown = form.map_or(call.arguments.as_str(), |form| &form.shown);
     ui.spacing_mut().item_spacing.y = 4.0;

@@ -481,7 +481,7 @@ impl<'a> Rows<'a> {
                 }
             }
             push(Part::Model);
-            if !answer.reasoning.is_empty() {
+            if !answer.reply.reasoning.is_empty() {
                 push(Part::ReasoningHead);
                 if unfolded.contains(&turn.id) {
                     push(Part::Reasoning);
@@ -490,12 +490,12 @@ impl<'a> Rows<'a> {
             let streams = matches!(answer.status, AnswerStatus::Streaming(_));
             if !answer.form.block.is_empty() && !unfolded.contains(&(turn.id | RAW)) {
                 push(Part::Block);
-            } else if !answer.text.is_empty() {
+            } else if !answer.reply.text.is_empty() {
                 push(Part::Text);
-            } else if streams && answer.calls.is_empty() {
+            } else if streams && answer.reply.calls.is_empty() {
                 push(Part::Waiting);
             }
-            if !answer.calls.is_empty() {
+            if !answer.reply.calls.is_empty() {
                 push(Part::Calls);
             }
             if answer.form.checked.is_some() {
@@ -507,7 +507,7 @@ impl<'a> Rows<'a> {
             if notice {
                 push(Part::Notice);
             }
-            if answer.figures.ttft.is_some() || answer.figures.latency.is_some() {
+            if answer.reply.figures.ttft.is_some() || answer.reply.figures.latency.is_some() {
                 push(Part::Figures);
             }
         }
@@ -595,11 +595,11 @@ impl RowSource for Rows<'_> {
                 },
             ),
             Part::Reasoning => {
-                let growing = growing && answer.text.is_empty();
+                let growing = growing && answer.reply.text.is_empty();
                 (
                     6.0,
                     Body::Text {
-                        text: &answer.reasoning,
+                        text: &answer.reply.reasoning,
                         tone: Tone::Reasoning,
                         growing,
                     },
@@ -609,7 +609,7 @@ impl RowSource for Rows<'_> {
             Part::Text => (
                 6.0,
                 Body::Text {
-                    text: &answer.text,
+                    text: &answer.reply.text,
                     tone: Tone::Answer,
                     growing,
                 },
@@ -625,7 +625,7 @@ impl RowSource for Rows<'_> {
             Part::Calls => (
                 6.0,
                 Body::Own {
-                    estimate: 120.0 * answer.calls.len() as f32,
+                    estimate: 120.0 * answer.reply.calls.len() as f32,
                 },
             ),
             Part::Checked => (6.0, Body::Own { estimate: 24.0 }),
@@ -654,7 +654,7 @@ impl RowSource for Rows<'_> {
                     Some(deployment) => format!("{} · {deployment}", answer.model),
                     None => answer.model.clone(),
                 };
-                let (color, name) = match (self.looks.hidden, &answer.answered_by) {
+                let (color, name) = match (self.looks.hidden, &answer.reply.answered_by) {
                     (Some(hidden), _) => (tokens.dim, hidden.to_owned()),
                     (None, Some(other)) => (own, format!("{other} answered, not {asked}")),
                     (None, None) => (own, asked),
@@ -703,7 +703,9 @@ impl RowSource for Rows<'_> {
                     (!self.looks.reading, idle),
                     self.looks.now,
                 ) {
-                    Some(Pressed::Copy) => self.todo.copy = Some(("Answer", answer.text.clone())),
+                    Some(Pressed::Copy) => {
+                        self.todo.copy = Some(("Answer", answer.reply.text.clone()))
+                    }
                     Some(Pressed::Do(act)) => self.todo.act = Some(act.at(at)),
                     None => {}
                 }

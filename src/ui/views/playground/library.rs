@@ -261,7 +261,7 @@ impl LibraryUi {
             from_right(ui, |ui| {
                 let help = "A JSON file as Export writes it; what is there already stays";
                 if small_button(ui, "Import…").on_hover_text(help).clicked() {
-                    out.push(Command::ImportPrompts);
+                    state.import_prompts(out);
                 }
                 let export = ui
                     .add_enabled_ui(count > 0, |ui| small_button(ui, "Export…"))

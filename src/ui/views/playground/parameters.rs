@@ -7,8 +7,9 @@ use egui::{ComboBox, DragValue, Grid, Role, TextEdit, Ui, WidgetInfo, vec2};
 
 use super::format::{self, FormatUi, SchemaChecks};
 use super::tools::{self, ToolsUi};
-use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort};
+use crate::domain::conversation::DEFAULT_SYSTEM_PROMPT;
 use crate::domain::environment::EnvId;
+use crate::domain::params::{PARAMETERS, ParamKind, ParamValue, Parameter, Params};
 use crate::state::chat::ChatState;
 use crate::ui::widgets::{MARGIN, caption, small_button};
 
@@ -65,34 +66,11 @@ impl ParametersUi {
                         ui.end_row();
                     }
                 };
-                number(
-                    ui,
-                    "Max tokens",
-                    &mut params.max_tokens,
-                    1..=1_000_000,
-                    1_024,
-                    8.0,
-                );
-                next(ui);
-                number(ui, "Seed", &mut params.seed, i64::MIN..=i64::MAX, 42, 1.0);
-                next(ui);
-                number(
-                    ui,
-                    "Temperature",
-                    &mut params.temperature,
-                    0.0..=2.0,
-                    0.7,
-                    0.01,
-                );
-                next(ui);
-                number(ui, "Top p", &mut params.top_p, 0.0..=1.0, 0.95, 0.005);
-                next(ui);
-                number(ui, "Top k", &mut params.top_k, 1..=100, 40, 0.5);
-                next(ui);
-                effort(ui, &mut params.reasoning_effort);
-                next(ui);
-                thinking(ui, &mut params.thinking);
-                next(ui);
+                for parameter in PARAMETERS {
+                    if parameter_ui(ui, parameter, params) {
+                        next(ui);
+                    }
+                }
             });
         let typed = self
             .stop
@@ -116,21 +94,78 @@ impl ParametersUi {
     }
 }
 
+/// Draws a parameter's two cells. Gives false for texts, which are typed below the grid.
+fn parameter_ui(ui: &mut Ui, parameter: &Parameter, params: &mut Params) -> bool {
+    let before = parameter.value(params);
+    let title = parameter.title;
+    let now = match (parameter.kind, before.clone()) {
+        (ParamKind::Texts, _) => return false,
+        (
+            ParamKind::Number {
+                range: (low, high),
+                first,
+                step,
+            },
+            value,
+        ) => {
+            let value = value.and_then(|value| {
+                if let ParamValue::Number(n) = value {
+                    Some(n)
+                } else {
+                    None
+                }
+            });
+            number(ui, title, value, low..=high, first, step).map(ParamValue::Number)
+        }
+        (
+            ParamKind::Whole {
+                range: (low, _),
+                form_most,
+                first,
+                step,
+            },
+            value,
+        ) => {
+            let value = value.and_then(|value| {
+                if let ParamValue::Whole(n) = value {
+                    Some(n)
+                } else {
+                    None
+                }
+            });
+            number(ui, title, value, low..=form_most, first, step).map(ParamValue::Whole)
+        }
+        (ParamKind::Word(words), value) => choice(
+            ui,
+            title,
+            value,
+            words.iter().map(|word| ParamValue::Word(word)),
+        ),
+        (ParamKind::Switch, value) => {
+            choice(ui, title, value, [true, false].map(ParamValue::Switch))
+        }
+    };
+    if now != before {
+        parameter.set(params, now);
+    }
+    true
+}
+
 fn number<T: Numeric>(
     ui: &mut Ui,
     label: &str,
-    value: &mut Option<T>,
+    mut value: Option<T>,
     range: std::ops::RangeInclusive<T>,
     first: T,
-    speed: f64,
-) {
+    step: f64,
+) -> Option<T> {
     let mut on = value.is_some();
     if ui.checkbox(&mut on, label).changed() {
-        *value = on.then_some(first);
+        value = on.then_some(first);
     }
-    match value {
+    match &mut value {
         Some(value) => {
-            let drag = ui.add(DragValue::new(value).range(range).speed(speed));
+            let drag = ui.add(DragValue::new(value).range(range).speed(step));
             drag.widget_info(|| {
                 WidgetInfo::labeled(Role::SpinButton, true, format!("{label} value"))
             });
@@ -139,43 +174,33 @@ fn number<T: Numeric>(
             caption(ui, "default");
         }
     }
+    value
 }
 
-fn effort(ui: &mut Ui, value: &mut Option<Effort>) {
-    ui.label("Reasoning effort");
-    let shown = value.map_or("default", Effort::as_str);
-    let combo = ComboBox::from_id_salt("reasoning effort")
+fn choice(
+    ui: &mut Ui,
+    label: &str,
+    mut value: Option<ParamValue>,
+    values: impl IntoIterator<Item = ParamValue>,
+) -> Option<ParamValue> {
+    ui.label(label);
+    let shown = value
+        .as_ref()
+        .map_or_else(|| "default".to_owned(), |value| value.words().concat());
+    let combo = ComboBox::from_id_salt(label)
         .width(90.0)
         .selected_text(shown)
         .show_ui(ui, |ui| {
-            ui.selectable_value(value, None, "default");
-            for effort in Effort::ALL {
-                ui.selectable_value(value, Some(effort), effort.as_str());
+            ui.selectable_value(&mut value, None, "default");
+            for each in values {
+                let words = each.words().concat();
+                ui.selectable_value(&mut value, Some(each), words);
             }
         });
     combo
         .response
-        .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Reasoning effort"));
-}
-
-fn thinking(ui: &mut Ui, value: &mut Option<bool>) {
-    ui.label("Thinking");
-    let shown = match value {
-        None => "default",
-        Some(true) => "on",
-        Some(false) => "off",
-    };
-    let combo = ComboBox::from_id_salt("thinking")
-        .width(90.0)
-        .selected_text(shown)
-        .show_ui(ui, |ui| {
-            ui.selectable_value(value, None, "default");
-            ui.selectable_value(value, Some(true), "on");
-            ui.selectable_value(value, Some(false), "off");
-        });
-    combo
-        .response
-        .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Thinking"));
+        .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, label));
+    value
 }
 
 fn escape(stop: &[String]) -> String {

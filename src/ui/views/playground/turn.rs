@@ -61,7 +61,7 @@ pub(super) fn model_ui(
 }
 
 pub(super) fn reasoning_title(answer: &Answer) -> String {
-    match answer.figures.reasoning {
+    match answer.reply.figures.reasoning {
         Some(Reasoning { tokens, time }) => {
             format!(
                 "Reasoning · {} {} · {}",
@@ -79,7 +79,7 @@ pub(super) fn waiting_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
     ui.horizontal(|ui| {
         ui.spinner();
         let waited = units::seconds(now.saturating_sub(answer.asked_at));
-        let what = match answer.reasoning.is_empty() {
+        let what = match answer.reply.reasoning.is_empty() {
             _ if answer.queued => "Waiting for the pane before it",
             true => "Waiting for the first token",
             false => "Thinking",
@@ -209,7 +209,7 @@ fn speed_note_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
     }
     let note = match silent.filter(|silent| *silent >= Duration::from_secs(1)) {
         Some(silent) => figures::no_data(silent),
-        None if answer.figures.at_once => AT_ONCE.to_owned(),
+        None if answer.reply.figures.at_once => AT_ONCE.to_owned(),
         None => return,
     };
     let warning = tokens(ui).warning;
@@ -234,7 +234,7 @@ fn fastest_ui(ui: &mut Ui, fastest: Fastest) {
 
 fn line_of_figures(ui: &mut Ui, answer: &Answer, now: Duration) {
     let tokens = tokens(ui);
-    let figures = &answer.figures;
+    let figures = &answer.reply.figures;
     let absent = || units::ABSENT.to_owned();
     let speed = answer.speed(now).map_or_else(
         || format!("{} tok/s", units::ABSENT),
@@ -314,7 +314,7 @@ fn answer_buttons(ui: &mut Ui, answer: &Answer, can_ask: bool, idle: bool) -> Op
         }
     };
     button(
-        !answer.text.is_empty(),
+        !answer.reply.text.is_empty(),
         "Copy",
         "Copy answer",
         "Put the answer on the clipboard",

@@ -1,0 +1,124 @@
+//! Answers to questions. Each group is answered in one `match`, so that a question without an answer does not compile.
+
+use std::sync::Arc;
+
+use super::{Shared, own_fault};
+use crate::domain::environment::Environment;
+use crate::engine::{attach, cluster, imports, surroundings};
+use crate::io::dialog;
+use crate::io::kubectl::Kubectl;
+use crate::protocol::{
+    Answer, ApiAnswer, ApiQuestion, ClusterAnswer, ClusterQuestion, Failure, FilePurpose,
+    LocalAnswer, LocalQuestion, Opened, PickedFile, Question,
+};
+
+impl Shared {
+    /// Answers a question. Dropping the future ends what it waits for.
+    pub(super) async fn answer(&self, question: Question) -> Answer {
+        match question {
+            Question::Cluster(env, question) => {
+                let kubectl = self.places.kubectl(&env).await;
+                Answer::Cluster(answer_cluster(kubectl.as_ref(), question).await)
+            }
+            Question::Api(env, question) => Answer::Api(self.api_answer(&env, question).await),
+            Question::History(question) => Answer::History(self.history_answer(question).await),
+            Question::Local(question) => Answer::Local(self.local_answer(question).await),
+        }
+    }
+
+    async fn api_answer(&self, env: &Environment, question: ApiQuestion) -> ApiAnswer {
+        match question {
+            ApiQuestion::Open => ApiAnswer::Open(Ok(self.opened(env).await)),
+            ApiQuestion::Models => {
+                ApiAnswer::Models(self.open(env).await.models().await.map(|models| models.ids))
+            }
+            ApiQuestion::Embed { request } => {
+                let embed = async {
+                    let place = self.open(env).await;
+                    let known = place.known();
+                    Ok(Box::new(
+                        place.api_with_key()?.embed(&request, &known).await?,
+                    ))
+                };
+                ApiAnswer::Embed(embed.await)
+            }
+            ApiQuestion::RevealKey => ApiAnswer::RevealKey(self.places.key(env).await),
+        }
+    }
+
+    async fn opened(&self, env: &Environment) -> Opened {
+        let opened = self.open(env).await;
+        // An environment without an API domain has nothing to open, which is no trouble.
+        let expected = env.api.is_some() || env.demo;
+        let trouble = opened.api.as_ref().err().filter(|_| expected).cloned();
+        Opened {
+            api: opened.address(),
+            key: opened.key.clone(),
+            trouble,
+        }
+    }
+
+    async fn local_answer(&self, question: LocalQuestion) -> LocalAnswer {
+        match question {
+            LocalQuestion::Keychain => {
+                LocalAnswer::Keychain(self.places.keys().keychain_available().await)
+            }
+            LocalQuestion::Environments { path, kubectl } => {
+                LocalAnswer::Environments(imports::read(&path, kubectl).await.map(Arc::new))
+            }
+            LocalQuestion::PickFile { env, purpose } => {
+                let picked = dialog::pick_file(title_of(purpose), "Type the path instead").await;
+                let of = |path| PickedFile { env, purpose, path };
+                LocalAnswer::PickFile(picked.map(|path| path.map(of)))
+            }
+            LocalQuestion::Attachments { sources, room } => {
+                LocalAnswer::Attachments(Ok(attach::read(sources, room).await))
+            }
+            LocalQuestion::Picture { image, edge } => {
+                LocalAnswer::Picture(attach::decode(image, edge).await)
+            }
+            LocalQuestion::Drafts { known } => {
+                let drafts = self.drafts.clone();
+                let reading = tokio::task::spawn_blocking(move || drafts?.load(&known));
+                LocalAnswer::Drafts(reading.await.unwrap_or_else(|panic| Err(own_fault(&panic))))
+            }
+            LocalQuestion::ImportPrompts => LocalAnswer::ImportPrompts(self.import_prompts().await),
+        }
+    }
+}
+
+/// The title of the dialog in which a file is picked.
+fn title_of(purpose: FilePurpose) -> &'static str {
+    match purpose {
+        FilePurpose::Kubeconfig => "Kubeconfig",
+        FilePurpose::CaFile => "CA certificate (PEM)",
+        FilePurpose::ClientCert => "Client certificate (PEM)",
+        FilePurpose::ClientKey => "Client key (PEM)",
+        FilePurpose::Kubectl => "The kubectl program",
+        FilePurpose::Import => "Environments to import",
+    }
+}
+
+/// Answers a question about a cluster. Dropping the future ends kubectl.
+async fn answer_cluster(kubectl: Option<&Kubectl>, question: ClusterQuestion) -> ClusterAnswer {
+    let Some(kubectl) = kubectl else {
+        return question.kind().failed(no_cluster());
+    };
+    match question {
+        ClusterQuestion::View => ClusterAnswer::View(cluster::load(kubectl).await),
+        ClusterQuestion::Events => ClusterAnswer::Events(cluster::events(kubectl).await),
+        ClusterQuestion::Sizes => ClusterAnswer::Sizes(cluster::sizes(kubectl).await.map(Arc::new)),
+        ClusterQuestion::Release => {
+            ClusterAnswer::Release(Ok(surroundings::version(kubectl).await))
+        }
+        ClusterQuestion::Contexts => ClusterAnswer::Contexts(cluster::contexts(kubectl).await),
+    }
+}
+
+/// Why an environment without a cluster is asked nothing about it.
+pub(super) fn no_cluster() -> Failure {
+    Failure::new(
+        "This environment has no cluster",
+        "Connect it to a cluster on Home",
+    )
+}
