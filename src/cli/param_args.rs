@@ -106,7 +106,7 @@ fn number_between(text: &str, low: f64, high: f64) -> Result<f64, String> {
     if (low..=high).contains(&number) {
         Ok(number)
     } else {
-        Err(format!("it goes from {low} to {high}"))
+        Err(format!("use a number from {low} to {high}"))
     }
 }
 

@@ -213,7 +213,7 @@ pub const PARAMETERS: &[Parameter] = &[
         flag: "max-tokens",
         bench_flag: None,
         value_name: "N",
-        help: "The most tokens to generate",
+        help: "Generate at most N tokens (max_tokens), e.g. 200",
         kind: ParamKind::Whole {
             range: (1, 4_294_967_295),
             form_most: 1_000_000,
@@ -232,7 +232,7 @@ pub const PARAMETERS: &[Parameter] = &[
         flag: "temperature",
         bench_flag: Some("temperature"),
         value_name: "T",
-        help: "0 to 2",
+        help: "Sample at this temperature, 0 to 2, e.g. 0.7",
         kind: ParamKind::Number {
             range: (0.0, 2.0),
             first: 0.7,
@@ -250,7 +250,7 @@ pub const PARAMETERS: &[Parameter] = &[
         flag: "top-p",
         bench_flag: Some("top-p"),
         value_name: "P",
-        help: "0 to 1",
+        help: "Sample from the tokens that make up this probability (top_p), 0 to 1, e.g. 0.9",
         kind: ParamKind::Number {
             range: (0.0, 1.0),
             first: 0.95,
@@ -268,7 +268,7 @@ pub const PARAMETERS: &[Parameter] = &[
         flag: "top-k",
         bench_flag: Some("top-k"),
         value_name: "K",
-        help: "1 to 100",
+        help: "Sample from the K most likely tokens (top_k), 1 to 100, e.g. 40",
         kind: ParamKind::Whole {
             range: (1, 100),
             form_most: 100,
@@ -287,7 +287,7 @@ pub const PARAMETERS: &[Parameter] = &[
         flag: "stop",
         bench_flag: Some("stop"),
         value_name: "TEXT",
-        help: "A sequence that ends the answer; may be repeated",
+        help: "End the answer at this text; can be repeated",
         kind: ParamKind::Texts,
         compared: Some(("stop", true)),
         in_openai_package: true,
@@ -307,7 +307,7 @@ pub const PARAMETERS: &[Parameter] = &[
         // The plan's own seed, of prompts and arrivals, has the usual name.
         bench_flag: Some("sampling-seed"),
         value_name: "N",
-        help: "The sampling seed, which is sent to the server",
+        help: "Send this sampling seed to the server, e.g. 42",
         kind: ParamKind::Whole {
             range: (i64::MIN, i64::MAX),
             form_most: i64::MAX,
@@ -326,7 +326,7 @@ pub const PARAMETERS: &[Parameter] = &[
         flag: "reasoning-effort",
         bench_flag: Some("reasoning-effort"),
         value_name: "LEVEL",
-        help: "How much a reasoning model should think",
+        help: "Set how much a reasoning model thinks",
         kind: ParamKind::Word(&Effort::WORDS),
         compared: Some(("reasoning effort", true)),
         in_openai_package: true,
@@ -351,7 +351,7 @@ pub const PARAMETERS: &[Parameter] = &[
         flag: "thinking",
         bench_flag: Some("thinking"),
         value_name: "ON",
-        help: "Whether a model that can should think",
+        help: "Switch thinking on or off, for a model that can do both",
         kind: ParamKind::Switch,
         compared: Some(("thinking", true)),
         in_openai_package: false,

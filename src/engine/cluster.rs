@@ -1,5 +1,7 @@
 //! One look at the cluster: kubectl's questions side by side, their answers put together.
 
+pub mod release;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
@@ -28,6 +30,36 @@ const SAMBANOVA: &str = "/apis/sambanova.ai/v1alpha1";
 const LOCAL: Duration = Duration::from_secs(10);
 /// Answers up to this size are parsed in less time than handing them over takes.
 const SMALL: usize = 64 << 10;
+
+/// Answers a question about a cluster. Dropping the future ends kubectl.
+#[cfg(feature = "gui")]
+pub(super) async fn answer(
+    kubectl: Option<&Kubectl>,
+    question: crate::protocol::ClusterQuestion,
+) -> crate::protocol::ClusterAnswer {
+    use crate::protocol::{ClusterAnswer, ClusterQuestion};
+    let Some(kubectl) = kubectl else {
+        return question.kind().failed(no_cluster());
+    };
+    match question {
+        ClusterQuestion::View => ClusterAnswer::View(load(kubectl).await),
+        ClusterQuestion::Events => ClusterAnswer::Events(events(kubectl).await),
+        ClusterQuestion::Sizes => {
+            ClusterAnswer::Sizes(sizes(kubectl).await.map(std::sync::Arc::new))
+        }
+        ClusterQuestion::Release => ClusterAnswer::Release(Ok(release::version(kubectl).await)),
+        ClusterQuestion::Contexts => ClusterAnswer::Contexts(contexts(kubectl).await),
+    }
+}
+
+/// Why an environment without a cluster is asked nothing about it.
+#[cfg(feature = "gui")]
+pub(super) fn no_cluster() -> Failure {
+    Failure::new(
+        "This environment has no cluster",
+        "Connect it to a cluster on Home",
+    )
+}
 
 /// What is deployed in the namespace. Dropping the future ends kubectl.
 pub async fn load(kubectl: &Kubectl) -> Result<ClusterView, Failure> {

@@ -10,8 +10,8 @@ use crate::domain::deployment::{
 };
 use crate::domain::units;
 use crate::engine::cluster;
+use crate::engine::cluster::release::{helm_chart, version_of_chart};
 use crate::engine::place::Place;
-use crate::engine::surroundings::{helm_chart, version_of_chart};
 use crate::io::kubectl::{Kubectl, KubectlError};
 use crate::protocol::{Check, Verdict};
 use crate::sambastack::diagnosis::{KnownFacts, diagnose};

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::{Shared, own_fault};
 use crate::domain::environment::Environment;
-use crate::engine::{attach, cluster, imports, surroundings};
+use crate::engine::{attach, cluster, imports};
 use crate::io::dialog;
-use crate::io::kubectl::Kubectl;
 use crate::protocol::{
-    Answer, ApiAnswer, ApiQuestion, ClusterAnswer, ClusterQuestion, Failure, FilePurpose,
-    LocalAnswer, LocalQuestion, Opened, PickedFile, Question,
+    Answer, ApiAnswer, ApiQuestion, FilePurpose, LocalAnswer, LocalQuestion, Opened, PickedFile,
+    Question,
 };
 
 impl Shared {
@@ -18,7 +17,7 @@ impl Shared {
         match question {
             Question::Cluster(env, question) => {
                 let kubectl = self.places.kubectl(&env).await;
-                Answer::Cluster(answer_cluster(kubectl.as_ref(), question).await)
+                Answer::Cluster(cluster::answer(kubectl.as_ref(), question).await)
             }
             Question::Api(env, question) => Answer::Api(self.api_answer(&env, question).await),
             Question::History(question) => Answer::History(self.history_answer(question).await),
@@ -97,28 +96,4 @@ fn title_of(purpose: FilePurpose) -> &'static str {
         FilePurpose::Kubectl => "The kubectl program",
         FilePurpose::Import => "Environments to import",
     }
-}
-
-/// Answers a question about a cluster. Dropping the future ends kubectl.
-async fn answer_cluster(kubectl: Option<&Kubectl>, question: ClusterQuestion) -> ClusterAnswer {
-    let Some(kubectl) = kubectl else {
-        return question.kind().failed(no_cluster());
-    };
-    match question {
-        ClusterQuestion::View => ClusterAnswer::View(cluster::load(kubectl).await),
-        ClusterQuestion::Events => ClusterAnswer::Events(cluster::events(kubectl).await),
-        ClusterQuestion::Sizes => ClusterAnswer::Sizes(cluster::sizes(kubectl).await.map(Arc::new)),
-        ClusterQuestion::Release => {
-            ClusterAnswer::Release(Ok(surroundings::version(kubectl).await))
-        }
-        ClusterQuestion::Contexts => ClusterAnswer::Contexts(cluster::contexts(kubectl).await),
-    }
-}
-
-/// Why an environment without a cluster is asked nothing about it.
-pub(super) fn no_cluster() -> Failure {
-    Failure::new(
-        "This environment has no cluster",
-        "Connect it to a cluster on Home",
-    )
 }

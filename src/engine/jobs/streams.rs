@@ -33,7 +33,10 @@ impl Shared {
                     })
                     .await;
                 }
-                None => tell(None, ClusterLink::Stopped(super::answers::no_cluster())),
+                None => tell(
+                    None,
+                    ClusterLink::Stopped(crate::engine::cluster::no_cluster()),
+                ),
             }
         };
         if cancel.run_until_cancelled(following).await.is_none() {
