@@ -18,6 +18,7 @@
 //!   │ protocol/                     │                0  what UI and engine say to each other
 //!   │ domain/ sambastack/ metrics/  │                0  pure: values in, values out
 //!   │ prompts/ wire/ snippet.rs     │
+//!   │ chart/                        │                   (a chart as values; ui and export paint it)
 //!   │ export/ import/               │                   (export writes to what it is given)
 //!   └───────────────────────────────┘
 //! ```
@@ -73,6 +74,7 @@
 //! | [`prompts`] | what a benchmark says and when: made-up text of a length, files, traces, schedules; kept prompts with places |
 //! | [`wire`] | server-sent events, chat completions, embeddings, a streamed answer, every error form, kubectl's words |
 //! | [`snippet`] | View code |
+//! | [`chart`] | charts as values, built from reports and figures; the painter of SVG |
 //! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown |
 //! | [`import`] | result files, ours and those of guidellm, aiperf, genai-perf, vLLM and SGLang; environments of SambaWiz and of kubeconfigs |
 //! | [`io`] | the API, kubectl, the settings file, the prompts' file, the history's file, files of the user's, keys, clipboard, file dialog, attachments and what is attached to drafts, notifications, the activity record, signals, the keeper that ends kubectl should Batida be killed |
@@ -82,6 +84,7 @@
 //! | [`cli`] | the commands |
 //! | [`ui`] | the window |
 
+pub mod chart;
 pub mod cli;
 pub mod demo;
 pub mod domain;

@@ -102,6 +102,17 @@ pub fn short(value: Option<f64>) -> String {
     }
 }
 
+/// Seconds as a clock shows them: `1:30`, `1:02:03`.
+pub fn clock(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
 /// A figure with its 95 % interval: `88.0 [79.2, 96.8]`.
 pub fn with_interval(value: Option<f64>, ci: Option<[f64; 2]>) -> String {
     match ci {

@@ -18,7 +18,7 @@ use crate::metrics::compare::Comparison;
 use crate::protocol::{Command, JobId};
 
 pub use self::form::{Form, LoadKind, Read};
-pub use self::session::{Dots, Rates, Session, Standing};
+pub use self::session::{Session, Standing};
 
 /// What the Benchmark page knows.
 #[derive(Debug, Default)]
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::domain::environment::Environment;
     use crate::domain::plan::{Prompts, Target};
-    use crate::domain::run::{InFlight, Point, RatePoint, Stage};
+    use crate::domain::run::{InFlight, Point, Stage};
     use crate::domain::settings::Settings;
 
     fn sound() -> Plan {
@@ -394,64 +394,6 @@ mod tests {
         form.take(&built_in_presets()[2].1);
         assert_eq!(form.kind, LoadKind::Rate);
         assert_eq!(form.targets, sound().targets);
-    }
-
-    #[test]
-    fn the_slowest_and_the_failed_survive_the_thinning() {
-        let mut dots = Dots::default();
-        let point = |n: u32| Point {
-            level: n / 20_000,
-            at_s: f64::from(n) / 100.0,
-            ttft_ms: Some(if n == 77_777 {
-                9_000.0
-            } else {
-                100.0 + (n % 37) as f32
-            }),
-        };
-        for n in 0..100_000 {
-            dots.add(&[point(2 * n), point(2 * n + 1)]);
-            if n == 1_234 {
-                dots.add(&[Point {
-                    ttft_ms: None,
-                    ..point(2 * n)
-                }]);
-            }
-        }
-        assert_eq!(dots.added(), 200_001);
-        assert!(
-            dots.kept().len() <= Dots::MOST && dots.kept().len() > Dots::MOST / 4,
-            "{}",
-            dots.kept().len()
-        );
-        assert!(dots.kept().iter().any(|dot| dot.ttft_ms == Some(9_000.0)));
-        assert!(dots.kept().iter().any(|dot| dot.ttft_ms.is_none()));
-        for level in 0..10 {
-            assert!(
-                dots.kept().iter().any(|dot| dot.level == level),
-                "level {level}"
-            );
-        }
-    }
-
-    #[test]
-    fn merged_rates_keep_their_mean() {
-        let mut rates = Rates::default();
-        for n in 0..10_000u32 {
-            let tokens_per_s = if n % 2 == 0 { 90.0 } else { 110.0 };
-            rates.add(&[RatePoint {
-                at_s: f64::from(n) / 4.0,
-                level: 0,
-                tokens_per_s,
-                in_flight: 1,
-            }]);
-        }
-        assert!(rates.kept().len() <= Rates::MOST);
-        assert!(
-            rates
-                .kept()
-                .iter()
-                .all(|rate| (rate.tokens_per_s - 100.0).abs() < 1e-6)
-        );
     }
 
     #[test]

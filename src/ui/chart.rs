@@ -1,369 +1,596 @@
-//! The frame of a chart: its card, axes, grid and picture button. Charts are painted here, and not by a plotting
-//! crate: nothing is zoomed or dragged, and what is drawn is bounded before it comes here.
+//! The window's painter of charts: a [`Chart`] on an [`egui_plot::Plot`], in a card with its title and its menu.
+//!
+//! `egui_plot` has axes, grid, lines, markers, bars and zoom. Three things it does not do, and they are done here: what
+//! pointing says is the chart's own text (its label formatter knows a point by its series' name and place alone, and
+//! charts of some thousand dots would be searched twice), words beside marks keep off each other (its texts do not
+//! know of one another), and what lies beyond the axes is told in a corner.
 
 use egui::{
-    Align2, Color32, FontId, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo,
+    Align2, Color32, FontId, Pos2, Rangef, Rect, RichText, Role, Sense, TextStyle, Ui, WidgetInfo,
     pos2, vec2,
+};
+use egui_plot::{
+    AxisHints, Bar, BarChart, FilledArea, GridInput, GridMark, Line, LineStyle, MarkerShape, Plot,
+    PlotBounds, PlotItem, PlotMemory, PlotPoint, PlotPoints, PlotTransform, PlotUi, Points, VLine,
 };
 
 use super::picture::Photographer;
-use super::plots::round_up;
 use super::theme::{self, Tokens};
 use super::widgets::{card, from_right, shortened, tokens};
+use crate::chart::answers::View;
+use crate::chart::levels::Timing;
+use crate::chart::{
+    Axis, Chart, Color, Dash, Entry, Kind, Look, Mark, Marker, Point, Series, Tick, Weight,
+};
 
 /// The height of most charts, in points.
 pub(super) const CHART: f32 = 172.0;
+/// The height of a legend and of what keeps it from the chart, in points.
+const LEGEND: f32 = 26.0;
+/// What lies above a plot, in points.
+const TOP: f32 = 6.0;
+/// A point is found from so far off.
+const REACH: f32 = 14.0;
 
-/// One axis: from its left or bottom end to the other. It may fall.
-#[derive(Clone, Copy)]
-pub(super) struct Axis<'a> {
-    pub(super) from: f64,
-    pub(super) to: f64,
-    pub(super) label: fn(f64) -> String,
-    /// Names instead of numbers: of 0, 1, 2 and so on.
-    pub(super) names: &'a [String],
-    /// The next rounder step between two labels.
-    pub(super) step: fn(f64) -> f64,
+/// The point under the pointer, and whether it was clicked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hit {
+    pub(super) point: Point,
+    pub(super) clicked: bool,
 }
 
-impl Axis<'static> {
-    /// An axis of numbers.
-    pub(super) fn new(from: f64, to: f64, label: fn(f64) -> String) -> Self {
-        Self {
-            from,
-            to,
-            label,
-            names: &[],
-            step: round_up,
-        }
-    }
-}
-
-impl<'a> Axis<'a> {
-    /// An axis of names, evenly spaced.
-    pub(super) fn of_names(names: &'a [String]) -> Self {
-        // One alone stands in the middle.
-        let (from, to) = if names.len() > 1 {
-            (0.0, names.len() as f64 - 1.0)
-        } else {
-            (-0.5, 0.5)
-        };
-        Self {
-            from,
-            to,
-            label: amount,
-            names,
-            step: round_up,
-        }
-    }
-
-    fn written(&self, value: f64) -> String {
-        if self.names.is_empty() {
-            return (self.label)(value);
-        }
-        self.names
-            .get(value.round() as usize)
-            .cloned()
-            .unwrap_or_default()
-    }
-}
-
-/// Where a chart's values lie on the screen.
-pub(super) struct Area<'a> {
-    pub(super) rect: Rect,
-    x: Axis<'a>,
-    y: Axis<'a>,
-    pub(super) tokens: &'static Tokens,
-    /// Of labels.
-    pub(super) font: FontId,
-}
-
-impl Area<'_> {
-    pub(super) fn x(&self, value: f64) -> f32 {
-        let share = (value - self.x.from) / (self.x.to - self.x.from);
-        self.rect.left() + share as f32 * self.rect.width()
-    }
-
-    pub(super) fn y(&self, value: f64) -> f32 {
-        let share = (value - self.y.from) / (self.y.to - self.y.from);
-        self.rect.bottom() - share as f32 * self.rect.height()
-    }
-
-    pub(super) fn at(&self, x: f64, y: f64) -> Pos2 {
-        pos2(self.x(x), self.y(y))
-    }
-}
-
-pub(super) struct Chart<'a> {
-    pub(super) title: &'static str,
-    /// What a screen reader says.
-    pub(super) summary: String,
-    pub(super) height: f32,
-    pub(super) x: Axis<'a>,
-    pub(super) y: Option<Axis<'a>>,
-    /// What stands between the title and the chart.
-    pub(super) tools: &'a mut dyn FnMut(&mut Ui),
-}
-
-impl Chart<'_> {
-    /// Draws the card, the grid and, through `draw`, what is in it. `draw` gets where the pointer is and
-    /// tells what is there. Gives whether it was clicked.
-    pub(super) fn show(
-        self,
-        ui: &mut Ui,
-        photographer: &mut Photographer,
-        draw: impl FnOnce(&Painter, &Area<'_>, Option<Pos2>) -> Option<String>,
-    ) -> bool {
-        let Self {
-            title,
-            summary,
-            height,
-            x,
-            y,
-            tools,
-        } = self;
-        let tokens = tokens(ui);
-        let frame = card(ui).show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.spacing_mut().interact_size.y = 22.0;
-            ui.spacing_mut().item_spacing.y = 4.0;
-            ui.horizontal(|ui| {
-                let width = ui.available_width() - 64.0;
-                let style = theme::strong_text();
-                shortened(ui, title, style, tokens.text, width);
-                from_right(ui, |ui| photographer.button(ui, title));
-            });
-            tools(ui);
-            let (rect, response) =
-                ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
-            response.widget_info(|| {
-                WidgetInfo::labeled(Role::Image, true, format!("{title}. {summary}"))
-            });
-            let left = if y.is_some() { 40.0 } else { 6.0 };
-            let inner = Rect::from_min_max(rect.min + vec2(left, 8.0), rect.max - vec2(8.0, 20.0));
-            let font = FontId {
-                size: 10.0,
-                ..theme::small_figure_text().resolve(ui.style())
-            };
-            let none = Axis::new(0.0, 1.0, |_| String::new());
-            let area = Area {
-                rect: inner,
-                x,
-                y: y.unwrap_or(none),
-                tokens,
-                font,
-            };
-            let painter = ui.painter().clone();
-            grid_ui(&painter, &area, y.is_some());
-            let clicked =
-                response.contains_pointer() && ui.input(|input| input.pointer.primary_clicked());
-            let pointer = response
-                .hover_pos()
-                .filter(|at| inner.expand(4.0).contains(*at));
-            // What lies beyond the axes is not drawn over the titles.
-            let inside = painter.with_clip_rect(inner.expand(4.0).intersect(painter.clip_rect()));
-            if let Some(told) = draw(&inside, &area, pointer) {
-                response.on_hover_text_at_pointer(told);
-            }
-            clicked
-        });
-        photographer.drawn(ui, title, frame.response.rect);
-        frame.inner
-    }
-}
-
-fn grid_ui(painter: &Painter, area: &Area<'_>, with_y: bool) {
-    let Area {
-        rect,
-        x,
-        y,
-        tokens,
-        font,
-    } = area;
-    if with_y {
-        for value in steps(*y, (rect.height() / 34.0).clamp(1.0, 5.0)) {
-            let at = area.y(value);
-            painter.hline(rect.x_range(), at, Stroke::new(1.0, tokens.line));
-            painter.text(
-                pos2(rect.left() - 6.0, at),
-                Align2::RIGHT_CENTER,
-                y.written(value),
-                font.clone(),
-                tokens.faint,
-            );
-        }
-    } else {
-        painter.hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, tokens.line));
-    }
-    let mut free_from = f32::NEG_INFINITY;
-    let mut values = steps(*x, (rect.width() / 80.0).clamp(1.0, 8.0));
-    values.sort_by(|a, b| area.x(*a).total_cmp(&area.x(*b)));
-    for value in values {
-        let galley = painter.layout_no_wrap(x.written(value), font.clone(), tokens.faint);
-        let half = galley.size().x / 2.0;
-        let at = area
-            .x(value)
-            .clamp(rect.left() - 4.0 + half, rect.right() + 6.0 - half);
-        // Two labels that touch read as one number.
-        if at - half > free_from {
-            free_from = at + half + 8.0;
-            painter.galley(pos2(at - half, rect.bottom() + 5.0), galley, tokens.faint);
-        }
-    }
-}
-
-/// Round values on an axis, in at most about so many parts.
-fn steps(axis: Axis<'_>, parts: f32) -> Vec<f64> {
-    if !axis.names.is_empty() {
-        return (0..axis.names.len()).map(|n| n as f64).collect();
-    }
-    let (low, high) = (axis.from.min(axis.to), axis.from.max(axis.to));
-    let step = (axis.step)((high - low) / f64::from(parts));
-    if !step.is_finite() || step <= 0.0 {
-        return Vec::new();
-    }
-    let first = (low / step).ceil();
-    (0..=20)
-        .map(|n| (first + f64::from(n)) * step)
-        .take_while(|value| *value <= high * (1.0 + 1e-9))
-        .collect()
-}
-
-/// `0.5`, `40`, `1.2k`, `4k`
-pub(super) fn amount(value: f64) -> String {
-    let short = |value: f64| {
-        let text = format!("{value:.1}");
-        text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-    };
-    match value.abs() {
-        v if v >= 1e6 => format!("{}M", short(value / 1e6)),
-        v if v >= 1e3 => format!("{}k", short(value / 1e3)),
-        v if v > 0.0 && v < 1.0 => format!("{}", (value * 1e3).round() / 1e3),
-        _ => short(value),
-    }
-}
-
-/// From zero to a little above the highest.
-pub(super) fn up_to(highest: f64) -> Axis<'static> {
-    let to = if highest > 0.0 { highest * 1.08 } else { 1.0 };
-    Axis::new(0.0, to, amount)
+/// Whether a chart can be moved and zoomed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Zoom {
+    Fixed,
+    Free,
+    /// As free, and it shows all of it again.
+    Reset,
 }
 
 pub(super) fn no_tools(_: &mut Ui) {}
 
-/// What the pointer is nearest to, so far, and how near.
-#[derive(Default)]
-pub(super) struct Nearest(Option<(f32, String)>);
+/// Draws the chart in a card, with `tools` between its title and itself. The card is as high whether it has a legend or
+/// not.
+pub(super) fn card_ui(
+    ui: &mut Ui,
+    photographer: &mut Photographer,
+    chart: &Chart<'_>,
+    height: f32,
+    tools: impl FnOnce(&mut Ui),
+) -> Option<Hit> {
+    let tokens = tokens(ui);
+    let frame = card(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.spacing_mut().interact_size.y = 22.0;
+        ui.spacing_mut().item_spacing.y = 4.0;
+        ui.horizontal(|ui| {
+            let width = ui.available_width() - 64.0;
+            let title = shortened(ui, chart.title, theme::strong_text(), tokens.text, width);
+            if !chart.note.is_empty() {
+                title.on_hover_text(&chart.note);
+            }
+            from_right(ui, |ui| photographer.button(ui, chart));
+        });
+        tools(ui);
+        let legend = if chart.legend.is_empty() { 0.0 } else { LEGEND };
+        legend_ui(ui, &chart.legend);
+        plot_ui(ui, chart, height - legend, Zoom::Fixed)
+    });
+    photographer.drawn(ui, chart.title, frame.response.rect);
+    frame.inner
+}
 
-impl Nearest {
-    pub(super) fn offer(&mut self, at: Pos2, pointer: Option<Pos2>, told: impl FnOnce() -> String) {
-        let Some(pointer) = pointer else { return };
-        let distance = at.distance(pointer);
-        if distance < self.0.as_ref().map_or(14.0, |(nearest, _)| *nearest) {
-            self.0 = Some((distance, told()));
-        }
-    }
+/// Draws a card.
+pub(super) type Part<'a> = &'a mut dyn FnMut(&mut Ui, &mut Photographer);
 
-    pub(super) fn told(self) -> Option<String> {
-        self.0.map(|(_, told)| told)
+/// Two cards side by side, or one below the other where there is no room.
+pub(super) fn pair(ui: &mut Ui, photographer: &mut Photographer, parts: [Part<'_>; 2]) {
+    let gap = 10.0;
+    let two = ui.available_width() > 560.0;
+    let width = if two {
+        (ui.available_width() - gap) / 2.0
+    } else {
+        ui.available_width()
+    };
+    ui.spacing_mut().item_spacing = vec2(gap, gap);
+    let mut draw = |ui: &mut Ui, part: Part<'_>| {
+        ui.allocate_ui(vec2(width, 0.0), |ui| {
+            ui.set_width(width);
+            ui.vertical(|ui| {
+                ui.set_width(width);
+                part(ui, photographer);
+            });
+        });
+    };
+    if two {
+        ui.horizontal_top(|ui| parts.into_iter().for_each(|part| draw(ui, part)));
+    } else {
+        parts.into_iter().for_each(|part| draw(ui, part));
     }
 }
 
-/// The sign of the `index`-th session or model, so that lines are told apart without colour.
-pub(super) fn sign(painter: &Painter, at: Pos2, radius: f32, index: usize, color: Color32) {
-    use egui_plot::MarkerShape;
-    let r = radius;
-    let filled = |corners: &[Vec2]| {
-        let corners = corners.iter().map(|corner| at + *corner).collect();
-        painter.add(Shape::convex_polygon(corners, color, Stroke::NONE));
+/// Which times a distribution is of.
+pub(super) fn timing_ui(ui: &mut Ui, shown: &mut Timing) {
+    for timing in Timing::ALL {
+        let (on, name) = (*shown == timing, timing.name());
+        let button = ui.add(egui::Button::selectable(on, RichText::new(name).small()));
+        button.widget_info(|| {
+            WidgetInfo::selected(Role::RadioButton, true, on, format!("{name} distribution"))
+        });
+        if button.clicked() {
+            *shown = timing;
+        }
+    }
+}
+
+fn legend_ui(ui: &mut Ui, legend: &[Entry]) {
+    if legend.is_empty() {
+        return;
+    }
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        let dim = tokens(ui).dim;
+        let font = TextStyle::Small.resolve(ui.style());
+        let width = |entry: &Entry| {
+            ui.painter()
+                .layout_no_wrap(entry.name.clone(), font.clone(), dim)
+                .size()
+                .x
+        };
+        // Names are cut only where they do not all fit.
+        let room = ui.available_width() - legend.len() as f32 * 36.0;
+        let fits = legend.iter().map(width).sum::<f32>() <= room;
+        let each = if fits {
+            f32::INFINITY
+        } else {
+            room / legend.len() as f32
+        };
+        for Entry { look, kind, name } in legend {
+            sample_ui(ui, *look, *kind, false);
+            shortened(ui, name, TextStyle::Small, dim, each);
+            ui.add_space(4.0);
+        }
+    });
+}
+
+fn id(ui: &Ui, title: &str) -> egui::Id {
+    ui.make_persistent_id(("chart", title))
+}
+
+/// What of a chart of that title, drawn with [`plot_ui`] by this `ui`, is on the screen.
+pub(super) fn view(ui: &Ui, title: &str, zoom: Zoom) -> View {
+    let memory = PlotMemory::load(ui.ctx(), id(ui, title)).filter(|memory| {
+        // Until it is zoomed its range is that of the points.
+        zoom != Zoom::Reset && !memory.auto_bounds.x
+    });
+    let range = memory.map(|memory| memory.transform().bounds().range_x());
+    View {
+        range,
+        columns: ui.available_width().max(16.0) as usize,
+    }
+}
+
+/// Draws the chart alone.
+pub(super) fn plot_ui(ui: &mut Ui, chart: &Chart<'_>, height: f32, zoom: Zoom) -> Option<Hit> {
+    let tokens = tokens(ui);
+    let font = FontId {
+        size: 10.0,
+        ..theme::small_figure_text().resolve(ui.style())
     };
-    match theme::marker(index) {
-        MarkerShape::Square => {
-            painter.rect_filled(
-                Rect::from_center_size(at, Vec2::splat(r * 1.85)),
-                0.0,
+    let width = ui.available_width();
+    // As many figures as there is room for.
+    let across = f64::from((width / 72.0).clamp(1.0, 10.0));
+    let up = f64::from(((height - 24.0) / 28.0).clamp(1.0, 6.0));
+    let (x, y) = (&chart.x, &chart.y);
+    let hints = |hints: AxisHints<'static>| {
+        hints
+            .tick_label_color(tokens.faint)
+            .tick_label_font(font.clone())
+            .label_spacing(Rangef::new(0.0, 1.0))
+    };
+    let title = if height > 120.0 { x.title.as_str() } else { "" };
+    let title = RichText::new(title).font(font.clone()).color(tokens.faint);
+    let x_hints = AxisHints::new_x().label(title).min_thickness(16.0);
+    let y_hints = AxisHints::new_y().min_thickness(40.0);
+    let written = |axis: &Axis, mark: GridMark| {
+        axis.written(Tick {
+            at: mark.value,
+            step: mark.step_size,
+        })
+    };
+    let [left, right] = x.ends();
+    let [bottom, top] = y.ends();
+    let mut plot = Plot::new(chart.title)
+        .id(id(ui, chart.title))
+        // Room for a label that is centred on the right end.
+        .width(width - 10.0)
+        .height(height - TOP)
+        .show_background(false)
+        .show_axes([true, !y.is_bare()])
+        .show_grid([false, true])
+        .show_x(false)
+        .show_y(false)
+        .grid_color(tokens.line)
+        .grid_spacing(Rangef::new(2.0, 3.0))
+        .x_grid_spacer(move |input| grid(x, &input, across))
+        .y_grid_spacer(move |input| grid(y, &input, up))
+        .custom_x_axes(vec![
+            hints(x_hints).formatter(move |mark, _| written(x, mark)),
+        ])
+        .custom_y_axes(vec![
+            hints(y_hints).formatter(move |mark, _| written(y, mark)),
+        ])
+        .set_margin_fraction(egui::Vec2::ZERO)
+        .allow_scroll(false);
+    if zoom == Zoom::Fixed {
+        plot = plot
+            .sense(Sense::hover())
+            .allow_drag(false)
+            .allow_zoom(false)
+            .allow_boxed_zoom(false);
+        plot = plot
+            .allow_axis_zoom_drag(false)
+            .allow_double_click_reset(false);
+    } else {
+        plot = plot
+            .include_x(left)
+            .include_x(right)
+            .include_y(bottom)
+            .include_y(top);
+    }
+    if zoom == Zoom::Reset {
+        plot = plot.reset();
+    }
+    let (rect, whole) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
+    // The uppermost figure stands half above the plot.
+    let mut inside =
+        ui.new_child(egui::UiBuilder::new().max_rect(rect.with_min_y(rect.top() + TOP)));
+    let response = plot.show(&mut inside, |plot| {
+        if zoom == Zoom::Fixed {
+            plot.set_plot_bounds(PlotBounds::from_min_max([left, bottom], [right, top]));
+        }
+        for series in &chart.series {
+            series_ui(plot, chart, series, tokens);
+        }
+        for mark in chart.marks.iter().filter(|mark| !mark.bare) {
+            let dashes = LineStyle::Dashed { length: 3.0 };
+            let line = VLine::new("", x.place(mark.x).unwrap_or(f64::NAN));
+            plot.vline(line.color(tokens.line_strong).width(1.0).style(dashes));
+        }
+    });
+    let (response, transform) = (response.response, response.transform);
+    let frame = transform.frame();
+    ui.painter().hline(
+        frame.x_range(),
+        frame.bottom(),
+        egui::Stroke::new(1.0, tokens.line_strong),
+    );
+    marks_ui(ui, chart, &transform, &font, tokens);
+    if let Some(beyond) = &chart.beyond {
+        let at = frame.right_top() + vec2(-4.0, 10.0);
+        let font = TextStyle::Small.resolve(ui.style());
+        ui.painter()
+            .text(at, Align2::RIGHT_TOP, beyond, font, tokens.warning);
+    }
+    // What can be focused has the name; else the whole of it has, axes included.
+    let named = if zoom == Zoom::Fixed {
+        &whole
+    } else {
+        &response
+    };
+    named.widget_info(|| {
+        WidgetInfo::labeled(
+            Role::Image,
+            true,
+            format!("{}. {}", chart.title, chart.summary),
+        )
+    });
+    let pointer = response.hover_pos()?;
+    let (series, point) = nearest(chart, pointer, &transform)?;
+    let clicked = ui.input(|input| input.pointer.primary_clicked());
+    response.on_hover_text_at_pointer((chart.hover)(series, &point));
+    Some(Hit { point, clicked })
+}
+
+fn grid(axis: &Axis, input: &GridInput, parts: f64) -> Vec<GridMark> {
+    let (from, to) = input.bounds;
+    let ticks = axis.ticks([from, to], parts);
+    ticks
+        .into_iter()
+        .map(|tick| GridMark {
+            value: tick.at,
+            step_size: tick.step,
+        })
+        .collect()
+}
+
+fn series_ui<'a>(plot: &mut PlotUi<'a>, chart: &Chart<'_>, series: &Series, tokens: &Tokens) {
+    let Series {
+        look, kind, points, ..
+    } = series;
+    let color = color(look.color, tokens);
+    let at = |point: &Point| Some([chart.x.place(point.x)?, chart.y.place(point.y)?]);
+    let places: Vec<[f64; 2]> = points.iter().filter_map(at).collect();
+    match kind {
+        Kind::Dots => plot.points(markers(
+            *look,
+            places,
+            if look.marker == Marker::Ring {
+                6.0
+            } else {
+                1.8
+            },
+            color,
+        )),
+        Kind::Bars => {
+            let bar = |point: &Point| {
+                let [from, to] = point.interval?;
+                // A hair apart, so that equal neighbours are told apart.
+                Some(
+                    Bar::new(point.x, point.y)
+                        .width((to - from) * 0.92)
+                        .fill(color),
+                )
+            };
+            plot.bar_chart(BarChart::new("", points.iter().filter_map(bar).collect()).color(color));
+        }
+        Kind::Spans => {
+            let pixel = plot.transform().dvalue_dpos()[0].abs();
+            let bar = |point: &Point| {
+                let [from, to] = point.interval?;
+                Some(span(*look, point.y, from, (to - from).max(pixel), color))
+            };
+            plot.bar_chart(BarChart::new("", points.iter().filter_map(bar).collect()).color(color));
+        }
+        Kind::Area => {
+            let [x, y] =
+                [0, 1].map(|axis| places.iter().map(|place| place[axis]).collect::<Vec<f64>>());
+            let fill = color.gamma_multiply(0.22);
+            plot.add(FilledArea::new("", &x, &vec![0.0; x.len()], &y).fill_color(fill));
+            plot.line(line(*look, places, 1.5, color));
+        }
+        Kind::Line | Kind::Curve => {
+            intervals_ui(plot, chart, points, color);
+            let few = series.few();
+            let some = places.iter().skip(few / 2).step_by(few).copied().collect();
+            plot.line(line(
+                *look,
+                places,
+                if look.weight == Weight::Thin {
+                    1.0
+                } else {
+                    1.75
+                },
                 color,
+            ));
+            plot.points(markers(*look, some, look.radius() as f32, color));
+        }
+    }
+}
+
+/// A bar along a row.
+fn span(look: Look, row: f64, from: f64, length: f64, color: Color32) -> Bar {
+    let hollow = look.weight == Weight::Hollow;
+    let stroke = egui::Stroke::new(if hollow { 1.0 } else { 0.0 }, color);
+    let fill = if hollow {
+        color.gamma_multiply(0.25)
+    } else {
+        color
+    };
+    let width = if look.weight == Weight::Thin {
+        0.2
+    } else {
+        0.8
+    };
+    Bar::new(row, length)
+        .base_offset(from)
+        .width(width)
+        .fill(fill)
+        .stroke(stroke)
+        .horizontal()
+}
+
+/// The 95 % intervals: a line up and down with an end across.
+fn intervals_ui(plot: &mut PlotUi<'_>, chart: &Chart<'_>, points: &[Point], color: Color32) {
+    let half = plot.transform().dvalue_dpos()[0].abs() * 3.5;
+    for point in points {
+        let ends = point
+            .interval
+            .and_then(|[low, high]| Some([chart.y.place(low)?, chart.y.place(high)?]));
+        let Some((x, [low, high])) = chart.x.place(point.x).zip(ends) else {
+            continue;
+        };
+        let (left, right) = (x - half, x + half);
+        let ends = vec![
+            [left, low],
+            [right, low],
+            [x, low],
+            [x, high],
+            [left, high],
+            [right, high],
+        ];
+        plot.line(
+            Line::new("", PlotPoints::from(ends))
+                .color(color.gamma_multiply(0.65))
+                .width(1.0),
+        );
+    }
+}
+
+fn line<'a>(look: Look, places: Vec<[f64; 2]>, width: f32, color: Color32) -> Line<'a> {
+    let style = match look.dash {
+        Dash::Solid => LineStyle::Solid,
+        Dash::Long => LineStyle::Dashed { length: 8.0 },
+        Dash::Dotted => LineStyle::Dotted { spacing: 5.0 },
+        Dash::Short => LineStyle::Dashed { length: 4.0 },
+    };
+    // The radius of its dots is the width.
+    let width = if look.dash == Dash::Dotted {
+        width * 0.65
+    } else {
+        width
+    };
+    Line::new("", PlotPoints::from(places))
+        .color(color)
+        .width(width)
+        .style(style)
+}
+
+fn markers<'a>(look: Look, places: Vec<[f64; 2]>, radius: f32, color: Color32) -> Points<'a> {
+    let shape = match look.marker {
+        Marker::Circle | Marker::Ring => MarkerShape::Circle,
+        Marker::Square => MarkerShape::Square,
+        Marker::Up => MarkerShape::Up,
+        Marker::Down => MarkerShape::Down,
+        Marker::Diamond => MarkerShape::Diamond,
+        Marker::Cross => MarkerShape::Cross,
+    };
+    let points = Points::new("", PlotPoints::from(places))
+        .color(color)
+        .shape(shape)
+        .radius(radius);
+    points.filled(look.marker != Marker::Ring)
+}
+
+fn color(color: Color, tokens: &Tokens) -> Color32 {
+    match color {
+        Color::Nth(index) => tokens.model_color(index),
+        Color::Dim => tokens.dim,
+        Color::Accent => tokens.accent,
+        Color::Error => tokens.error,
+    }
+}
+
+/// Writes beside each mark: right of it, or left where there is no room. What would lie over an earlier one is left out.
+fn marks_ui(ui: &Ui, chart: &Chart<'_>, transform: &PlotTransform, font: &FontId, tokens: &Tokens) {
+    let frame = *transform.frame();
+    let painter = ui
+        .painter()
+        .with_clip_rect(frame.expand2(vec2(8.0, 4.0)).intersect(ui.clip_rect()));
+    let mut free_from = f32::NEG_INFINITY;
+    for Mark { x, label, .. } in &chart.marks {
+        let Some(at) = chart
+            .x
+            .place(*x)
+            .map(|place| transform.position_from_point_x(place))
+        else {
+            continue;
+        };
+        let galley = painter.layout_no_wrap(label.clone(), font.clone(), tokens.dim);
+        let width = galley.size().x;
+        let left = if at + 4.0 + width <= frame.right() + 8.0 {
+            at + 4.0
+        } else {
+            at - 3.0 - width
+        };
+        if left > free_from {
+            free_from = left + width + 4.0;
+            painter.galley(pos2(left, frame.top() - 2.0), galley, tokens.dim);
+        }
+    }
+}
+
+/// The point that pointing at `pointer` means: the nearest one, and of an area or bars the nearest sideways, of spans
+/// the one in that row.
+fn nearest<'a>(
+    chart: &'a Chart<'_>,
+    pointer: Pos2,
+    transform: &PlotTransform,
+) -> Option<(&'a Series, Point)> {
+    let mut found: Option<(f32, &Series, Point)> = None;
+    for series in &chart.series {
+        for point in &series.points {
+            let Some((x, y)) = chart.x.place(point.x).zip(chart.y.place(point.y)) else {
+                continue;
+            };
+            let away = transform.position_from_point(&PlotPoint::new(x, y)) - pointer;
+            let (distance, reach) = match series.kind {
+                Kind::Bars | Kind::Area => (away.x.abs(), f32::INFINITY),
+                Kind::Spans => (away.y.abs(), REACH),
+                Kind::Line | Kind::Curve | Kind::Dots => (away.length(), REACH),
+            };
+            if distance < found.as_ref().map_or(reach, |(nearest, ..)| *nearest) {
+                found = Some((distance, series, *point));
+            }
+        }
+    }
+    found.map(|(_, series, point)| (series, point))
+}
+
+/// A short sample of a series, as in a legend.
+pub(super) fn sample_ui(ui: &mut Ui, look: Look, kind: Kind, faded: bool) {
+    let (rect, _) = ui.allocate_exact_size(vec2(18.0, 12.0), Sense::hover());
+    paint_sample(ui, rect, look, kind, faded);
+}
+
+/// A line's pattern alone.
+pub(super) fn line_ui(ui: &mut Ui, look: Look) {
+    let (rect, _) = ui.allocate_exact_size(vec2(22.0, 12.0), Sense::hover());
+    paint(
+        ui,
+        rect,
+        &line(
+            look,
+            vec![[-1.0, 0.0], [1.0, 0.0]],
+            2.0,
+            color(look.color, tokens(ui)),
+        ),
+    );
+}
+
+/// The marker alone.
+pub(super) fn marker_ui(ui: &Ui, at: Pos2, radius: f32, look: Look) {
+    let rect = Rect::from_center_size(at, egui::Vec2::splat(radius * 2.0));
+    paint(
+        ui,
+        rect,
+        &markers(
+            look,
+            vec![[0.0, 0.0]],
+            radius,
+            color(look.color, tokens(ui)),
+        ),
+    );
+}
+
+fn paint_sample(ui: &Ui, rect: Rect, look: Look, kind: Kind, faded: bool) {
+    let color = color(look.color, tokens(ui));
+    let color = if faded {
+        color.gamma_multiply(0.35)
+    } else {
+        color
+    };
+    match kind {
+        Kind::Bars | Kind::Spans => {
+            let bar = span(look, 0.0, -1.0, 2.0, color);
+            paint(ui, rect, &BarChart::new("", vec![bar]).color(color));
+        }
+        Kind::Dots => paint(ui, rect, &markers(look, vec![[0.0, 0.0]], 3.0, color)),
+        Kind::Line | Kind::Curve | Kind::Area => {
+            let width = if look.weight == Weight::Thin {
+                1.0
+            } else {
+                2.0
+            };
+            paint(
+                ui,
+                rect,
+                &line(look, vec![[-1.0, 0.0], [1.0, 0.0]], width, color),
+            );
+            paint(
+                ui,
+                rect,
+                &markers(look, vec![[0.0, 0.0]], look.radius() as f32, color),
             );
         }
-        MarkerShape::Up => filled(&[vec2(0.0, -1.2 * r), vec2(1.2 * r, r), vec2(-1.2 * r, r)]),
-        MarkerShape::Down => filled(&[vec2(0.0, 1.2 * r), vec2(-1.2 * r, -r), vec2(1.2 * r, -r)]),
-        MarkerShape::Diamond => {
-            filled(&[
-                vec2(0.0, -1.35 * r),
-                vec2(1.35 * r, 0.0),
-                vec2(0.0, 1.35 * r),
-                vec2(-1.35 * r, 0.0),
-            ]);
-        }
-        MarkerShape::Cross => {
-            let stroke = Stroke::new((r * 0.6).max(1.5), color);
-            painter.line_segment([at + vec2(-r, -r), at + vec2(r, r)], stroke);
-            painter.line_segment([at + vec2(-r, r), at + vec2(r, -r)], stroke);
-        }
-        _ => {
-            painter.circle_filled(at, r, color);
-        }
     }
 }
 
-/// A line of the `index`-th session or model, drawn as its legend has it.
-pub(super) fn styled_line(
-    painter: &Painter,
-    points: &[Pos2],
-    width: f32,
-    index: usize,
-    color: Color32,
-) {
-    use egui_plot::LineStyle;
-    let stroke = Stroke::new(width, color);
-    match theme::line_style(index) {
-        LineStyle::Solid => {
-            painter.line(points.to_vec(), stroke);
-        }
-        LineStyle::Dashed { length } => {
-            painter.extend(Shape::dashed_line(
-                points,
-                stroke,
-                length * 0.6,
-                length * 0.4,
-            ));
-        }
-        LineStyle::Dotted { .. } => {
-            painter.extend(Shape::dotted_line(points, color, 4.0, width * 0.65));
-        }
-    }
-}
-
-/// Writes beside a vertical line: right of it, or left where there is no room. What would lie over an earlier
-/// one is left out; `free_from` is where those end.
-pub(super) fn beside(painter: &Painter, area: &Area<'_>, at: f32, text: &str, free_from: &mut f32) {
-    let galley = painter.layout_no_wrap(text.to_owned(), area.font.clone(), area.tokens.dim);
-    let width = galley.size().x;
-    let right = at + 4.0;
-    let left = if right + width <= area.rect.right() + 4.0 {
-        right
-    } else {
-        at - 3.0 - width
-    };
-    if left > *free_from {
-        *free_from = left + width + 4.0;
-        painter.galley(pos2(left, area.rect.top() - 3.0), galley, area.tokens.dim);
-    }
-}
-
-pub(super) fn cross(painter: &Painter, at: Pos2, color: Color32) {
-    let stroke = Stroke::new(1.2, color);
-    painter.line_segment([at + vec2(-2.5, -2.5), at + vec2(2.5, 2.5)], stroke);
-    painter.line_segment([at + vec2(-2.5, 2.5), at + vec2(2.5, -2.5)], stroke);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_axis_that_falls_has_the_same_round_values() {
-        let axis = Axis::new(500.0, 200.0, amount);
-        assert_eq!(steps(axis, 3.0), [200.0, 300.0, 400.0, 500.0]);
-    }
+/// Paints an item of a plot where there is no plot: between -1 and 1 of `rect`.
+fn paint(ui: &Ui, rect: Rect, item: &impl PlotItem) {
+    let bounds = PlotBounds::from_min_max([-1.0, -1.0], [1.0, 1.0]);
+    let mut shapes = Vec::new();
+    item.shapes(ui, &PlotTransform::new(rect, bounds, false), &mut shapes);
+    ui.painter().extend(shapes);
 }

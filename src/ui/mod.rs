@@ -4,7 +4,6 @@ pub mod app;
 mod chart;
 mod picture;
 mod pictures;
-pub mod plots;
 pub mod theme;
 mod toasts;
 pub mod transcript;

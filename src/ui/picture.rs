@@ -1,10 +1,12 @@
-//! A chart as a picture: the window is asked for a screenshot, of which the chart's part is kept.
+//! A chart as a picture: as SVG by the painter of the report, as PNG by the window, which is asked for a screenshot, of
+//! which the chart's part is kept.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use egui::{ColorImage, Context, Rect, Ui};
 
+use crate::chart::{Chart, svg};
 use crate::domain::failure::Failure;
 use crate::protocol::{Command, Picture};
 use crate::state::{Notice, State};
@@ -19,6 +21,8 @@ const FRAMES: u32 = 4;
 #[derive(Default)]
 pub(super) struct Photographer {
     wanted: Option<Wanted>,
+    /// A picture that needed no screenshot.
+    drawn: Option<Command>,
 }
 
 struct Wanted {
@@ -40,7 +44,8 @@ enum Then {
 
 impl Photographer {
     /// The button of a chart.
-    pub(super) fn button(&mut self, ui: &mut Ui, title: &'static str) {
+    pub(super) fn button(&mut self, ui: &mut Ui, chart: &Chart<'_>) {
+        let title = chart.title;
         // A picture does not show how it was taken.
         if self
             .wanted
@@ -56,6 +61,15 @@ impl Photographer {
         egui::Popup::menu(&button).width(150.0).show(|ui| {
             if ui.button("Save as PNG").clicked() {
                 then = Some(Then::Save);
+            }
+            if ui.button("Save as SVG").clicked() {
+                let (what, name) = (title.to_owned(), format!("{}.svg", file_name(title)));
+                let content = svg::file(chart).into_bytes().into();
+                self.drawn = Some(Command::SaveFile {
+                    what,
+                    name,
+                    content,
+                });
             }
             if ui.button("Copy picture").clicked() {
                 then = Some(Then::Copy);
@@ -95,6 +109,7 @@ impl Photographer {
         now: Duration,
         out: &mut Vec<Command>,
     ) {
+        out.extend(self.drawn.take());
         let Some(wanted) = &mut self.wanted else {
             return;
         };

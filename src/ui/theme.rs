@@ -6,7 +6,6 @@ use egui::{
     Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke,
     Style, TextStyle, Theme, Visuals, vec2,
 };
-use egui_plot::{LineStyle, MarkerShape};
 
 /// Colours by meaning. One set for dark, an equal one for light; see [`Tokens::of`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -123,7 +122,7 @@ impl Tokens {
     /// The colour of the `index`-th model, wherever the model appears.
     ///
     /// The order tells neighbours apart under the usual colour blindnesses; six colours, then again
-    /// from the first, with another [`line_style`] and [`marker`].
+    /// from the first, with another [`Marker`](crate::chart::Marker) and [`Dash`](crate::chart::Dash).
     pub fn model_color(&self, index: usize) -> Color32 {
         let colors = if self.dark {
             &MODELS_ON_DARK
@@ -161,30 +160,6 @@ const MODELS_ON_LIGHT: [Color32; 6] = [
     rgb(0xc05200),
     rgb(0x7d7200),
 ];
-
-/// How the `index`-th model's line is drawn, so that lines differ without colour too.
-pub fn line_style(index: usize) -> LineStyle {
-    match index % 4 {
-        0 => LineStyle::Solid,
-        1 => LineStyle::Dashed { length: 10.0 },
-        2 => LineStyle::Dotted { spacing: 6.0 },
-        _ => LineStyle::Dashed { length: 4.0 },
-    }
-}
-
-/// The shape of the `index`-th model's points.
-pub fn marker(index: usize) -> MarkerShape {
-    const SHAPES: [MarkerShape; 6] = [
-        MarkerShape::Circle,
-        MarkerShape::Square,
-        MarkerShape::Up,
-        MarkerShape::Diamond,
-        MarkerShape::Cross,
-        MarkerShape::Down,
-    ];
-    // The second round of colours shifts by one shape, so that twelve models all look different.
-    SHAPES[(index + index / SHAPES.len()) % SHAPES.len()]
-}
 
 /// The base of the spacing grid, in points.
 pub const GRID: f32 = 4.0;
@@ -471,14 +446,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn twelve_models_differ_in_colour_or_in_shape() {
-        let looks: std::collections::HashSet<_> = (0..12)
-            .map(|i| (DARK.model_color(i), format!("{:?}", marker(i))))
-            .collect();
-        assert_eq!(looks.len(), 12);
     }
 
     #[test]

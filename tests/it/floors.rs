@@ -16,6 +16,7 @@ struct Rule {
 }
 
 const PURE: &[&str] = &[
+    "crate::chart",
     "crate::domain",
     "crate::sambastack",
     "crate::metrics",
@@ -28,6 +29,7 @@ const PURE: &[&str] = &[
 ];
 /// As pure, but `export` writes to what it is given.
 const NO_WRITER: &[&str] = &[
+    "crate::chart",
     "crate::domain",
     "crate::sambastack",
     "crate::metrics",
@@ -302,18 +304,18 @@ fn a_planted_violation_is_found() {
         "std::process::exit",
     );
     check_found(
-        "crate::ui::plots",
+        "crate::ui::chart",
         "let c = Color32::from_rgb(1, 2, 3);",
         "Color32::from_rgb",
     );
     check_found(
-        "crate::ui::plots",
+        "crate::ui::chart",
         "let c = egui::Color32::RED;",
         "egui::Color32::RED",
     );
-    check_found("crate::ui::plots", "let c = rgb(1, 2, 3);", "rgb");
+    check_found("crate::ui::chart", "let c = rgb(1, 2, 3);", "rgb");
     check_found(
-        "crate::ui::plots",
+        "crate::ui::chart",
         "let c = egui::hex_color!(\"#fff\");",
         "egui::hex_color",
     );

@@ -141,6 +141,43 @@ fn a_chart_is_saved_as_a_picture_of_itself() {
 }
 
 #[test]
+fn a_chart_is_saved_as_the_svg_of_the_report() {
+    let mut page = Page::of_two_levels();
+    page.click("Export TTFT per request, ms");
+    page.click("Save as SVG");
+    page.until("it is drawn", |page| !page.state().sent.is_empty());
+    let Some(Command::SaveFile {
+        what,
+        name,
+        content,
+    }) = page.asked()
+    else {
+        panic!("it is saved")
+    };
+    assert_eq!(
+        (what.as_str(), name.as_str()),
+        ("TTFT per request, ms", "batida-ttft-per-request-ms.svg")
+    );
+    let svg = String::from_utf8(content.to_vec()).expect("it is text");
+    let session = page
+        .state()
+        .state
+        .bench
+        .session
+        .as_ref()
+        .expect("it is shown");
+    let dots = session.dots.kept().len();
+    assert!(
+        dots > 0 && svg.matches("<circle").count() >= dots,
+        "{dots} requests: {svg}"
+    );
+    assert!(
+        svg.contains(&format!("{dots} requests, slowest")),
+        "the words are those of the window: {svg}"
+    );
+}
+
+#[test]
 fn a_chart_is_copied_as_a_picture_of_itself() {
     let mut page = Page::of_two_levels();
     page.click("Export Output tokens per second");

@@ -145,7 +145,7 @@ fn two_are_compared_below_and_over_the_whole_page() {
     );
     page.see("Not like with like: output tokens");
     page.click("Compare 2");
-    page.see("Share of requests that took at most so long, ms");
+    page.see("Cumulative distribution, ms");
     page.see("Throughput against per-user speed (the knee)");
     page.see("Not like with like\noutput tokens: 128 against 128");
     for verdict in [

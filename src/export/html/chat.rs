@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{escape, facts, head};
+use super::{facts, head};
+use crate::chart::svg::escape;
 use crate::domain::conversation::{Attached, Attachment};
 use crate::domain::history::{Exchange, ExchangeEnding, SessionRow};
 use crate::domain::printable::cut;

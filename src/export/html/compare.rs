@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::charts::{self, Group};
-use super::{document, escape};
+use super::{charts, document};
+use crate::chart::Look;
+use crate::chart::levels::Group;
+use crate::chart::svg::escape;
 use crate::domain::run::BenchReport;
 use crate::domain::units::percent;
 use crate::export::words;
@@ -87,17 +89,22 @@ fn overlays(out: &mut String, found: &Comparison, reports: &[&BenchReport]) {
         }
     }
     for (i, model) in models.iter().enumerate() {
-        let groups = reports.iter().zip(&found.labels).map(|(report, label)| {
-            let own = report.levels.iter().any(|level| level.model == *model);
-            let levels = report
-                .levels
-                .iter()
-                .filter(|level| level.model == *model || (!own && i == 0));
-            Group {
-                name: label.clone(),
-                levels: levels.collect(),
-            }
-        });
+        let groups = reports
+            .iter()
+            .zip(&found.labels)
+            .enumerate()
+            .map(|(n, (report, label))| {
+                let own = report.levels.iter().any(|level| level.model == *model);
+                let levels = report
+                    .levels
+                    .iter()
+                    .filter(|level| level.model == *model || (!own && i == 0));
+                Group {
+                    name: label.clone(),
+                    look: Look::of(n),
+                    levels: levels.collect(),
+                }
+            });
         let groups: Vec<Group<'_>> = groups.collect();
         let _ = writeln!(out, "<h2>{}</h2>", escape(model));
         out.push_str(&charts::all(&format!("m{i}"), &groups, None));

@@ -6,16 +6,17 @@
 mod charts;
 mod chat;
 mod compare;
-mod svg;
 
 use std::fmt::Write as _;
 
-use self::charts::Group;
 use super::{Exported, words};
+use crate::chart::Look;
+use crate::chart::levels::Group;
+use crate::chart::svg::{self, escape};
 use crate::domain::figures::{self, Better, Column, Metric};
 use crate::domain::history::{SessionBody, SessionRow, Traces};
 use crate::domain::plan_fields;
-use crate::domain::printable::{cut, printable};
+use crate::domain::printable::cut;
 use crate::domain::run::{BenchReport, INTERVALS, LevelReport, ServerSide};
 use crate::domain::units::{self, ABSENT, count, short};
 
@@ -53,7 +54,7 @@ fn document(title: &str, body: &str) -> String {
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{} · Batida</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <title>{} · Batida</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <p class=\"brand\">Batida</p>\n{body}\
          <footer>Written by Batida {}. Times are in UTC. TTFT counts from when a request was due (open loop) or \
          sent (closed loop) to its first text, reasoning included; ITL is the gap between chunks, pooled; TPOT \
@@ -61,24 +62,9 @@ fn document(title: &str, body: &str) -> String {
          stands its interval; {INTERVALS}. {ABSENT} stands where \
          nothing is known.</footer>\n</main>\n</body>\n</html>\n",
         escape(title),
+        svg::STYLE,
         env!("CARGO_PKG_VERSION"),
     )
-}
-
-/// Text that stays text in HTML, in and out of attributes. What acts or hides is shown, as on a terminal.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in printable(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// What stands above every session.
@@ -112,15 +98,16 @@ fn bench(out: &mut String, id: &str, row: &SessionRow, report: &BenchReport, tra
     }
     tiles(out, report);
     let models = words::by_model(report);
-    let groups: Vec<Group<'_>> = models
-        .iter()
-        .map(|(name, levels)| Group {
+    let groups = models.iter().enumerate();
+    let groups: Vec<Group<'_>> = groups
+        .map(|(n, (name, levels))| Group {
             name: name.clone(),
+            look: Look::of(n),
             levels: levels.clone(),
         })
         .collect();
     out.push_str("<h2>Charts</h2>\n");
-    out.push_str(&charts::all(id, &groups, Some(traces)));
+    out.push_str(&charts::all(id, &groups, Some((report, traces))));
     out.push_str("<h2>Levels</h2>\n");
     for (name, levels) in &models {
         table(out, name, levels);

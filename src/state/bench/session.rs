@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::chart::{Dots, Rates};
 use crate::domain::environment::{EnvId, Environment};
 use crate::domain::failure::Failure;
 use crate::domain::history::Traces;
 use crate::domain::plan::Plan;
 use crate::domain::run::{
-    BenchProgress, BenchReport, Flight, InFlight, LevelReport, Point, RatePoint, SessionEnd, Stage,
-    Steer,
+    BenchProgress, BenchReport, Flight, InFlight, LevelReport, SessionEnd, Stage, Steer,
 };
 use crate::metrics::compare::Comparison;
 use crate::protocol::JobId;
@@ -241,132 +241,4 @@ impl Session {
         self.flights.clear();
         self.outcome = Some(outcome);
     }
-}
-
-/// Requests as the dots of a chart. However many are added, at most [`Dots::MOST`] are kept: of each stretch of
-/// time the slowest and the fastest, and a few between them.
-#[derive(Debug, Clone, Default)]
-pub struct Dots {
-    kept: Vec<Point>,
-    added: u64,
-}
-
-impl Dots {
-    /// More are never kept.
-    pub const MOST: usize = 4_000;
-    /// What thinning leaves of a stretch.
-    const OF_EACH: usize = 4;
-
-    /// Those to be drawn, about in the order in which they ended.
-    pub fn kept(&self) -> &[Point] {
-        &self.kept
-    }
-
-    /// How many were added.
-    pub fn added(&self) -> u64 {
-        self.added
-    }
-
-    pub(super) fn add(&mut self, points: &[Point]) {
-        self.added += points.len() as u64;
-        for chunk in points.chunks(Self::MOST / 2) {
-            if self.kept.len() + chunk.len() > Self::MOST {
-                self.thin();
-            }
-            self.kept.extend_from_slice(chunk);
-        }
-    }
-
-    /// Halves what is kept, at least.
-    fn thin(&mut self) {
-        let stretches = Self::MOST / 2 / Self::OF_EACH;
-        self.kept.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
-        let (Some(first), Some(last)) = (self.kept.first(), self.kept.last()) else {
-            return;
-        };
-        let (from, width) = (
-            first.at_s,
-            (last.at_s - first.at_s).max(1e-9) / stretches as f64,
-        );
-        let stretch_of =
-            |point: &Point| (((point.at_s - from) / width) as usize).min(stretches - 1);
-        let mut left = Vec::with_capacity(Self::MOST);
-        for stretch in self.kept.chunk_by(|a, b| stretch_of(a) == stretch_of(b)) {
-            let low = (0..stretch.len()).min_by(|a, b| by_ttft(&stretch[*a], &stretch[*b]));
-            let high = (0..stretch.len()).max_by(|a, b| by_ttft(&stretch[*a], &stretch[*b]));
-            let some = [stretch.len() / 3, stretch.len() * 2 / 3].map(Some);
-            let mut chosen: Vec<usize> = [low, high].into_iter().chain(some).flatten().collect();
-            chosen.sort_unstable();
-            chosen.dedup();
-            left.extend(chosen.into_iter().map(|at| stretch[at]));
-        }
-        self.kept = left;
-    }
-}
-
-/// Failures count as the slowest: they must not be lost.
-fn by_ttft(a: &Point, b: &Point) -> std::cmp::Ordering {
-    a.ttft_ms
-        .unwrap_or(f32::INFINITY)
-        .total_cmp(&b.ttft_ms.unwrap_or(f32::INFINITY))
-}
-
-/// Rates over time. Neighbours are merged into their mean once there are many.
-#[derive(Debug, Clone, Default)]
-pub struct Rates {
-    kept: Vec<RatePoint>,
-    /// Ticks in each of those kept.
-    ticks: u32,
-    /// The mean so far of the ticks that do not fill one yet.
-    open: Option<(RatePoint, u32)>,
-}
-
-impl Rates {
-    /// More are never kept.
-    pub const MOST: usize = 2_000;
-
-    /// In the order of time.
-    pub fn kept(&self) -> &[RatePoint] {
-        &self.kept
-    }
-
-    pub(super) fn add(&mut self, rates: &[RatePoint]) {
-        self.ticks = self.ticks.max(1);
-        for rate in rates {
-            let (mean, n) = match self.open.take() {
-                // Levels differ: a mean over both would be of neither.
-                Some((mean, n)) if mean.level == rate.level => (merged(mean, n, *rate, 1), n + 1),
-                Some((mean, _)) => {
-                    self.kept.push(mean);
-                    (*rate, 1)
-                }
-                None => (*rate, 1),
-            };
-            if n < self.ticks {
-                self.open = Some((mean, n));
-            } else {
-                self.kept.push(mean);
-            }
-            if self.kept.len() >= Self::MOST {
-                let pairs = self.kept.chunks(2);
-                self.kept = pairs
-                    .map(|pair| {
-                        if let [a, b] = pair {
-                            merged(*a, 1, *b, 1)
-                        } else {
-                            pair[0]
-                        }
-                    })
-                    .collect();
-                self.ticks *= 2;
-            }
-        }
-    }
-}
-
-pub(super) fn merged(a: RatePoint, n: u32, b: RatePoint, m: u32) -> RatePoint {
-    let (weight_a, weight_b) = (f64::from(n), f64::from(m));
-    let tokens_per_s =
-        (a.tokens_per_s * weight_a + b.tokens_per_s * weight_b) / (weight_a + weight_b);
-    RatePoint { tokens_per_s, ..b }
 }

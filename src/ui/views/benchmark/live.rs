@@ -221,7 +221,7 @@ fn standing_told(session: &Session) -> String {
             |_| session.now.map_or(0.0, |now| now.elapsed_s),
             |report| report.took_s,
         );
-        return format!("ended after {}", clock(took));
+        return format!("ended after {}", units::clock(took));
     }
     let Some(now) = session.now else {
         return String::new();
@@ -231,25 +231,14 @@ fn standing_told(session: &Session) -> String {
         .left_s
         .filter(|_| stage_told(session, &now) != Some(PAUSED));
     let left = left
-        .map(|left| format!(" · about {} left", clock(left)))
+        .map(|left| format!(" · about {} left", units::clock(left)))
         .unwrap_or_default();
     format!(
         "level {} of {} · {} elapsed{left}",
         now.level + 1,
         now.levels.max(1),
-        clock(now.elapsed_s)
+        units::clock(now.elapsed_s)
     )
-}
-
-/// `2:14`, `1:02:03`
-pub(super) fn clock(seconds: f64) -> String {
-    let whole = seconds.max(0.0).round() as u64;
-    let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes}:{seconds:02}")
-    }
 }
 
 fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use egui::{ScrollArea, Ui, vec2};
 
-use self::charts::Shown;
+use crate::chart::levels::Timing;
 use crate::domain::environment::EnvId;
 use crate::domain::history::SessionId;
 use crate::protocol::Command;
@@ -32,7 +32,7 @@ pub struct BenchmarkUi {
 #[derive(Default)]
 pub(super) struct SessionUi {
     /// Which distribution is shown.
-    shown: Shown,
+    shown: Timing,
     /// The level whose distribution is shown; `None` follows the session.
     level: Option<usize>,
     photographer: Photographer,

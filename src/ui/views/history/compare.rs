@@ -5,12 +5,13 @@ use egui::{
     vec2,
 };
 
-use super::detail::{chosen, dim, failures_ui, pair, sheets};
+use super::detail::{chosen, dim, failures_ui, sheets};
 use super::lines::{self, Sheet, level_names};
 use super::names;
 use super::toolbar::{least_change_ui, save};
+use crate::chart::levels::{self, Timing};
+use crate::chart::{Color, Dash, Look, Weight};
 use crate::domain::history::SessionId;
-use crate::domain::run::{LevelReport, Stats};
 use crate::domain::units;
 use crate::metrics::compare::{
     Comparison, Difference, Row, Verdict, change_text, interval_text, value_text,
@@ -18,7 +19,7 @@ use crate::metrics::compare::{
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::history::headline;
-use crate::ui::chart::{sign, styled_line};
+use crate::ui::chart::{line_ui, marker_ui, pair, timing_ui};
 use crate::ui::picture::Photographer;
 use crate::ui::theme::{self, Tokens};
 use crate::ui::widgets::{
@@ -33,34 +34,9 @@ pub(super) struct CompareUi {
     other: usize,
     /// The level whose distribution is shown; `None` for the first.
     level: Option<String>,
-    figure: Figure,
+    timing: Timing,
     /// The table has only these levels.
     only: Option<String>,
-}
-
-/// Whose distribution is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Figure {
-    #[default]
-    Ttft,
-    Itl,
-    Latency,
-}
-
-impl Figure {
-    const ALL: [(Self, &'static str); 3] = [
-        (Self::Ttft, "TTFT"),
-        (Self::Itl, "ITL"),
-        (Self::Latency, "Latency"),
-    ];
-
-    fn stats(self) -> fn(&LevelReport) -> &Stats {
-        match self {
-            Self::Ttft => |level| &level.ttft_ms,
-            Self::Itl => |level| &level.itl_ms,
-            Self::Latency => |level| &level.latency_ms,
-        }
-    }
 }
 
 /// Draws the comparison over the whole page; gives whether to go back.
@@ -115,8 +91,8 @@ pub(super) fn show(
                 ui,
                 photographer,
                 [
-                    &mut |ui, p| lines::ttft_ui(ui, p, &sheets, height),
-                    &mut |ui, p| lines::speed_ui(ui, p, &sheets, height),
+                    &mut |ui, p| lines::chart_ui(ui, p, &sheets, levels::ttft, height),
+                    &mut |ui, p| lines::chart_ui(ui, p, &sheets, levels::tokens, height),
                 ],
             );
             let names = level_names(&sheets);
@@ -124,14 +100,14 @@ pub(super) fn show(
             let level = level
                 .or_else(|| common(&names, &sheets))
                 .unwrap_or_default();
-            let stats = page.figure.stats();
+            let timing = page.timing;
             distribution_head_ui(ui, page, &names, &level);
             pair(
                 ui,
                 photographer,
                 [
-                    &mut |ui, p| lines::share_ui(ui, p, &sheets, (&level, stats), height),
-                    &mut |ui, p| lines::knee_ui(ui, p, &sheets, height),
+                    &mut |ui, p| lines::share_ui(ui, p, &sheets, (&level, timing), height),
+                    &mut |ui, p| lines::chart_ui(ui, p, &sheets, levels::knee, height),
                 ],
             );
             card(ui).show(ui, |ui| {
@@ -155,16 +131,7 @@ fn common(names: &[String], sheets: &[Sheet<'_>]) -> Option<String> {
 fn distribution_head_ui(ui: &mut Ui, page: &mut CompareUi, names: &[String], level: &str) {
     ui.horizontal(|ui| {
         caption(ui, "Distribution of");
-        for (figure, name) in Figure::ALL {
-            let on = page.figure == figure;
-            let button = ui.add(egui::Button::selectable(on, RichText::new(name).small()));
-            button.widget_info(|| {
-                WidgetInfo::selected(Role::RadioButton, true, on, format!("{name} distribution"))
-            });
-            if button.clicked() {
-                page.figure = figure;
-            }
-        }
+        timing_ui(ui, &mut page.timing);
         caption(ui, "at");
         if let Some(name) = picker(ui, "Level", Some(level), None, 110.0, &plain(names)) {
             page.level = Some(name);
@@ -214,13 +181,7 @@ pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Opt
             ui.spacing_mut().item_spacing.x = 6.0;
             for &place in row {
                 let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::hover());
-                sign(
-                    ui.painter(),
-                    rect.center(),
-                    5.0,
-                    place,
-                    tokens.model_color(place),
-                );
+                marker_ui(ui, rect.center(), 5.0, Look::of(place));
                 let name = &told[place];
                 shortened(ui, name, TextStyle::Body, tokens.text, each);
                 if place == 0 {
@@ -245,9 +206,11 @@ pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Opt
             let room = ui.available_width() / models.len() as f32 - 40.0;
             for (n, model) in models.iter().enumerate() {
                 if !patterns.is_empty() {
-                    let (rect, _) = ui.allocate_exact_size(vec2(22.0, 12.0), Sense::hover());
-                    let ends = [rect.left_center(), rect.right_center()];
-                    styled_line(ui.painter(), &ends, 2.0, n, tokens.dim);
+                    let look = Look {
+                        dash: Dash::of(n),
+                        ..Look::plain(Color::Dim, Weight::Normal)
+                    };
+                    line_ui(ui, look);
                 }
                 dim(ui, model, room);
                 ui.add_space(8.0);

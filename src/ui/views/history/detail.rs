@@ -7,11 +7,14 @@ use egui::{Key, Role, ScrollArea, TextEdit, TextStyle, Ui, WidgetInfo, vec2};
 use super::lines::{self, Sheet};
 use super::trend::TrendUi;
 use super::{Wish, color_of, compare, left_by, names, short_name, when};
+use crate::chart::answers::Figure;
+use crate::chart::levels;
 use crate::domain::history::{SessionBody, SessionId, SessionRow, SessionState, StoredSession};
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::history::Clock;
 use crate::state::{Loadable, State};
+use crate::ui::chart::pair;
 use crate::ui::picture::Photographer;
 use crate::ui::theme;
 use crate::ui::widgets::{
@@ -181,35 +184,6 @@ pub(super) fn told(row: &SessionRow) -> String {
     parts.join(" · ")
 }
 
-/// Draws a card.
-pub(super) type Part<'a> = &'a mut dyn FnMut(&mut Ui, &mut Photographer);
-
-/// Two cards side by side, or one below the other where there is no room.
-pub(super) fn pair(ui: &mut Ui, photographer: &mut Photographer, parts: [Part<'_>; 2]) {
-    let gap = 10.0;
-    let two = ui.available_width() > 560.0;
-    let width = if two {
-        (ui.available_width() - gap) / 2.0
-    } else {
-        ui.available_width()
-    };
-    ui.spacing_mut().item_spacing = vec2(gap, gap);
-    let mut draw = |ui: &mut Ui, part: Part<'_>| {
-        ui.allocate_ui(vec2(width, 0.0), |ui| {
-            ui.set_width(width);
-            ui.vertical(|ui| {
-                ui.set_width(width);
-                part(ui, photographer);
-            });
-        });
-    };
-    if two {
-        ui.horizontal_top(|ui| parts.into_iter().for_each(|part| draw(ui, part)));
-    } else {
-        parts.into_iter().for_each(|part| draw(ui, part));
-    }
-}
-
 fn chart_height(ui: &Ui) -> f32 {
     (ui.available_height() - 60.0).clamp(110.0, 320.0)
 }
@@ -249,8 +223,8 @@ fn one_ui(
                 ui,
                 photographer,
                 [
-                    &mut |ui, p| lines::ttft_ui(ui, p, &sheets, height),
-                    &mut |ui, p| lines::speed_ui(ui, p, &sheets, height),
+                    &mut |ui, p| lines::chart_ui(ui, p, &sheets, levels::ttft, height),
+                    &mut |ui, p| lines::chart_ui(ui, p, &sheets, levels::tokens, height),
                 ],
             );
         }
@@ -258,8 +232,8 @@ fn one_ui(
             ui,
             photographer,
             [
-                &mut |ui, p| lines::chat_ui(ui, p, exchanges, color, height, false),
-                &mut |ui, p| lines::chat_ui(ui, p, exchanges, color, height, true),
+                &mut |ui, p| lines::chat_ui(ui, p, exchanges, (color, Figure::Ttft), height),
+                &mut |ui, p| lines::chat_ui(ui, p, exchanges, (color, Figure::Speed), height),
             ],
         ),
     }
@@ -340,8 +314,8 @@ fn several_ui(
         ui,
         photographer,
         [
-            &mut |ui, p| lines::ttft_ui(ui, p, &sheets, height),
-            &mut |ui, p| lines::speed_ui(ui, p, &sheets, height),
+            &mut |ui, p| lines::chart_ui(ui, p, &sheets, levels::ttft, height),
+            &mut |ui, p| lines::chart_ui(ui, p, &sheets, levels::tokens, height),
         ],
     );
     state.compare_chosen(out);

@@ -11,12 +11,13 @@ use egui_extras::{Column, TableBuilder, TableRow};
 
 use super::dialogs::Question;
 use super::{Wish, when};
+use crate::chart::Look;
 use crate::domain::history::{SessionKind, SessionRow, SessionState, SortBy};
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::history::{Clock, MOST_COMPARED};
-use crate::ui::chart::sign;
+use crate::ui::chart::marker_ui;
 use crate::ui::theme;
 use crate::ui::widgets::{card, empty_state, fit_middle, tokens};
 
@@ -582,7 +583,7 @@ fn row_ui(
 fn mark_ui(ui: &Ui, at: Pos2, chosen: Option<usize>) {
     let tokens = tokens(ui);
     match chosen {
-        Some(place) => sign(ui.painter(), at, 5.5, place, tokens.model_color(place)),
+        Some(place) => marker_ui(ui, at, 5.5, Look::of(place)),
         None => {
             let rect = Rect::from_center_size(at, vec2(13.0, 13.0));
             let stroke = Stroke::new(1.2, tokens.line_strong);

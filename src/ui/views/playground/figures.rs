@@ -6,12 +6,14 @@ use egui::{Label, Layout, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, vec
 
 use super::definitions::{LATENCY, SPEED, TTFT};
 use super::{panes, vote};
+use crate::chart::answers::{self, Figure};
+use crate::chart::{Kind, Look};
 use crate::domain::units;
 use crate::metrics::history::SessionHistory;
 use crate::metrics::timeline::{AT_ONCE, Figures, TokenSource};
 use crate::protocol::Command;
 use crate::state::{ModelColors, State};
-use crate::ui::plots::{self, Shown};
+use crate::ui::chart::{Zoom, plot_ui, sample_ui, view};
 use crate::ui::theme;
 use crate::ui::widgets::{
     NARROW, Tile, caption, card, empty_state, fit_middle, from_right, small_button, strong, tokens,
@@ -243,12 +245,13 @@ fn charts_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut
         .unwrap_or(false);
     let room = ui.available_height() - table_height(history) - 24.0;
     let height = (room / 2.0 - 72.0).clamp(84.0, 240.0);
-    for shown in [Shown::Ttft, Shown::Speed] {
+    let zoom = if reset { Zoom::Reset } else { Zoom::Free };
+    for (figure, title) in Figure::ALL {
         card(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.horizontal(|ui| {
-                strong(ui, shown.title());
-                if shown == Shown::Ttft {
+                strong(ui, title);
+                if figure == Figure::Ttft {
                     from_right(ui, |ui| {
                         let button = small_button(ui, "Reset zoom");
                         let help = "Drag to move, Ctrl and wheel to zoom, right-drag to zoom into a box, double-click to reset";
@@ -265,7 +268,8 @@ fn charts_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut
                 .filter(|series| !hidden.contains(&series.model))
                 .map(|series| (lines.colors.index(&series.model), series))
                 .collect();
-            plots::session_chart(ui, shown, drawn, height, reset);
+            let view = view(ui, title, zoom);
+            plot_ui(ui, &answers::session(drawn, figure, &view), height, zoom);
         });
     }
     card(ui).show(ui, |ui| {
@@ -336,7 +340,8 @@ fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut 
                     .layout(Layout::left_to_right(egui::Align::Center)),
             );
             inside.spacing_mut().item_spacing.x = 6.0;
-            plots::line_sample(&mut inside, lines.colors.index(&series.model), is_hidden);
+            let look = Look::of(lines.colors.index(&series.model));
+            sample_ui(&mut inside, look, Kind::Line, is_hidden);
             let color = if is_hidden { tokens.faint } else { tokens.text };
             let style = egui::TextStyle::Body;
             let name = fit_middle(&inside, &series.model, &style, first - 30.0);

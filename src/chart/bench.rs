@@ -1,0 +1,491 @@
+//! Charts of a benchmark over time, and of one of its levels.
+
+use super::levels::Timing;
+use super::{
+    Axis, Chart, Color, Dots, Kind, Look, Mark, Marker, Point, Series, Unit, Weight, heights,
+};
+use crate::domain::run::{Flight, INTERVALS, LevelReport, RatePoint, Stats};
+use crate::domain::stats::{P99, Percentile};
+use crate::domain::units;
+
+/// A level on a chart over time.
+#[derive(Debug, Clone)]
+pub struct Stretch {
+    /// Counts the session's levels from 0.
+    pub index: usize,
+    /// The level's label.
+    pub label: String,
+    /// Its model.
+    pub model: String,
+    /// The model's look.
+    pub look: Look,
+    /// When it began, in seconds since the session began; `None` while it has not.
+    pub began_s: Option<f64>,
+}
+
+/// The time of a session of `elapsed_s` seconds so far.
+fn time_axis(elapsed_s: f64) -> Axis {
+    let to = elapsed_s.max(10.0);
+    // What happened at once is not on the edge, and "0:00" does not touch the other axis' zero.
+    Axis::between(
+        "time since the session began",
+        to * -0.02,
+        to * 1.01,
+        Unit::Clock,
+    )
+}
+
+fn begins(levels: &[Stretch]) -> Vec<Mark> {
+    let mark = |level: &Stretch| {
+        Some(Mark {
+            x: level.began_s?,
+            label: level.label.clone(),
+            bare: false,
+        })
+    };
+    levels.iter().filter_map(mark).collect()
+}
+
+/// Each request's TTFT by when it was sent, a colour a model; failures are crosses at zero.
+pub fn ttft_over_time<'a>(dots: &'a Dots, levels: &'a [Stretch], elapsed_s: f64) -> Chart<'a> {
+    let mut series: Vec<Series> = Vec::new();
+    let failed = Look {
+        marker: Marker::Cross,
+        ..Look::plain(Color::Error, Weight::Normal)
+    };
+    // The series of each level, looked up once and not for each of some thousand dots.
+    let most = levels
+        .iter()
+        .map(|level| level.index + 1)
+        .max()
+        .unwrap_or(0);
+    let mut series_of: Vec<Option<usize>> = vec![None; most];
+    let new = |name: &str, look| Series::new(name, look, Kind::Dots, Vec::new());
+    for level in levels {
+        let known = series.iter().position(|series| series.name == level.model);
+        series_of[level.index] = Some(known.unwrap_or_else(|| {
+            series.push(new(&level.model, level.look));
+            series.len() - 1
+        }));
+    }
+    let others = series.len();
+    series.push(new("", Look::of(0)));
+    series.push(new("failed", failed));
+    let (mut slowest, mut last) = (0.0f32, elapsed_s);
+    for (of, dot) in dots.kept().iter().enumerate() {
+        slowest = slowest.max(dot.ttft_ms.unwrap_or(0.0));
+        last = last.max(dot.at_s);
+        let place = series_of
+            .get(dot.level as usize)
+            .copied()
+            .flatten()
+            .unwrap_or(others);
+        let place = if dot.ttft_ms.is_some() {
+            place
+        } else {
+            others + 1
+        };
+        series[place]
+            .points
+            .push(Point::new(dot.at_s, dot.ttft_ms.unwrap_or(0.0).into(), of));
+    }
+    series.retain(|series| !series.points.is_empty());
+    let added = usize::try_from(dots.added()).unwrap_or(usize::MAX);
+    let note = if added > dots.kept().len() {
+        format!(
+            "{} requests; the fastest, the slowest and some between are drawn",
+            units::count(dots.added())
+        )
+    } else {
+        "a dot a request, by when it was sent".to_owned()
+    };
+    let y = Axis::from_zero("TTFT, ms", [f64::from(slowest)].into_iter());
+    let hover = |_: &Series, point: &Point| {
+        let Some(dot) = dots.kept().get(point.of) else {
+            return String::new();
+        };
+        let told = dot
+            .ttft_ms
+            .map_or("failed".to_owned(), |ttft| format!("TTFT {ttft:.1} ms"));
+        let level = levels
+            .iter()
+            .find(|level| level.index == dot.level as usize);
+        let level = level
+            .map(|level| format!("{} {}\n", level.model, level.label))
+            .unwrap_or_default();
+        format!("{level}{told}\nsent at {}", units::clock(dot.at_s))
+    };
+    Chart {
+        note,
+        summary: format!(
+            "{}, slowest {slowest:.0} ms",
+            units::counted(added, "request")
+        ),
+        marks: begins(levels),
+        legend: series
+            .iter()
+            .filter(|_| series.len() > 1)
+            .map(Series::entry)
+            .collect(),
+        ..Chart::new(
+            "TTFT per request, ms",
+            time_axis(last),
+            y,
+            series,
+            Box::new(hover),
+        )
+    }
+}
+
+/// Output tokens per second of all answers under way.
+pub fn tokens_over_time<'a>(
+    rates: &'a [RatePoint],
+    levels: &[Stretch],
+    elapsed_s: f64,
+) -> Chart<'a> {
+    let point = |(of, rate): (usize, &RatePoint)| Point::new(rate.at_s, rate.tokens_per_s, of);
+    let points: Vec<Point> = rates.iter().enumerate().map(point).collect();
+    let series = vec![Series::new("all", Look::of(0), Kind::Area, points)];
+    let (last, most) = (rates.last(), heights(&series).fold(0.0, f64::max));
+    let now = units::rate(last.map_or(0.0, |rate| rate.tokens_per_s));
+    let x = time_axis(last.map_or(0.0, |rate| rate.at_s).max(elapsed_s));
+    let y = Axis::from_zero("tok/s", heights(&series));
+    let hover = |_: &Series, point: &Point| {
+        let Some(rate) = rates.get(point.of) else {
+            return String::new();
+        };
+        let flight = units::counted(rate.in_flight as usize, "request");
+        let at = units::clock(rate.at_s);
+        format!(
+            "{}\n{flight} in flight\nat {at}",
+            units::rate(rate.tokens_per_s)
+        )
+    };
+    Chart {
+        note: "all answers together".to_owned(),
+        summary: format!("now {now}, at most {}", units::rate(most)),
+        marks: begins(levels),
+        ..Chart::new("Output tokens per second", x, y, series, Box::new(hover))
+    }
+}
+
+/// Bars of the distribution, however fine its buckets are.
+const BARS: usize = 40;
+
+/// How many requests took how long at a level. Below what a bar says stand the level's figures.
+pub fn distribution<'a>(level: Option<&'a LevelReport>, timing: Timing, look: Look) -> Chart<'a> {
+    let stats = level.map(|level| timing.stats(level));
+    let (points, tail) = stats.map(bars).unwrap_or_default();
+    let from = points
+        .first()
+        .and_then(|bar| bar.interval)
+        .map_or(0.0, |[from, _]| from);
+    let to = points
+        .last()
+        .and_then(|bar| bar.interval)
+        .map_or(1.0, |[_, to]| to);
+    let mut marks: Vec<Mark> = Vec::new();
+    for percentile in Percentile::all_with_interval() {
+        let value = stats.and_then(|stats| stats.at(percentile));
+        let Some(x) = value.filter(|value| *value <= to) else {
+            continue;
+        };
+        // Of few requests two are the same one.
+        match marks
+            .last_mut()
+            .filter(|mark| x - mark.x < (to - from) * 0.005)
+        {
+            Some(mark) => mark.label = format!("{} {percentile}", mark.label),
+            None => marks.push(Mark {
+                x,
+                label: percentile.to_string(),
+                bare: false,
+            }),
+        }
+    }
+    let name = level.map_or_else(
+        || "No level yet".to_owned(),
+        |level| format!("{} {}", level.credited(), level.label),
+    );
+    let count = usize::try_from(stats.map_or(0, |stats| stats.count)).unwrap_or(usize::MAX);
+    let series = vec![Series::new(&name, look, Kind::Bars, points)];
+    // The interval of a bar is its width, not an error in y.
+    let y = Axis::from_zero(
+        "values",
+        series
+            .iter()
+            .flat_map(|series| &series.points)
+            .map(|bar| bar.y),
+    );
+    let hover = move |_: &Series, bar: &Point| {
+        let [from, to] = bar
+            .interval
+            .unwrap_or([bar.x; 2])
+            .map(|end| units::short(Some(end)));
+        let count = units::count(bar.y as u64);
+        let figures = stats
+            .filter(|stats| stats.count > 0)
+            .map(|stats| format!("{}\n{INTERVALS}", timing.figure().intervals(stats)))
+            .unwrap_or_default();
+        format!("{from} to {to} ms\n{count}\n{figures}")
+    };
+    let beyond = tail.map(|(count, slowest)| {
+        format!(
+            "{} more, up to {} →",
+            units::count(count),
+            units::time(Some(slowest))
+        )
+    });
+    let x = Axis::between("ms", from, to, Unit::Number);
+    Chart {
+        summary: format!("{name}, {}", units::counted(count, "value")),
+        note: name,
+        marks,
+        beyond,
+        ..Chart::new(
+            "Distribution of the level, ms",
+            x,
+            y,
+            series,
+            Box::new(hover),
+        )
+    }
+}
+
+/// How many values lie beyond the last bar, and the largest of them.
+type Tail = Option<(u64, f64)>;
+
+/// Equally wide bars, and what lies far beyond p99 and beyond the last of them: a single straggler would press all
+/// others together. Counts are whole: a bucket that lies across an edge is not cut into fractions.
+fn bars(stats: &Stats) -> (Vec<Point>, Tail) {
+    let (Some(first), Some(last)) = (stats.buckets.first(), stats.buckets.last()) else {
+        return (Vec::new(), None);
+    };
+    let (low, p99) = (first[0], stats.at(P99).unwrap_or(last[1]));
+    let high = last[1].min(low + (p99 - low) * 1.4).max(low + 1e-6);
+    let width = (high - low) / BARS as f64;
+    // How many lie below an edge, to the nearest whole one: bars of differences of these lose and invent none.
+    let below = |edge: f64| {
+        let part = |[from, to, count]: &[f64; 3]| {
+            count * ((edge - from) / (to - from).max(1e-9)).clamp(0.0, 1.0)
+        };
+        stats.buckets.iter().map(part).sum::<f64>().round()
+    };
+    let edges: Vec<f64> = (0..=BARS).map(|n| low + n as f64 * width).collect();
+    let counts: Vec<f64> = edges.iter().map(|edge| below(*edge)).collect();
+    let bar = |(of, (edges, counts)): (usize, (&[f64], &[f64]))| {
+        let (x, y) = (f64::midpoint(edges[0], edges[1]), counts[1] - counts[0]);
+        Point {
+            x,
+            y,
+            interval: Some([edges[0], edges[1]]),
+            of,
+        }
+    };
+    let bars = edges
+        .windows(2)
+        .zip(counts.windows(2))
+        .enumerate()
+        .map(bar)
+        .collect();
+    let all: f64 = stats.buckets.iter().map(|bucket| bucket[2]).sum();
+    let beyond = (all - counts.last().copied().unwrap_or_default())
+        .round()
+        .max(0.0) as u64;
+    (
+        bars,
+        (beyond > 0).then(|| (beyond, stats.max.unwrap_or(last[1]))),
+    )
+}
+
+/// The last requests in flight, a row each: how long it was queued, waited for its first token, and streamed.
+pub fn in_flight(flights: &[Flight], now_s: f64) -> Chart<'_> {
+    let from = flights
+        .iter()
+        .map(|flight| flight.due_s)
+        .fold(now_s, f64::min);
+    let phases = [
+        ("queued", Look::plain(Color::Dim, Weight::Thin)),
+        (
+            "waiting for the first token",
+            Look {
+                weight: Weight::Hollow,
+                ..Look::of(1)
+            },
+        ),
+        ("streaming", Look::of(0)),
+        (
+            "failed",
+            Look {
+                marker: Marker::Cross,
+                ..Look::plain(Color::Error, Weight::Normal)
+            },
+        ),
+    ];
+    let mut series = phases.map(|(name, look)| Series::new(name, look, Kind::Spans, Vec::new()));
+    series[3].kind = Kind::Dots;
+    for (of, flight) in flights.iter().enumerate() {
+        // The oldest is the uppermost.
+        let y = (flights.len() - 1 - of) as f64;
+        let mut part = |phase: usize, from: f64, to: f64| {
+            series[phase].points.push(Point {
+                x: from,
+                y,
+                interval: Some([from, to]),
+                of,
+            });
+        };
+        let end = flight.ended_s.unwrap_or(now_s);
+        let sent = flight.sent_s.unwrap_or(end);
+        let first = flight.first_s.unwrap_or(end);
+        if sent > flight.due_s {
+            part(0, flight.due_s, sent);
+        }
+        if flight.sent_s.is_some() {
+            part(1, sent, first);
+        }
+        if flight.first_s.is_some() {
+            part(2, first, end);
+        }
+        if flight.failed {
+            series[3].points.push(Point::new(end, y, of));
+        }
+    }
+    let streaming = flights
+        .iter()
+        .filter(|f| f.first_s.is_some() && f.ended_s.is_none())
+        .count();
+    let x = Axis::between(
+        "time since the session began",
+        from,
+        now_s.max(from + 0.001),
+        Unit::Seconds,
+    );
+    let hover =
+        |_: &Series, point: &Point| flights.get(point.of).map_or_else(String::new, flight_told);
+    Chart {
+        note: "a row a request".to_owned(),
+        summary: format!(
+            "{}, {streaming} streaming",
+            units::counted(flights.len(), "request")
+        ),
+        legend: series.iter().map(Series::entry).collect(),
+        ..Chart::new(
+            "Last requests in flight",
+            x,
+            Axis::of_rows(flights.len()),
+            series.into(),
+            Box::new(hover),
+        )
+    }
+}
+
+fn flight_told(flight: &Flight) -> String {
+    let Flight {
+        index,
+        due_s,
+        sent_s,
+        first_s,
+        ended_s,
+        failed,
+    } = flight;
+    let mut lines = vec![format!("request {index}, due at {due_s:.2} s")];
+    let mut line = |name: &str, to: &Option<f64>, from: f64| {
+        lines.extend(to.map(|to| format!("{name} {:.0} ms", (to - from) * 1e3)));
+    };
+    line("sent after", sent_s, *due_s);
+    line("first token after", first_s, *due_s);
+    line(
+        if *failed {
+            "failed after"
+        } else {
+            "ended after"
+        },
+        ended_s,
+        *due_s,
+    );
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::run;
+
+    #[test]
+    fn bars_hold_what_the_buckets_hold() {
+        let stats = Stats {
+            count: 60,
+            percentiles: crate::domain::stats::Percentiles::of([(P99, 30.0)]),
+            buckets: vec![[10.0, 12.0, 20.0], [12.0, 20.0, 30.0], [29.0, 30.0, 10.0]],
+            ..Stats::default()
+        };
+        let (bars, tail) = bars(&stats);
+        assert_eq!((bars.len(), tail), (BARS, None));
+        let sum: f64 = bars.iter().map(|bar| bar.y).sum();
+        assert!((sum - 60.0).abs() < 1e-6, "{sum}");
+        let edges = |bar: &Point| bar.interval.expect("a bar has edges");
+        assert!(
+            (edges(&bars[0])[0] - 10.0).abs() < 1e-9
+                && (edges(&bars[BARS - 1])[1] - 30.0).abs() < 1e-9
+        );
+        assert!(bars.iter().all(|bar| bar.y.fract() == 0.0), "{bars:?}");
+    }
+
+    #[test]
+    fn what_lies_beyond_the_bars_is_counted() {
+        let stats = Stats {
+            count: 103,
+            percentiles: crate::domain::stats::Percentiles::of([(P99, 20.0)]),
+            max: Some(903.0),
+            buckets: vec![
+                [10.0, 20.0, 100.0],
+                [400.0, 404.0, 2.0],
+                [900.0, 908.0, 1.0],
+            ],
+            ..Stats::default()
+        };
+        let (bars, tail) = bars(&stats);
+        let sum: f64 = bars.iter().map(|bar| bar.y).sum();
+        assert_eq!((sum, tail), (100.0, Some((3, 903.0))));
+    }
+
+    #[test]
+    fn a_failed_request_is_drawn_and_is_no_time() {
+        let mut dots = Dots::default();
+        let point = |at_s, ttft_ms| run::Point {
+            level: 0,
+            at_s,
+            ttft_ms,
+        };
+        dots.add(&[point(1.0, Some(80.0)), point(2.0, None)]);
+        let level = Stretch {
+            index: 0,
+            label: "c=1".to_owned(),
+            model: "m".to_owned(),
+            look: Look::of(3),
+            began_s: Some(0.0),
+        };
+        let levels = [level];
+        let chart = ttft_over_time(&dots, &levels, 3.0);
+        let words: Vec<String> = chart
+            .series
+            .iter()
+            .map(|series| {
+                format!(
+                    "{}: {}",
+                    series.name,
+                    (chart.hover)(series, &series.points[0])
+                )
+            })
+            .collect();
+        assert_eq!(
+            words,
+            [
+                "m: m c=1\nTTFT 80.0 ms\nsent at 0:01",
+                "failed: m c=1\nfailed\nsent at 0:02"
+            ]
+        );
+        assert_eq!(chart.series[1].look.color, Color::Error);
+    }
+}
