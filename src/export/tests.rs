@@ -373,7 +373,7 @@ mod html_page {
             model: "fallback".to_owned(),
             answers,
         }];
-        let name = format!("{} {}", level.credited(), level.label);
+        let name = level.credited();
         assert!(name.starts_with("fallback (asked: "), "{name}");
         let page = text(&sample, ExportFormat::Html);
         assert!(page.contains(&name), "{name} is on no chart");
