@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::Ended;
 use super::bench_args::{self, BenchArgs};
+use super::headings::{CONNECTION, ENVIRONMENT, FORMAT, HISTORY, MODEL, OUTPUT, PROMPT};
 use super::history_args::{self, HistoryArgs};
 use super::param_args::ChatParamArgs;
 use crate::demo::exact::ExactOptions;
@@ -19,16 +20,6 @@ use crate::domain::plan_fields::read_share;
 use crate::domain::settings::Settings;
 use crate::domain::units;
 use crate::engine::Options;
-
-/// Headings of the help, in the order in which it lists them.
-pub(super) const MODEL: &str = "Model";
-pub(super) const SAMPLING: &str = "Sampling (sent only when set)";
-pub(super) const OUTPUT: &str = "Output";
-pub(super) const HISTORY: &str = "History";
-const ENVIRONMENT: &str = "Environment";
-const CONNECTION: &str = "Connection";
-const PROMPT: &str = "Prompt";
-const FORMAT: &str = "Answer format";
 
 /// The examples of `batida --help`; the first opens the window, where this build has one.
 fn examples() -> String {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 
-use super::args::{MODEL, OUTPUT};
 use super::bench_schema::SchemaForm;
+use super::headings::{MODEL, OUTPUT};
 use super::param_args::BenchParamArgs;
 use crate::domain::command_line::default_plan;
 use crate::domain::plan::{Plan, Target};
@@ -82,10 +82,10 @@ pub(super) struct BenchArgs {
     #[arg(long, short, help_heading = OUTPUT)]
     pub(super) quiet: bool,
     /// Keep this text with the figures, e.g. 'after the update'; can be repeated
-    #[arg(long, value_name = "TEXT", help_heading = super::args::HISTORY)]
+    #[arg(long, value_name = "TEXT", help_heading = super::headings::HISTORY)]
     tag: Vec<String>,
     /// Do not keep this benchmark in the history
-    #[arg(long, help_heading = super::args::HISTORY)]
+    #[arg(long, help_heading = super::headings::HISTORY)]
     pub(super) no_history: bool,
 }
 

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::domain::figures::{self, Print};
-use crate::domain::known::{UNKNOWN, Unknown};
 use crate::domain::plan::Load;
 use crate::domain::printable::{cut, one_line};
+use crate::domain::run::known::{UNKNOWN, Unknown};
 use crate::domain::run::{
     BenchProgress, BenchReport, INTERVALS, LevelEnd, LevelReport, ServerSide, SessionEnd, Stage,
     Throughput,

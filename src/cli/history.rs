@@ -14,8 +14,8 @@ use crate::domain::history::{
     Deletion, ExportFormat, HistoryPage, HistoryQuery, Imported, SessionBody, SessionId,
     SessionKind, SessionRow, SessionState,
 };
-use crate::domain::known;
 use crate::domain::printable::one_line;
+use crate::domain::run::known;
 use crate::domain::units::{self, ABSENT, counted, short, shorten_middle};
 use crate::engine;
 use crate::engine::history::{export, read_result_file};

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::args::OUTPUT;
+use super::headings::OUTPUT;
 use crate::domain::history::{ExportFormat, HistoryQuery, SessionKind, SortBy};
 
 pub(super) const EXAMPLES: &str = "\

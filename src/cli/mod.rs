@@ -13,6 +13,7 @@ mod chat;
 mod choose;
 mod compare;
 mod compare_report;
+mod headings;
 mod history;
 mod history_args;
 mod other_tools;

@@ -61,7 +61,7 @@ fn arg_of(parameter: &Parameter, flag: &'static str) -> Arg {
         .long(flag)
         .value_name(parameter.value_name)
         .help(parameter.help)
-        .help_heading(super::args::SAMPLING);
+        .help_heading(super::headings::SAMPLING);
     match parameter.kind {
         ParamKind::Number {
             range: (low, high), ..

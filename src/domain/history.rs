@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::conversation::{Attachment, Params, ToolCall, ToolResult};
 use super::exchange::{Reply, Saying};
-use super::known;
 use super::plan::{Arrivals, Load};
+use super::run::known;
 use super::run::{BenchReport, Flight, LevelReport, Point, RatePoint, SessionEnd, Surroundings};
 use super::stats::P50;
 use super::units;
@@ -75,8 +75,8 @@ pub struct SessionRow {
     pub state: SessionState,
     /// When it began; [`Timestamp::UNIX_EPOCH`] where an imported file does not say, which is null in JSON.
     #[serde(
-        serialize_with = "super::known::moment_or_null",
-        deserialize_with = "super::known::null_is_default"
+        serialize_with = "super::run::known::moment_or_null",
+        deserialize_with = "super::run::known::null_is_default"
     )]
     pub began: Timestamp,
     /// When its last request ended.

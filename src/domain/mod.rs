@@ -1,5 +1,6 @@
 //! The things Batida speaks of. Plain values: no clocks, no IO, no screens.
 
+pub mod asked_for;
 pub mod attachment;
 pub mod command_line;
 pub mod conversation;
@@ -13,7 +14,6 @@ pub mod failure;
 pub mod figures;
 pub mod history;
 pub mod json;
-pub mod known;
 pub mod library;
 pub mod model_name;
 pub mod params;

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conversation::{AnswerFormat, Effort, Tool};
+use super::asked_for::{AnswerFormat, Effort, Tool};
 
 /// Sampling parameters. Only what is `Some` is sent, so that the server's defaults stay the server's.
 ///

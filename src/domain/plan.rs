@@ -566,7 +566,7 @@ impl LevelLoad {
             Self::Rate { per_sec, .. } => format!("{per_sec}/s"),
             Self::Max { .. } => "max".to_owned(),
             Self::Trace { .. } => "trace".to_owned(),
-            Self::Unknown => super::known::UNKNOWN.to_owned(),
+            Self::Unknown => super::units::UNKNOWN.to_owned(),
         }
     }
 

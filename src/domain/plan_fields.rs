@@ -6,11 +6,11 @@ pub(crate) mod samples;
 
 use std::path::PathBuf;
 
-use super::known::{UNKNOWN, Unknown};
 use super::plan::{
     Arrivals, Field, Lengths, Load, MOST_CLIENTS, Objectives, Plan, Prompts, TimeUnit,
 };
 use super::run::BenchReport;
+use super::run::known::{UNKNOWN, Unknown};
 use super::units::{count, read_duration, write_duration};
 
 /// A field of a plan.

@@ -3,6 +3,8 @@
 //! The JSON is this structure as serde writes it, versioned by [`SCHEMA`]. Times end in their unit. Absent is
 //! `null`, never zero.
 
+pub mod known;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -27,10 +29,10 @@ pub struct BenchReport {
     /// Names the session; the request with index `i` carried `x-request-id: {id}-{i}`.
     pub id: String,
     /// When it began; [`Timestamp::UNIX_EPOCH`] where an imported file does not say.
-    #[serde(deserialize_with = "super::known::null_is_default")]
+    #[serde(deserialize_with = "known::null_is_default")]
     pub started_at: Timestamp,
     /// How long it took, pauses included, in seconds.
-    #[serde(deserialize_with = "super::known::null_is_default")]
+    #[serde(deserialize_with = "known::null_is_default")]
     pub took_s: f64,
     /// The environment's name.
     pub environment: String,
@@ -39,14 +41,14 @@ pub struct BenchReport {
     /// The machine that measured.
     pub machine: Machine,
     /// What was asked for. What stands in `unknown` was not.
-    #[serde(deserialize_with = "super::known::plan")]
+    #[serde(deserialize_with = "known::plan")]
     pub plan: Plan,
     /// The trace that was replayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trace: Option<super::known::TraceBrief>,
+    pub trace: Option<self::known::TraceBrief>,
     /// The file of the prompts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompts_file: Option<super::known::PromptsBrief>,
+    pub prompts_file: Option<self::known::PromptsBrief>,
     /// The seed of the prompts and arrivals, the plan's own or the one that was drawn: with it the session can be
     /// repeated. `None` where nobody knows.
     #[serde(default)]
@@ -67,7 +69,7 @@ pub struct BenchReport {
     pub source: Option<String>,
     /// What the imported file did not say. Ask [`BenchReport::knows`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unknown: Vec<super::known::Unknown>,
+    pub unknown: Vec<self::known::Unknown>,
 }
 
 impl BenchReport {
@@ -107,13 +109,13 @@ pub struct DeploymentBrief {
 #[serde(default)]
 pub struct Machine {
     /// e.g. `linux x86_64`
-    #[serde(deserialize_with = "super::known::empty_is_none")]
+    #[serde(deserialize_with = "known::empty_is_none")]
     pub system: Option<String>,
     /// Logical processors that this process may use.
-    #[serde(deserialize_with = "super::known::empty_is_none")]
+    #[serde(deserialize_with = "known::empty_is_none")]
     pub cores: Option<usize>,
     /// Threads that sent and read requests.
-    #[serde(deserialize_with = "super::known::empty_is_none")]
+    #[serde(deserialize_with = "known::empty_is_none")]
     pub lanes: Option<usize>,
 }
 

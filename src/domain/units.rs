@@ -20,6 +20,8 @@ impl std::fmt::Display for Figure {
     }
 }
 
+/// What is written where a file does not say something.
+pub const UNKNOWN: &str = "unknown";
 /// What stands where there is no figure.
 pub const ABSENT: &str = "–";
 

@@ -4,7 +4,7 @@ use crate::domain::conversation::ToolCall;
 use crate::domain::figures::{self, Column, Metric};
 use crate::domain::history::Exchange;
 use crate::domain::json;
-use crate::domain::known::{self, UNKNOWN};
+use crate::domain::run::known::{self, UNKNOWN};
 use crate::domain::run::{BenchReport, LevelReport, SessionEnd};
 use crate::domain::units;
 use crate::metrics::compare::Verdict;

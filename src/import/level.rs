@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use super::File;
 use super::sound::{LONGEST_REQUEST, MOST_REQUESTS, Odd};
 use crate::domain::history::StoredRequest;
-use crate::domain::known::Unknown;
 use crate::domain::plan::{
     Ends, Lengths, LevelLoad, Load, MOST_CLIENTS, MOST_RATE, MOST_TOKENS, Objectives, Plan,
     Prompts, Target,
 };
+use crate::domain::run::known::Unknown;
 use crate::domain::run::{
     BenchReport, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stats, Watch,
 };

@@ -2,10 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::history::ExportFormat;
-use crate::domain::known::Unknown;
 use crate::domain::plan::{Field, Load};
 use crate::domain::plan_fields;
 use crate::domain::run::BenchReport;
+use crate::domain::run::known::Unknown;
 use crate::domain::stats::{P50, P99};
 use crate::export::sample;
 use crate::metrics::request::RequestRecord;
@@ -409,7 +409,7 @@ fn what_cannot_be_a_figure_of_vllms_is_unknown_and_told() {
         level.throughput.output_tokens_per_s.map(|rate| rate.mean),
         None
     );
-    use crate::domain::known::Unknown;
+    use crate::domain::run::known::Unknown;
     assert!(
         !report.knows(Unknown::TookS)
             && !report.knows(Unknown::StartedAt)
@@ -482,7 +482,7 @@ fn what_cannot_be_a_figure_of_aiperfs_is_unknown_and_told() {
     let imported = read_json(value);
     let (report, _) = &imported.sessions[0];
     let level = &report.levels[0];
-    use crate::domain::known::Unknown;
+    use crate::domain::run::known::Unknown;
     assert!(!report.knows(Unknown::TookS) && !report.knows(Unknown::StartedAt));
     assert_eq!((level.ttft_ms.count, level.latency_ms.count), (0, 0));
     let names = [
@@ -966,7 +966,7 @@ fn vllms_dates_are_read_in_both_forms() {
         value["date"] = Value::from(date);
         let imported = read_json(value);
         let report = &imported.sessions[0].0;
-        let known = report.knows(crate::domain::known::Unknown::StartedAt);
+        let known = report.knows(crate::domain::run::known::Unknown::StartedAt);
         (
             known.then(|| report.started_at.to_string()),
             remarks(&imported).contains("time zone"),

@@ -6,6 +6,7 @@ pub mod history;
 pub mod notes;
 pub mod rates;
 pub mod request;
+pub mod sending;
 mod server;
 pub mod stats;
 pub mod tally;

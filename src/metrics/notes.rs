@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::rates::LEAST_BATCHES;
+use super::sending::{ChunkTally, Sending};
 use super::stats::least_for_interval;
-use super::tally::{ChunkTally, Sending};
 use super::timeline::{AT_ONCE, COALESCED};
 use crate::domain::plan::LevelLoad;
 use crate::domain::run::{LevelEnd, LevelReport, Stats};

@@ -24,9 +24,10 @@ use super::goodput::GoodputTally;
 use super::notes::{self, PromptFit};
 use super::rates::{Counted, Rates, Window};
 use super::request::{Phase, RequestRecord};
+use super::sending::{ChunkTally, Sending};
 use super::server::ServerTally;
 use super::stats::{Histogram, Scale};
-use super::timeline::{TokenSource, Tokens};
+use super::timeline::TokenSource;
 use super::watch::{self, Measured};
 use crate::domain::failure::FaultClass;
 use crate::domain::plan::{LevelLoad, Objectives};
@@ -120,71 +121,6 @@ pub struct LevelFrame {
     pub rate_limit: Vec<(String, String)>,
     /// What the benchmark saw of itself; doubts are filled in here.
     pub watch: Watch,
-}
-
-/// How an open loop kept to its schedule, pauses left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sending {
-    /// Requests, or conversations, that were sent.
-    pub requests: u64,
-    /// From the schedule's beginning to when the last of them was due.
-    pub due_for: Duration,
-    /// From there to when the last of them was sent; to the end of the level's time when others were due and
-    /// never sent.
-    pub took: Duration,
-}
-
-/// How tokens came in chunks and reads, over good answers that did not arrive all at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct ChunkTally {
-    /// Tokens and chunks of those that the server counted.
-    tokens: u64,
-    chunks: u64,
-    /// Gaps between chunks, and those of them that are 0: chunks of one read.
-    gaps: u64,
-    zero_gaps: u64,
-}
-
-impl ChunkTally {
-    fn add(&mut self, record: &RequestRecord) {
-        if record.figures.at_once {
-            return;
-        }
-        if let Some(Tokens {
-            n,
-            source: TokenSource::Usage,
-        }) = record.tokens()
-            && record.chunks > 0
-        {
-            self.tokens = self.tokens.saturating_add(n);
-            self.chunks = self.chunks.saturating_add(record.chunks);
-        }
-        self.gaps += record.gaps_us.len() as u64;
-        self.zero_gaps += record.gaps_us.iter().filter(|gap| **gap == 0).count() as u64;
-    }
-
-    fn merge(&mut self, other: &Self) {
-        let Self {
-            tokens,
-            chunks,
-            gaps,
-            zero_gaps,
-        } = other;
-        self.tokens = self.tokens.saturating_add(*tokens);
-        self.chunks += chunks;
-        self.gaps += gaps;
-        self.zero_gaps += zero_gaps;
-    }
-
-    /// Tokens in a chunk on average.
-    pub(super) fn tokens_per_chunk(&self) -> Option<f64> {
-        (self.chunks > 0).then(|| self.tokens as f64 / self.chunks as f64)
-    }
-
-    /// The share of gaps that are 0.
-    pub(super) fn together(&self) -> Option<f64> {
-        (self.gaps > 0).then(|| self.zero_gaps as f64 / self.gaps as f64)
-    }
 }
 
 /// So many other models are counted by name; the rest is counted together.
@@ -692,6 +628,7 @@ mod tests {
     use crate::domain::run::Stats;
     use crate::domain::stats::{P1, P5, P50, P95, P99, Percentiles};
     use crate::metrics::request::RequestError;
+    use crate::metrics::timeline::Tokens;
     use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
 
     const CLOSED: LevelLoad = LevelLoad::Concurrency(1);

@@ -20,7 +20,7 @@ use super::said::{self, Said};
 use super::table::Table;
 use crate::domain::encoding;
 use crate::domain::failure::Failure;
-use crate::domain::known::PromptsBrief;
+use crate::domain::run::known::PromptsBrief;
 use crate::domain::units;
 
 /// The prompts of a file, in its order. Cheap to clone.

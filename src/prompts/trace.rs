@@ -25,8 +25,8 @@ use super::said;
 use super::table::{INPUTS, OUTPUTS, TIMES, Table, plain};
 use super::times::{self, Moment, Units};
 use crate::domain::failure::Failure;
-use crate::domain::known::{TraceBrief, TracePrompts};
 use crate::domain::plan::{MOST_TOKENS, TimeUnit};
+use crate::domain::run::known::{TraceBrief, TracePrompts};
 use crate::domain::units;
 
 /// The entries of a trace in the order of their times. Cheap to clone.

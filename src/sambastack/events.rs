@@ -2,9 +2,10 @@
 
 use serde::Deserialize;
 
-use super::pods::{Matcher, moment};
+use super::pods::Matcher;
 use super::read::{self, ListError, parse_list};
 use super::resources::Meta;
+use super::status::moment;
 use crate::domain::deployment::{ClusterEvent, Deployment};
 
 #[derive(Debug, Default, Deserialize)]

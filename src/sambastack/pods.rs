@@ -8,7 +8,7 @@ pub use self::names::{
     DEFAULT_GROUP, Matcher, Owner, cache_pod, group_pod, inference, name, shorten,
 };
 use super::resources::{Meta, Pod, PodGroup};
-use super::status::{Columns, columns, details, trouble};
+use super::status::{Columns, columns, details, moment, trouble};
 use crate::domain::deployment::{DeploymentState, Hold, PodBrief};
 
 /// The group name that a cache pod's [`PodBrief`] shows.
@@ -85,11 +85,6 @@ impl OwnedPod {
             Some(_) => format!("{group} pod{which}: {trouble}"),
         }
     }
-}
-
-/// Parses a timestamp as Kubernetes writes it.
-pub(super) fn moment(text: Option<&str>) -> Option<Timestamp> {
-    text?.parse().ok()
 }
 
 /// When the pod became ready or unready, else when it was created.

@@ -2,7 +2,8 @@
 
 use crate::domain::deployment::{ContainerBrief, Hold};
 
-use super::pods::moment;
+use jiff::Timestamp;
+
 use super::resources::{Container, ContainerStatus, Pod, PodStatus, StartupProbe, StatusCondition};
 
 /// The columns of `kubectl get pods`.
@@ -476,6 +477,11 @@ fn container(wanted: &Container, status: Option<&ContainerStatus>, init: bool) -
             .unwrap_or_default(),
         ..brief
     }
+}
+
+/// Parses a timestamp as Kubernetes writes it.
+pub(super) fn moment(text: Option<&str>) -> Option<Timestamp> {
+    text?.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! What is deployed and what the API routes, and which of it is picked.
 
+pub mod changes;
+pub mod probes;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::changes::Changes;
-use super::probes::Probes;
+use self::changes::Changes;
+use self::probes::Probes;
 use super::{Loadable, State};
 use crate::domain::deployment::{
     ClusterEvent, ClusterView, Deployment, Diagnosis, ServedModel, embeds_by_name,

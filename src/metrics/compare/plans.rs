@@ -7,8 +7,8 @@ use super::bootstrap::DRAWS;
 use super::levels::Match;
 use super::{Alike, Difference, LevelValues, Side};
 use crate::domain::environment::Environment;
-use crate::domain::known::{TraceBrief, UNKNOWN, Unknown};
 use crate::domain::plan_fields::{Compare, FIELDS};
+use crate::domain::run::known::{TraceBrief, UNKNOWN, Unknown};
 use crate::domain::run::{BenchReport, LevelReport, SessionEnd, Stats, Surroundings};
 use crate::domain::units::{ABSENT, count, whole_percent};
 

@@ -9,7 +9,8 @@ use crate::domain::dialect::Dialect;
 use crate::domain::run::{LevelEnd, LevelReport};
 use crate::domain::units;
 use crate::engine::bench::level::Level as SharedLevel;
-use crate::metrics::tally::{LevelFrame, Sending};
+use crate::metrics::sending::Sending;
+use crate::metrics::tally::LevelFrame;
 
 /// How long the workers have to let go of what they were stopped at.
 const STOPPING: Duration = Duration::from_secs(1);

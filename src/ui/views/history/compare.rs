@@ -5,9 +5,9 @@ use egui::{
     vec2,
 };
 
-use super::detail::{chosen, dim, failures_ui, sheets};
 use super::lines::{self, Sheet, level_names};
 use super::names;
+use super::parts::{chosen, dim, failures_ui, sheets};
 use super::toolbar::{least_change_ui, save};
 use crate::chart::levels::{self, Timing};
 use crate::chart::{Color, Dash, Look, Weight};

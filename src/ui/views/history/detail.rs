@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use egui::{Key, Role, ScrollArea, TextEdit, TextStyle, Ui, WidgetInfo, vec2};
+use egui::{Key, Role, ScrollArea, TextEdit, Ui, WidgetInfo, vec2};
 
 use super::lines::{self, Sheet};
+use super::parts::{chosen, failures_ui, sheets, told};
 use super::trend::TrendUi;
-use super::{Wish, color_of, compare, left_by, names, short_name, when};
+use super::{Wish, color_of, compare, left_by, short_name};
 use crate::chart::answers::Figure;
 use crate::chart::levels;
-use crate::domain::history::{SessionBody, SessionId, SessionRow, SessionState, StoredSession};
+use crate::domain::history::{SessionBody, SessionId, SessionRow, StoredSession};
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::history::Clock;
@@ -158,32 +159,6 @@ impl DetailUi {
     }
 }
 
-/// A session in a line: when, what, where.
-pub(super) fn told(row: &SessionRow) -> String {
-    let mut parts = vec![
-        when(row.began),
-        row.title.clone(),
-        row.models.join(", "),
-        format!("on {}", row.environment),
-    ];
-    // Of a cluster without Helm only the bundles are known.
-    parts.extend(row.release.as_ref().map(|release| {
-        match release.starts_with(|c: char| c.is_ascii_digit()) {
-            true => format!("SambaStack {release}"),
-            false => release.clone(),
-        }
-    }));
-    parts.extend(row.source.clone());
-    parts.extend(match row.state {
-        SessionState::Complete => None,
-        SessionState::Running => Some("running".to_owned()),
-        SessionState::Stopped => Some("stopped".to_owned()),
-        SessionState::Interrupted => Some("cut: it failed, or Batida ended under it".to_owned()),
-    });
-    parts.retain(|part| !part.is_empty());
-    parts.join(" · ")
-}
-
 fn chart_height(ui: &Ui) -> f32 {
     (ui.available_height() - 60.0).clamp(110.0, 320.0)
 }
@@ -258,42 +233,6 @@ fn loaded_ui(
     session.value().cloned()
 }
 
-/// The chosen sessions, as far as they are here.
-pub(super) fn chosen(
-    state: &mut State,
-    out: &mut Vec<Command>,
-) -> Vec<(usize, Arc<StoredSession>)> {
-    let ids = state.history.chosen.clone();
-    for id in &ids {
-        state.want_session(id, out);
-    }
-    let of = |(place, id): (usize, &SessionId)| {
-        Some((place, state.history.session(id)?.value()?.clone()))
-    };
-    ids.iter().enumerate().filter_map(of).collect()
-}
-
-/// As the charts lay them over each other.
-pub(super) fn sheets<'a>(
-    sessions: &'a [(usize, Arc<StoredSession>)],
-    state: &State,
-) -> Vec<Sheet<'a>> {
-    let names = names(state);
-    let sheet = |(place, stored): &'a (usize, Arc<StoredSession>)| match &stored.body {
-        SessionBody::Bench { report, .. } => {
-            let label = names.get(*place).cloned().unwrap_or_default();
-            Some(Sheet {
-                label,
-                color: *place,
-                models: None,
-                report,
-            })
-        }
-        SessionBody::Chat { .. } => None,
-    };
-    sessions.iter().filter_map(sheet).collect()
-}
-
 fn several_ui(
     ui: &mut Ui,
     photographer: &mut Photographer,
@@ -323,19 +262,4 @@ fn several_ui(
         ui.set_width(ui.available_width());
         compare::brief_ui(ui, state, out);
     });
-}
-
-/// Why some of the chosen sessions are missing.
-pub(super) fn failures_ui(ui: &mut Ui, state: &State) {
-    for id in &state.history.chosen {
-        if let Some(failure) = state.history.session(id).and_then(Loadable::failure) {
-            failure_box(ui, &id.0, failure, None);
-        }
-    }
-}
-
-/// A caption that is cut to the room there is.
-pub(super) fn dim(ui: &mut Ui, text: &str, width: f32) {
-    let color = tokens(ui).dim;
-    shortened(ui, text, TextStyle::Small, color, width);
 }

@@ -1,11 +1,10 @@
 //! Questions before something is gone for good.
 
-use std::sync::Arc;
-
 use egui::{Context, Label, Modal, RichText, Ui};
 
-use super::{Asked, detail, open};
-use crate::domain::history::{SessionId, StoredSession};
+use super::parts::{self, Question};
+use super::{Asked, open};
+use crate::domain::history::SessionId;
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
@@ -13,19 +12,6 @@ use crate::state::history::{Clock, days_before};
 use crate::ui::widgets::{
     caption, failure_box, field, field_error, primary_button, strong, tokens,
 };
-
-/// What the user is asked.
-#[derive(Debug)]
-pub(super) enum Question {
-    /// Whether these may go.
-    Delete(Vec<SessionId>),
-    /// How old is too old, in days as they are typed.
-    OlderThan(String),
-    /// Whether those that are too old may go; the state knows which.
-    Older,
-    /// Whether this conversation may take the place of one that is kept nowhere.
-    Continue(Arc<StoredSession>),
-}
 
 /// More are told by their number.
 const MOST_NAMED: usize = 6;
@@ -101,7 +87,7 @@ fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &mut State, out: &mut Vec<Co
         let name = state
             .history
             .row_of(id)
-            .map_or_else(|| id.to_string(), detail::told);
+            .map_or_else(|| id.to_string(), parts::told);
         ui.add(Label::new(RichText::new(name).small().color(dim)).wrap());
     }
     if ids.len() > MOST_NAMED {

@@ -6,6 +6,7 @@ mod dialogs;
 mod filters;
 mod lines;
 mod open;
+mod parts;
 mod table;
 mod toolbar;
 mod trend;
@@ -16,7 +17,7 @@ use egui::{Key, Modifiers, Response, Ui, vec2};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use self::dialogs::Question;
+use self::parts::Question;
 use crate::domain::history::{SessionId, SessionRow};
 use crate::protocol::Command;
 use crate::state::State;
@@ -220,7 +221,7 @@ fn back_key(ui: &Ui) -> bool {
 
 /// `2026-11-23 10:42`, in the user's time zone.
 fn when(moment: Timestamp) -> String {
-    let known = crate::domain::known::moment(moment);
+    let known = crate::domain::run::known::moment(moment);
     let told = known.map(|at| {
         at.to_zoned(TimeZone::system())
             .strftime("%Y-%m-%d %H:%M")
@@ -255,7 +256,7 @@ fn told_apart(rows: &[(&SessionId, Option<&SessionRow>)]) -> Vec<String> {
         true => moment,
         false => format!("{}, {moment}", row.tags.join(", ")),
     };
-    let to_the_second = |row: &SessionRow| match crate::domain::known::moment(row.began) {
+    let to_the_second = |row: &SessionRow| match crate::domain::run::known::moment(row.began) {
         Some(at) => at
             .to_zoned(TimeZone::system())
             .strftime("%Y-%m-%d %H:%M:%S")

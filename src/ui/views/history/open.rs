@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use egui::{Align, Frame, Id, Label, Layout, RichText, ScrollArea, Ui, vec2};
 
-use super::detail::{dim, told};
-use super::dialogs::Question;
+use super::parts::Question;
+use super::parts::{dim, told};
 use super::{Asked, Wish, back_key};
 use crate::domain::command_line;
 use crate::domain::environment::Environment;

@@ -9,7 +9,7 @@ use egui::{
 };
 use egui_extras::{Column, TableBuilder, TableRow};
 
-use super::dialogs::Question;
+use super::parts::Question;
 use super::{Wish, when};
 use crate::chart::Look;
 use crate::domain::history::{SessionKind, SessionRow, SessionState, SortBy};

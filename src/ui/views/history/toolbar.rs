@@ -3,8 +3,8 @@
 use egui::{Checkbox, DragValue, Popup, PopupCloseBehavior, Role, Ui, WidgetInfo};
 
 use super::Wish;
-use super::dialogs::Question;
 use super::filters::{self, FiltersUi};
+use super::parts::Question;
 use crate::domain::history::ExportFormat;
 use crate::domain::units;
 use crate::protocol::Command;

@@ -10,7 +10,7 @@ use crate::domain::units;
 use crate::protocol::{Command, ProbeTarget};
 use crate::state::State;
 use crate::state::cluster::ClusterState;
-use crate::state::probes::Found;
+use crate::state::cluster::probes::Found;
 use crate::ui::widgets::{
     caption, dot, from_right, shortened, small_button, small_button_if, tokens,
 };

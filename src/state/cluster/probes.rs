@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::State;
-use super::cluster::ClusterState;
-use super::jobs::Work;
+use super::ClusterState;
 use crate::domain::deployment::{Deployment, ServedModel};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{Command, JobId, ProbeAnswer, ProbeTarget};
+use crate::state::State;
+use crate::state::jobs::Work;
 
 /// The probes of one environment.
 #[derive(Debug, Default)]
@@ -35,10 +35,10 @@ const FRESH: Duration = Duration::from_secs(10 * 60);
 
 /// A model that has begun or ceased to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Turn {
-    pub(super) model: String,
+pub(in crate::state) struct Turn {
+    pub(in crate::state) model: String,
     /// Why it does not answer; `None` when it does again.
-    pub(super) why: Option<String>,
+    pub(in crate::state) why: Option<String>,
 }
 
 /// What is known of one model.
@@ -101,7 +101,7 @@ impl Probes {
     }
 
     /// Keeps what was found of a model, and whether it has begun or ceased to answer.
-    pub(super) fn probed(
+    pub(in crate::state) fn probed(
         &mut self,
         job: JobId,
         model: &str,
@@ -137,7 +137,7 @@ impl Probes {
     }
 
     /// Gives the models that have begun or ceased to answer.
-    pub(super) fn ended(&mut self, job: JobId) -> Vec<Turn> {
+    pub(in crate::state) fn ended(&mut self, job: JobId) -> Vec<Turn> {
         if self.running != Some(job) {
             return Vec::new();
         }
@@ -211,7 +211,7 @@ impl ClusterState {
     }
 
     /// The first model of a deployment that was asked and did not answer, and why.
-    pub(super) fn silent_model<'a>(
+    pub(in crate::state) fn silent_model<'a>(
         &'a self,
         deployment: &'a Deployment,
     ) -> Option<(&'a str, &'a str)> {

@@ -4,12 +4,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Load, Plan, Prompts};
-use super::run::{BenchReport, Machine};
-use super::units::{self, counted};
+use super::{BenchReport, Machine};
+use crate::domain::plan::{Load, Plan, Prompts};
+use crate::domain::units::{self, counted};
 
 /// What is said where nothing is known.
-pub const UNKNOWN: &str = "unknown";
+pub use crate::domain::units::UNKNOWN;
 
 /// A part of a report that an imported file did not say. The report's JSON has `null` there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ pub fn moment(at: Timestamp) -> Option<Timestamp> {
 ///
 /// # Errors
 /// As the format's.
-pub(super) fn moment_or_null<S: serde::Serializer>(
+pub(in crate::domain) fn moment_or_null<S: serde::Serializer>(
     at: &Timestamp,
     out: S,
 ) -> Result<S::Ok, S::Error> {
@@ -419,7 +419,11 @@ impl Serialize for BenchReport {
 ///
 /// # Errors
 /// As the type's.
-pub(super) fn null_is_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
+pub(in crate::domain) fn null_is_default<
+    'de,
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+>(
     from: D,
 ) -> Result<T, D::Error> {
     Option::<T>::deserialize(from).map(Option::unwrap_or_default)
@@ -429,7 +433,7 @@ pub(super) fn null_is_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'
 ///
 /// # Errors
 /// As the type's.
-pub(super) fn empty_is_none<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+pub(in crate::domain) fn empty_is_none<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Deserialize<'de> + Default + PartialEq,
@@ -441,7 +445,7 @@ where
 ///
 /// # Errors
 /// As a plan's.
-pub(super) fn plan<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Plan, D::Error> {
+pub(in crate::domain) fn plan<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Plan, D::Error> {
     let mut keys = serde_json::Map::deserialize(from)?;
     for key in Unknown::ALL
         .iter()

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::probes::Turn;
-use super::{Notice, State};
 use crate::domain::deployment::{ClusterView, DeploymentState};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::printable::cut;
 use crate::protocol::Command;
+use crate::state::{Notice, State};
 
 /// So many changes at once are told one by one.
 const EACH: usize = 3;
@@ -36,7 +36,7 @@ enum Change {
 
 impl Changes {
     /// Nobody looked for a while: what is seen next is seen for the first time.
-    pub(super) fn forget(&mut self) {
+    pub(in crate::state) fn forget(&mut self) {
         self.ready.clear();
     }
 
@@ -178,7 +178,7 @@ fn call(env: &str, change: &Change) -> Call {
 
 impl State {
     /// Somebody may want to be called for what is new in this view.
-    pub(super) fn call_for_changes(&mut self, env: &EnvId, view: &ClusterView) {
+    pub(in crate::state) fn call_for_changes(&mut self, env: &EnvId, view: &ClusterView) {
         let Some(place) = self.places.get_mut(env) else {
             return;
         };
@@ -187,7 +187,7 @@ impl State {
     }
 
     /// Models have begun or ceased to answer.
-    pub(super) fn call_for_models(&mut self, env: &EnvId, turned: &[Turn]) {
+    pub(in crate::state) fn call_for_models(&mut self, env: &EnvId, turned: &[Turn]) {
         self.call(env, |name| calls_for_models(name, turned));
     }
 
@@ -222,7 +222,7 @@ impl State {
     }
 
     /// That no notification can be shown is said once, in passing.
-    pub(super) fn notified(&mut self, outcome: Result<(), Failure>) {
+    pub(in crate::state) fn notified(&mut self, outcome: Result<(), Failure>) {
         if let Err(why) = outcome
             && !std::mem::replace(&mut self.told_of_silence, true)
         {
