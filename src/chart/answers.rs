@@ -116,12 +116,6 @@ pub fn session<'a>(
         .filter_map(|(_, model)| model.samples.last())
         .map(|sample| sample.n)
         .max();
-    // All of them: zooming must not move the axis.
-    let highest = models
-        .iter()
-        .flat_map(|(_, model)| figure.points(model))
-        .map(|point| point[1]);
-    let y = Axis::from_zero("", highest);
     let words = models.iter().map(|(_, model)| {
         let points = figure.points(model);
         let last = points
@@ -179,7 +173,6 @@ pub fn session<'a>(
         .max(5);
     Chart {
         summary,
-        y,
         ..chart(title, series, most, Box::new(hover))
     }
 }

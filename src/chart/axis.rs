@@ -155,6 +155,16 @@ impl Axis {
         place.is_finite().then_some(place)
     }
 
+    /// How far apart what is written on a horizontal axis has to be, in points.
+    pub fn room(&self) -> f64 {
+        match &self.scale {
+            Scale::Linear(Unit::Date) => 92.0,
+            Scale::Linear(Unit::Whole) => 40.0,
+            Scale::Names(_) => 68.0,
+            _ => 60.0,
+        }
+    }
+
     /// Round values between two places, in about `parts` parts at most.
     pub fn ticks(&self, [from, to]: [f64; 2], parts: f64) -> Vec<Tick> {
         let parts = parts.max(1.0);

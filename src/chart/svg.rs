@@ -188,7 +188,7 @@ impl Area<'_> {
         }
         for tick in self
             .x
-            .ticks(self.x.ends(), ((right - left) / 70.0).min(12.0))
+            .ticks(self.x.ends(), ((right - left) / self.x.room()).min(12.0))
         {
             let (x, text) = (self.across(tick.at), escape(&self.x.written(tick)));
             let _ = write!(

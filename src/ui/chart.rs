@@ -180,7 +180,7 @@ pub(super) fn plot_ui(ui: &mut Ui, chart: &Chart<'_>, height: f32, zoom: Zoom) -
     };
     let width = ui.available_width();
     // As many figures as there is room for.
-    let across = f64::from((width / 72.0).clamp(1.0, 10.0));
+    let across = (f64::from(width - 50.0) / chart.x.room()).min(10.0);
     let up = f64::from(((height - 24.0) / 28.0).clamp(1.0, 6.0));
     let (x, y) = (&chart.x, &chart.y);
     let hints = |hints: AxisHints<'static>| {
@@ -310,8 +310,13 @@ fn series_ui<'a>(plot: &mut PlotUi<'a>, chart: &Chart<'_>, series: &Series, toke
         look, kind, points, ..
     } = series;
     let color = color(look.color, tokens);
-    let at = |point: &Point| Some([chart.x.place(point.x)?, chart.y.place(point.y)?]);
-    let places: Vec<[f64; 2]> = points.iter().filter_map(at).collect();
+    let at = |point: &Point| {
+        Some(PlotPoint::new(
+            chart.x.place(point.x)?,
+            chart.y.place(point.y)?,
+        ))
+    };
+    let places: Vec<PlotPoint> = points.iter().filter_map(at).collect();
     match kind {
         Kind::Dots => plot.points(markers(
             *look,
@@ -344,8 +349,8 @@ fn series_ui<'a>(plot: &mut PlotUi<'a>, chart: &Chart<'_>, series: &Series, toke
             plot.bar_chart(BarChart::new("", points.iter().filter_map(bar).collect()).color(color));
         }
         Kind::Area => {
-            let [x, y] =
-                [0, 1].map(|axis| places.iter().map(|place| place[axis]).collect::<Vec<f64>>());
+            let x: Vec<f64> = places.iter().map(|place| place.x).collect();
+            let y: Vec<f64> = places.iter().map(|place| place.y).collect();
             let fill = color.gamma_multiply(0.22);
             plot.add(FilledArea::new("", &x, &vec![0.0; x.len()], &y).fill_color(fill));
             plot.line(line(*look, places, 1.5, color));
@@ -418,7 +423,7 @@ fn intervals_ui(plot: &mut PlotUi<'_>, chart: &Chart<'_>, points: &[Point], colo
     }
 }
 
-fn line<'a>(look: Look, places: Vec<[f64; 2]>, width: f32, color: Color32) -> Line<'a> {
+fn line<'a>(look: Look, places: Vec<PlotPoint>, width: f32, color: Color32) -> Line<'a> {
     let style = match look.dash {
         Dash::Solid => LineStyle::Solid,
         Dash::Long => LineStyle::Dashed { length: 8.0 },
@@ -431,13 +436,13 @@ fn line<'a>(look: Look, places: Vec<[f64; 2]>, width: f32, color: Color32) -> Li
     } else {
         width
     };
-    Line::new("", PlotPoints::from(places))
+    Line::new("", PlotPoints::Owned(places))
         .color(color)
         .width(width)
         .style(style)
 }
 
-fn markers<'a>(look: Look, places: Vec<[f64; 2]>, radius: f32, color: Color32) -> Points<'a> {
+fn markers<'a>(look: Look, places: Vec<PlotPoint>, radius: f32, color: Color32) -> Points<'a> {
     let shape = match look.marker {
         Marker::Circle | Marker::Ring => MarkerShape::Circle,
         Marker::Square => MarkerShape::Square,
@@ -446,7 +451,7 @@ fn markers<'a>(look: Look, places: Vec<[f64; 2]>, radius: f32, color: Color32) -
         Marker::Diamond => MarkerShape::Diamond,
         Marker::Cross => MarkerShape::Cross,
     };
-    let points = Points::new("", PlotPoints::from(places))
+    let points = Points::new("", PlotPoints::Owned(places))
         .color(color)
         .shape(shape)
         .radius(radius);
@@ -532,7 +537,7 @@ pub(super) fn line_ui(ui: &mut Ui, look: Look) {
         rect,
         &line(
             look,
-            vec![[-1.0, 0.0], [1.0, 0.0]],
+            vec![PlotPoint::new(-1.0, 0.0), PlotPoint::new(1.0, 0.0)],
             2.0,
             color(look.color, tokens(ui)),
         ),
@@ -547,7 +552,7 @@ pub(super) fn marker_ui(ui: &Ui, at: Pos2, radius: f32, look: Look) {
         rect,
         &markers(
             look,
-            vec![[0.0, 0.0]],
+            vec![PlotPoint::new(0.0, 0.0)],
             radius,
             color(look.color, tokens(ui)),
         ),
@@ -566,7 +571,11 @@ fn paint_sample(ui: &Ui, rect: Rect, look: Look, kind: Kind, faded: bool) {
             let bar = span(look, 0.0, -1.0, 2.0, color);
             paint(ui, rect, &BarChart::new("", vec![bar]).color(color));
         }
-        Kind::Dots => paint(ui, rect, &markers(look, vec![[0.0, 0.0]], 3.0, color)),
+        Kind::Dots => paint(
+            ui,
+            rect,
+            &markers(look, vec![PlotPoint::new(0.0, 0.0)], 3.0, color),
+        ),
         Kind::Line | Kind::Curve | Kind::Area => {
             let width = if look.weight == Weight::Thin {
                 1.0
@@ -576,12 +585,22 @@ fn paint_sample(ui: &Ui, rect: Rect, look: Look, kind: Kind, faded: bool) {
             paint(
                 ui,
                 rect,
-                &line(look, vec![[-1.0, 0.0], [1.0, 0.0]], width, color),
+                &line(
+                    look,
+                    vec![PlotPoint::new(-1.0, 0.0), PlotPoint::new(1.0, 0.0)],
+                    width,
+                    color,
+                ),
             );
             paint(
                 ui,
                 rect,
-                &markers(look, vec![[0.0, 0.0]], look.radius() as f32, color),
+                &markers(
+                    look,
+                    vec![PlotPoint::new(0.0, 0.0)],
+                    look.radius() as f32,
+                    color,
+                ),
             );
         }
     }
