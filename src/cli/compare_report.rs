@@ -52,7 +52,7 @@ fn wrapped(out: &mut String, mark: &str, text: &str) {
 fn differences(out: &mut String, found: &Comparison) {
     line(out, "");
     if found.differences.is_empty() {
-        line(out, "What was asked, and where, was the same");
+        line(out, "Plan and environment were the same");
         return;
     }
     line(

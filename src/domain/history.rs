@@ -361,7 +361,7 @@ pub enum SessionBody {
     },
     /// A conversation.
     Chat {
-        /// Where it was held.
+        /// Environment.
         surroundings: Option<Surroundings>,
         /// Its exchanges in the order in which they were begun.
         exchanges: Vec<Exchange>,

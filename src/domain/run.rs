@@ -236,7 +236,7 @@ pub struct LevelReport {
     pub limits: Limits,
     /// What the benchmark saw of itself.
     pub watch: Watch,
-    /// Plain sentences: figures that rest on too few requests, prompts off their length, limits met.
+    /// Plain sentences: figures that rest on not enough data, prompts off their length, limits met.
     pub notes: Vec<String>,
 }
 

@@ -60,7 +60,7 @@ fn bench(out: &mut String, report: &BenchReport) {
         let _ = writeln!(out, "{INTERVALS}\n");
     }
     notes(out, report);
-    out.push_str("<details><summary>What was asked, and where</summary>\n\n");
+    out.push_str("<details><summary>Plan and environment</summary>\n\n");
     let around = words::surroundings(report)
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value));
@@ -201,7 +201,7 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
 
 fn kept(text: &str) -> &str {
     if text.is_empty() {
-        "*(no text is kept)*"
+        "*(text not kept)*"
     } else {
         text
     }
@@ -228,7 +228,7 @@ pub fn comparison_markdown(found: &Comparison) -> String {
     );
     for difference in &found.differences {
         let name = if difference.grave {
-            "**Not like with like**"
+            "**Different conditions**"
         } else {
             "Differs"
         };

@@ -507,7 +507,7 @@ mod markdown_text {
             chat.contains("**Result of look") && chat.contains("\n````\nIt was "),
             "{chat}"
         );
-        assert!(!chat.contains("(no text is kept)"), "{chat}");
+        assert!(!chat.contains("(text not kept)"), "{chat}");
         assert!(
             !chat
                 .lines()
@@ -627,7 +627,7 @@ fn attachments_are_named_in_markdown_and_shown_in_html() {
             && !page.contains("<script")
     );
     assert!(
-        !page.contains("(no text is kept)"),
+        !page.contains("(text not kept)"),
         "a picture is text enough"
     );
     let page = text(&sample, ExportFormat::Markdown);

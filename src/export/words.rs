@@ -75,11 +75,9 @@ pub(super) fn surroundings(report: &BenchReport) -> Vec<Fact> {
 pub(super) fn ended(report: &BenchReport) -> Option<String> {
     match &report.ended {
         SessionEnd::Complete => None,
-        SessionEnd::Stopped => {
-            Some("It was stopped by the user: these are the figures until then".to_owned())
-        }
-        SessionEnd::Limit(why) | SessionEnd::Errors(why) => Some(format!("It ended early: {why}")),
-        SessionEnd::Failed(why) => Some(format!("It failed: {why}")),
+        SessionEnd::Stopped => Some("Stopped by the user: these are the figures so far".to_owned()),
+        SessionEnd::Limit(why) | SessionEnd::Errors(why) => Some(format!("Stopped: {why}")),
+        SessionEnd::Failed(why) => Some(format!("Failed: {why}")),
     }
 }
 

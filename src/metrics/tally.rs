@@ -92,7 +92,7 @@ pub struct LevelFrame {
     pub model: String,
     /// Its deployment.
     pub deployment: Option<String>,
-    /// How the level ended, or [`LevelEnd::Running`]: then nothing is said about too few requests, since more
+    /// How the level ended, or [`LevelEnd::Running`]: then nothing is said about not enough data, since more
     /// will come.
     pub ended: LevelEnd,
     /// When its measured part began.

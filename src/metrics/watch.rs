@@ -52,7 +52,7 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
         .map(|late| (late, moved(late, level)));
     if let Some((late, Some(figures))) = reads {
         doubts.push(format!(
-            "bytes waited up to {} (p99) before they were read: {figures} may read that much too long",
+            "client read delay up to {} (p99): {figures} may read that much too long",
             units::milliseconds(late)
         ));
     }
@@ -81,19 +81,19 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
         .and_then(|worst| Some((worst, moved_most(worst, level)?)))
     {
         doubts.push(format!(
-            "the measuring threads stood still for {} at worst: p99.9 and maximum of {figures} may hold that",
+            "measuring threads stalled for up to {}: p99.9 and the maximum of {figures} may include that",
             units::milliseconds(worst)
         ));
     }
     if seen.count == 0 && level.requests > 0 && !level.running {
         doubts.push(
-            "the level was over before the benchmark could look at itself: run it for longer to know how late it was"
+            "the level was too short to measure the client's own delays: run it for longer"
                 .to_owned(),
         );
     }
     if let Some(share) = watch.busiest_lane.filter(|share| *share > LANE_BUSY) {
         doubts.push(format!(
-            "a measuring thread used {} of a core: the client is at its limit, throughput may be too low",
+            "a measuring thread used {} of a core: the client is at its limit and throughput may be too low",
             units::whole_percent(share)
         ));
     }
@@ -212,24 +212,18 @@ mod tests {
         check(
             &reads(3.2),
             false,
-            &[
-                "bytes waited up to 3.20 ms (p99) before they were read: ITL may read that much too long",
-            ],
+            &["client read delay up to 3.20 ms (p99): ITL may read that much too long"],
         );
         check(
             &reads(5.5),
             false,
-            &[
-                "bytes waited up to 5.50 ms (p99) before they were read: TTFT and ITL may read that much too long",
-            ],
+            &["client read delay up to 5.50 ms (p99): TTFT and ITL may read that much too long"],
         );
         check_against(
             &reads(1.5),
             false,
             [20.0, 10.0],
-            &[
-                "bytes waited up to 1.50 ms (p99) before they were read: TTFT may read that much too long",
-            ],
+            &["client read delay up to 1.50 ms (p99): TTFT may read that much too long"],
         );
         check_against(&reads(0.4), false, [5.0, 0.01], &[]);
     }
@@ -307,11 +301,11 @@ mod tests {
         assert_eq!(
             reads(60.0),
             [
-                "the measuring threads stood still for 60 ms at worst: p99.9 and maximum of TTFT and ITL may hold that"
+                "measuring threads stalled for up to 60 ms: p99.9 and the maximum of TTFT and ITL may include that"
             ]
         );
         assert!(
-            reads(20.0)[0].ends_with("maximum of ITL may hold that"),
+            reads(20.0)[0].ends_with("maximum of ITL may include that"),
             "a fifth of 160 ms is more"
         );
         // Where nobody looks at reads, timers tell.
@@ -345,7 +339,7 @@ mod tests {
             &watch,
             true,
             &[
-                "a measuring thread used 93 % of a core: the client is at its limit, throughput may be too low",
+                "a measuring thread used 93 % of a core: the client is at its limit and throughput may be too low",
                 "99 % of this machine's processors were in use: times may be too long, throughput too low",
                 "12 of 400 requests left late against their schedule (p99 34 ms): TTFT and latency hold that wait",
             ],

@@ -211,10 +211,10 @@ fn history(dir: &Path) {
         page.key(Key::Space);
         page.key(Key::ArrowDown);
     }
-    page.see("against baseline");
+    page.see("compared with the baseline");
     draw(&mut page, dir, "history-over");
     page.click("Compare 2");
-    page.see("Not like with like\n");
+    page.see("Different conditions\n");
     draw(&mut page, dir, "history-compare");
     page.click("Back");
     page.key(Key::ArrowUp);

@@ -88,7 +88,7 @@ fn main() {
         window.run_steps(3);
     }
     window.until("they are compared", |window| {
-        window.shows("against baseline")
+        window.shows("compared with the baseline")
     });
     save(&mut window, "history");
 

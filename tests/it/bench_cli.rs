@@ -720,7 +720,7 @@ fn a_level_in_doubt_is_code_4_when_strict() {
 fn a_process_that_stands_still_says_so_in_a_closed_loop_too() {
     let (said, doubts) = disturbed(&["--concurrency", "2"]);
     assert_eq!(said.code, Some(4), "{said:?}");
-    for words in ["before they were read: TTFT", "stood still for"] {
+    for words in ["client read delay up to", "stalled for up to"] {
         assert!(
             doubts.iter().any(|doubt| doubt.contains(words)),
             "{words:?}: {doubts:?}"

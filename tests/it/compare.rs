@@ -87,7 +87,7 @@ fn a_report_differs_in_nothing_from_itself() {
     let said = folder.run(&["compare", "a.json", "a.json", "--fail-if-worse"]);
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
     for words in [
-        "What was asked, and where, was the same",
+        "Plan and environment were the same",
         MODEL,
         "c=1",
         "c=8",

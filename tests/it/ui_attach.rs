@@ -335,7 +335,7 @@ fn the_history_keeps_pictures_and_goes_on_with_them() {
     });
     window.run_steps(10);
     window.key_press(Key::Enter);
-    window.see("A session as it was");
+    window.see("Session details");
     window.see("View chart.png, 64 × 48");
     window.click("Continue");
     window.see("View chart.png, 64 × 48");

@@ -208,7 +208,7 @@ fn a_session_is_seen_while_it_runs_and_after() {
     window.see("Stopping…");
     let report = Script::new(window.state_mut().state()).report(SessionEnd::Stopped);
     end(&mut window, job, Ok(report));
-    window.see("Stopped: the figures so far are kept");
+    window.see("Stopped by the user; the figures so far are kept");
     window.see("ended after 1:03");
     window.see("c=2, requests 142");
     assert!(window.has_button("Save report") && window.has_button("Run benchmark"));

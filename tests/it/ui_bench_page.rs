@@ -95,9 +95,7 @@ fn each_figure_tells_its_interval_and_how_it_was_come_by() {
     page.see(&format!("Output tok/s {rate}"));
     page.see(method);
     // What the server says of itself stands there without being asked.
-    assert!(
-        page.shows("p50 here less the server's own: TTFT +12.5 ms, latency +20.0 ms, tok/s −1.20")
-    );
+    assert!(page.shows("Client − server, p50: TTFT +12.5 ms, latency +20.0 ms, tok/s −1.20"));
 }
 
 #[test]
@@ -273,7 +271,7 @@ impl Stage {
         CentralPanel::no_frame().show(ui, |ui| {
             let _ = self.page.show(ui, &mut self.state, now, &mut out);
         });
-        // What is kept in the settings is another test's.
+        // What the settings keep is another test's.
         self.sent.extend(
             out.into_iter()
                 .filter(|command| !matches!(command, Command::SaveSettings { .. })),

@@ -139,26 +139,26 @@ fn two_are_compared_below_and_over_the_whole_page() {
         ["b000038", "b000039"],
         "the older one is the baseline"
     );
-    page.see("2 sessions laid over each other");
+    page.see("2 sessions overlaid");
     page.see(
         "TTFT p50, ms · c=1, baseline 97.0, 88.0, change −9.3 %, interval −12.3 … −6.3 %, better",
     );
-    page.see("Not like with like: output tokens");
+    page.see("Different conditions: output tokens");
     page.click("Compare 2");
     page.see("Cumulative distribution, ms");
     page.see("Throughput against per-user speed (the knee)");
-    page.see("Not like with like\noutput tokens: 128 against 128");
+    page.see("Different conditions\noutput tokens: 128 against 128");
     for verdict in [
         "better",
         "worse",
         "no difference",
-        "too few requests",
+        "not enough data",
         "look",
     ] {
         assert!(page.shows(&format!("%, {verdict}")), "{verdict}");
     }
     let other = page
-        .query_all_by_label_contains("Hold the others against")
+        .query_all_by_label_contains("Compare the other runs with")
         .next()
         .and_then(|node| node.accesskit_node().label());
     page.click(&other.expect("the second can become the baseline"));
@@ -260,11 +260,11 @@ fn a_chat_is_read_and_continued_where_it_was_left() {
 fn deleting_asks_first() {
     let mut page = Page::with(10);
     page.key(Key::Delete);
-    page.see("Delete 1 session for good?");
+    page.see("Delete 1 session permanently?");
     page.click("Keep");
     assert_eq!(page.state().store.rows.len(), 10);
     page.key(Key::Delete);
-    page.click("Delete for good");
+    page.click("Delete permanently");
     page.until("it is gone", |page| {
         page.state().state.history.rows.total() == Some(9)
     });
@@ -277,12 +277,12 @@ fn old_sessions_go_after_they_were_counted() {
     page.click("Delete older than…");
     page.click("30 days");
     page.see("184 sessions began before");
-    page.click("Delete for good");
+    page.click("Delete permanently");
     page.until("they are gone", |page| {
         page.state().state.history.rows.total() == Some(216)
     });
     page.click("Delete older than…");
-    page.click("Another age…");
+    page.click("Other age…");
     page.type_into("Older than, in days", "x");
     page.see("A number of days");
     page.type_into("Older than, in days", "7");
@@ -301,9 +301,9 @@ fn tags_baselines_exports_and_imports_are_asked_for() {
     page.until("the row has them", |page| {
         page.drawn()[0].ends_with("v9, nightly")
     });
-    page.click("Set baseline");
+    page.click("Use as baseline");
     page.until("it is the baseline", |page| {
-        page.state().store.rows[9].baseline && page.shows("Unset baseline")
+        page.state().store.rows[9].baseline && page.shows("Clear baseline")
     });
     page.click("Export");
     page.click("HTML report");
@@ -347,7 +347,7 @@ fn tags_baselines_exports_and_imports_are_asked_for() {
 #[test]
 fn what_is_kept_is_the_users_to_say() {
     let mut page = Page::with(3);
-    page.click("What is kept");
+    page.click("Data retention");
     page.click("Prompts and answers of chats");
     let history = page.state().state.settings.history;
     assert!(!history.chat_texts && !history.bench_texts);
@@ -368,7 +368,7 @@ fn a_trend_marks_releases() {
 #[test]
 fn every_state_of_the_store_is_told() {
     let mut page = Page::over(Stage::new(Vec::new()), LARGE);
-    page.see("Nothing measured yet");
+    page.see("No sessions yet");
     page.state_mut().store.rows = rows(3);
     page.state_mut()
         .state
@@ -394,7 +394,7 @@ fn every_state_of_the_store_is_told() {
     page.state_mut()
         .state
         .apply(Event::HistoryTroubled { failure }, Default::default());
-    page.see("What is measured now is not kept. The disk is full");
+    page.see("New measurements are not kept. The disk is full");
     assert_eq!(page.state().state.notices.len(), 1, "and once in passing");
     page.state_mut()
         .state
@@ -459,8 +459,8 @@ fn what_was_run_is_found_opened_compared_and_held_against_the_baseline() {
     window.see("1 session · ");
     window.see("Output tokens/s by level. ");
     window.until("it is complete", |window| !window.shows("running"));
-    window.click("Set baseline");
-    window.see("Unset baseline");
+    window.click("Use as baseline");
+    window.see("Clear baseline");
     window.key_press(Key::Enter);
     window.see("TTFT per request, ms. 12 requests");
     window.see("c=2, requests 6, errors 0");

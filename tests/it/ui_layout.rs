@@ -264,10 +264,10 @@ fn the_history_fits() {
         page.key(Key::Space);
         page.key(Key::ArrowDown);
     }
-    page.see("against baseline");
+    page.see("compared with the baseline");
     check(&mut page, "History, two laid over each other");
     page.click("Compare 2");
-    page.see("Not like with like\n");
+    page.see("Different conditions\n");
     check(&mut page, "History, compared");
     page.click("Back");
     page.key(Key::ArrowUp);

@@ -177,7 +177,7 @@ fn a_probe_says_when_a_model_answered_or_why_it_does_not() {
     window.click("Playground");
     window.see("No answers yet");
     window.click("History");
-    window.see("Nothing measured yet");
+    window.see("No sessions yet");
 }
 
 #[test]

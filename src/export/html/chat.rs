@@ -27,7 +27,7 @@ pub(super) fn write(
         one(out, exchange, exchanges);
     }
     if exchanges.is_empty() {
-        out.push_str("<p class=\"under\">Nothing was said</p>\n");
+        out.push_str("<p class=\"under\">No messages</p>\n");
     }
     let mut known: Vec<Fact> = vec![("Environment", row.environment.clone())];
     if let Some(around) = surroundings {
@@ -51,7 +51,7 @@ pub(super) fn write(
         );
     }
     known.push(("Session", row.id.0.clone()));
-    out.push_str("<h2>Where it was held</h2>\n");
+    out.push_str("<h2>Environment</h2>\n");
     facts(out, "Surroundings", &known);
     out.push_str("</section>\n");
 }
@@ -67,7 +67,7 @@ fn one(out: &mut String, exchange: &Exchange, all: &[Exchange]) {
         let parent = exchange
             .parent
             .and_then(|id| all.iter().position(|other| other.id == id));
-        who.push_str(&parent.map_or(" · asked anew".to_owned(), |at| {
+        who.push_str(&parent.map_or(" · regenerated".to_owned(), |at| {
             format!(" · after answer {}", at + 1)
         }));
     }
@@ -170,7 +170,7 @@ fn turn(out: &mut String, who: &str, class: &str, text: &str) {
 
 fn kept(text: &str) -> &str {
     if text.is_empty() {
-        "(no text is kept)"
+        "(text not kept)"
     } else {
         text
     }

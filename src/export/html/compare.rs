@@ -30,7 +30,7 @@ pub fn comparison_html(found: &Comparison, reports: &[&BenchReport]) -> String {
     overlays(&mut out, found, reports);
     tables(&mut out, found);
     if !found.remarks.is_empty() {
-        out.push_str("<h2>How it was compared</h2>\n<ul class=\"said\">\n");
+        out.push_str("<h2>How the runs were compared</h2>\n<ul class=\"said\">\n");
         for remark in &found.remarks {
             let _ = writeln!(out, "<li>{}</li>", escape(remark));
         }
@@ -44,7 +44,7 @@ fn differences(out: &mut String, found: &Comparison) {
     if found.differences.is_empty() {
         return;
     }
-    out.push_str("<h2>What was not the same</h2>\n<div class=\"card scroll\"><table><thead><tr><th scope=\"col\">what</th>");
+    out.push_str("<h2>Different conditions</h2>\n<div class=\"card scroll\"><table><thead><tr><th scope=\"col\">what</th>");
     for label in &found.labels {
         let _ = write!(
             out,
@@ -65,7 +65,7 @@ fn differences(out: &mut String, found: &Comparison) {
             escape(&difference.what)
         );
         out.push_str(if difference.grave {
-            " (not like with like)</th>"
+            " (different conditions)</th>"
         } else {
             "</th>"
         });
@@ -112,7 +112,7 @@ fn overlays(out: &mut String, found: &Comparison, reports: &[&BenchReport]) {
 }
 
 fn tables(out: &mut String, found: &Comparison) {
-    out.push_str("<h2>What changed</h2>\n");
+    out.push_str("<h2>Changes</h2>\n");
     let mut rows = &found.rows[..];
     while let Some(first) = rows.first() {
         let same = rows

@@ -113,7 +113,7 @@ fn bench(out: &mut String, id: &str, row: &SessionRow, report: &BenchReport, tra
         table(out, name, levels);
     }
     said(out, report);
-    out.push_str("<h2>What was asked, and where</h2>\n<div class=\"columns\">\n");
+    out.push_str("<h2>Plan and environment</h2>\n<div class=\"columns\">\n");
     facts(out, "Plan", &plan_fields::facts(report));
     facts(out, "Surroundings", &words::surroundings(report));
     out.push_str("</div>\n</section>\n");
@@ -298,16 +298,12 @@ fn said(out: &mut String, report: &BenchReport) {
             continue;
         };
         let place = format!("Server, {} of {}", level.label, level.model);
-        items.push((
-            "",
-            place,
-            format!("p50 measured here less the server’s own: {told}"),
-        ));
+        items.push(("", place, format!("Client − server, p50: {told}")));
     }
     if items.is_empty() {
         return;
     }
-    out.push_str("<h2>Errors, doubts and notes</h2>\n<ul class=\"said\">\n");
+    out.push_str("<h2>Errors, measurement warnings and notes</h2>\n<ul class=\"said\">\n");
     for (class, place, text) in items {
         let _ = writeln!(
             out,

@@ -6,7 +6,7 @@
 //! hold zero, the rank test (of medians) is significant, and the change is at least the smallest that matters. The
 //! larger p of interval and rank test enters Holm's correction over all figures of a session, so that two runs of
 //! the same thing differ in any figure at most once in twenty comparisons. Else there is no difference, or, where
-//! the interval reaches beyond [`UNCLEAR`] times the smallest change that matters, there were too few requests.
+//! the interval reaches beyond [`UNCLEAR`] times the smallest change that matters, there were not enough data.
 //!
 //! - Percentiles: [`bootstrap`], by request. Medians also by Mann–Whitney ([`ranks`]); of gaps the requests' own
 //!   medians are ranked, since gaps of one request are not independent. A rank test speaks of the bulk: tails are

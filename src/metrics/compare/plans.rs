@@ -200,7 +200,7 @@ pub(super) fn differences(sides: &[Side], matches: &[Match<'_>]) -> Vec<Differen
         )
         .unwrap_or_else(absent)
     };
-    say("levels in doubt", false, each(&doubted));
+    say("levels with measurement warnings", false, each(&doubted));
     out.sort_by_key(|difference| !difference.grave);
     out
 }
@@ -227,7 +227,7 @@ pub(super) fn remarks(sides: &[Side], matches: &[Match<'_>], alike: Alike, out: 
         {
             let doubts = place.level.watch.doubts.join("; ");
             out.push(format!(
-                "In doubt: {label} of {} in {}: {doubts}",
+                "Measurement warnings at {label} of {} in {}: {doubts}",
                 found.model, side.label
             ));
         }

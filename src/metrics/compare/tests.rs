@@ -615,7 +615,7 @@ fn one_model_each_is_compared_whatever_it_is_called() {
     assert!(
         found
             .headline()
-            .contains("not like with like: model differs"),
+            .contains("different conditions: model differs"),
         "{}",
         found.headline()
     );
@@ -706,7 +706,7 @@ fn what_breaks_like_with_like_is_grave() {
     );
     assert_eq!(
         with(&|r| r.levels[0].watch.doubts = vec!["late".to_owned()]),
-        is("levels in doubt", false)
+        is("levels with measurement warnings", false)
     );
     assert_eq!(
         with(&|r| r.plan.load = Load::Concurrency(vec![4])),

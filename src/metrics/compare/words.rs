@@ -10,7 +10,7 @@ impl Verdict {
             Self::Better => "better",
             Self::Worse => "worse",
             Self::NoDifference => "no difference",
-            Self::TooFew => "too few requests",
+            Self::TooFew => "not enough data",
             Self::Look => "look",
         }
     }
@@ -41,8 +41,8 @@ impl Comparison {
             .collect();
         let care = match grave.as_slice() {
             [] => String::new(),
-            [one] => format!("; not like with like: {one} differs"),
-            more => format!("; not like with like: {} differ", more.join(", ")),
+            [one] => format!("; different conditions: {one} differs"),
+            more => format!("; different conditions: {} differ", more.join(", ")),
         };
         format!("{}{care}", others.join("; "))
     }
@@ -67,7 +67,7 @@ impl Comparison {
         for (verdict, words) in [
             (Verdict::Look, "to look at"),
             (Verdict::NoDifference, "not told apart"),
-            (Verdict::TooFew, "with too few requests"),
+            (Verdict::TooFew, "with not enough data"),
         ] {
             let n = of(verdict);
             if n > 0 {

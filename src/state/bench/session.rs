@@ -160,11 +160,11 @@ impl Session {
     pub fn cut_because(&self) -> Option<String> {
         match self.outcome.as_ref()?.as_ref().map(|report| &report.ended) {
             Ok(SessionEnd::Complete) | Err(_) => None,
-            Ok(SessionEnd::Stopped) => Some("Stopped: the figures so far are kept".to_owned()),
-            Ok(SessionEnd::Limit(why) | SessionEnd::Errors(why)) => {
-                Some(format!("Ended early: {why}"))
+            Ok(SessionEnd::Stopped) => {
+                Some("Stopped by the user; the figures so far are kept".to_owned())
             }
-            Ok(SessionEnd::Failed(why)) => Some(format!("It could not go on: {why}")),
+            Ok(SessionEnd::Limit(why) | SessionEnd::Errors(why)) => Some(format!("Stopped: {why}")),
+            Ok(SessionEnd::Failed(why)) => Some(format!("Failed: {why}")),
         }
     }
 

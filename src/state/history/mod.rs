@@ -136,7 +136,7 @@ pub struct HistoryState {
     narrowed: bool,
     /// When the filter was changed last, and not yet asked.
     typed: Option<(Filter, Duration)>,
-    /// When something in the store changed, and the rows were not asked anew.
+    /// When something in the store changed, and the rows were not regenerated.
     changed: Option<Duration>,
     /// Newest last.
     kept: Vec<(SessionId, Loadable<Arc<StoredSession>>)>,
@@ -395,7 +395,7 @@ pub fn headline(comparison: &Comparison) -> String {
         (Verdict::Better, "better"),
         (Verdict::Look, "to look at"),
         (Verdict::NoDifference, "no difference"),
-        (Verdict::TooFew, "too few requests"),
+        (Verdict::TooFew, "not enough data"),
     ]
     .into_iter()
     .filter_map(|(verdict, words)| {
@@ -495,7 +495,7 @@ pub(super) mod tests {
         let id = |name: &str| SessionId(name.to_owned());
         assert!(
             !history.toggle_chosen(&id("g")),
-            "a chat has no levels to compare"
+            "chats cannot be compared: they have no levels"
         );
         for name in ["a", "b", "c", "d", "e", "f"] {
             assert!(history.toggle_chosen(&id(name)));
@@ -503,7 +503,10 @@ pub(super) mod tests {
         assert_eq!(history.chosen[..3], [id("c"), id("a"), id("b")]);
         history.put_first(&id("b"));
         assert_eq!(history.chosen[..3], [id("b"), id("c"), id("a")]);
-        assert!(!history.toggle_chosen(&id("h")), "six are enough");
+        assert!(
+            !history.toggle_chosen(&id("h")),
+            "at most six can be compared"
+        );
         assert!(history.toggle_chosen(&id("a")) && history.chosen.len() == 5);
     }
 

@@ -30,7 +30,7 @@ pub struct Talks {
     asked: Option<String>,
     /// When the words were changed last, and not yet asked.
     typed: Option<(String, Duration)>,
-    /// When something in the store changed, and the rows were not asked anew.
+    /// When something in the store changed, and the rows were not regenerated.
     changed: Option<Duration>,
     /// The one that is being read, to be opened in the active pane.
     opening: Option<JobId>,
@@ -324,7 +324,7 @@ impl State {
         else {
             return Err(Failure::new(
                 "The texts of this conversation were not kept: it has only figures",
-                "History shows them. What is kept is said there under What is kept",
+                "The History page shows them. Change what is kept under Data retention there",
             ));
         };
         if self.active_pane() == 0 && self.settings.selected != env {

@@ -133,7 +133,7 @@ impl Session<'_> {
             let more = under.level.index + 1 < self.live.levels();
             used_up
                 .filter(|_| more)
-                .map(|limit| Stop::Limit(format!("{limit} requests were measured")))
+                .map(|limit| Stop::Limit(format!("{limit} requests reached")))
         })
     }
 

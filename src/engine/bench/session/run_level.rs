@@ -361,7 +361,7 @@ impl Session<'_> {
                 deadline = Some(after);
             }
             if self.world.began.elapsed() >= after && under.stop.is_none() {
-                let text = format!("its time of {} was over", units::write_duration(after));
+                let text = format!("{} limit reached", units::write_duration(after));
                 under.stop = Some(Stop::Limit(text));
             }
         }

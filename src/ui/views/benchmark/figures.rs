@@ -58,7 +58,7 @@ pub(super) fn level(level: &LevelReport) -> String {
 /// How our medians differ from the server's own; `None` where it sends none.
 pub(super) fn server(level: &LevelReport) -> Option<String> {
     let differences = level.server.as_ref()?.differences()?;
-    Some(format!("p50 here less the server's own: {differences}"))
+    Some(format!("Client − server, p50: {differences}"))
 }
 
 /// All levels in plain units with their intervals, for a spreadsheet; `separator` is a comma or a tab.

@@ -171,7 +171,7 @@ fn presets_ui(
         }
         let copy = small_button_if(ui, read.problems.is_empty(), "Copy as command");
         if copy
-            .on_hover_text("The batida bench line that does the same")
+            .on_hover_text("Copy the batida bench command that runs the same plan")
             .clicked()
         {
             let text = command_line::bench(&read.plan, state.env());
@@ -364,7 +364,7 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
                     }
                 }
                 if offers.iter().all(|(_, targets)| targets.is_empty()) {
-                    caption(ui, "Nothing to choose from yet");
+                    caption(ui, "No models yet");
                 }
             });
         });
@@ -439,7 +439,7 @@ fn offers(state: &mut State, deployment: Option<&str>, chosen: &[Target]) -> Off
         .collect();
     [
         ("Of this deployment", of_deployment),
-        ("Chosen elsewhere", elsewhere),
+        ("Selected", elsewhere),
         ("Other models of this API", others),
     ]
 }

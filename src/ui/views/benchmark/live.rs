@@ -411,7 +411,7 @@ fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
 /// More lines than this are told by the table's marks alone.
 const MOST_DOUBTS: usize = 2;
 
-/// Errors, doubts and notes of the level whose figures the tiles show; those of others are marked in the table.
+/// Errors, measurement warnings and notes of the level whose figures the tiles show; those of others are marked in the table.
 fn doubts_ui(ui: &mut Ui, session: &Session, level: &LevelReport) {
     let label = name_of(session, level);
     let errors: Vec<String> = level

@@ -53,7 +53,7 @@ pub(super) fn show(
             });
         });
         if session.levels.is_empty() {
-            caption(ui, "The first level has no figures yet");
+            caption(ui, "No figures yet: the first level is running");
             return;
         }
         rows_ui(ui, session, colors, level);

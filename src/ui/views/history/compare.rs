@@ -47,7 +47,7 @@ pub(super) fn show(
     state: &mut State,
     out: &mut Vec<Command>,
 ) -> bool {
-    page_head(ui, "History", "Sessions held against each other");
+    page_head(ui, "History", "Compare runs");
     let mut back = false;
     ui.horizontal(|ui| {
         back = ui.button("Back").on_hover_text("Escape").clicked();
@@ -187,8 +187,8 @@ pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Opt
                 if place == 0 {
                     caption(ui, "baseline");
                 } else {
-                    let button = small_button(ui, "Make first");
-                    let name = format!("Hold the others against {name}");
+                    let button = small_button(ui, "Use as baseline");
+                    let name = format!("Compare the other runs with {name}");
                     button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
                     if button.on_hover_text(&name).clicked() {
                         first = history.chosen.get(place).cloned();
@@ -233,7 +233,7 @@ fn differences_ui(ui: &mut Ui, comparison: &Comparison) {
         .iter()
         .partition(|difference| difference.grave);
     if !grave.is_empty() {
-        let mut lines = vec!["Not like with like".to_owned()];
+        let mut lines = vec!["Different conditions".to_owned()];
         lines.extend(grave.into_iter().map(told));
         warning_box(ui, &lines.join("\n"));
     }
@@ -241,7 +241,7 @@ fn differences_ui(ui: &mut Ui, comparison: &Comparison) {
         let lines: Vec<String> = light.into_iter().map(told).collect();
         card(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
-            caption(ui, "What else differs");
+            caption(ui, "Other differences");
             ui.add(Label::new(lines.join("\n")).wrap());
         });
     }
@@ -261,7 +261,7 @@ pub(super) fn brief_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         .collect();
     if !grave.is_empty() {
         let warning = tokens(ui).warning;
-        let text = format!("Not like with like: {}", grave.join(", "));
+        let text = format!("Different conditions: {}", grave.join(", "));
         ui.add(Label::new(RichText::new(text).small().color(warning)).wrap());
     }
     let both = |row: &&Row| has_both(row, 0);
@@ -364,7 +364,8 @@ fn title_ui(ui: &mut Ui, comparison: &Comparison, names: &[String], other: usize
     let width = ui.available_width();
     let baseline = names.first().map_or("", String::as_str);
     let this = names.get(other + 1).map_or("", String::as_str);
-    let title = format!("{this} against baseline {baseline} (Mann–Whitney, 95 % interval)");
+    let title =
+        format!("{this} compared with the baseline {baseline} (Mann–Whitney, 95 % interval)");
     let text = tokens(ui).text;
     shortened(ui, &title, theme::strong_text(), text, width);
     dim(ui, &headline(comparison), width);
@@ -375,7 +376,7 @@ const HEIGHT: f32 = 21.0;
 fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
     let tokens = tokens(ui);
     let Some(one) = rows.first() else {
-        caption(ui, "These two have no figure in common");
+        caption(ui, "These two runs have no figure in common");
         return;
     };
     let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());

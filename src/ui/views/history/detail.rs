@@ -71,7 +71,7 @@ impl DetailUi {
             match &row {
                 _ if several => {
                     let text = format!(
-                        "{} laid over each other",
+                        "{} overlaid",
                         units::counted(state.history.chosen.len(), "session")
                     );
                     shortened(
@@ -90,7 +90,7 @@ impl DetailUi {
                     shortened(ui, &told(row), theme::strong_text(), tokens.text, room);
                     let button = small_button(ui, "Tags…");
                     if button
-                        .on_hover_text("Words to find this session by, apart by commas")
+                        .on_hover_text("Tags that find this session, separated by commas")
                         .clicked()
                     {
                         self.tags = Some((row.id.clone(), row.tags.join(", ")));
@@ -184,7 +184,7 @@ fn one_ui(
     let color = color_of(state, &id, &stored.row);
     match &stored.body {
         SessionBody::Bench { report, .. } if report.levels.is_empty() => {
-            caption(ui, "It ended before its first level had a figure");
+            caption(ui, "The session ended before its first level had a figure");
         }
         SessionBody::Bench { report, .. } => {
             let models = Some(&state.colors);

@@ -51,8 +51,8 @@ impl Question {
                 }
                 Self::Older => done = older_ui(ui, state, out),
                 Self::Continue(stored) => {
-                    strong(ui, "Leave the conversation on the Playground?");
-                    ui.label("Texts of chats are not kept, so it cannot be read again afterwards");
+                    strong(ui, "Replace the conversation on the Playground?");
+                    ui.label("Chat texts are not kept, so you cannot read it again afterwards");
                     ui.horizontal(|ui| {
                         done = primary_button(ui, "Keep it", true).clicked();
                         if ui.button("Leave it").clicked() {
@@ -80,7 +80,10 @@ fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &mut State, out: &mut Vec<Co
     let mut done = false;
     strong(
         ui,
-        format!("Delete {} for good?", units::counted(ids.len(), "session")),
+        format!(
+            "Delete {} permanently?",
+            units::counted(ids.len(), "session")
+        ),
     );
     let dim = tokens(ui).dim;
     for id in ids.iter().take(MOST_NAMED) {
@@ -97,12 +100,12 @@ fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &mut State, out: &mut Vec<Co
         .iter()
         .any(|id| state.history.row_of(id).is_some_and(|row| row.baseline))
     {
-        ui.label("A baseline is among them: new runs would be held against nothing");
+        ui.label("One of them is a baseline: new runs would no longer be compared with it");
     }
     ui.add_space(8.0);
     ui.horizontal(|ui| {
         done = primary_button(ui, "Keep", true).clicked();
-        if ui.button("Delete for good").clicked() {
+        if ui.button("Delete permanently").clicked() {
             state.delete_sessions(ids.to_vec(), out);
             done = true;
         }
@@ -116,7 +119,7 @@ fn older_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -> bool {
     };
     let day = super::when(aged.until);
     let mut done = false;
-    strong(ui, "Delete old sessions for good?");
+    strong(ui, "Delete old sessions permanently?");
     let count = aged.count.value().copied();
     if let Some(failure) = aged.count.failure() {
         failure_box(ui, "old sessions", failure, None);
@@ -137,7 +140,7 @@ fn older_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -> bool {
         done = primary_button(ui, "Keep", true).clicked();
         let can = count.is_some_and(|count| count > 0);
         if ui
-            .add_enabled(can, egui::Button::new("Delete for good"))
+            .add_enabled(can, egui::Button::new("Delete permanently"))
             .clicked()
         {
             state.delete_older(out);

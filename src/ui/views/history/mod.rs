@@ -130,7 +130,7 @@ impl HistoryUi {
         if let Some(trouble) = &state.history.trouble {
             warning_box(
                 ui,
-                &format!("What is measured now is not kept. {}", trouble.summary),
+                &format!("New measurements are not kept. {}", trouble.summary),
             );
         }
         if let Some(failure) = state.history.rows.failure().cloned() {
@@ -180,7 +180,7 @@ impl HistoryUi {
             if state.history.filter.is_open() {
                 empty_state(
                     ui,
-                    "Nothing measured yet",
+                    "No sessions yet",
                     "Every chat request and every benchmark is kept here on this computer. Result files of Batida, \
                      guidellm, aiperf and vllm bench can be imported",
                     above,
@@ -191,7 +191,7 @@ impl HistoryUi {
                     }
                 });
             } else {
-                empty_state(ui, "Nothing matches", "No session has all that is searched and filtered for", above);
+                empty_state(ui, "Nothing matches", "No session matches the search and the filters", above);
                 ui.vertical_centered(|ui| {
                     if primary_button(ui, "Show all sessions", true).clicked() {
                         self.filters.clear(state);

@@ -54,7 +54,7 @@ impl OpenUi {
                 ..Self::default()
             };
         }
-        page_head(ui, "History", "A session as it was");
+        page_head(ui, "History", "Session details");
         let mut back = back_key(ui);
         match &mut open.content {
             None => {
@@ -162,10 +162,11 @@ fn head_ui(
             SessionBody::Chat { exchanges, .. } => {
                 let readable = exchanges.iter().any(Exchange::has_texts);
                 let button = primary_button(ui, "Continue", readable);
-                let help = "Takes this conversation up on the Playground";
+                let help = "Continue this conversation on the Playground";
                 let button = button.on_hover_text(help);
-                let button =
-                    button.on_disabled_hover_text("Its texts were not kept: it has only figures");
+                let button = button.on_disabled_hover_text(
+                    "The texts of this conversation were not kept: only its figures",
+                );
                 if button.clicked() {
                     // What was said since the program's start is in the history, unless texts are not kept.
                     if state.place().chat.turns().is_empty() || state.settings.history.chat_texts {

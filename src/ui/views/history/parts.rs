@@ -44,7 +44,9 @@ pub(super) fn told(row: &SessionRow) -> String {
         SessionState::Complete => None,
         SessionState::Running => Some("running".to_owned()),
         SessionState::Stopped => Some("stopped".to_owned()),
-        SessionState::Interrupted => Some("cut: it failed, or Batida ended under it".to_owned()),
+        SessionState::Interrupted => {
+            Some("interrupted: it failed, or Batida ended while it ran".to_owned())
+        }
     });
     parts.retain(|part| !part.is_empty());
     parts.join(" · ")

@@ -41,7 +41,7 @@ fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Com
     };
     let compare = primary_button(ui, &label, chosen > 1);
     wish.compare |= compare
-        .on_hover_text("Space takes the selected benchmark among those to be compared, up to six")
+        .on_hover_text("Space adds the selected benchmark to the comparison (at most six)")
         .on_disabled_hover_text("Check two to six benchmarks in the table, or press Space on them")
         .clicked();
     let meant = state.history.meant();
@@ -58,12 +58,11 @@ fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Com
     let is_baseline = row.is_some_and(|row| row.baseline);
     let can = row.is_some_and(|row| row.kind == crate::domain::history::SessionKind::Bench);
     let label = if is_baseline {
-        "Unset baseline"
+        "Clear baseline"
     } else {
-        "Set baseline"
+        "Use as baseline"
     };
-    let help =
-        "New runs of the same models on the same deployments are held against the baseline at once";
+    let help = "New runs of the same models on the same deployments are compared with the baseline as soon as they end";
     ui.add_enabled_ui(can, |ui| {
         if ui.button(label).on_hover_text(help).clicked()
             && let Some(id) = &one
@@ -132,11 +131,11 @@ pub(super) fn foot_ui(
                         wish.question = Some(Question::Older);
                     }
                 }
-                if ui.button("Another age…").clicked() {
+                if ui.button("Other age…").clicked() {
                     wish.question = Some(Question::OlderThan("180".to_owned()));
                 }
             });
-            let kept = small_button(ui, "What is kept");
+            let kept = small_button(ui, "Data retention");
             Popup::menu(&kept)
                 .width(300.0)
                 .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
@@ -157,10 +156,10 @@ fn rows_are_loading(state: &State) -> bool {
 fn kept_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     let before = state.settings.history;
     let settings = &mut state.settings.history;
-    strong(ui, "What is kept");
+    strong(ui, "Data retention");
     caption(
         ui,
-        "Figures and plans always, on this computer only. Never a key",
+        "Figures and plans are always kept, on this computer only. Keys are never kept",
     );
     ui.add(Checkbox::new(
         &mut settings.chat_texts,
@@ -172,7 +171,7 @@ fn kept_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     ));
     caption(
         ui,
-        "A chat without its texts cannot be read again or continued",
+        "You cannot read or continue a chat whose texts are not kept",
     );
     least_change_ui(ui, state);
     if state.settings.history != before {
@@ -182,7 +181,7 @@ fn kept_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
 
 /// The smallest change that matters; gives whether it was changed.
 pub(super) fn least_change_ui(ui: &mut Ui, state: &mut State) -> bool {
-    const NAME: &str = "Least change that matters";
+    const NAME: &str = "Smallest meaningful change";
     let settings = &mut state.settings.history;
     let mut percent = settings.least_change * 100.0;
     ui.horizontal(|ui| {
@@ -199,7 +198,7 @@ pub(super) fn least_change_ui(ui: &mut Ui, state: &mut State) -> bool {
             let name = caption(ui, NAME);
             ui.add(value).labelled_by(name.id)
         };
-        value.on_hover_text("What differs by less is told as no difference");
+        value.on_hover_text("A smaller change is reported as no difference");
     });
     let share = (percent * 10.0).round() / 1_000.0;
     let changed = (share - settings.least_change).abs() > 1e-9;

@@ -56,7 +56,7 @@ impl TrendUi {
             .or(of_selected)
             .or_else(|| facets.models.first().cloned());
         let Some(model) = model else {
-            caption(ui, "There is no model in the history yet");
+            caption(ui, "No models in the history yet");
             return;
         };
         ui.horizontal(|ui| {
@@ -147,8 +147,8 @@ impl TrendUi {
                 ui.set_width(ui.available_width());
                 empty_state(
                     ui,
-                    "No session of this model in this time",
-                    "Pick a longer time or another deployment",
+                    "No sessions of this model in this period",
+                    "Choose a longer period or another deployment",
                     24.0,
                 );
                 ui.add_space(24.0);
