@@ -22,6 +22,8 @@ const DOTS: &str = "••••";
 /// Shorter ones are no secrets: `test` would make holes in honest words. The same goes for what a server shows of a key
 /// beside a mask (`sk-abcdef***wxyz`): the characters before and behind it count together.
 const SHORTEST: usize = 8;
+/// So many characters of a key's beginning are redacted wherever they stand.
+const LONG_BEGINNING: usize = 12;
 
 /// Finds some secrets in texts. Cheap to clone.
 #[derive(Clone, Default)]
@@ -140,6 +142,10 @@ fn mask(text: &[u8]) -> usize {
     // Each with how many of it make a mask: single ones stand in honest words.
     let signs = [
         ("…", 1),
+        (r"\u2026", 1),
+        ("&hellip;", 1),
+        ("<redacted>", 1),
+        ("[...]", 1),
         ("...", 1),
         ("*", 2),
         ("•", 2),
@@ -358,6 +364,8 @@ impl Needle {
                         at = behind;
                     }
                 }
+                // A server that cuts the key leaves a beginning that tells which key it is.
+                None if matched >= LONG_BEGINNING => return Some(at.min(text.len())),
                 None if matched >= SHORTEST && (at >= text.len() || mask(&text[at..]) > 0) => {
                     return Some(at.min(text.len()));
                 }
@@ -619,7 +627,7 @@ mod tests {
         for text in [
             "",
             "a test",
-            "sk-0123456780",
+            "sk-01234560",
             r"\\\\ %%% &&& \u",
             "100 % of &amp; ü",
         ] {

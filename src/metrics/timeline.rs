@@ -41,6 +41,10 @@ pub struct Timeline {
 const LONGEST_TOKEN: u64 = 48;
 /// Tokens that are counted and have no text: the end of the answer, and the tags around thinking and calls.
 const TEXTLESS_TOKENS: u64 = 16;
+/// More bytes than the tokens of a whole answer have on average: English has 4 to 5, indented code about 8.
+const LONGEST_MEAN_TOKEN: u64 = 16;
+/// Tokens per second of thinking that is counted and not sent: more than any server generates for one user.
+const MAX_UNSENT_PER_SEC: f64 = 4_000.0;
 /// So many tokens more than bytes of text are no contradiction, however quick the answer was.
 const UNSENT_TOKENS: u64 = 1_000;
 /// So many tokens in so short a time come out of a buffer, not out of a model.
@@ -117,14 +121,14 @@ impl Timeline {
         if count == 0 {
             return chunks == 0;
         }
-        let too_few = count < chunks && self.text_bytes > count.saturating_mul(LONGEST_TOKEN);
+        let too_few = count < chunks && self.text_bytes > count.saturating_mul(LONGEST_MEAN_TOKEN);
         let took = self
             .end
             .max(self.last_text)
             .unwrap_or(Duration::MAX)
             .as_secs_f64();
         let too_many =
-            count > self.text_bytes + UNSENT_TOKENS && count as f64 > BURST_PER_SEC * took;
+            count > self.text_bytes + UNSENT_TOKENS && count as f64 > MAX_UNSENT_PER_SEC * took;
         !too_few && !too_many
     }
 
@@ -299,7 +303,7 @@ impl Usage {
             server,
         } = later;
         let count = |known: &mut Option<u64>, later: Option<u64>| {
-            *known = later.filter(|n| *n > 0 || known.is_none()).or(*known);
+            *known = later.max(*known);
         };
         count(&mut self.prompt_tokens, prompt_tokens);
         count(&mut self.cached_tokens, cached_tokens);

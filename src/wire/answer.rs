@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use self::progress::{AnswerProgress, BOM, Ending, Pending, apply, clip, failure_of};
-use super::openai::{CallPiece, Calls, Chunk, Split, ThinkSplitter};
+use super::openai::{self, CallPiece, Calls, Chunk, Split, ThinkSplitter};
 use super::sse::{SseDecoder, SseEvent};
 use crate::domain::conversation::ToolCall;
 use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
@@ -237,9 +237,24 @@ impl AnswerReader {
         if let Some(unread) = progress.unread.take().filter(|_| progress.is_answer) {
             return Err(AnswerError::Unreadable(unread));
         }
-        let hinted =
-            self.progress.ending == Ending::Hinted && !self.progress.contradicted && amid.is_none();
-        if let Some(reason) = if hinted { self.end() } else { self.complete() } {
+        // A cut `[DONE]` loses nothing; any other cut event may hold text.
+        let amid = amid.filter(|event| !openai::DONE.starts_with(event.trim()));
+        // A body that begins as a stream and ends within its first event.
+        let amid = amid.or_else(|| {
+            let begun = String::from_utf8_lossy(&self.raw);
+            let is_cut = !self.progress.is_answer
+                && begun.starts_with("data:")
+                && !begun.ends_with("\n\n")
+                && !begun.ends_with("\r\n\r\n");
+            is_cut.then(|| clip(&begun))
+        });
+        let hinted = self.progress.ending == Ending::Hinted && !self.progress.contradicted;
+        let ended = match amid {
+            Some(_) => None,
+            None if hinted => self.end(),
+            None => self.complete(),
+        };
+        if let Some(reason) = ended {
             return Ok(reason);
         }
         if !self.progress.is_answer && !self.raw.is_empty() && amid.is_none() {

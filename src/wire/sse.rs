@@ -244,8 +244,8 @@ impl SseDecoder {
                 self.add(line);
                 self.bare = true;
             }
-            // A field name has no spaces, so this is a message that a gateway wrote into the stream.
-            _ if field.trim_ascii().contains(&b' ') => {
+            // A field name has no spaces and names no error, so this is what something else wrote into the stream.
+            _ if field.trim_ascii().contains(&b' ') || names_an_error(field) => {
                 told = self.dispatch_whole(tell);
                 if self.lines == 0 {
                     self.add(line);
@@ -291,6 +291,20 @@ impl SseDecoder {
         (self.lines, self.bare) = (0, false);
         told
     }
+}
+
+/// `RuntimeError: CUDA out of memory`, `Exception: …`, `FATAL: …`
+fn names_an_error(field: &[u8]) -> bool {
+    let field = field.to_ascii_lowercase();
+    [
+        &b"error"[..],
+        b"exception",
+        b"fatal",
+        b"panic",
+        b"traceback",
+    ]
+    .iter()
+    .any(|word| memchr::memmem::find(&field, word).is_some())
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl AnswerProgress {
         if name == "error" && data.trim().is_empty() {
             return Step::Failed(AnswerError::Sent(Value::Null));
         }
-        if is_ping(name, data) {
+        if name != "error" && is_ping(name, data) {
             return Step::More;
         }
         let error = match Chunk::parse(data) {
@@ -122,6 +122,8 @@ impl AnswerProgress {
                 self.ending(at, (has_text, first), chunk.finish, chunk.usage);
                 return self.more();
             }
+            // Text in a shape that is not read: better a failure than an answer with a hole.
+            Ok(_) if self.is_answer && holds_text(data) => return self.unreadable(data),
             // An event without choices, e.g. usage or a gateway's own.
             Ok(chunk) => {
                 self.ending(at, (false, false), None, chunk.usage);
@@ -344,6 +346,29 @@ impl AnswerProgress {
 }
 
 pub(super) const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
+
+/// Whether an event without choices holds text where other APIs have it: Ollama's, Anthropic's, the Responses API's, and
+/// llama.cpp's own.
+fn holds_text(data: &str) -> bool {
+    let Ok(Value::Object(event)) = serde_json::from_str::<Value>(data) else {
+        return false;
+    };
+    let text = |value: Option<&Value>| {
+        value
+            .and_then(Value::as_str)
+            .is_some_and(|text| !text.is_empty())
+    };
+    let within = |name: &str| {
+        let holder = event.get(name);
+        text(holder.and_then(|holder| holder.get("text")))
+            || text(holder.and_then(|holder| holder.get("content")))
+    };
+    ["content", "response", "delta", "text"]
+        .iter()
+        .any(|name| text(event.get(*name)))
+        || within("delta")
+        || within("message")
+}
 
 /// Events that gateways send to keep a connection open.
 fn is_ping(name: &str, data: &str) -> bool {

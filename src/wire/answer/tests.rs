@@ -362,3 +362,64 @@ fn a_used_buffer_for_gaps_is_emptied() {
     assert_eq!(reader.gaps_us(), [2_000, 3_000]);
     assert_eq!((reader.take_gaps().len(), reader.gaps_us()), (2, &[][..]));
 }
+
+#[test]
+fn what_breaks_into_an_answer_fails_it_in_whatever_shape() {
+    for error in [
+        "Exception: engine died",
+        "RuntimeError: CUDA out of memory",
+        r#"data: {"choices":[{"index":0,"delta":{}}],"x_groq":{"error":"over capacity"}}"#,
+        r#"data: {"choices":[],"code":"InvalidParameter","message":"boom"}"#,
+        r#"data: {"choices":[],"error_msg":"boom"}"#,
+        r#"data: {"fault":{"faultstring":"boom"}}"#,
+        r#"data: {"choices":[{"index":0,"delta":{},"message":{"error":"boom"}}]}"#,
+        "event: error\ndata: ping",
+        r#"data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"lost"}}"#,
+        r#"data: {"message":{"role":"assistant","content":"lost"},"done":false}"#,
+        r#"data: {"content":"lost","stop":false}"#,
+    ] {
+        let stream = [
+            word("a", "null"),
+            format!("{error}\n\n"),
+            word("b", "\"stop\""),
+            DONE.to_owned(),
+        ];
+        assert!(hear(&stream).clean.is_err(), "{error}");
+    }
+    // A usage or a filter's verdict without choices is neither.
+    for good in [
+        USAGE,
+        "data: {\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}\n\n",
+        "data: {\"id\":\"x\",\"choices\":[]}\n\n",
+    ] {
+        let stream = [
+            word("a", "null"),
+            good.to_owned(),
+            word("b", "\"stop\""),
+            DONE.to_owned(),
+        ];
+        assert_eq!(hear(&stream).clean.ok(), STOP, "{good}");
+    }
+}
+
+#[test]
+fn text_that_is_cut_behind_a_finish_reason_is_missed() {
+    let cut = |rest: &str| hear(&[word("a", "null"), word("b", "\"stop\""), rest.to_owned()]).clean;
+    assert!(matches!(
+        cut("data: {\"choices\":[{\"delta\":{\"content\":\"more t"),
+        Err(AnswerError::Cut(_))
+    ));
+    assert_eq!(cut("data: [DON").ok(), STOP, "only the end itself is cut");
+    for first in [
+        "data: {\"ch",
+        "data: ",
+        "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\ndata: {",
+    ] {
+        let heard = hear(&[first.to_owned()]);
+        assert!(
+            matches!(heard.clean, Err(AnswerError::Cut(_))),
+            "{first}: {:?}",
+            heard.clean
+        );
+    }
+}

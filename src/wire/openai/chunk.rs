@@ -273,6 +273,8 @@ pub fn is_failure(word: &str) -> bool {
         "insufficient_system_resource",
         "malformed_function_call",
     ];
+    // Some add the reason behind a colon.
+    let word = word.split(':').next().unwrap_or_default().trim();
     FAILURES
         .iter()
         .any(|known| word.eq_ignore_ascii_case(known))

@@ -19,9 +19,19 @@ pub(super) fn error_in(
         .get("choices")
         .is_none_or(|choices| choices.as_array().is_none_or(Vec::is_empty));
     let within = |holder: Option<&Value>| own_error(holder?.as_object()?, alone);
+    let message = choice.and_then(|choice| choice.get("message"));
     if let Some(error) = own_error(value, alone)
         .or_else(|| within(choice))
         .or_else(|| within(delta))
+        .or_else(|| within(message))
+    {
+        return Some(error);
+    }
+    // Groq's `x_groq.error`, "why a stream was stopped early".
+    let vendors = value.iter().filter(|(name, _)| name.starts_with("x_"));
+    if let Some(error) = vendors
+        .map(|(_, vendor)| within(Some(vendor)))
+        .find_map(|error| error)
     {
         return Some(error);
     }
@@ -58,11 +68,8 @@ pub(super) fn error_in(
     {
         return Some(error);
     }
-    if value
-        .get("choices")
-        .is_some_and(|choices| !choices.is_null())
-    {
-        return None;
+    if value.get("fault").is_some_and(|fault| fault.is_object()) {
+        return Some(Value::Object(value.clone()));
     }
     // FastAPI, gateways, and servers with a format of their own.
     if value

@@ -43,6 +43,10 @@ impl Strict<'_> {
             base_resp,
         } = self;
         let Some(choices) = choices else { return false };
+        // Without choices it is the usage, or something that is not a chunk at all.
+        if choices.is_empty() && usage.is_none() {
+            return false;
+        }
         let odd = [error, errors, timings, time_info, base_resp]
             .iter()
             .any(|field| field.is_some());
