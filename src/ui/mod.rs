@@ -75,13 +75,16 @@ pub fn run(
             if words.to_lowercase().contains("xkb") {
                 return Err(no_window(&words));
             }
-            let advice = "Either the display went away, or this is a defect: then please report it with these details";
-            Err(Failure::new("The window ended by a fault", advice).with_details(words))
+            let advice = "The display may have been disconnected. If it was not, please report this error with these details";
+            Err(
+                Failure::new("The window closed because of an internal error", advice)
+                    .with_details(words),
+            )
         }
     }
 }
 
-/// What Debian and Ubuntu call the libraries that a window needs at run time.
+/// Debian and Ubuntu packages that a window needs at run time.
 const X11: &str =
     "libx11-6 libx11-xcb1 libxcursor1 libxi6 libxkbcommon-x11-0 libegl1 libgl1 libgl1-mesa-dri";
 const WAYLAND: &str =
@@ -92,13 +95,13 @@ fn no_window(details: &str) -> Failure {
         std::env::var_os("DISPLAY").is_some() || std::env::var_os("WAYLAND_DISPLAY").is_some();
     if !display {
         return Failure::new(
-            "There is no display to open a window on",
+            "No display is available to open a window",
             "Start Batida in a desktop session (DISPLAY or WAYLAND_DISPLAY), or use its commands: batida --help",
         )
         .with_details(details);
     }
     Failure::new(
-        "No window could be opened",
+        "Could not open a window",
         format!("On X11: apt-get install {X11}. On Wayland: apt-get install {WAYLAND}"),
     )
     .with_details(details)

@@ -147,8 +147,8 @@ impl Photographer {
 
 fn no_picture() -> Notice {
     let failure = Failure::new(
-        "No picture of the chart could be taken",
-        "Make the window large enough for the whole chart and try again, or save the table as CSV",
+        "Could not capture the chart",
+        "Enlarge the window until the whole chart is visible and try again, or save the table as CSV",
     );
     Notice {
         text: failure.summary.clone(),

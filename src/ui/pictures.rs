@@ -22,7 +22,7 @@ const LARGE: u32 = 2_048;
 /// So long, in seconds, a texture is kept that nobody sees.
 const KEPT: f64 = 20.0;
 
-/// What is decoded and shown. One for the window.
+/// The decoded pictures of the window.
 #[derive(Default)]
 pub(super) struct Pictures {
     shown: Vec<Shown>,
@@ -218,10 +218,7 @@ pub(super) fn large_ui(ctx: &Context, out: &mut Vec<Command>) {
                 let size = units::bytes(image.size());
                 caption(
                     ui,
-                    format!(
-                        "As it is sent: {form}, {} × {}, {size}",
-                        image.width, image.height
-                    ),
+                    format!("Sent as {form}, {} × {}, {size}", image.width, image.height),
                 );
             });
             from_right(ui, |ui| {

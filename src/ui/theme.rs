@@ -16,7 +16,7 @@ pub struct Tokens {
     pub background: Color32,
     /// Cards and side bars.
     pub panel: Color32,
-    /// What stands above a panel: buttons, fields, code.
+    /// Surfaces on a panel: buttons, fields, code.
     pub raised: Color32,
     /// A raised thing under the pointer.
     pub hover: Color32,
@@ -26,11 +26,11 @@ pub struct Tokens {
     pub line: Color32,
     /// An outline that should be noticed: under the pointer, of a scroll handle.
     pub line_strong: Color32,
-    /// What is read.
+    /// Normal text.
     pub text: Color32,
-    /// What is read second: labels, units.
+    /// Text of second rank: labels, units.
     pub dim: Color32,
-    /// What is read last: hints, shortcuts. Still 4.5 : 1 on every surface.
+    /// Text of third rank: hints, shortcuts. Its contrast is at least 4.5 : 1 on every surface.
     ///
     /// The drawings use `#667085` on dark, which reaches only 3.5 : 1 on a panel, so it is lighter here.
     pub faint: Color32,

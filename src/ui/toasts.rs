@@ -12,7 +12,7 @@ use crate::domain::failure::Failure;
 use crate::state::Notice;
 
 const STAYS: Duration = Duration::from_secs(4);
-const MOST: usize = 5;
+const MAX_TOASTS: usize = 5;
 
 /// The messages that are shown.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(super) struct Toasts {
 
 #[derive(Debug)]
 enum Toast {
-    Told { text: String, until: Duration },
+    Message { text: String, until: Duration },
     Failed(Failure),
 }
 
@@ -32,7 +32,7 @@ impl Toasts {
     pub(super) fn add(&mut self, notice: Notice, now: Duration) {
         match notice.failure {
             Some(failure) => self.add_failure(failure),
-            None => self.push(Toast::Told {
+            None => self.push(Toast::Message {
                 text: notice.text,
                 until: now + STAYS,
             }),
@@ -47,7 +47,7 @@ impl Toasts {
     fn push(&mut self, toast: Toast) {
         self.shown.push((self.next, toast));
         self.next += 1;
-        if self.shown.len() > MOST {
+        if self.shown.len() > MAX_TOASTS {
             self.shown.remove(0);
         }
     }
@@ -55,7 +55,7 @@ impl Toasts {
     /// Draws them above everything else.
     pub(super) fn show(&mut self, ctx: &Context, now: Duration) {
         self.shown
-            .retain(|(_, toast)| !matches!(toast, Toast::Told { until, .. } if *until <= now));
+            .retain(|(_, toast)| !matches!(toast, Toast::Message { until, .. } if *until <= now));
         let mut dismissed = None;
         let mut y = 8.0;
         for (id, toast) in self.shown.iter().rev() {
@@ -67,7 +67,7 @@ impl Toasts {
                 dismissed = Some(*id);
             }
             y += area.response.rect.height() + 8.0;
-            if let Toast::Told { until, .. } = toast {
+            if let Toast::Message { until, .. } = toast {
                 ctx.request_repaint_after(until.saturating_sub(now));
             }
         }
@@ -89,7 +89,7 @@ fn toast_ui(ui: &mut egui::Ui, id: u64, toast: &Toast) -> bool {
         .show(ui, |ui| {
             ui.set_max_width(380.0);
             match toast {
-                Toast::Told { text, .. } => {
+                Toast::Message { text, .. } => {
                     ui.label(text);
                     false
                 }

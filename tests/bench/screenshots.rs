@@ -95,7 +95,7 @@ fn main() {
     window.click("Home");
     window.click("Run checks");
     window.until("all checks ended", |window| {
-        window.has_button("Check again")
+        window.has_button("Run checks again")
     });
     save_both(&mut window, "home");
 

@@ -31,9 +31,9 @@ fn the_first_start_is_on_the_demo_with_a_model_picked() {
     let mut window = Window::first_start();
     window.see("Model: Meta-Llama-3.3-70B-Instruct");
     window.see("Deployment: bd-gpt-oss-llama70b");
-    window.see("Environment Demo, all is well");
+    window.see("Environment Demo, no problems");
     window.see("6 of 13 deployed · live");
-    window.see("Nothing said yet");
+    window.see("No messages yet");
     window.see("No answers yet");
     assert!(
         window.button("Send").accesskit_node().is_disabled(),
@@ -225,7 +225,7 @@ fn the_system_prompt_can_be_edited_and_left_out() {
     window.ask("two");
     window.type_into("System prompt", "");
     window.ask("three");
-    window.click("Default system prompt");
+    window.click("Restore default system prompt");
     window.ask("four");
     let first: Vec<_> = api
         .bodies()
@@ -253,7 +253,7 @@ fn clear_can_be_undone_and_the_charts_stay() {
     );
     window.ask("one");
     window.click("Clear");
-    window.see("Nothing said yet");
+    window.see("No messages yet");
     assert!(window.has_button("Show quick in the charts"));
     window.click("Undo clear");
     window.see("You asked: one");
@@ -325,7 +325,7 @@ fn picking_a_deployment_brings_its_model_and_keeps_the_conversation() {
 fn long_lists_can_be_filtered_by_typing() {
     let mut window = Window::on_demo();
     window.open_picker("Model");
-    window.see("Of this deployment");
+    window.see("In this deployment");
     assert!(!window.shows("Filter Model"), "six lines need no filter");
     window.key_press(Key::Escape);
     window.step();
@@ -348,8 +348,8 @@ fn long_lists_can_be_filtered_by_typing() {
 #[test]
 fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
     let mut window = Window::on_demo();
-    window.click("Why?");
-    window.see("What is deployed on Demo, and why it does not serve");
+    window.click("Deployment details");
+    window.see("Deployments on Demo: state, pods, models and events");
     window.see("live");
     window.click("bd-qwen-nightly, Deploying");
     window.see("Likely cause");
@@ -376,25 +376,25 @@ fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
     window.see("Events (1)");
     window.see("FailedCreate (31 times) · StatefulSet inf-md-qwen3-spare-cache");
     window.click("Back to environments");
-    window.see("Environments: where your models run");
+    window.see("Environments: the cluster");
 }
 
 #[test]
 fn a_containers_log_is_followed_searched_and_copied() {
     let mut window = Window::on_demo();
-    window.click("Why?");
+    window.click("Deployment details");
     window.click("md-deepseek-canary, Deploying");
-    window.click("Log of inf in inf-md-deepseek-canary-q-default-n-0");
+    window.click("View log of inf in inf-md-deepseek-canary-q-default-n-0");
     window.see("Log of inf in inf-md-deepseek-canary-q-default-n-0");
     window.see("inf: waiting");
-    window.see("followed");
+    window.see("following");
     window.type_into("Search the log", "CHECKPOINT");
     window.see("1 line");
     window.see("reading the checkpoint");
     assert!(!window.shows("inf: waiting"), "{}", window.told());
     window.click("Close log");
     window.until("it is closed", |window| !window.has_button("Close log"));
-    window.click("Log of the last run of inf in inf-md-deepseek-canary-q-default-n-0");
+    window.click("View previous log of inf in inf-md-deepseek-canary-q-default-n-0");
     window.see("inf: out of memory");
     window.see("ended");
 }
@@ -432,7 +432,7 @@ fn view_code_shows_each_language_and_masks_the_key() {
     });
     window.click("Copy with $MINE_API_KEY");
     see_copied(&mut window, "Code copied");
-    window.click("Copy with the key");
+    window.click("Copy with API key");
     window.click("Close");
     window.until("the dialog is closed", |window| !window.has_button("Close"));
 }
@@ -496,7 +496,7 @@ fn an_environment_is_added_and_nonsense_is_refused_as_it_is_typed() {
     window.click("Home");
     window.click("Add");
     // What is found out about the key moves the fields below it.
-    window.see("the key is missing");
+    window.see("API key missing");
     window.type_into("Name", "Demo");
     window.see("another environment has this name");
     window.type_into("Name", "prod");
@@ -517,7 +517,7 @@ fn an_environment_is_added_and_nonsense_is_refused_as_it_is_typed() {
         assert!(window.button("Save").accesskit_node().is_disabled());
     }
     window.type_into("API domain", "api.example.com/v1/");
-    window.see("Chat goes to https://api.example.com/v1/chat/completions");
+    window.see("Chat endpoint: https://api.example.com/v1/chat/completions");
     window.click("API key");
     window.click("No key needed");
     window.see("Environment New environment");
@@ -549,7 +549,7 @@ fn environments_are_duplicated_and_deleted_with_a_question() {
     });
     window.click("Delete…");
     window.see("Delete mine copy?");
-    window.click("Keep it");
+    window.click("Cancel");
     window.until("the question is gone", |window| {
         !window.shows("Delete mine copy?")
     });
@@ -614,9 +614,9 @@ fn an_api_alone_offers_its_models() {
     let api = Api::start(DemoModel::all());
     let mut window = api.window();
     assert!(!window.shows("Deployment: "), "there is no cluster");
-    window.see("6 models · seen");
+    window.see("6 models · updated");
     window.open_picker("Model");
-    window.see("Models of this API");
+    window.see("Models on this API");
     assert!(window.line("gpt-oss-120b").is_some());
     window.key_press(Key::Escape);
     window.step();
@@ -632,7 +632,7 @@ fn the_checks_run_and_tell_what_to_do() {
     window.click("Home");
     window.click("Run checks");
     window.until("all checks ended", |window| {
-        window.has_button("Check again")
+        window.has_button("Run checks again")
     });
     for check in [
         "Cluster reachable: good",
@@ -700,7 +700,7 @@ fn a_missing_key_is_told_before_it_is_needed() {
     let mut window = Window::on(api_env(&api.address), None);
     window.see("There is no API key in the settings file");
     window.see("Type the key in the environment's settings");
-    window.see("Environment mine, the key is missing");
+    window.see("Environment mine, API key missing");
     window.ask("Hello");
     window.until("the answer says it too", |window| {
         window
@@ -718,7 +718,7 @@ fn a_failed_refresh_keeps_what_was_there_and_says_how_old_it_is() {
     api.stop();
     // The stopped server may still answer once, on a connection that was open.
     let deadline = std::time::Instant::now() + PATIENCE;
-    while !window.shows("Shown is what was seen") {
+    while !window.shows("Showing data from") {
         assert!(
             std::time::Instant::now() < deadline,
             "it never failed: {}",
@@ -732,7 +732,7 @@ fn a_failed_refresh_keeps_what_was_there_and_says_how_old_it_is() {
     window.until("it says why", |window| {
         window.shows("connection refused") || window.shows(" was lost")
     });
-    window.see("1 model · seen");
+    window.see("1 model · updated");
     window.open_picker("Model");
     assert!(window.line("quick").is_some(), "{}", window.told());
 }
@@ -750,7 +750,7 @@ fn the_activity_drawer_lists_what_went_through_the_doors_and_no_key() {
     assert!(!window.told().contains(DEMO_KEY));
     window.click("Clear list");
     window.until("only what goes on is left", |window| {
-        !window.shows("exit 0") && window.shows("followed")
+        !window.shows("exit 0") && window.shows("following")
     });
     window.click("Close");
     window.until("it is closed", |window| !window.shows("newest first"));
@@ -792,7 +792,7 @@ fn shortcuts_do_what_their_buttons_do() {
         window.step();
     };
     press(&mut window, Modifiers::COMMAND, Key::Num1);
-    assert!(window.shows("Environments: where your models run"));
+    assert!(window.shows("Environments: the cluster"));
     press(&mut window, Modifiers::COMMAND, Key::Num2);
     assert!(window.shows("Chat with a deployed model"));
     press(&mut window, Modifiers::COMMAND, Key::J);
@@ -813,11 +813,11 @@ fn a_key_is_in_the_clear_only_while_it_is_looked_at() {
     let mut window = Window::on(api_env(&api.address), Some(DEMO_KEY));
     window.see("Model: quick");
     window.click("Home");
-    window.click("Reveal");
-    window.until("it is shown", |window| window.has_button("Hide"));
+    window.click("Reveal key");
+    window.until("it is shown", |window| window.has_button("Hide key"));
     window.click("Playground");
     window.click("Home");
     window.until("it is masked again", |window| {
-        window.has_button("Reveal") && !window.has_button("Hide")
+        window.has_button("Reveal key") && !window.has_button("Hide key")
     });
 }

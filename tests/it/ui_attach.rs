@@ -45,12 +45,12 @@ fn a_dropped_picture_is_sent_seen_by_the_model_and_shown() {
     window.see("a PNG of 640 × 480 pixels, on average red (#c8");
     assert!(attached(&mut window).is_empty() && !window.shows("Attached: "));
     window.click("View chart.png, 640 × 480");
-    window.see("As it is sent: PNG, 640 × 480");
+    window.see("Sent as PNG, 640 × 480");
     window.key_press(Key::Escape);
-    window.until("it is closed", |window| !window.shows("As it is sent"));
+    window.until("it is closed", |window| !window.shows("Sent as"));
     window.click("View chart.png, 640 × 480");
     window.click("Close");
-    window.until("it is closed", |window| !window.shows("As it is sent"));
+    window.until("it is closed", |window| !window.shows("Sent as"));
     // What was said before goes along.
     window.ask("And now?");
     let messages = window
@@ -251,7 +251,7 @@ fn what_is_attached_survives_a_restart_until_it_is_sent() {
     window.click("Remove chart.png");
     window.ask("Hello");
     let mut window = window.restart();
-    window.see("Nothing said yet");
+    window.see("No messages yet");
     window.see("Model: gemma-4-31B-it");
     assert!(
         attached(&mut window).is_empty() && !window.shows("Attached"),

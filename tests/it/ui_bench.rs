@@ -297,7 +297,7 @@ fn a_chart_that_cannot_be_saved_says_so() {
     window.click("Save as PNG");
     // There is no dialog here, and perhaps no renderer: either is told, nothing is saved, and the button comes back.
     window.until("it is told", |window| {
-        window.shows("No file dialog") || window.shows("No picture of the chart")
+        window.shows("No file dialog") || window.shows("Could not capture the chart")
     });
     assert!(!window.shows("saved as"));
     window.until("the button is back", |window| {

@@ -200,7 +200,7 @@ fn a_picture_that_could_not_be_taken_is_told_and_the_button_comes_back() {
     assert!(
         page.state().state.notices[0]
             .text
-            .starts_with("No picture of the chart could be taken")
+            .starts_with("Could not capture the chart")
     );
     assert_eq!(page.state().sent.len(), 0, "nothing is saved");
     page.until("the button is back", |page| {

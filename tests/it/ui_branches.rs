@@ -41,7 +41,7 @@ fn an_earlier_message_is_changed_and_both_branches_can_be_read() {
     window.type_into("Message", "half typed");
     click_of(&mut window, 0, "Edit message");
     assert_eq!(window.field("Message").value().as_deref(), Some("one"));
-    window.see("An earlier message: sending it makes a branch");
+    window.see("Editing an earlier message: sending creates a branch");
     window.ask("uno");
     window.see("You asked: uno");
     assert_eq!(last_sent(&api), ["uno"]);
@@ -79,7 +79,7 @@ fn escape_leaves_a_message_as_it_was() {
         window.field("Message").value().as_deref() == Some("mine")
     });
     window.click("Edit message");
-    window.click("Leave it");
+    window.click("Cancel edit");
     assert_eq!(window.field("Message").value().as_deref(), Some("mine"));
 }
 
@@ -90,7 +90,7 @@ fn asking_again_keeps_the_answer_and_a_branch_can_begin_at_any() {
     window.ask("one");
     window.ask("two");
     click_of(&mut window, 0, "Branch here");
-    window.see("What you say next begins another branch here");
+    window.see("Your next message starts a new branch here");
     window.click("Go back");
     window.see("You asked: two");
     click_of(&mut window, 0, "Branch here");
@@ -135,7 +135,7 @@ fn the_history_keeps_all_branches_and_takes_them_up() {
     click_of(&mut window, 1, "Edit message");
     window.ask("zwei");
     window.click("Clear");
-    window.see("Nothing said yet");
+    window.see("No messages yet");
     window.click("History");
     window.click("Open");
     window.see("1 answer on other branches");

@@ -32,7 +32,7 @@ fn tile(window: &Window, title: &str) -> String {
 #[test]
 fn a_text_becomes_a_vector_and_two_are_compared() {
     let mut window = on_embedder();
-    window.see("Makes embeddings, cannot chat");
+    window.see("Embedding models cannot chat");
     assert!(
         !window.has_button("Chat instead"),
         "the cluster knows what it makes"
@@ -50,12 +50,12 @@ fn a_text_becomes_a_vector_and_two_are_compared() {
     );
     assert!(!window.shows("Cosine similarity"));
     let near = |window: &mut Window, other: &str| -> f64 {
-        window.type_into("Second text, to compare with", other);
-        window.see("Below is what came for other texts");
+        window.type_into("Second text, to compare", other);
+        window.see("The result below is for other texts");
         window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
         // While it is on its way what came before is still shown.
         window.until("it came", |window| {
-            window.has_button("Embed") && !window.shows("Below is what came for other texts")
+            window.has_button("Embed") && !window.shows("The result below is for other texts")
         });
         window.see("Second vector");
         let told = tile(window, "Cosine similarity");

@@ -66,7 +66,7 @@ fn panes_side_by_side_fit() {
     check(&mut window, "Panes, four");
     window.set_size(LARGE);
     window.run_steps(2);
-    window.click("Blind");
+    window.click("Blind vote");
     window.ask("Who are you?");
     check(&mut window, "Panes, blind");
     window.set_size(LARGE);
@@ -105,7 +105,7 @@ fn the_prompts_fit() {
     window.see("Prompt Translate");
     check(&mut window, "Prompts");
     window.click("Prompt Summarise");
-    window.see("What will be said");
+    window.see("Preview");
     check(&mut window, "Prompts, values");
     window.click("Back");
     window.key_press(Key::F2);
@@ -172,18 +172,18 @@ fn the_activity_drawer_fits() {
 #[test]
 fn the_deployments_page_fits() {
     let mut window = Window::on_demo();
-    window.click("Why?");
+    window.click("Deployment details");
     window.click("md-deepseek-canary, Deploying");
     window.see("Likely cause");
     check(&mut window, "Deployments");
-    window.click("Log of inf in inf-md-deepseek-canary-q-default-n-0");
+    window.click("View log of inf in inf-md-deepseek-canary-q-default-n-0");
     window.see("inf: waiting");
     check(&mut window, "Deployments, with a log");
     window.click("Close log");
     window.set_size(LARGE);
     window.run_steps(2);
     window.click("bd-gpt-oss-llama70b, Deployed");
-    window.click("Probe its models");
+    window.click("Probe these models");
     window.until("both have answered", |window| {
         window.query_all_by_label_contains("answered at").count() == 2
     });
@@ -202,20 +202,20 @@ fn home_fits() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let file = sambawiz(folder.path(), "prod.yaml", "https://api.example.com");
     window.type_into("File to import", &file.display().to_string());
-    window.click("Read");
+    window.click("Read file");
     window.see("3 environments");
     check(&mut window, "Home, an import");
     window.run_steps(4);
-    window.click("Close import");
+    window.click("Cancel");
     window.click("Run checks");
     window.until("all checks ended", |window| {
-        window.has_button("Check again")
+        window.has_button("Run checks again")
     });
     check(&mut window, "Home, checks");
     window.click("Add");
     // What is found out about the key moves the fields below it.
-    window.see("the key is missing");
-    window.click("Find deployments on a cluster, through kubectl");
+    window.see("API key missing");
+    window.click("Connect to a cluster (kubectl)");
     check(&mut window, "Home, a new environment");
     window.click("Delete…");
     check(&mut window, "Home, about to delete");
@@ -305,7 +305,7 @@ fn long_names_and_failures_fit() {
     window.click("Open Home");
     window.click("Run checks");
     window.until("all checks ended", |window| {
-        window.has_button("Check again")
+        window.has_button("Run checks again")
     });
     check(&mut window, "Home, failures");
 }

@@ -15,7 +15,7 @@ fn open_library(window: &mut Window) {
     window.until("the library is there", |window| {
         window.query_by_label("Filter prompts").is_some()
     });
-    window.until("it was read", |window| !window.shows("Reading the prompts"));
+    window.until("it was read", |window| !window.shows("Loading prompts"));
 }
 
 fn with_starters() -> (Api, Window) {
@@ -47,7 +47,7 @@ fn a_click_beside_the_library_does_not_lose_what_is_being_written() {
     window.click("Cancel");
     window.see("Filter prompts");
     window.click("New prompt…");
-    window.see("where something is to be filled in");
+    window.see("for the parts that change");
     window.click_beside();
     window.until("it is closed", |window| !window.shows("New prompt"));
     open_library(&mut window);
@@ -80,7 +80,7 @@ fn a_prompt_asks_for_its_values_and_is_inserted() {
         !window.has_button("Prompt Translate")
     });
     window.key_press(Key::Enter);
-    window.see("What will be said");
+    window.see("Preview");
     assert_eq!(
         window.field("reader").value().as_deref(),
         Some("an engineer who is new to it")
@@ -103,11 +103,11 @@ fn a_prompt_asks_for_its_values_and_is_inserted() {
     // What was said last time is offered again.
     open_library(&mut window);
     window.click("Prompt Explain step by step");
-    window.see("What will be said");
+    window.see("Preview");
     assert_eq!(window.field("topic").value().as_deref(), Some("TTFT"));
     window.click("Back");
     window.click("Prompt Summarise");
-    window.see("What will be said");
+    window.see("Preview");
     assert_eq!(
         window.field("reader").value().as_deref(),
         Some("a colleague"),
@@ -126,7 +126,7 @@ fn text_goes_where_the_cursor_is_and_can_be_sent_at_once() {
     window.step();
     window.click("Prompts");
     window.see("No prompts yet");
-    window.click("Save the draft…");
+    window.click("Save draft…");
     assert_eq!(window.field("Name").value().as_deref(), Some("Änd then?"));
     window.type_into("Name", "Mine");
     window.type_into("Text", "<\\{{so}}>");
@@ -170,7 +170,7 @@ fn prompts_are_edited_doubled_deleted_and_kept() {
     window.see("Another prompt has this name");
     window.type_into("Name", "Into Portuguese");
     window.type_into("Text", "Say {{text}} in Portuguese");
-    window.see("To be filled in: text");
+    window.see("Placeholders: text");
     window.click("Save");
     window.until("it is named", |window| {
         window.has_button("Prompt Into Portuguese")
@@ -212,7 +212,7 @@ fn a_prompt_becomes_the_system_prompt() {
     let (api, mut window) = with_starters();
     window.click("More on System: terse expert");
     window.click("Use as system prompt");
-    window.see("What will be said");
+    window.see("Preview");
     window.type_into("field", "baking");
     window.click("Use as system prompt");
     window.see("System prompt set");
@@ -228,7 +228,7 @@ fn a_prompt_becomes_the_system_prompt() {
 fn escape_goes_back_before_it_closes() {
     let (_api, mut window) = with_starters();
     window.click("Prompt Summarise");
-    window.see("What will be said");
+    window.see("Preview");
     window.key_press(Key::Escape);
     window.until("the list is back", |window| {
         window.query_by_label("Filter prompts").is_some()

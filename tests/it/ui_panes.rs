@@ -117,7 +117,7 @@ fn only_the_ticked_are_asked_and_a_pane_may_have_its_own_system_prompt() {
         Some(Toggled::False)
     );
     window.click("Parameters of two");
-    window.see("It takes the first pane's system prompt and parameters");
+    window.see("Uses the first pane's system prompt and parameters");
     window.click("Linked to the first pane");
     window.type_into("System prompt", "Answer in rhyme");
     window.click("Max tokens");
@@ -147,30 +147,30 @@ fn only_the_ticked_are_asked_and_a_pane_may_have_its_own_system_prompt() {
     window.click("Send to two");
     window.click("Send to three");
     window.type_into("Message", "To nobody");
-    window.see("Tick a pane to send to");
+    window.see("Select a pane to send to");
     assert!(window.button("Send").accesskit_node().is_disabled());
 }
 
 #[test]
 fn one_after_the_other_when_asked() {
     let (api, mut window) = side_by_side(&[("one", 10), ("two", 10)]);
-    window.click("One after the other");
+    window.click("Run sequentially");
     window.say("Write 3000 tokens");
     window.see("Figures: ");
-    window.see("Waiting for the pane before it");
+    window.see("Waiting for the previous pane");
     assert_eq!(api.bodies().len(), 1, "the second waits");
     window.click("Stop one");
     window.until("the second's turn has come", |_| api.bodies().len() == 2);
     window.until("it answers", |window| {
-        !window.shows("Waiting for the pane before it")
+        !window.shows("Waiting for the previous pane")
     });
     window.click("Stop");
     ends(&mut window);
     window.say("Write 3000 tokens");
-    window.see("Waiting for the pane before it");
+    window.see("Waiting for the previous pane");
     window.click("Stop two");
     window.until("who waits can be stopped", |window| {
-        !window.shows("Waiting for the pane before it")
+        !window.shows("Waiting for the previous pane")
     });
     assert_eq!(api.bodies().len(), 3, "it was never asked");
 }
@@ -216,7 +216,7 @@ fn an_edit_in_a_pane_is_its_own_and_clear_empties_all() {
     );
     window.click("Clear");
     window.until("all are empty", |window| {
-        window.query_all_by_label("Nothing said yet").count() == 2
+        window.query_all_by_label("No messages yet").count() == 2
     });
     window.click("Undo clear");
     window.see("You asked: Good day");
@@ -245,8 +245,8 @@ fn four_are_the_most_and_the_figures_can_make_room() {
 fn blind_hides_the_names_until_the_vote_which_is_kept() {
     let (api, mut window) = side_by_side(&[("m-one", 0), ("m-two", 0)]);
     window.ask("Before");
-    window.click("Blind");
-    window.see("Names are hidden until you vote");
+    window.click("Blind vote");
+    window.see("Models are revealed after you vote; you");
     let told = |window: &Window| {
         ["m-one", "m-two"]
             .iter()
@@ -254,7 +254,7 @@ fn blind_hides_the_names_until_the_vote_which_is_kept() {
     };
     assert!(!told(&window), "{}", window.told());
     window.say("Write 20 tokens");
-    window.see("Which answer is the best?");
+    window.see("Which answer is best?");
     assert_eq!(api.bodies().len(), 4);
     assert!(window.shows("Send to Model A") && window.shows("Send to Model B"));
     assert!(!told(&window), "{}", window.told());
@@ -271,15 +271,15 @@ fn blind_hides_the_names_until_the_vote_which_is_kept() {
         (1, "m-one", "m-two")
     );
     assert_eq!((pair.wins + pair.losses, pair.ties), (1, 0));
-    window.click("Blind again");
+    window.click("Start another vote");
     window.ask("Again");
     window.click("Equal");
-    window.see("You found them equal");
+    window.see("Your vote: equal");
     window.until("both are kept", |window| {
         window.saved().votes.iter().any(|pair| pair.ties == 1)
     });
-    window.click("Blind");
-    window.until("it is over", |window| !window.shows("You found them equal"));
+    window.click("Blind vote");
+    window.until("it is over", |window| !window.shows("Your vote: equal"));
 }
 
 #[test]
@@ -301,8 +301,8 @@ fn blind_hides_the_names_in_failures_and_in_the_activity_too() {
     window.click("+ Compare");
     window.pick("Model", "m-two");
     window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::J);
-    window.click("Blind");
-    window.see("Names are hidden until you vote");
+    window.click("Blind vote");
+    window.see("Models are revealed after you vote; you");
     // The demo's usual answer says who it is.
     window.ask("Write 20 tokens");
     window.see("HTTP 503");
@@ -311,7 +311,7 @@ fn blind_hides_the_names_in_failures_and_in_the_activity_too() {
     window.see("is overloaded");
     let told = window.told().to_lowercase();
     assert!(!told.contains("m-one") && !told.contains("m-two"), "{told}");
-    window.click("Blind");
+    window.click("Blind vote");
     window.until("they are seen again", |window| {
         window.told().contains("m-two")
     });

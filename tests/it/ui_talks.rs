@@ -24,7 +24,7 @@ fn with_two() -> (Api, Window) {
     let mut window = api.window();
     window.ask("How heavy are whales?");
     window.key_press_modifiers(Modifiers::COMMAND, Key::N);
-    window.see("Nothing said yet");
+    window.see("No messages yet");
     window.ask("Which bridge is the longest?");
     window.ask("And the second longest?");
     (api, window)
@@ -49,7 +49,7 @@ fn conversations_are_found_by_title_and_by_what_was_said_and_opened() {
     window.until("both are there", |window| {
         lists(window, "How heavy are whales?") && lists(window, "Which bridge is the longest?")
     });
-    let current = window.query_by_label_contains("Which bridge is the longest?, shown now");
+    let current = window.query_by_label_contains("Which bridge is the longest?, open ·");
     assert!(current.is_some(), "{}", window.told());
     window.see("2 conversations");
     window.type_into("Search conversations", "seco longest");
@@ -61,7 +61,7 @@ fn conversations_are_found_by_title_and_by_what_was_said_and_opened() {
         "by words of its second message"
     );
     window.type_into("Search conversations", "zebra");
-    window.see("Nothing found");
+    window.see("No matches");
     window.type_into("Search conversations", "whal");
     window.until("the other is left", |window| {
         lists(window, "How heavy are whales?")
@@ -82,7 +82,7 @@ fn conversations_are_found_by_title_and_by_what_was_said_and_opened() {
     );
     open_list(&mut window);
     window.until("it is the newest now", |window| {
-        let whales = window.query_by_label_contains("How heavy are whales?, shown now");
+        let whales = window.query_by_label_contains("How heavy are whales?, open ·");
         let bridges = window.query_by_label_contains("Which bridge is the longest?, ");
         whales
             .zip(bridges)
@@ -181,7 +181,7 @@ fn a_deletion_can_be_undone_and_is_done_after_a_while() {
         window.has_button("Conversations")
     });
     window.click("Conversations");
-    window.see("No conversation yet");
+    window.see("No conversations yet");
 }
 
 #[test]
@@ -214,8 +214,8 @@ fn one_that_is_shown_in_a_pane_is_gone_to_and_a_busy_one_stays() {
 fn blind_closes_the_list() {
     let mut window = Window::on_demo();
     window.click("+ Compare");
-    window.click("Blind");
-    window.see("Names are hidden until you vote");
+    window.click("Blind vote");
+    window.see("Models are revealed after you vote; you");
     window.key_press_modifiers(Modifiers::COMMAND, Key::K);
     window.run_steps(3);
     assert!(

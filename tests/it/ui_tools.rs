@@ -47,7 +47,7 @@ fn a_function_is_called_its_result_typed_and_the_conversation_goes_on() {
     );
     window.click("Send result…");
     window.see("The result is empty");
-    window.click("Not yet");
+    window.click("Cancel");
     window.type_into("Result of get_weather", "{\"sky\": \"clear\"}");
     window.click("Send result");
     window.see("get_weather returned {");
@@ -81,7 +81,7 @@ fn of_a_long_result_the_beginning_is_shown_and_all_of_it_is_sent() {
         .type_result(0, long.clone());
     window.run_steps(4);
     press(&mut window, "Send result");
-    window.see("Only the first 20.0 kB of 60.0 kB are shown");
+    window.see("Showing the first 20.0 kB of 60.0 kB");
     window.until("it is answered", |window| window.has_button("Send"));
     assert_eq!(last_sent(&api)[2], format!("tool: {long}"));
 }
@@ -95,10 +95,10 @@ fn several_calls_are_answered_together_and_again_and_otherwise() {
     window.ask("The weather in Rome, and the time?");
     window.see("Result of clock");
     window.type_into("Result of get_weather", "rain");
-    window.see("Both results go back together");
+    window.see("Both results are sent together");
     window.click("Send results…");
     window.see("1 of 2 results are empty");
-    window.click("Not yet");
+    window.click("Cancel");
     window.type_into("Result of clock", "noon");
     window.click("Send results");
     window.until("it is answered", |window| {
@@ -127,7 +127,7 @@ fn several_calls_are_answered_together_and_again_and_otherwise() {
         .expect("the last turn's")
         .click();
     window.run_steps(2);
-    window.see("What you say next begins another branch here");
+    window.see("Your next message starts a new branch here");
     assert_eq!(
         window.field("Result of clock").value().as_deref(),
         Some("noon")
@@ -148,7 +148,7 @@ fn a_message_instead_of_a_result_is_taken_by_the_server() {
     window.ask("What is the weather in Paris?");
     window.see("Result of get_weather");
     window.type_into("Message", "Never mind, who are you?");
-    window.see("Sent instead of results");
+    window.see("without function results");
     window.ask("Never mind, who are you?");
     window.see("You asked: Never mind");
     assert!(
@@ -169,7 +169,7 @@ fn a_call_that_is_cut_cannot_be_answered_and_says_so() {
     window.step();
     window.click("Parameters (2 set)");
     window.ask("What is the weather in Paris?");
-    window.see("It was cut amid a call's arguments");
+    window.see("The answer ended inside a function call");
     window.see("The arguments are no JSON");
     assert!(!window.shows("Result of get_weather"));
     window.ask("Who are you?");
@@ -198,7 +198,7 @@ fn functions_are_checked_as_they_are_typed_and_kept_over_a_restart() {
     press(&mut window, "Duplicate weather");
     window.see("Offer weather_2");
     window.type_into("Name of function 2", "weather");
-    window.see("Another function has this name: not sent");
+    window.see("Not sent: another function has this name");
     window
         .query_all_by_label("Delete weather")
         .last()
@@ -235,7 +235,7 @@ fn an_answer_after_a_schema_is_checked_and_can_be_copied() {
     window.type_into("Schema", "{\"type\":\"object\",\n\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":7}},\"required\":[\"n\"]");
     window.see("Not sent. Line 2, column");
     window.type_into("Schema", "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":7}},\"required\":[\"n\"]}");
-    press(&mut window, "Tidy");
+    press(&mut window, "Format JSON");
     window.click("Parameters (1 set)");
     window.ask("Give me 12");
     window.see("JSON, holds to the schema");
@@ -244,8 +244,8 @@ fn an_answer_after_a_schema_is_checked_and_can_be_copied() {
         (&body["type"], &body["json_schema"]["strict"]),
         (&json!("json_schema"), &json!(true))
     );
-    window.click("As it came");
-    window.click("Tidy view");
+    window.click("Raw");
+    window.click("Formatted");
     window.click("Copy JSON");
     assert_eq!(
         window.state_mut().state().place().chat.turns()[0]
@@ -296,10 +296,10 @@ fn a_schema_is_made_from_an_example() {
     window.click("Parameters");
     pick_format(&mut window, "JSON schema");
     press(&mut window, "From an example");
-    window.type_into("An answer as you want it, in JSON", "{\"a\": [1, }");
+    window.type_into("Example answer, in JSON", "{\"a\": [1, }");
     window.see("Line 1, column 11");
-    window.type_into("An answer as you want it, in JSON", "{\"a\": [1]}");
-    press(&mut window, "Make the schema");
+    window.type_into("Example answer, in JSON", "{\"a\": [1]}");
+    press(&mut window, "Create schema");
     let schema = window.field("Schema").value().expect("there is one");
     assert!(schema.contains("\"integer\""), "{schema}");
 }
@@ -348,7 +348,7 @@ fn the_history_keeps_calls_and_results_and_takes_them_up() {
         window.has_button("Send") && window.shows("returned rain")
     });
     window.click("Clear");
-    window.see("Nothing said yet");
+    window.see("No messages yet");
     window.click("History");
     window.click("Open");
     window.see("Copy arguments of get_weather");

@@ -533,7 +533,7 @@ fn the_page_shows_odd_deployments_and_cuts_long_messages() {
     window.type_into("Filter deployments", "odd");
     window.click("odd-minus, Not deployed");
     window.see(
-        "Its resource cannot be read in full: spec.groups[0].minReplicas is -1, not a whole number from 0",
+        "Parts of its resource could not be read: spec.groups[0].minReplicas is -1, not a whole number from 0",
     );
     window.type_into("Filter deployments", "llama");
     window.click("llama-70b, Deploying");

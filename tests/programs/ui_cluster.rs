@@ -98,7 +98,7 @@ fn sizes_are_asked_for_once_a_page_is_open_and_whoever_may_not_read_them_loses_n
     window.click("Home");
     window.click("Deployments");
     window.click("md-gemma, Deployed");
-    window.see("Context length and batch sizes are not known: ");
+    window.see("Context length and batch sizes unknown: ");
     assert!(
         window.shows("modelprofiles") && window.shows("live"),
         "{}",
@@ -121,9 +121,12 @@ fn before_the_api_was_asked_nobody_says_whether_a_model_is_routed() {
     window.click("Home");
     window.click("Deployments");
     window.click("md-gemma, Deployed");
-    window.see("not looked at yet whether it is routed");
+    window.see("routing not checked yet");
     assert!(
-        window.button("Probe all").accesskit_node().is_disabled(),
+        window
+            .button("Probe all models")
+            .accesskit_node()
+            .is_disabled(),
         "there is no API to ask"
     );
 }
@@ -152,7 +155,7 @@ fn a_probe_says_when_a_model_answered_or_why_it_does_not() {
     window.click("llama, Deployed");
     window.see("serving: routed by the API");
     assert!(!window.shows("Likely cause"), "{}", window.told());
-    window.click("Probe its models");
+    window.click("Probe these models");
     window.see("no answer at ");
     window.see("answered at ");
     window.see("Likely cause");
@@ -210,11 +213,11 @@ fn probe_all_asks_each_routed_model_of_what_is_ready_and_can_be_cancelled() {
     let window = &mut page.window;
     window.click("md-gemma, Deployed");
     window.see("serving: routed by the API");
-    window.click("Probe all");
+    window.click("Probe all models");
     window.until("gemma is asked", |window| window.has_button("Cancel"));
     window.click("Cancel probes");
     window.until("nobody is asked", |window| {
-        window.has_button("Probe all") && !window.has_button("Cancel")
+        window.has_button("Probe all models") && !window.has_button("Cancel")
     });
     assert!(
         !window.shows("no answer at"),
@@ -459,14 +462,14 @@ fn rights_that_are_revoked_are_said_and_events_are_read_again_when_the_cluster_i
         window.told()
     );
     window.until("the events are asked for", |window| {
-        window.shows("They could not be read")
+        window.shows("Could not load the events")
     });
     kube.edit(|cluster| cluster.troubles.clear());
     window.until("it is live again", |window| {
         window.shows("live") && !window.shows("forbidden")
     });
     window.until("the events are read again", |window| {
-        !window.shows("They could not be read")
+        !window.shows("Could not load the events")
     });
 }
 
@@ -491,7 +494,7 @@ fn what_a_credential_plugin_says_is_shown_while_it_waits() {
         cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
         None,
     );
-    window.see("kubectl is waiting and says");
+    window.see("Message from kubectl, which is waiting");
     window.see("Enter the code B7K2QX9");
     window.click("Home");
     window.see("Enter the code B7K2QX9");

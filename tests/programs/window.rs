@@ -142,7 +142,7 @@ fn without_a_display_it_says_so_in_words() {
     let told = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{told}");
     assert!(
-        told.contains("There is no display to open a window on"),
+        told.contains("No display is available to open a window"),
         "{told}"
     );
 }

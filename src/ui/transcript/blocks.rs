@@ -8,7 +8,13 @@
 //! What is too long to be laid out at once is cut further, at a space between words. Emphasis that spans
 //! such a cut shows its asterisks; that is the price of a paragraph of many pages.
 
+mod lines;
+
 use std::ops::Range;
+
+use self::lines::{
+    Indent, ItemStart, closes_fence, fence_start, indent_of, is_table_rule, item_start,
+};
 
 /// A paragraph is cut before it is longer than this, in bytes.
 const LONG_TEXT: usize = 4 * 1024;
@@ -242,101 +248,148 @@ impl Blocks {
         let bytes = &text.as_bytes()[line.clone()];
         let indent = indent_of(bytes);
         let after_blank = std::mem::take(&mut self.state.after_blank);
-
         if let Inside::Code { mark, len } = self.state.inside {
-            self.extend(line.end);
             let closes = indent.columns <= 3 && closes_fence(&bytes[indent.bytes..], mark, len);
-            if let Some(Block {
-                kind: Kind::Code(fence),
-                ..
-            }) = self.blocks.last_mut()
-            {
-                fence.closed = closes;
-                if !closes {
-                    fence.body.end = line.end;
-                }
-            }
-            if closes {
-                self.state.inside = Inside::Nothing;
-            }
-            return;
+            return self.read_code(line.end, closes);
         }
-
         let rest = &bytes[indent.bytes..];
         if rest.iter().all(u8::is_ascii_whitespace) {
-            self.state.after_blank = true;
-            if self.blocks.is_empty() {
-                self.start(line, Kind::Flow, Inside::Nothing);
-            } else {
-                self.extend(line.end);
-            }
-            return;
+            return self.read_blank(line);
         }
         let last_line = std::mem::replace(&mut self.state.last_line, line.clone());
-
-        // Nothing but deeper lines belongs to an item for certain; they are read with it.
-        if let Inside::Item {
-            content, fenced, ..
-        } = &mut self.state.inside
-        {
-            if indent.columns >= *content {
-                if fence_start(rest).is_some()
-                    || (*fenced && (rest.starts_with(b"```") || rest.starts_with(b"~~~")))
-                {
-                    *fenced = !*fenced;
-                }
-                return self.extend(line.end);
-            }
-            *fenced = false;
+        if self.continues_item(rest, &indent) {
+            return self.extend(line.end);
         }
-        if indent.columns <= 3 {
-            if let Some((mark, len)) = fence_start(rest) {
-                let info = line.start + indent.bytes + len..line.end;
-                let fence = Fence {
-                    info,
-                    body: line.end..line.end,
-                    closed: false,
-                };
-                return self.start(line, Kind::Code(fence), Inside::Code { mark, len });
-            }
-            if let Some(item) = item_start(rest) {
-                let interrupts = match self.state.inside {
-                    Inside::Nothing | Inside::Item { .. } => true,
-                    _ => after_blank || item.interrupts,
-                };
-                if interrupts {
-                    return self.start_item(line, &indent, &item);
-                }
-            }
+        if self.starts_fence_or_item(rest, &line, &indent, after_blank) {
+            return;
         }
         let begins = match &self.state.inside {
             Inside::Nothing => true,
             // Indented code may hold blank lines.
             _ if after_blank => !(indent.columns >= 4 && self.last_starts_indented(text)),
-            Inside::Table { .. } => rest.starts_with(b">") || rest.starts_with(b"#"),
             // Without a blank line this is the same paragraph, or it ends the item by its own kind.
-            Inside::Item { .. } => rest.starts_with(b">") || rest.starts_with(b"#"),
+            Inside::Table { .. } | Inside::Item { .. } => {
+                rest.starts_with(b">") || rest.starts_with(b"#")
+            }
             Inside::Text | Inside::Quote | Inside::Code { .. } => false,
         };
         if begins {
-            let inside = if rest.starts_with(b">") {
-                Inside::Quote
-            } else {
-                Inside::Text
-            };
-            // Blank lines that open the text belong to its first block.
-            if let [first] = self.blocks.as_mut_slice()
-                && matches!(self.state.inside, Inside::Nothing)
-                && text.as_bytes()[first.range.clone()]
-                    .iter()
-                    .all(u8::is_ascii_whitespace)
-            {
-                first.range.end = line.end;
-                self.state.inside = inside;
-                return;
-            }
-            return self.start(line, Kind::Flow, inside);
+            self.start_flow(text, line, rest);
+        } else {
+            self.continue_flow(text, line, rest, &last_line);
         }
+    }
+
+    /// A line within fenced code.
+    fn read_code(&mut self, end: usize, closes: bool) {
+        self.extend(end);
+        if let Some(Block {
+            kind: Kind::Code(fence),
+            ..
+        }) = self.blocks.last_mut()
+        {
+            fence.closed = closes;
+            if !closes {
+                fence.body.end = end;
+            }
+        }
+        if closes {
+            self.state.inside = Inside::Nothing;
+        }
+    }
+
+    fn read_blank(&mut self, line: Range<usize>) {
+        self.state.after_blank = true;
+        if self.blocks.is_empty() {
+            self.start(line, Kind::Flow, Inside::Nothing);
+        } else {
+            self.extend(line.end);
+        }
+    }
+
+    /// Whether a line belongs to the item before it. Only deeper lines do for certain.
+    fn continues_item(&mut self, rest: &[u8], indent: &Indent) -> bool {
+        let Inside::Item {
+            content, fenced, ..
+        } = &mut self.state.inside
+        else {
+            return false;
+        };
+        if indent.columns < *content {
+            *fenced = false;
+            return false;
+        }
+        if fence_start(rest).is_some()
+            || (*fenced && (rest.starts_with(b"```") || rest.starts_with(b"~~~")))
+        {
+            *fenced = !*fenced;
+        }
+        true
+    }
+
+    /// Starts fenced code or a list item, if the line opens one.
+    fn starts_fence_or_item(
+        &mut self,
+        rest: &[u8],
+        line: &Range<usize>,
+        indent: &Indent,
+        after_blank: bool,
+    ) -> bool {
+        if indent.columns > 3 {
+            return false;
+        }
+        if let Some((mark, len)) = fence_start(rest) {
+            let info = line.start + indent.bytes + len..line.end;
+            let fence = Fence {
+                info,
+                body: line.end..line.end,
+                closed: false,
+            };
+            self.start(line.clone(), Kind::Code(fence), Inside::Code { mark, len });
+            return true;
+        }
+        let Some(item) = item_start(rest) else {
+            return false;
+        };
+        let interrupts = match self.state.inside {
+            Inside::Nothing | Inside::Item { .. } => true,
+            _ => after_blank || item.interrupts,
+        };
+        if interrupts {
+            self.start_item(line.clone(), indent, &item);
+        }
+        interrupts
+    }
+
+    /// Starts a paragraph, a heading or a quotation.
+    fn start_flow(&mut self, text: &str, line: Range<usize>, rest: &[u8]) {
+        let inside = if rest.starts_with(b">") {
+            Inside::Quote
+        } else {
+            Inside::Text
+        };
+        // Blank lines that open the text belong to its first block.
+        if let [first] = self.blocks.as_mut_slice()
+            && matches!(self.state.inside, Inside::Nothing)
+            && text.as_bytes()[first.range.clone()]
+                .iter()
+                .all(u8::is_ascii_whitespace)
+        {
+            first.range.end = line.end;
+            self.state.inside = inside;
+            return;
+        }
+        self.start(line, Kind::Flow, inside);
+    }
+
+    /// Another line of the same block, which may turn out to be a table.
+    fn continue_flow(
+        &mut self,
+        text: &str,
+        line: Range<usize>,
+        rest: &[u8],
+        last_line: &Range<usize>,
+    ) {
         if let Inside::Table { head, rows } = &mut self.state.inside {
             *rows += 1;
             if *rows > TABLE_ROWS {
@@ -422,318 +475,5 @@ fn cut(text: &str, block: Range<usize>, long: usize) -> Option<usize> {
     })
 }
 
-struct Indent {
-    bytes: usize,
-    columns: usize,
-}
-
-fn indent_of(line: &[u8]) -> Indent {
-    let mut columns = 0;
-    let mut bytes = 0;
-    for byte in line {
-        match byte {
-            b' ' => columns += 1,
-            b'\t' => columns += 4 - columns % 4,
-            _ => break,
-        }
-        bytes += 1;
-    }
-    Indent { bytes, columns }
-}
-
-fn run_of(line: &[u8], mark: u8) -> usize {
-    line.iter().take_while(|&&b| b == mark).count()
-}
-
-fn fence_start(line: &[u8]) -> Option<(u8, usize)> {
-    let &mark = line.first()?;
-    let len = run_of(line, mark);
-    let fence = len >= 3 && (mark == b'~' || mark == b'`' && !line[len..].contains(&b'`'));
-    fence.then_some((mark, len))
-}
-
-fn closes_fence(line: &[u8], mark: u8, len: usize) -> bool {
-    let run = run_of(line, mark);
-    run >= len && line[run..].iter().all(u8::is_ascii_whitespace)
-}
-
-struct ItemStart {
-    number: Option<u64>,
-    delimiter: u8,
-    /// How far the item's content stands to the right of its marker.
-    width: usize,
-    /// Whether it may follow a paragraph without a blank line.
-    interrupts: bool,
-    fenced: bool,
-}
-
-fn item_start(line: &[u8]) -> Option<ItemStart> {
-    let digits = line
-        .iter()
-        .take(10)
-        .take_while(|b| b.is_ascii_digit())
-        .count();
-    let &delimiter = line.get(digits)?;
-    let number = match (digits, delimiter) {
-        (0, b'-' | b'*' | b'+') => None,
-        (1..=9, b'.' | b')') => Some(std::str::from_utf8(&line[..digits]).ok()?.parse().ok()?),
-        _ => return None,
-    };
-    let content = &line[digits + 1..];
-    let space = indent_of(content);
-    let empty = content.iter().all(u8::is_ascii_whitespace);
-    if space.columns == 0 && !empty || is_rule(line) {
-        return None;
-    }
-    // Five columns and more are one column and indented code.
-    let gap = if empty || space.columns > 4 {
-        1
-    } else {
-        space.columns
-    };
-    Some(ItemStart {
-        number,
-        delimiter,
-        width: digits + 1 + gap,
-        interrupts: !empty && number.is_none_or(|n| n == 1),
-        fenced: fence_start(&content[space.bytes..]).is_some(),
-    })
-}
-
-/// `***`, `- - -`: a thematic break, though it begins like an item.
-fn is_rule(line: &[u8]) -> bool {
-    let mark = line[0];
-    matches!(mark, b'-' | b'*')
-        && line.iter().all(|&b| b == mark || b.is_ascii_whitespace())
-        && line.iter().filter(|&&b| b == mark).count() >= 3
-}
-
-/// `|---|:-:|`, below a table's header.
-fn is_table_rule(line: &[u8]) -> bool {
-    line.iter()
-        .all(|b| matches!(b, b'|' | b'-' | b':' | b' ' | b'\t' | b'\r' | b'\n'))
-        && line.contains(&b'|')
-        && line.contains(&b'-')
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn blocks_of(text: &str, format: Format) -> Vec<Block> {
-        let mut blocks = Blocks::new(format);
-        blocks.update(text);
-        blocks.get().to_vec()
-    }
-
-    #[track_caller]
-    fn check_blocks(text: &str, expected: &[&str]) {
-        let blocks = blocks_of(text, Format::Markdown);
-        let found: Vec<_> = blocks.iter().map(|b| &text[b.range.clone()]).collect();
-        assert_eq!(found, expected);
-    }
-
-    #[track_caller]
-    fn check_covers(text: &str, blocks: &[Block]) {
-        let mut at = 0;
-        for block in blocks {
-            assert_eq!(block.range.start, at, "{blocks:?}");
-            at = block.range.end;
-        }
-        assert_eq!(at, text.len(), "{blocks:?}");
-    }
-
-    #[test]
-    fn blocks_are_what_stands_alone() {
-        check_blocks("", &[]);
-        check_blocks("\n\na\nb\n\nc", &["\n\na\nb\n\n", "c"]);
-        check_blocks(
-            "a\n```rs\nfn\n\n- x\n```\nb",
-            &["a\n", "```rs\nfn\n\n- x\n```\n", "b"],
-        );
-        check_blocks(
-            "a\n- b\n  - c\n\n  d\n- e\nf",
-            &["a\n", "- b\n  - c\n\n  d\n", "- e\nf"],
-        );
-        check_blocks(
-            "| a | b |\n|---|---|\n| c | d |\n\ne",
-            &["| a | b |\n|---|---|\n| c | d |\n\n", "e"],
-        );
-        check_blocks(
-            "1. a\n   ```\n   - b\n   ```\n2. c",
-            &["1. a\n   ```\n   - b\n   ```\n", "2. c"],
-        );
-        check_blocks("    a\n\n    b\n\nc", &["    a\n\n    b\n\n", "c"]);
-        check_blocks("a\n2. b\n***\n", &["a\n2. b\n***\n"]);
-    }
-
-    #[test]
-    fn items_are_numbered_as_markdown_numbers_them() {
-        let numbers: Vec<_> = blocks_of("3. a\n3. b\n\n9. c\n\nd\n\n7) e", Format::Markdown)
-            .into_iter()
-            .filter_map(|b| {
-                if let Kind::Item { number } = b.kind {
-                    number
-                } else {
-                    None
-                }
-            })
-            .collect();
-        assert_eq!(numbers, [3, 4, 5, 7]);
-    }
-
-    #[test]
-    fn an_open_fence_is_code_to_the_end() {
-        let text = "a\n~~~ py x\ncode\n";
-        let blocks = blocks_of(text, Format::Markdown);
-        let Kind::Code(fence) = &blocks[1].kind else {
-            panic!("{blocks:?}")
-        };
-        assert_eq!(
-            (
-                &text[fence.info.clone()],
-                &text[fence.body.clone()],
-                fence.closed
-            ),
-            (" py x\n", "code\n", false)
-        );
-    }
-
-    #[test]
-    fn no_block_is_too_long_to_lay_out() {
-        let words = "word ".repeat(100_000);
-        for text in [
-            words.clone(),
-            format!("- {words}"),
-            format!("> {words}"),
-            "x".repeat(400_000),
-            "漢".repeat(99_999),
-        ] {
-            for format in [Format::Markdown, Format::Plain] {
-                let blocks = blocks_of(&text, format);
-                check_covers(&text, &blocks);
-                assert!(
-                    blocks
-                        .iter()
-                        .all(|b| b.range.len() <= LONG_ITEM + LOOK_AHEAD)
-                );
-            }
-        }
-        let table = format!("|a|\n|-|\n{}", "|b|\n".repeat(1_000));
-        assert!(
-            blocks_of(&table, Format::Markdown)
-                .iter()
-                .all(|b| b.range.len() < 200)
-        );
-    }
-
-    #[test]
-    fn another_text_is_read_anew() {
-        let mut blocks = Blocks::new(Format::Markdown);
-        blocks.update("a\n\nb\n\nc");
-        blocks.update("b\n\nc\n\nd and more");
-        assert_eq!(
-            blocks.get(),
-            blocks_of("b\n\nc\n\nd and more", Format::Markdown)
-        );
-        blocks.update("x");
-        assert_eq!(blocks.get(), blocks_of("x", Format::Markdown));
-    }
-
-    fn markdown() -> impl Strategy<Value = Text> {
-        let piece = prop_oneof![
-            Just("\n".to_owned()),
-            Just("\n\n".to_owned()),
-            Just("```".to_owned()),
-            Just("```rust\n".to_owned()),
-            Just("~~~~\n".to_owned()),
-            Just("- ".to_owned()),
-            Just("* ".to_owned()),
-            Just("12. ".to_owned()),
-            Just("1) ".to_owned()),
-            Just("    ".to_owned()),
-            Just("\t".to_owned()),
-            Just("  ".to_owned()),
-            Just("> ".to_owned()),
-            Just("# ".to_owned()),
-            Just("---\n".to_owned()),
-            Just("| a | b |\n".to_owned()),
-            Just("|---|---|\n".to_owned()),
-            Just("`".to_owned()),
-            Just("**".to_owned()),
-            Just("<b>".to_owned()),
-            Just("é漢🙂".to_owned()),
-            Just("\r\n".to_owned()),
-            "[a-z ]{0,12}",
-            (1..3_000_usize, 0..3_u8)
-                .prop_map(|(n, k)| ["long. ", "漢", " "][usize::from(k)].repeat(n)),
-        ];
-        proptest::collection::vec(piece, 0..40).prop_map(|pieces| Text(pieces.concat()))
-    }
-
-    /// Long stretches of the same are not worth printing.
-    #[derive(Clone)]
-    struct Text(String);
-
-    impl std::fmt::Debug for Text {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            let mut runs: Vec<(char, usize)> = Vec::new();
-            for c in self.0.chars() {
-                match runs.last_mut() {
-                    Some((last, n)) if *last == c => *n += 1,
-                    _ => runs.push((c, 1)),
-                }
-            }
-            runs.truncate(400);
-            runs.iter().try_for_each(|(c, n)| {
-                if *n > 4 {
-                    write!(f, "({c}×{n})")
-                } else {
-                    write!(f, "{}", c.to_string().repeat(*n).escape_debug())
-                }
-            })
-        }
-    }
-
-    #[test]
-    fn a_line_that_was_cut_can_still_be_a_tables_head() {
-        let text = format!("{}| a | b |\n|---|---|\n> ", "long. ".repeat(700));
-        let mut growing = Blocks::new(Format::Markdown);
-        for at in [4_190, 4_205, text.len()] {
-            growing.update(&text[..at]);
-        }
-        assert_eq!(growing.get(), blocks_of(&text, Format::Markdown));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
-
-        #[test]
-        fn growing_equals_reading_at_once(
-            Text(text) in markdown(),
-            cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..30),
-            plain: bool,
-        ) {
-            let format = if plain { Format::Plain } else { Format::Markdown };
-            let mut cuts: Vec<_> = cuts.iter().map(|i| text.floor_char_boundary(i.index(text.len() + 1))).collect();
-            cuts.sort_unstable();
-            let mut growing = Blocks::new(format);
-            let mut before: Vec<Block> = Vec::new();
-            for at in cuts.into_iter().chain([text.len()]) {
-                let changed = growing.update(&text[..at]);
-                prop_assert!(changed >= before.len() || before[..changed] == growing.get()[..changed]);
-                before = growing.get().to_vec();
-                check_covers(&text[..at], &before);
-            }
-            prop_assert!(before == blocks_of(&text, format), "grown: {:?}", before);
-        }
-
-        #[test]
-        fn any_text_is_covered(text in any::<String>()) {
-            check_covers(&text, &blocks_of(&text, Format::Markdown));
-            check_covers(&text, &blocks_of(&text, Format::Plain));
-        }
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use egui::text::LayoutJob;
 use egui::text_selection::LabelSelectionState;
 use egui::{Galley, Id, Pos2, Rect, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
 
-/// What was not seen for so many frames is laid out anew when it is seen again.
+/// Frames after which the layout of a row out of sight is dropped.
 pub(super) const FORGET_AFTER: u64 = 240;
 
 /// A link in a text.

@@ -10,22 +10,25 @@
 
 mod blocks;
 mod code;
+mod colors;
 mod draw;
+mod fold;
 mod markdown;
+mod row;
+mod text;
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use egui::{Id, Rect, ScrollArea, Stroke, TextStyle, Ui, UiBuilder, pos2, vec2};
+use egui::{Id, Rect, ScrollArea, TextStyle, Ui, UiBuilder, pos2, vec2};
 
-use self::blocks::{Block, Blocks, Format, Kind};
-use self::code::{Code, CodeState};
-use self::markdown::{Ink, Laid};
-use crate::ui::theme::{self, Tokens};
+use self::row::RowState;
+use self::text::{BlockState, TextState};
 
-pub use self::code::wait_for_colors;
+pub use self::colors::wait_for_colors;
+pub use self::fold::{FOLD_HEIGHT, fold_ui};
 
-/// What the list asks its owner for.
+/// The source of the rows: the owner of the list.
 pub trait RowSource {
     /// How many rows there are.
     fn len(&self) -> usize;
@@ -47,15 +50,15 @@ pub trait RowSource {
 /// One row.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    /// What it is remembered by: the same in each frame, and another for each row.
+    /// Identifies the row: the same in each frame, and unique in the list.
     pub key: u64,
     /// The space above it.
     pub gap: f32,
-    /// What is in it.
+    /// Its content.
     pub body: Body<'a>,
 }
 
-/// What is in a row.
+/// The content of a row.
 #[derive(Clone, Copy, Debug)]
 pub enum Body<'a> {
     /// The owner draws it. Until it was seen it is taken to be so high.
@@ -81,11 +84,11 @@ pub enum Tone {
     Answer,
     /// Markdown that is read second: dim, behind a bar.
     Reasoning,
-    /// What the user said, as typed, in a bubble at the right.
+    /// The user's message, as typed, in a bubble at the right.
     Prompt,
 }
 
-/// What became of the list in a frame.
+/// The list's state after a frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown {
     /// Whether its end is visible, and will stay so while it grows.
@@ -115,36 +118,7 @@ enum Jump {
     To(u64),
 }
 
-struct RowState {
-    key: u64,
-    gap: f32,
-    height: f32,
-    len: usize,
-    newlines: usize,
-    /// Whether `height` is more than an estimate (own rows), or must be estimated anew.
-    measured: bool,
-    text: Option<Box<TextState>>,
-}
-
-struct TextState {
-    tone: Tone,
-    blocks: Blocks,
-    states: Vec<BlockState>,
-}
-
-#[derive(Default)]
-struct BlockState {
-    /// The space above the block, and its height.
-    gap: f32,
-    height: f32,
-    /// The length it was laid out at; none if the height is an estimate.
-    len: Option<usize>,
-    laid: Option<Laid>,
-    code: Option<Box<CodeState>>,
-    seen: u64,
-}
-
-/// What the height of a text depends on, besides the text.
+/// The inputs that a text's height depends on, besides the text.
 #[derive(Clone, Copy, PartialEq)]
 struct Layout {
     width: f32,
@@ -453,7 +427,7 @@ impl Transcript {
                 self.place();
             }
             rounds += 1;
-            if !changed || rounds == MOST_ROUNDS {
+            if !changed || rounds == MAX_ROUNDS {
                 if self.follows {
                     self.offset = (self.total() - view).max(0.0);
                 }
@@ -484,7 +458,7 @@ impl Transcript {
 }
 
 /// Heights settle in two rounds, or three where an estimate was much too high.
-const MOST_ROUNDS: usize = 8;
+const MAX_ROUNDS: usize = 8;
 /// How far from the end the way back to it is offered.
 const JUMP_FROM: f64 = 48.0;
 
@@ -496,327 +470,3 @@ fn jump_button(ui: &mut Ui, id: Id, view: Rect) -> bool {
         .put(rect, egui::Button::new("Jump to latest"))
         .clicked()
 }
-
-impl RowState {
-    fn new(key: u64) -> Self {
-        Self {
-            key,
-            gap: 0.0,
-            height: 0.0,
-            len: 0,
-            newlines: 0,
-            measured: false,
-            text: None,
-        }
-    }
-
-    /// The text is new, has grown, or its room has changed.
-    fn note(&mut self, ui: &Ui, text: &str, tone: Tone, width: f32, frame: u64) {
-        match &mut self.text {
-            // What was seen once is kept exact at the price of what was added.
-            Some(state) => {
-                state.read(text, width);
-                state.lay_out_code(ui, text, width, frame);
-                self.height = state.height();
-            }
-            None => {
-                if text.len() != self.len {
-                    self.newlines = markdown::newlines(text.as_bytes());
-                }
-                let inner = tone.inner(width);
-                self.height = markdown::estimate_of(text.len(), self.newlines, inner.1)
-                    + 2.0 * tone.padding();
-            }
-        }
-        self.len = text.len();
-        self.measured = true;
-    }
-}
-
-impl Tone {
-    fn format(self) -> Format {
-        if self == Self::Prompt {
-            Format::Plain
-        } else {
-            Format::Markdown
-        }
-    }
-
-    fn ink(self) -> Ink {
-        if self == Self::Reasoning {
-            Ink::Dim
-        } else {
-            Ink::Text
-        }
-    }
-
-    /// The space above and below the text.
-    fn padding(self) -> f32 {
-        if self == Self::Prompt { 8.0 } else { 0.0 }
-    }
-
-    /// Where the text begins, and how wide it is.
-    fn inner(self, width: f32) -> (f32, f32) {
-        match self {
-            Self::Answer => (0.0, width),
-            Self::Reasoning => (14.0, width - 14.0),
-            Self::Prompt => {
-                let left = (width * 0.2).floor();
-                (left + 12.0, width - left - 24.0)
-            }
-        }
-    }
-}
-
-impl TextState {
-    fn new(tone: Tone) -> Self {
-        Self {
-            tone,
-            blocks: Blocks::new(tone.format()),
-            states: Vec::new(),
-        }
-    }
-
-    /// All heights become estimates again.
-    fn lay_out_anew(&mut self, text: &str, width: f32) {
-        self.read(text, width);
-        let width = self.tone.inner(width).1;
-        for (block, state) in self.blocks.get().iter().zip(&mut self.states) {
-            state.laid = None;
-            state.len = None;
-            state.height = markdown::estimate(text, block, width);
-        }
-    }
-
-    /// Splits what was added into blocks and estimates the new ones.
-    fn read(&mut self, text: &str, width: f32) {
-        let changed = self.blocks.update(text);
-        let blocks = self.blocks.get();
-        let width = self.tone.inner(width).1;
-        self.states.truncate(blocks.len());
-        for index in changed.min(self.states.len())..blocks.len() {
-            let block = &blocks[index];
-            if index == self.states.len() {
-                self.states.push(BlockState::default());
-            }
-            let state = &mut self.states[index];
-            state.gap = if index == 0 {
-                0.0
-            } else {
-                markdown::gap(&blocks[index - 1], block)
-            };
-            if !matches!(block.kind, Kind::Code(_)) {
-                state.code = None;
-            }
-            if state.len == Some(block.range.len()) {
-                continue;
-            }
-            // A height that was real once is the better estimate of what it became.
-            state.laid = None;
-            state.height = state.height.max(markdown::estimate(text, block, width));
-            state.len = None;
-        }
-    }
-
-    fn height(&self) -> f32 {
-        self.states
-            .iter()
-            .map(|block| block.gap + block.height)
-            .sum::<f32>()
-            + 2.0 * self.tone.padding()
-    }
-
-    /// Lays out the blocks within `view`, given from the row's top.
-    ///
-    /// Returns by how much what begins above the line `kept` below the view's top became higher.
-    fn lay_out(
-        &mut self,
-        ui: &Ui,
-        text: &str,
-        width: f32,
-        view: Range<f32>,
-        kept: f32,
-        frame: u64,
-    ) -> f32 {
-        let mut above = 0.0;
-        let mut top = self.tone.padding();
-        for (block, state) in self.blocks.get().iter().zip(&mut self.states) {
-            top += state.gap;
-            // The view moves along with what it shows.
-            if top >= view.end + above {
-                break;
-            }
-            if top + state.height > view.start + above {
-                let before = state.height;
-                // What was just seen grows downwards.
-                let unseen = state.seen + 1 < frame;
-                state.lay_out(ui, text, block, self.tone, width, frame);
-                if unseen && top < view.start + kept + above {
-                    above += state.height - before;
-                }
-            }
-            top += state.height;
-        }
-        above
-    }
-
-    /// The height of code is known without laying it out.
-    fn lay_out_code(&mut self, ui: &Ui, text: &str, width: f32, frame: u64) {
-        if let (Some(block), Some(state)) = (self.blocks.get().last(), self.states.last_mut())
-            && matches!(block.kind, Kind::Code(_))
-            && state.code.is_some()
-        {
-            let seen = state.seen;
-            state.lay_out(ui, text, block, self.tone, width, frame);
-            state.seen = seen;
-        }
-    }
-
-    fn draw(&mut self, ui: &mut Ui, id: Id, rect: Rect, text: &str, growing: bool, frame: u64) {
-        let tokens = Tokens::of(ui.style());
-        let (min, width) = (rect.min, rect.width());
-        let padding = self.tone.padding();
-        let (left, inner) = self.tone.inner(width);
-        let mut left = min.x + left;
-        let height = rect.height();
-        match self.tone {
-            Tone::Answer => {}
-            Tone::Reasoning => {
-                let stroke = Stroke::new(2.0, tokens.line);
-                ui.painter()
-                    .vline(min.x + 4.0, min.y..=min.y + height, stroke);
-            }
-            Tone::Prompt => {
-                // A bubble is as wide as what is in it, unless that is very long.
-                let widest = match self.states.as_slice() {
-                    [
-                        BlockState {
-                            laid: Some(laid), ..
-                        },
-                    ] => laid.width.ceil(),
-                    _ => inner,
-                };
-                left = min.x + width - 12.0 - widest;
-                let bubble = Rect::from_min_max(
-                    pos2(left - 12.0, min.y),
-                    pos2(min.x + width, min.y + height),
-                );
-                ui.painter()
-                    .rect_filled(bubble, theme::CARD_ROUNDING, tokens.bubble);
-            }
-        }
-        let clip = ui.clip_rect();
-        let mut y = min.y + padding;
-        let mut end = None;
-        let last = self.states.len().saturating_sub(1);
-        for (index, (block, state)) in self.blocks.get().iter().zip(&mut self.states).enumerate() {
-            y += state.gap;
-            if y > clip.bottom() {
-                break;
-            }
-            if y + state.height >= clip.top() {
-                let rect = Rect::from_min_size(pos2(left, y), vec2(inner, state.height));
-                let drawn = state.draw(ui, id.with(block.range.start), rect, text, block, frame);
-                end = drawn.filter(|_| index == last);
-            }
-            y += state.height;
-        }
-        if growing && let Some(end) = end {
-            let cursor = Rect::from_center_size(end.center() + vec2(5.0, 0.0), vec2(7.0, 15.0));
-            ui.painter().rect_filled(cursor, 1, tokens.text);
-        }
-    }
-}
-
-impl BlockState {
-    fn lay_out(&mut self, ui: &Ui, text: &str, block: &Block, tone: Tone, width: f32, frame: u64) {
-        self.seen = frame;
-        let width = tone.inner(width).1;
-        if let Kind::Code(fence) = &block.kind {
-            if self.len != Some(block.range.len()) || self.code.is_none() {
-                let code = Code {
-                    text: &text[fence.body.clone()],
-                    info: &text[fence.info.clone()],
-                };
-                self.height = self.code.get_or_insert_default().height(ui, code, width);
-            }
-        } else if self.laid.is_none() {
-            let laid = Laid::new(ui, text, block, width, tone.ink());
-            self.height = laid.height;
-            self.laid = Some(laid);
-        }
-        self.len = Some(block.range.len());
-    }
-
-    fn draw(
-        &mut self,
-        ui: &mut Ui,
-        id: Id,
-        rect: Rect,
-        text: &str,
-        block: &Block,
-        frame: u64,
-    ) -> Option<Rect> {
-        if let (Kind::Code(fence), Some(state)) = (&block.kind, &mut self.code) {
-            let code = Code {
-                text: &text[fence.body.clone()],
-                info: &text[fence.info.clone()],
-            };
-            state.draw(ui, rect, id, code, frame);
-            return None;
-        }
-        self.laid.as_mut()?.draw(ui, rect.min, id, frame)
-    }
-}
-
-/// The head of a section that folds, such as an answer's reasoning: a row to be drawn by the owner.
-///
-/// `open` is turned over when it is clicked. It is [`FOLD_HEIGHT`] high.
-pub fn fold_ui(ui: &mut Ui, open: &mut bool, title: &str) -> egui::Response {
-    let tokens = Tokens::of(ui.style());
-    let size = vec2(ui.available_width(), FOLD_HEIGHT);
-    let (rect, mut response) = ui.allocate_exact_size(size, egui::Sense::click());
-    if response.clicked() {
-        *open = !*open;
-        response.mark_changed();
-    }
-    response.widget_info(|| {
-        egui::WidgetInfo::selected(egui::Role::Button, ui.is_enabled(), *open, title)
-    });
-    let fill = if response.hovered() {
-        tokens.hover
-    } else {
-        tokens.raised
-    };
-    ui.painter().rect_filled(rect, theme::ROUNDING, fill);
-    if response.has_focus() {
-        let stroke = ui.visuals().widgets.active.bg_stroke;
-        ui.painter()
-            .rect_stroke(rect, theme::ROUNDING, stroke, egui::StrokeKind::Inside);
-    }
-    let center = pos2(rect.left() + 15.0, rect.center().y);
-    let turn = if *open {
-        egui::emath::Rot2::from_angle(std::f32::consts::FRAC_PI_2)
-    } else {
-        egui::emath::Rot2::IDENTITY
-    };
-    let corners =
-        [vec2(-2.5, -4.0), vec2(3.0, 0.0), vec2(-2.5, 4.0)].map(|corner| center + turn * corner);
-    ui.painter().add(egui::Shape::convex_polygon(
-        corners.to_vec(),
-        tokens.dim,
-        Stroke::NONE,
-    ));
-    let font = TextStyle::Small.resolve(ui.style());
-    ui.painter().text(
-        pos2(rect.left() + 26.0, center.y),
-        egui::Align2::LEFT_CENTER,
-        title,
-        font,
-        tokens.dim,
-    );
-    response
-}
-
-/// How high [`fold_ui`] is.
-pub const FOLD_HEIGHT: f32 = 28.0;

@@ -1,7 +1,7 @@
 //! The Activity drawer: kubectl commands and HTTP requests, as one can paste them in a shell.
 
 use egui::{Align, Label, Layout, RichText, Sense, TextStyle, Ui};
-use egui_extras::{Column, TableBuilder};
+use egui_extras::{Column, TableBuilder, TableRow};
 
 use crate::domain::units;
 use crate::protocol::{Activity, ActivityKind, Command};
@@ -12,9 +12,9 @@ use crate::ui::widgets::{
     caption, fit_middle, from_right, small_button, small_button_if, strong, tokens,
 };
 
-/// What is listed, and what is not.
+/// Says which commands and requests are listed.
 pub(crate) const WHAT: &str = "kubectl and helm commands and HTTP requests. Not listed: a benchmark's own requests, and the \
-small questions whether a watched cluster still answers";
+small requests that check whether a watched cluster still responds";
 
 /// Whether the drawer is open, and what it filters by.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl ActivityUi {
     ) {
         ui.horizontal(|ui| {
             strong(ui, "Activity");
-            caption(ui, "newest first; keys are left out").on_hover_text(WHAT);
+            caption(ui, "newest first; keys are removed").on_hover_text(WHAT);
             from_right(ui, |ui| {
                 if small_button(ui, "Close").on_hover_text("Ctrl+J").clicked() {
                     self.open = false;
@@ -54,7 +54,7 @@ impl ActivityUi {
             });
         });
         if log.entries().is_empty() {
-            caption(ui, "Nothing was asked yet");
+            caption(ui, "No commands or requests yet");
             return;
         }
         table_ui(ui, log, veil, out);
@@ -62,9 +62,6 @@ impl ActivityUi {
 }
 
 fn table_ui(ui: &mut Ui, log: &ActivityLog, veil: &Veil, out: &mut Vec<Command>) {
-    let tokens = tokens(ui);
-    // What goes on until it is left would push away what the user has just done.
-    let goes_on = |it: &Activity| it.kind == ActivityKind::Follow && it.ending.is_none();
     let (rest, done): (Vec<_>, Vec<_>) = log.entries().iter().rev().partition(|it| goes_on(it));
     let entries: Vec<&Activity> = done.into_iter().chain(rest).collect();
     TableBuilder::new(ui)
@@ -81,7 +78,7 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, veil: &Veil, out: &mut Vec<Command>)
         .column(Column::exact(150.0).clip(true))
         .column(Column::exact(64.0))
         .header(18.0, |mut header| {
-            for title in ["When", "What", "Command", "Took", "Ended", ""] {
+            for title in ["Time", "Type", "Command", "Duration", "Result", ""] {
                 header.col(|ui| {
                     caption(ui, title);
                 });
@@ -92,67 +89,76 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, veil: &Veil, out: &mut Vec<Command>)
                 let Some(&activity) = entries.get(row.index()) else {
                     return;
                 };
-                row.col(|ui| {
-                    figure(ui, &clock(activity));
-                });
-                row.col(|ui| {
-                    caption(
-                        ui,
-                        match activity.kind {
-                            ActivityKind::Kubectl | ActivityKind::Follow => "kubectl",
-                            ActivityKind::Http => "HTTP",
-                            ActivityKind::Note => "note",
-                        },
-                    );
-                });
-                row.col(|ui| {
-                    let style = theme::small_figure_text();
-                    // A name that is cut would be told in part: there is room for all of it, and then it is cut anew.
-                    let ends = ends_of(&activity.line, MOST + 2 * veil.longest());
-                    let ends = ends_of(&veil.over(&ends), MOST);
-                    let line = fit_middle(ui, &ends, &style, ui.available_width());
-                    let label =
-                        ui.add(Label::new(RichText::new(line).text_style(style)).truncate());
-                    label.on_hover_text(ends);
-                });
-                row.col(|ui| match &activity.ending {
-                    Some(ending) => figure(ui, &units::duration(ending.took).to_string()),
-                    // A spinner would keep the window drawing for as long.
-                    None if goes_on(activity) => {}
-                    None => {
-                        ui.spinner();
-                    }
-                });
-                row.col(|ui| {
-                    let (text, color) = match &activity.ending {
-                        Some(ending) if ending.ok => (ending.outcome.as_str(), tokens.dim),
-                        Some(ending) => (&*ending.outcome, tokens.error),
-                        None if goes_on(activity) => ("followed", tokens.dim),
-                        None => ("running", tokens.dim),
-                    };
-                    let text = RichText::new(veil.over(text))
-                        .text_style(TextStyle::Small)
-                        .color(color);
-                    ui.add(Label::new(text).truncate());
-                });
-                row.col(|ui| {
-                    if small_button(ui, "Copy")
-                        .on_hover_text("Copy the command line")
-                        .clicked()
-                    {
-                        let text = veil.over(&activity.line).into_owned();
-                        out.push(Command::Copy {
-                            what: "Command".to_owned(),
-                            text,
-                        });
-                    }
-                });
+                entry_ui(&mut row, activity, veil, out);
             });
         });
 }
 
-/// Characters of a line that are shown at most.
-const MOST: usize = 600;
+/// One line of the list.
+fn entry_ui(row: &mut TableRow<'_, '_>, activity: &Activity, veil: &Veil, out: &mut Vec<Command>) {
+    row.col(|ui| {
+        figure(ui, &clock(activity));
+    });
+    row.col(|ui| {
+        caption(
+            ui,
+            match activity.kind {
+                ActivityKind::Kubectl | ActivityKind::Follow => "kubectl",
+                ActivityKind::Http => "HTTP",
+                ActivityKind::Note => "note",
+            },
+        );
+    });
+    row.col(|ui| {
+        let style = theme::small_figure_text();
+        // A hidden name that is cut in two would not be recognised: the first cut leaves room for a whole one.
+        let ends = ends_of(&activity.line, MAX_LINE_CHARS + 2 * veil.longest());
+        let ends = ends_of(&veil.over(&ends), MAX_LINE_CHARS);
+        let line = fit_middle(ui, &ends, &style, ui.available_width());
+        let label = ui.add(Label::new(RichText::new(line).text_style(style)).truncate());
+        label.on_hover_text(ends);
+    });
+    row.col(|ui| match &activity.ending {
+        Some(ending) => figure(ui, &units::duration(ending.took).to_string()),
+        // A spinner would keep the window drawing for as long.
+        None if goes_on(activity) => {}
+        None => {
+            ui.spinner();
+        }
+    });
+    row.col(|ui| {
+        let tokens = tokens(ui);
+        let (text, color) = match &activity.ending {
+            Some(ending) if ending.ok => (ending.outcome.as_str(), tokens.dim),
+            Some(ending) => (&*ending.outcome, tokens.error),
+            None if goes_on(activity) => ("following", tokens.dim),
+            None => ("running", tokens.dim),
+        };
+        let text = RichText::new(veil.over(text))
+            .text_style(TextStyle::Small)
+            .color(color);
+        ui.add(Label::new(text).truncate());
+    });
+    row.col(|ui| {
+        if small_button(ui, "Copy")
+            .on_hover_text("Copy the command line")
+            .clicked()
+        {
+            let text = veil.over(&activity.line).into_owned();
+            out.push(Command::Copy {
+                what: "Command".to_owned(),
+                text,
+            });
+        }
+    });
+}
+
+/// Whether a command runs until its page is left. Such commands are listed last, so that they do not hide recent ones.
+fn goes_on(activity: &Activity) -> bool {
+    activity.kind == ActivityKind::Follow && activity.ending.is_none()
+}
+
+const MAX_LINE_CHARS: usize = 600;
 
 /// Both ends of a line, which may hold a whole conversation.
 fn ends_of(line: &str, most: usize) -> String {

@@ -17,8 +17,8 @@ pub struct CodeUi {
     open: bool,
     language: Language,
     stream: bool,
-    /// What is shown, and what it was written of.
-    written: Option<(Basis, Shown)>,
+    /// The code, with the inputs it was written from.
+    written: Option<(Basis, ShownCode)>,
 }
 
 /// What the code depends on that can change while the dialog is open: nothing is typed meanwhile.
@@ -43,7 +43,7 @@ struct Basis {
 
 /// The beginning of the code.
 #[derive(Debug)]
-struct Shown {
+struct ShownCode {
     code: String,
     is_all: bool,
 }
@@ -121,20 +121,20 @@ impl CodeUi {
                     .tail
                     .as_deref()
                     .map_or(KeyText::Variable, |tail| KeyText::Masked { tail });
-                Shown::of(snippet::write(&spec, key))
+                ShownCode::of(snippet::write(&spec, key))
             });
             self.written = code.map(|code| (basis, code));
         }
         let Some((_, code)) = &self.written else {
-            strong(ui, "There is nothing to show yet");
-            caption(ui, "Pick a model, in an environment that has an API domain");
+            strong(ui, "No request to show yet");
+            caption(ui, "Pick a model in an environment that has an API domain");
             return;
         };
         // A shell that is typed in may run comments, so the code itself does not say it.
         if self.language == Language::Curl && code.code.contains("base64 < ") {
             caption(
                 ui,
-                "Pictures are read from files beside it, as they are sent: click a picture, then Save…",
+                "The code reads pictures from files next to it. To save a picture, click it, then Save…",
             );
         }
         let buttons = 44.0;
@@ -146,6 +146,16 @@ impl CodeUi {
                 .show(ui, |ui| code_ui(ui, code, self.language));
         });
         ui.add_space(4.0);
+        self.copy_buttons_ui(ui, state, (index, &env, has_key), out);
+    }
+
+    fn copy_buttons_ui(
+        &self,
+        ui: &mut Ui,
+        state: &mut State,
+        (index, env, has_key): (usize, &Environment, bool),
+        out: &mut Vec<Command>,
+    ) {
         from_right(ui, |ui| {
             let label = match env.key_variable() {
                 Some(variable) => format!("Copy with ${variable}"),
@@ -153,19 +163,18 @@ impl CodeUi {
             };
             if primary_button(ui, &label, true).clicked() {
                 let text = self
-                    .spec(state, index, &env)
+                    .spec(state, index, env)
                     .map(|spec| snippet::write(&spec, KeyText::Variable));
                 out.extend(text.map(|text| Command::Copy {
                     what: "Code".to_owned(),
                     text,
                 }));
             }
-            let with_key = ui.add_enabled(has_key, egui::Button::new("Copy with the key"));
-            let with_key = with_key.on_hover_text(
-                "The key goes to the clipboard in the clear: mind where you paste it",
-            );
+            let with_key = ui.add_enabled(has_key, egui::Button::new("Copy with API key"));
+            let with_key =
+                with_key.on_hover_text("Copies the key unencrypted: be careful where you paste it");
             if with_key.clicked() {
-                let spec = self.spec(state, index, &env).map(Box::new);
+                let spec = self.spec(state, index, env).map(Box::new);
                 out.extend(spec.map(|spec| Command::CopyWithKey {
                     place: env.clone(),
                     spec,
@@ -236,11 +245,11 @@ impl CodeUi {
     }
 }
 
-impl Shown {
-    /// Of code that is too long to be laid out at once, the beginning.
+impl ShownCode {
+    /// Cuts code that is too long to be laid out in a frame.
     fn of(mut code: String) -> Self {
-        const MOST: usize = 60_000;
-        let end = code.floor_char_boundary(MOST);
+        const MAX_SHOWN_BYTES: usize = 60_000;
+        let end = code.floor_char_boundary(MAX_SHOWN_BYTES);
         let is_all = end == code.len();
         code.truncate(end);
         Self { code, is_all }
@@ -248,12 +257,12 @@ impl Shown {
 }
 
 /// Highlighted while it is short enough to be laid out at once.
-fn code_ui(ui: &mut Ui, Shown { code, is_all }: &Shown, language: Language) {
+fn code_ui(ui: &mut Ui, ShownCode { code, is_all }: &ShownCode, language: Language) {
     let style = ui.style().clone();
     if !is_all {
         caption(
             ui,
-            "The conversation is long: only its beginning is shown. Copying takes all of it",
+            "The conversation is long, so only its beginning is shown. Copying includes all of it",
         );
         ui.add(Label::new(RichText::new(code).text_style(TextStyle::Monospace)).extend());
         return;

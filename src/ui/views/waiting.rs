@@ -1,4 +1,4 @@
-//! What kubectl and its credential plugins say while they are waited for: a page to open, a code to type.
+//! Messages of kubectl and its credential plugins while a command waits, such as a page to open or a code to type.
 
 use egui::{Label, RichText, Ui};
 
@@ -16,7 +16,8 @@ pub(super) fn waiting_ui(ui: &mut Ui, state: &State, env: &EnvId, out: &mut Vec<
     let tokens = tokens(ui);
     notice_frame(tokens.raised).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        let title = RichText::new("kubectl is waiting and says").text_style(theme::strong_text());
+        let title = RichText::new("Message from kubectl, which is waiting")
+            .text_style(theme::strong_text());
         ui.add(Label::new(title.color(tokens.warning)).wrap());
         ui.add(Label::new(RichText::new(words).text_style(theme::small_figure_text())).wrap());
         if small_button(ui, "Copy message").clicked() {

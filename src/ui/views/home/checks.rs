@@ -28,7 +28,7 @@ pub(super) fn check_button_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Comm
             let again = if state.place().checks.done.is_empty() {
                 "Run checks"
             } else {
-                "Check again"
+                "Run checks again"
             };
             let primary = state.env().demo;
             let clicked = if primary {
@@ -64,7 +64,7 @@ pub(super) fn checks_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) 
         if checks.done.is_empty() && checks.running.is_none() {
             caption(
                 ui,
-                "kubectl, the cluster, the API and the key: see what works, and what to do where it does not",
+                "Run checks to test kubectl, the cluster, the API and the key. Each failed check says what to do",
             );
             return;
         }

@@ -1,29 +1,24 @@
-//! What is deployed, live: each deployment's pods, containers and models, and why it does not serve.
+//! The page of deployments: a live list, and the details of the chosen one beside it.
 
 use std::time::Duration;
 
 use egui::{
-    Align, Button, CornerRadius, Label, Layout, RichText, Role, ScrollArea, Sense, TextEdit,
-    TextStyle, Ui, WidgetInfo, vec2,
+    Button, CornerRadius, Label, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle, Ui,
+    WidgetInfo, vec2,
 };
 
+use super::detail::{color_of, deployment_ui};
 use super::logs::log_ui;
-use super::models::{Wish, models_ui, probes_ui};
+use super::models::{ProbeRequest, probes_ui};
 use super::text::wrapped;
-use crate::domain::deployment::{
-    ClusterEvent, ClusterView, ContainerBrief, Deployment, DeploymentState, PodBrief, Progress,
-};
-use crate::domain::environment::Environment;
-use crate::domain::{printable, units};
-use crate::protocol::{ClusterLink, Command, Failure, LogSource};
-use crate::sambastack::events::of_deployment;
-use crate::state::cluster::ClusterState;
+use crate::domain::deployment::{ClusterView, Deployment};
+use crate::domain::printable;
+use crate::protocol::{ClusterLink, Command, Failure};
 use crate::state::{Loadable, State};
-use crate::ui::theme::{self, Tokens};
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
-    MARGIN, caption, column, dot, empty_state, failure_box, filling_card, from_right, page_head,
-    shortened, small_button, strong, tokens,
+    MARGIN, caption, column, dot, empty_state, failure_box, filling_card, page_head, shortened,
+    tokens,
 };
 
 const ROW: f32 = 40.0;
@@ -34,7 +29,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     page_head(
         ui,
         "Deployments",
-        &format!("What is deployed on {name}, and why it does not serve"),
+        &format!("Deployments on {name}: state, pods, models and events"),
     );
     ui.horizontal(|ui| {
         if ui
@@ -50,9 +45,6 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     keep_reading(state, now, out);
     waiting_ui(ui, state, &state.env().id.clone(), out);
     ui.ctx().request_repaint_after(EVENTS_EVERY);
-    let env = state.env().clone();
-    let has_log = state.place().log.is_some();
-    let may_probe = state.has_api() && !state.is_benching_here();
     let cluster = &state.place().cluster;
     if let Some(why) = cluster.view.failure().cloned() {
         failure_box(ui, "cluster", &why, None);
@@ -67,40 +59,41 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         if cluster.view.is_loading() {
             ui.spinner();
         } else {
-            empty_state(
-                ui,
-                "Nothing was seen of this cluster yet",
-                "Refresh with F5",
-                60.0,
-            );
+            let advice = "Press F5 to load it";
+            empty_state(ui, "The cluster is not loaded yet", advice, 60.0);
         }
         return;
     };
-    if view.deployments.is_empty()
-        && (cluster.view.failure().is_some() || !view.warnings.is_empty())
-    {
-        for warning in &view.warnings {
-            wrapped(ui, &warning.to_string(), tokens(ui).warning);
-        }
-        return empty_state(
-            ui,
-            "No deployments can be seen",
-            "What is deployed appears here by itself",
-            60.0,
-        );
-    }
     if view.deployments.is_empty() {
-        return empty_state(
-            ui,
-            view.nothing(),
-            "What is deployed appears here by itself",
-            60.0,
-        );
+        return nothing_ui(ui, view, cluster.view.failure().is_some());
     }
-    let chosen = if chosen.is_empty() {
-        view.deployments[0].name.clone()
-    } else {
-        chosen
+    columns_ui(ui, state, &chosen, out);
+}
+
+/// Where no deployment can be shown: because there is none, or because they could not all be read.
+fn nothing_ui(ui: &mut Ui, view: &ClusterView, has_failed: bool) {
+    let advice = "New deployments appear here automatically";
+    if !has_failed && view.warnings.is_empty() {
+        return empty_state(ui, view.nothing(), advice, 60.0);
+    }
+    for warning in &view.warnings {
+        wrapped(ui, &warning.to_string(), tokens(ui).warning);
+    }
+    empty_state(ui, "No deployments visible", advice, 60.0);
+}
+
+/// The list, the chosen deployment beside it, and a log below them if one is open.
+fn columns_ui(ui: &mut Ui, state: &mut State, chosen: &str, out: &mut Vec<Command>) {
+    let env = state.env().clone();
+    let has_log = state.place().log.is_some();
+    let may_probe = state.has_api() && !state.is_benching_here();
+    let cluster = &state.place().cluster;
+    let Some(view) = cluster.view.value() else {
+        return;
+    };
+    let chosen = match (chosen, view.deployments.first()) {
+        ("", Some(first)) => first.name.clone(),
+        _ => chosen.to_owned(),
     };
     let mut size = ui.available_size();
     let log_height = if has_log {
@@ -110,7 +103,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     };
     size.y -= if has_log { log_height + 14.0 } else { 0.0 };
     let list = (size.x * 0.32).clamp(220.0, 360.0);
-    let (mut picked, mut wanted, mut wish) = (None, None, Wish::default());
+    let (mut picked, mut wanted, mut probe_request) = (None, None, ProbeRequest::default());
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = 14.0;
         column(ui, vec2(list, size.y), |ui| {
@@ -124,12 +117,12 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
                     .find(|it| view.name_of(it) == chosen)
                 {
                     Some(deployment) => {
-                        (wanted, wish) =
+                        (wanted, probe_request) =
                             deployment_ui(ui, &env, cluster, deployment, may_probe, out);
                     }
                     None => empty_state(
                         ui,
-                        &format!("{chosen} is gone"),
+                        &format!("{chosen} no longer exists"),
                         "It was deleted from the cluster",
                         60.0,
                     ),
@@ -149,10 +142,10 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     if let Some(source) = wanted {
         state.open_log(source, out);
     }
-    if wish.cancel {
+    if probe_request.cancel {
         state.cancel_probes(out);
     }
-    state.probe(wish.probe, out);
+    state.probe(probe_request.probe, out);
 }
 
 const EVENTS_EVERY: Duration = Duration::from_secs(15);
@@ -164,11 +157,11 @@ fn keep_reading(state: &mut State, now: Duration, out: &mut Vec<Command>) {
         match value {
             Loadable::Absent => true,
             Loadable::Ready(_, at) => now.saturating_sub(*at) >= every,
-            // What failed is asked again when the user wishes.
+            // A failed request is repeated only when the user refreshes.
             Loadable::Loading { .. } | Loadable::Failed { .. } => false,
         }
     }
-    // What is followed no longer needs a person, e.g. to log in: nothing is asked until that person refreshes.
+    // A stopped watch needs the user, e.g. to log in. Nothing is requested until a refresh.
     if state.env().cluster.is_none()
         || matches!(state.place().cluster.link, Some(ClusterLink::Stopped(_)))
     {
@@ -207,10 +200,8 @@ fn link_ui(ui: &mut Ui, state: &mut State) {
             format!("polling every {} s", every.as_secs()),
             Some(why),
         ),
-        Some(ClusterLink::Stopped(why)) => {
-            (tokens.error, "not followed any more".to_owned(), Some(why))
-        }
-        None => (tokens.faint, "asking the cluster".to_owned(), None),
+        Some(ClusterLink::Stopped(why)) => (tokens.error, "updates stopped".to_owned(), Some(why)),
+        None => (tokens.faint, "loading from the cluster".to_owned(), None),
     };
     dot(ui, color);
     let told = caption(ui, told);
@@ -219,7 +210,7 @@ fn link_ui(ui: &mut Ui, state: &mut State) {
     }
 }
 
-/// What could not be listed, and what cannot be read in full: a line each, with more words on hover.
+/// Resources that could not be listed or read in full: one line each, with the details on hover.
 fn faults_ui(ui: &mut Ui, view: &ClusterView) {
     // More would leave no room for the deployments.
     const MAX: usize = 2;
@@ -237,20 +228,12 @@ fn faults_ui(ui: &mut Ui, view: &ClusterView) {
     }
     if faults.len() > MAX {
         let rest: Vec<String> = faults.iter().skip(MAX).map(|fault| words(fault)).collect();
-        let line = format!("{} more that could not be read", faults.len() - MAX);
+        let line = format!(
+            "{} more problems while reading the cluster",
+            faults.len() - MAX
+        );
         let label = Label::new(RichText::new(line).small().color(tokens.warning));
         ui.add(label).on_hover_text(rest.join("\n\n"));
-    }
-}
-
-fn color_of(deployment: &Deployment, tokens: &Tokens) -> egui::Color32 {
-    match deployment.state {
-        DeploymentState::Deployed if deployment.warns() => tokens.warning,
-        DeploymentState::Deployed => tokens.ok,
-        DeploymentState::Deploying => tokens.warning,
-        DeploymentState::NotDeployed | DeploymentState::Terminating | DeploymentState::Unknown => {
-            tokens.faint
-        }
     }
 }
 
@@ -328,269 +311,4 @@ fn row_ui(ui: &mut Ui, deployment: &Deployment, name: &str, selected: bool) -> b
     let spoken = format!("{name}, {}", deployment.state.label());
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &spoken));
     response.clicked()
-}
-
-/// Gives the log that is to be opened, and what is to be probed.
-fn deployment_ui(
-    ui: &mut Ui,
-    env: &Environment,
-    cluster: &ClusterState,
-    deployment: &Deployment,
-    may_probe: bool,
-    out: &mut Vec<Command>,
-) -> (Option<LogSource>, Wish) {
-    let tokens = tokens(ui);
-    let diagnosis = cluster.diagnosis(deployment);
-    let (mut wanted, mut wish) = (None, Wish::default());
-    ScrollArea::vertical()
-        .id_salt("deployment")
-        .auto_shrink([false, false])
-        .show(ui, |ui| {
-            ui.set_width(ui.available_width() - 4.0);
-            ui.horizontal(|ui| {
-                dot(ui, color_of(deployment, tokens));
-                strong(ui, deployment.name.as_str());
-                from_right(ui, |ui| {
-                    caption(ui, deployment.generation.kind());
-                });
-            });
-            let since = deployment
-                .since
-                .map(|at| format!(" since {}", units::moment(at)))
-                .unwrap_or_default();
-            wrapped(
-                ui,
-                &format!("{}{since}", deployment.state.label()),
-                tokens.dim,
-            );
-            if !deployment.reason.is_empty() {
-                wrapped(ui, &deployment.reason, tokens.dim);
-            }
-            if let Some(diagnosis) = diagnosis {
-                ui.add_space(8.0);
-                let color = match diagnosis.progress {
-                    Progress::Starting | Progress::Ending => tokens.warning,
-                    Progress::NeedsSomebody => tokens.error,
-                    Progress::Remark => tokens.dim,
-                };
-                ui.add(Label::new(
-                    RichText::new(diagnosis.progress.title())
-                        .small()
-                        .color(color),
-                ));
-                wrapped(ui, &diagnosis.sentence, tokens.text);
-                if let Some(line) = env.kubectl_line(&diagnosis.confirm) {
-                    let text = RichText::new(&line).text_style(theme::small_figure_text());
-                    ui.add(Label::new(text).wrap());
-                    if small_button(ui, "Copy command")
-                        .on_hover_text("It would confirm this")
-                        .clicked()
-                    {
-                        out.push(Command::Copy {
-                            what: "Command".to_owned(),
-                            text: line,
-                        });
-                    }
-                }
-            }
-            for remark in &deployment.unreadable {
-                wrapped(
-                    ui,
-                    &format!("Its resource cannot be read in full: {remark}"),
-                    tokens.warning,
-                );
-            }
-            heading(ui, &format!("Pods ({})", deployment.pods.len()));
-            for pod in &deployment.pods {
-                wanted = pod_ui(ui, pod).or(wanted.take());
-            }
-            events_ui(ui, cluster, deployment);
-            heading(ui, &format!("Models ({})", deployment.models.len()));
-            models_ui(ui, cluster, deployment, may_probe, &mut wish);
-            if let Some(trouble) = &deployment.models_trouble {
-                wrapped(ui, trouble, tokens.warning);
-            }
-            if let Some(bundle) = &deployment.bundle {
-                heading(ui, &format!("Bundle {bundle}"));
-                for note in &deployment.bundle_notes {
-                    wrapped(ui, note, tokens.dim);
-                }
-            }
-        });
-    (wanted, wish)
-}
-
-fn events_ui(ui: &mut Ui, cluster: &ClusterState, deployment: &Deployment) {
-    const MOST: usize = 50;
-    let tokens = tokens(ui);
-    let all = cluster
-        .events
-        .value()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let own = of_deployment(all, deployment);
-    heading(ui, &format!("Events ({})", own.len()));
-    if let Some(why) = cluster.events.failure() {
-        wrapped(
-            ui,
-            &format!("They could not be read: {why}"),
-            tokens.warning,
-        );
-    }
-    for event in own.iter().take(MOST) {
-        let at = event
-            .at
-            .map(|at| format!("{} · ", units::moment(at)))
-            .unwrap_or_default();
-        let times = if event.count > 1 {
-            format!(" ({} times)", event.count)
-        } else {
-            String::new()
-        };
-        let ClusterEvent {
-            reason,
-            kind,
-            object,
-            message,
-            ..
-        } = event;
-        let color = if event.warning {
-            tokens.warning
-        } else {
-            tokens.dim
-        };
-        wrapped(
-            ui,
-            &format!("{at}{reason}{times} · {kind} {object}: {message}"),
-            color,
-        );
-    }
-}
-
-fn heading(ui: &mut Ui, text: &str) {
-    ui.add_space(10.0);
-    strong(ui, text);
-}
-
-/// Gives the log that is to be opened.
-fn pod_ui(ui: &mut Ui, pod: &PodBrief) -> Option<LogSource> {
-    let tokens = tokens(ui);
-    ui.add_space(4.0);
-    let color = if pod.trouble.is_none() {
-        tokens.ok
-    } else {
-        tokens.warning
-    };
-    ui.horizontal(|ui| {
-        dot(ui, color);
-        let width = ui.available_width();
-        shortened(
-            ui,
-            &pod.name,
-            theme::small_figure_text(),
-            tokens.text,
-            width,
-        );
-    });
-    let since = pod
-        .since
-        .map(|at| format!(" · since {}", units::moment(at)))
-        .unwrap_or_default();
-    let mut how: Vec<&str> = pod.trouble.as_deref().into_iter().collect();
-    // What kubectl's STATUS column says, where the words do not say it.
-    if !pod.status.is_empty() && !how.iter().any(|words| words.contains(&pod.status)) {
-        how.insert(0, &pod.status);
-    }
-    let PodBrief {
-        group,
-        ready,
-        containers,
-        ..
-    } = pod;
-    wrapped(
-        ui,
-        &format!(
-            "{group} · {ready}/{containers} ready · {}{since}",
-            how.join(" · ")
-        ),
-        tokens.dim,
-    );
-    for remark in &pod.unreadable {
-        wrapped(
-            ui,
-            &format!("It cannot be read in full: {remark}"),
-            tokens.warning,
-        );
-    }
-    let mut wanted = None;
-    for container in &pod.details {
-        let previous = container.restarts > 0;
-        ui.horizontal_top(|ui| {
-            let room = if previous { 170.0 } else { 60.0 };
-            let width = (ui.available_width() - room).max(80.0);
-            column(ui, vec2(width, 0.0), |ui| {
-                wrapped(ui, &container_line(container), tokens.dim)
-            });
-            // At the top: the line beside it may be several lines.
-            ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-                let mut button = |ui: &mut Ui, text: &str, previous: bool| {
-                    let spoken = format!("{text} of {} in {}", container.name, pod.name);
-                    let button = small_button(ui, text);
-                    button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
-                    if button.clicked() {
-                        let (pod, container) = (pod.name.clone(), container.name.clone());
-                        wanted = Some(LogSource {
-                            pod,
-                            container,
-                            previous,
-                        });
-                    }
-                };
-                button(ui, "Log", false);
-                if previous {
-                    button(ui, "Log of the last run", true);
-                }
-            });
-        });
-    }
-    wanted
-}
-
-fn container_line(container: &ContainerBrief) -> String {
-    let kind = if container.init {
-        "init container"
-    } else {
-        "container"
-    };
-    let readiness = match (container.init, container.ready) {
-        (true, true) => "done",
-        (false, true) => "ready",
-        (_, false) => container.state(),
-    };
-    let mut parts = vec![format!("{kind} {}: {readiness}", container.name)];
-    if container.restarts > 0 {
-        parts.push(units::counted(container.restarts as usize, "restart"));
-    }
-    parts.extend(
-        container
-            .last
-            .as_ref()
-            .map(|last| format!("last ended with {last}")),
-    );
-    parts.extend(
-        container
-            .may_start_until()
-            .map(|at| format!("may start until {}", units::moment(at))),
-    );
-    parts.extend(
-        Some(&container.message)
-            .filter(|message| !message.is_empty())
-            .cloned(),
-    );
-    parts.extend(
-        Some(&container.last_words)
-            .filter(|words| !words.is_empty())
-            .cloned(),
-    );
-    parts.join(" · ")
 }

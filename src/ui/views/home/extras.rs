@@ -14,8 +14,8 @@ use crate::ui::widgets::{MARGIN, caption, field_error, small_button, tokens};
 pub(super) struct ExtraForm {
     kind: ExtraKind,
     name: String,
-    place: Place,
-    /// The value, or the variable's name. Of a kept secret a new value; empty keeps the one there is.
+    place: ValueKind,
+    /// The value, or the variable name. Of a kept secret a new value; empty keeps the one there is.
     text: String,
     /// It is kept already, under this slot.
     kept: Option<String>,
@@ -23,20 +23,20 @@ pub(super) struct ExtraForm {
 
 /// Where the value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ValueKind {
     Plain,
     Secret,
     Variable,
 }
 
-impl Place {
+impl ValueKind {
     const ALL: [Self; 3] = [Self::Plain, Self::Secret, Self::Variable];
 
     fn label(self) -> &'static str {
         match self {
-            Self::Plain => "Value, shown",
-            Self::Secret => "Secret, kept like the key",
-            Self::Variable => "Secret in a variable",
+            Self::Plain => "Plain value",
+            Self::Secret => "Secret, stored with the key",
+            Self::Variable => "Secret from a variable",
         }
     }
 }
@@ -51,11 +51,11 @@ fn label(kind: ExtraKind) -> &'static str {
 impl ExtraForm {
     pub(super) fn of(extra: &Extra) -> Self {
         let (place, text) = match &extra.value {
-            ExtraValue::Plain(text) => (Place::Plain, text.clone()),
-            ExtraValue::Variable(name) => (Place::Variable, name.clone()),
-            ExtraValue::Kept => (Place::Secret, String::new()),
+            ExtraValue::Plain(text) => (ValueKind::Plain, text.clone()),
+            ExtraValue::Variable(name) => (ValueKind::Variable, name.clone()),
+            ExtraValue::Kept => (ValueKind::Secret, String::new()),
         };
-        let kept = (place == Place::Secret).then(|| extra.slot());
+        let kept = (place == ValueKind::Secret).then(|| extra.slot());
         Self {
             kind: extra.kind,
             name: extra.name.clone(),
@@ -69,7 +69,7 @@ impl ExtraForm {
         Self {
             kind,
             name: String::new(),
-            place: Place::Plain,
+            place: ValueKind::Plain,
             text: String::new(),
             kept: None,
         }
@@ -78,9 +78,9 @@ impl ExtraForm {
     pub(super) fn read(&self) -> Extra {
         let text = self.text.trim().to_owned();
         let value = match self.place {
-            Place::Plain => ExtraValue::Plain(text),
-            Place::Variable => ExtraValue::Variable(text),
-            Place::Secret => ExtraValue::Kept,
+            ValueKind::Plain => ExtraValue::Plain(text),
+            ValueKind::Variable => ExtraValue::Variable(text),
+            ValueKind::Secret => ExtraValue::Kept,
         };
         Extra {
             kind: self.kind,
@@ -92,7 +92,7 @@ impl ExtraForm {
     pub(super) fn problem(&self, all: &[Self]) -> Option<String> {
         let extra = self.read();
         if extra.name.is_empty() {
-            return Some("type its name, or remove it".to_owned());
+            return Some("enter a name, or remove it".to_owned());
         }
         if let Err(why) = extra.check() {
             return Some(why);
@@ -103,18 +103,18 @@ impl ExtraForm {
             .count()
             > 1
         {
-            return Some(format!("there are two of the name {}", extra.name));
+            return Some(format!("the name {} is used twice", extra.name));
         }
         match self.place {
-            Place::Plain if looks_secret(&extra.name) => Some(
-                "this name speaks of a secret: keep the value like the key, or in a variable"
+            ValueKind::Plain if looks_secret(&extra.name) => Some(
+                "this name suggests a secret: store the value with the key, or in a variable"
                     .to_owned(),
             ),
-            Place::Secret => match self.text.trim() {
-                "" if self.kept != Some(extra.slot()) => Some("paste its value".to_owned()),
+            ValueKind::Secret => match self.text.trim() {
+                "" if self.kept != Some(extra.slot()) => Some("paste a value".to_owned()),
                 text => check_value(self.kind, text).err().map(str::to_owned),
             },
-            Place::Plain | Place::Variable => None,
+            ValueKind::Plain | ValueKind::Variable => None,
         }
     }
 }
@@ -123,7 +123,7 @@ impl ExtraForm {
 pub(super) fn typed(extras: &[ExtraForm]) -> BTreeMap<String, SecretString> {
     let typed = extras
         .iter()
-        .filter(|extra| extra.place == Place::Secret && !extra.text.trim().is_empty());
+        .filter(|extra| extra.place == ValueKind::Secret && !extra.text.trim().is_empty());
     typed
         .map(|extra| (extra.read().slot(), extra.text.trim().to_owned().into()))
         .collect()
@@ -174,35 +174,41 @@ fn row_ui(ui: &mut Ui, extra: &mut ExtraForm, number: usize) -> bool {
         .hint_text(hint)
         .desired_width(f32::INFINITY);
     let typed = ui.add(edit.margin(MARGIN)).labelled_by(name.id);
-    if typed.changed() && !was_secret && looks_secret(&extra.name) && extra.place == Place::Plain {
-        extra.place = Place::Secret;
+    if typed.changed()
+        && !was_secret
+        && looks_secret(&extra.name)
+        && extra.place == ValueKind::Plain
+    {
+        extra.place = ValueKind::Secret;
     }
     let place = caption(ui, format!("{kind} {number}: kind of value"));
     ComboBox::from_id_salt("place")
         .width(ui.available_width() - 8.0)
         .selected_text(extra.place.label())
         .show_ui(ui, |ui| {
-            for place in Place::ALL {
+            for place in ValueKind::ALL {
                 ui.selectable_value(&mut extra.place, place, place.label());
             }
         })
         .response
         .labelled_by(place.id);
     let (what, hint) = match extra.place {
-        Place::Plain => ("value", ""),
-        Place::Secret if extra.kept.is_some() => ("new value", "Leave empty to keep the value"),
-        Place::Secret => ("value", "Paste the value"),
-        Place::Variable => ("variable's name", "GATEWAY_TOKEN"),
+        ValueKind::Plain => ("value", ""),
+        ValueKind::Secret if extra.kept.is_some() => {
+            ("new value", "Leave empty to keep the current value")
+        }
+        ValueKind::Secret => ("value", "Paste the value"),
+        ValueKind::Variable => ("variable name", "GATEWAY_TOKEN"),
     };
     let value = caption(ui, format!("{kind} {number}: {what}"));
     let edit = TextEdit::singleline(&mut extra.text)
-        .password(extra.place == Place::Secret)
+        .password(extra.place == ValueKind::Secret)
         .hint_text(hint)
         .desired_width(f32::INFINITY)
         .margin(MARGIN);
     ui.add(edit).labelled_by(value.id);
-    if extra.place == Place::Secret {
-        let text = "Kept where the key is kept: in the settings file if the key is there, else in the system keychain";
+    if extra.place == ValueKind::Secret {
+        let text = "Stored in the settings file if the API key is stored there, otherwise in the system keychain";
         ui.add(Label::new(RichText::new(text).small().color(tokens(ui).faint)).wrap());
     }
     small_button(ui, &format!("Remove {} {number}", kind.to_lowercase())).clicked()
@@ -222,8 +228,8 @@ mod tests {
         };
         let alone = |extra: &ExtraForm| extra.problem(std::slice::from_ref(extra));
         assert!(alone(&extra).is_some_and(|why| why.contains("secret")));
-        extra.place = Place::Secret;
-        assert_eq!(alone(&extra).as_deref(), Some("paste its value"));
+        extra.place = ValueKind::Secret;
+        assert_eq!(alone(&extra).as_deref(), Some("paste a value"));
         extra.text = " s3cret ".to_owned();
         assert_eq!(alone(&extra), None);
         let typed = typed(std::slice::from_ref(&extra));

@@ -37,7 +37,7 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
         (None, Ok(api)) => {
             ui.add(
                 Label::new(
-                    RichText::new(format!("Chat goes to {}", api.chat()))
+                    RichText::new(format!("Chat endpoint: {}", api.chat()))
                         .small()
                         .color(tokens(ui).faint),
                 )
@@ -89,52 +89,58 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
     if form.accept_invalid_certs {
         warning_box(
             ui,
-            "Whoever sits between you and the API can read the key and the chats. A CA certificate file is the better way.",
+            "Anyone on the network path can read your key and your chats. Use a CA certificate file instead.",
         );
     }
     ui.add_space(8.0);
-    ui.checkbox(
-        &mut form.has_cluster,
-        "Find deployments on a cluster, through kubectl",
-    );
+    ui.checkbox(&mut form.has_cluster, "Connect to a cluster (kubectl)");
     if form.has_cluster {
-        field(
-            ui,
-            "Namespace",
-            &mut form.namespace,
-            "The context's namespace",
-        );
-        problem(ui, &problems.namespace);
-        path_field(
-            ui,
-            state,
-            &form.id,
-            FilePurpose::Kubeconfig,
-            &mut form.kubeconfig,
-            out,
-        );
-        context_ui(ui, form, state, out);
-        path_field(
-            ui,
-            state,
-            &form.id,
-            FilePurpose::Kubectl,
-            &mut form.kubectl,
-            out,
-        );
+        cluster_ui(ui, form, problems.namespace.as_deref(), state, out);
     }
 }
 
-/// Which header carries the key: the field is there for APIs that want another than the usual one.
+fn cluster_ui(
+    ui: &mut Ui,
+    form: &mut Form,
+    problem: Option<&str>,
+    state: &mut State,
+    out: &mut Vec<Command>,
+) {
+    let hint = "Namespace of the context";
+    field(ui, "Namespace", &mut form.namespace, hint);
+    if let Some(text) = problem {
+        field_error(ui, text);
+    }
+    let kubeconfig = &mut form.kubeconfig;
+    path_field(
+        ui,
+        state,
+        &form.id,
+        FilePurpose::Kubeconfig,
+        kubeconfig,
+        out,
+    );
+    context_ui(ui, form, state, out);
+    path_field(
+        ui,
+        state,
+        &form.id,
+        FilePurpose::Kubectl,
+        &mut form.kubectl,
+        out,
+    );
+}
+
+/// The name of the header that carries the key, for APIs that expect another than the usual one.
 fn key_header_ui(ui: &mut Ui, form: &mut Form) {
     if form.place == PlaceKind::None {
         return;
     }
     let usual = match ApiAddress::parse(&form.api) {
-        Ok(api) if api.is_azure_deployment() => "api-key, as Azure wants it",
-        _ => "Authorization: Bearer; type api-key or x-api-key where the API wants that",
+        Ok(api) if api.is_azure_deployment() => "api-key (Azure)",
+        _ => "Authorization: Bearer; some APIs need api-key or x-api-key",
     };
-    field(ui, "Header of the key", &mut form.key_header, usual);
+    field(ui, "API key header", &mut form.key_header, usual);
 }
 
 fn path_field(
@@ -146,11 +152,11 @@ fn path_field(
     out: &mut Vec<Command>,
 ) {
     let (label, hint) = match purpose {
-        FilePurpose::CaFile => ("CA certificate", "The system's certificates"),
+        FilePurpose::CaFile => ("CA certificate", "System certificates"),
         FilePurpose::ClientCert => ("Client certificate", "None"),
-        FilePurpose::ClientKey => ("Client key", "In the client certificate's file"),
-        FilePurpose::Kubeconfig => ("Kubeconfig", "kubectl's default"),
-        FilePurpose::Kubectl => ("kubectl program", "kubectl, found in PATH"),
+        FilePurpose::ClientKey => ("Client key", "Same file as the client certificate"),
+        FilePurpose::Kubeconfig => ("Kubeconfig", "kubectl default"),
+        FilePurpose::Kubectl => ("kubectl program", "kubectl from PATH"),
         FilePurpose::Import => return,
     };
     let name = caption(ui, label);
@@ -181,7 +187,7 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Com
         ui,
         "Context",
         &mut form.context,
-        "The kubeconfig's current one",
+        "Current context of the kubeconfig",
     );
     let contexts = state
         .place_of(&listing)
@@ -192,7 +198,7 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Com
             let job = *job;
             ui.horizontal(|ui| {
                 ui.spinner();
-                if small_button(ui, "Cancel reading").clicked() {
+                if small_button(ui, "Cancel loading").clicked() {
                     out.push(Command::Cancel { job });
                 }
             });
@@ -223,13 +229,13 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Com
             ) {
                 form.context = name;
             }
-            ask = small_button(ui, "Read contexts again").clicked();
+            ask = small_button(ui, "Reload contexts").clicked();
         }
         Some(Loadable::Failed { why, .. }) => {
             field_error(ui, &why.to_string());
-            ask = small_button(ui, "Read contexts again").clicked();
+            ask = small_button(ui, "Reload contexts").clicked();
         }
-        _ => ask = small_button(ui, "Read contexts from the kubeconfig").clicked(),
+        _ => ask = small_button(ui, "Load contexts from the kubeconfig").clicked(),
     }
     if ask {
         let path = |text: &str| {
@@ -261,7 +267,7 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
             for place in PlaceKind::ALL {
                 let missing = place == PlaceKind::Keychain && state.has_keychain == Some(false);
                 let label = if missing {
-                    "System keychain (there is none here)"
+                    "System keychain (not available)"
                 } else {
                     place.label()
                 };
@@ -280,18 +286,18 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
         PlaceKind::Variable => {
             field(
                 ui,
-                "Variable's name",
+                "Variable name",
                 &mut form.variable,
                 crate::domain::environment::KEY_VARIABLE,
             );
-            hint(ui, "Read when Batida starts; never written anywhere");
+            hint(ui, "Read when Batida starts; never stored");
         }
-        PlaceKind::None => hint(ui, "Requests carry no key"),
+        PlaceKind::None => hint(ui, "Requests are sent without a key"),
         PlaceKind::Keychain | PlaceKind::SettingsFile => {
             present_key_ui(ui, state, out);
             let present = matches!(state.place().key, Some(KeyStatus::Present { .. }));
             let hint_text = if present {
-                "Leave empty to keep the key"
+                "Leave empty to keep the current key"
             } else {
                 "Paste the API key"
             };
@@ -308,12 +314,12 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
             if form.place == PlaceKind::SettingsFile {
                 warning_box(
                     ui,
-                    "The key will stand in the clear in the settings file, readable by you alone (mode 0600)",
+                    "The key is stored unencrypted in the settings file, readable only by you (mode 0600)",
                 );
             } else {
                 hint(
                     ui,
-                    "Kept in the system keychain; never written to the settings file",
+                    "Stored in the system keychain, never in the settings file",
                 );
             }
         }
@@ -340,12 +346,12 @@ fn present_key_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
                     .unwrap_or_else(|| format!("••••••••••••{tail}"));
                 let label = ui
                     .add(Label::new(RichText::new(shown).text_style(TextStyle::Monospace)).wrap());
-                label.widget_info(|| WidgetInfo::labeled(Role::Label, true, "The key, masked"));
+                label.widget_info(|| WidgetInfo::labeled(Role::Label, true, "API key, masked"));
                 if revealed.is_some() {
-                    if small_button(ui, "Hide").clicked() {
+                    if small_button(ui, "Hide key").clicked() {
                         state.revealed_key = None;
                     }
-                } else if small_button(ui, "Reveal").clicked() {
+                } else if small_button(ui, "Reveal key").clicked() {
                     state.reveal_key(out);
                 }
             });

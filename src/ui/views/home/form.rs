@@ -58,7 +58,7 @@ impl PlaceKind {
         match self {
             Self::Keychain => "System keychain",
             Self::Variable => "Environment variable",
-            Self::SettingsFile => "Settings file, in the clear",
+            Self::SettingsFile => "Settings file (unencrypted)",
             Self::None => "No key needed",
         }
     }
@@ -164,7 +164,7 @@ impl Form {
         let variable_ok = is_variable(variable);
         Problems {
             name: match name {
-                "" => Some("give it a name".to_owned()),
+                "" => Some("enter a name".to_owned()),
                 _ if taken => Some("another environment has this name".to_owned()),
                 _ => None,
             },
@@ -181,7 +181,7 @@ impl Form {
                 .map(str::to_owned),
             variable: match self.place {
                 PlaceKind::Variable if !variable_ok => Some(
-                    "a variable's name has letters, digits and _, and no digit first".to_owned(),
+                    "a variable name has only letters, digits and _, and does not start with a digit".to_owned(),
                 ),
                 _ => None,
             },
@@ -198,7 +198,7 @@ impl Form {
     }
 }
 
-/// What is wrong with which field.
+/// The mistakes, by field.
 pub(super) struct Problems {
     pub(super) name: Option<String>,
     pub(super) api: Option<String>,

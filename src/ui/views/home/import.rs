@@ -18,11 +18,11 @@ use crate::ui::widgets::{
     MARGIN, caption, drop_hint, failure_box, from_right, primary_button, strong, tokens,
 };
 
-/// What can be read.
+/// The kinds of files that can be imported.
 const KNOWN: &str = "SambaWiz's app-config.json, a kubeconfig, or another Batida's settings.toml";
 
-/// What the user asked for.
-enum Asked {
+/// The actions of the dialog in a frame.
+enum ImportAction {
     Browse,
     Read(PathBuf),
     Add,
@@ -44,7 +44,7 @@ pub(super) fn take_drop(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
         state.read_environments(path, out);
     }
     if ui.input(|input| !input.raw.hovered_files.is_empty()) {
-        drop_hint(ui, "Drop a file to see which environments are in it", KNOWN);
+        drop_hint(ui, "Drop a file to import its environments", KNOWN);
     }
 }
 
@@ -57,7 +57,7 @@ pub(super) fn import_ui(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
     let modal = Modal::new(Id::unique("import environments")).show(ui.ctx(), |ui| {
         ui.set_width(520.0);
         strong(ui, "Import environments");
-        caption(ui, format!("{KNOWN}. Files can be dropped on Home, too"));
+        caption(ui, format!("{KNOWN}. You can also drop a file on Home"));
         let label = caption(ui, "File to import");
         ui.horizontal(|ui| {
             let edit = TextEdit::singleline(&mut import.path)
@@ -67,16 +67,16 @@ pub(super) fn import_ui(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
             let entered =
                 typed.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             let path = import.path.trim();
-            let read = ui.add_enabled(!path.is_empty(), egui::Button::new("Read"));
+            let read = ui.add_enabled(!path.is_empty(), egui::Button::new("Read file"));
             if read.clicked() || (entered && !path.is_empty()) {
-                asked = Some(Asked::Read(PathBuf::from(path)));
+                asked = Some(ImportAction::Read(PathBuf::from(path)));
             }
             let browse = ui.button("Browse…");
             browse.widget_info(|| {
                 WidgetInfo::labeled(Role::Button, true, "Browse for a file to import…")
             });
             if browse.clicked() {
-                asked = Some(Asked::Browse);
+                asked = Some(ImportAction::Browse);
             }
         });
         found_ui(ui, state, &mut import);
@@ -88,25 +88,25 @@ pub(super) fn import_ui(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
                 n => format!("Add {}", units::counted(n, "environment")),
             };
             if primary_button(ui, &add, chosen > 0).clicked() {
-                asked = Some(Asked::Add);
+                asked = Some(ImportAction::Add);
             }
-            if ui.button("Close import").clicked() {
-                asked = Some(Asked::Close);
+            if ui.button("Cancel").clicked() {
+                asked = Some(ImportAction::Close);
             }
         });
     });
     if modal.should_close() {
-        asked = Some(Asked::Close);
+        asked = Some(ImportAction::Close);
     }
     state.import = Some(import);
     match asked {
         None => {}
-        Some(Asked::Browse) => {
+        Some(ImportAction::Browse) => {
             state.pick_file(EnvId::ad_hoc(), FilePurpose::Import, out);
         }
-        Some(Asked::Read(path)) => state.read_environments(path, out),
-        Some(Asked::Add) => state.add_environments(out),
-        Some(Asked::Close) => state.close_import(out),
+        Some(ImportAction::Read(path)) => state.read_environments(path, out),
+        Some(ImportAction::Add) => state.add_environments(out),
+        Some(ImportAction::Close) => state.close_import(out),
     }
 }
 
@@ -167,7 +167,7 @@ fn offer_ui(ui: &mut Ui, state: &State, offer: &Offer, on: &mut bool) {
         });
 }
 
-/// What there is to say of it.
+/// The lines below an environment's name, with their colours.
 fn lines(state: &State, offer: &Offer, tokens: &Tokens) -> Vec<(String, Color32)> {
     let Offer {
         env,
@@ -191,7 +191,7 @@ fn lines(state: &State, offer: &Offer, tokens: &Tokens) -> Vec<(String, Color32)
     }
     parts.extend(env.api.as_ref().map(|api| api.host().to_owned()));
     if key.is_some() {
-        parts.push("with its key".to_owned());
+        parts.push("includes its key".to_owned());
     }
     let mut lines = Vec::new();
     if !parts.is_empty() {
@@ -203,7 +203,7 @@ fn lines(state: &State, offer: &Offer, tokens: &Tokens) -> Vec<(String, Color32)
     }
     let free = state.free_name(&env.name);
     if free != env.name {
-        let told = format!("There is an environment of this name: it would be added as {free}");
+        let told = format!("An environment with this name exists; this one is added as {free}");
         lines.push((told, tokens.warning));
     }
     lines.extend(doubt.iter().map(|doubt| (doubt.clone(), tokens.error)));

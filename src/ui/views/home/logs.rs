@@ -24,7 +24,7 @@ pub(super) fn log_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         caption(
             ui,
             if log.job.is_some() {
-                "followed"
+                "following"
             } else {
                 "ended"
             },
@@ -48,7 +48,7 @@ pub(super) fn log_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
                     text: found.join("\n"),
                 });
             }
-            if log.job.is_none() && small_button(ui, "Read again").clicked() {
+            if log.job.is_none() && small_button(ui, "Reload log").clicked() {
                 again = Some(log.source.clone());
             }
         });

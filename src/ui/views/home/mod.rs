@@ -2,6 +2,7 @@
 
 mod checks;
 mod deployments;
+mod detail;
 mod extras;
 mod fields;
 mod form;
@@ -50,7 +51,7 @@ impl HomeUi {
         page_head(
             ui,
             "Home",
-            "Environments: where your models run – a cluster, an API and a key",
+            "Environments: the cluster, the API and the key for your models",
         );
         take_drop(ui, state, out);
         self.take_file(state, out);
@@ -192,7 +193,7 @@ impl HomeUi {
         });
         if page
             .inner
-            .on_hover_text("What is deployed there, and why it does not serve")
+            .on_hover_text("Show the cluster's deployments, their pods and problems")
             .clicked()
         {
             let cluster = &mut state.place().cluster;
@@ -308,7 +309,7 @@ impl HomeUi {
         let modal = Modal::new(Id::unique("delete environment")).show(ui.ctx(), |ui| {
             ui.set_width(360.0);
             strong(ui, format!("Delete {name}?"));
-            ui.add(Label::new("Its settings, its key and this session's conversation with it are forgotten. The cluster is not touched.").wrap());
+            ui.add(Label::new("This deletes its settings, its key and this session's conversation with it. The cluster is not changed.").wrap());
             ui.add_space(8.0);
             from_right(ui, |ui| {
                 if primary_button(ui, "Delete environment", true).clicked() {
@@ -316,7 +317,7 @@ impl HomeUi {
                     state.delete_environment(&id, out);
                     self.deleting = None;
                 }
-                if ui.button("Keep it").clicked() {
+                if ui.button("Cancel").clicked() {
                     self.deleting = None;
                 }
             });
@@ -327,7 +328,7 @@ impl HomeUi {
     }
 }
 
-/// What is known of an environment, as a colour; nothing before it was opened.
+/// An environment's state as a colour; `None` before it was opened.
 fn state_color(ui: &Ui, env: &Environment, place: Option<&PlaceState>) -> Color32 {
     let tokens = tokens(ui);
     let Some(place) = place else {
@@ -365,7 +366,7 @@ fn environment_ui(
         (Some(cluster), Some(api)) => format!("{} · {}", cluster.namespace_label(), api.host()),
         (Some(cluster), None) => format!("{} · no API domain yet", cluster.namespace_label()),
         (None, Some(api)) => format!("no cluster · {}", api.host()),
-        (None, None) => "nothing typed yet".to_owned(),
+        (None, None) => "not configured".to_owned(),
     };
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, 46.0), Sense::click());
@@ -428,8 +429,8 @@ fn demo_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
 
 fn demo_facts_ui(ui: &mut Ui, state: &mut State) {
     let dim = tokens(ui).dim;
-    ui.add(Label::new("Simulated models on this machine, and a made-up cluster. Everything else is real: kubectl's commands run as processes, answers stream over HTTP, and every figure is measured.").wrap());
-    ui.add(Label::new(RichText::new("Nothing leaves this machine, and no key is needed. It cannot be changed or deleted; add an environment of your own beside it.").color(dim)).wrap());
+    ui.add(Label::new("Simulated models and a simulated cluster, on this machine. Everything else is real: kubectl commands run as processes, answers stream over HTTP, and every figure is measured.").wrap());
+    ui.add(Label::new(RichText::new("No data leaves this machine, and no key is needed. The demo cannot be changed or deleted; add your own environment next to it.").color(dim)).wrap());
     ui.add_space(8.0);
     let env = state.env().clone();
     let api = state.place().api.as_ref().map_or_else(

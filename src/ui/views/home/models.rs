@@ -15,9 +15,9 @@ use crate::ui::widgets::{
     caption, dot, from_right, shortened, small_button, small_button_if, tokens,
 };
 
-/// What the user asked for on a deployment's page.
+/// The probes that the user asked for in a frame.
 #[derive(Debug, Default)]
-pub(super) struct Wish {
+pub(super) struct ProbeRequest {
     pub(super) probe: Vec<ProbeTarget>,
     pub(super) cancel: bool,
 }
@@ -34,10 +34,10 @@ pub(super) fn probes_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut
                 state.cancel_probes(out);
             }
         } else {
-            let all = small_button_if(ui, has_api && !benching, "Probe all");
-            let why = "Asks each model that is routed for one token: is it serving? Nothing of it is kept";
+            let all = small_button_if(ui, has_api && !benching, "Probe all models");
+            let why = "Requests one token from each routed model to see whether it responds. Nothing is stored";
             let why_not = match benching {
-                true => "A benchmark runs here, and a probe would take part in it",
+                true => "A benchmark is running on this environment, and a probe would disturb it",
                 false => "This environment has no API",
             };
             let all = all.on_hover_text(why).on_disabled_hover_text(why_not);
@@ -53,14 +53,14 @@ pub(super) fn probes_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut
         value.widget_info(|| WidgetInfo::labeled(Role::SpinButton, on, "Minutes between probes"));
         let ticked = ui.add(Checkbox::new(&mut on, "Probe every"));
         ticked.clone().on_hover_text(
-            "Each model that is routed is asked for one token, again and again while Batida is open and this \
-             environment is the one in use",
+            "Requests one token from each routed model at this interval, while Batida is open and this \
+             environment is selected",
         );
         if ticked.changed() || (on && value.changed()) {
             state.set_probe_minutes(on.then_some(every), out);
         }
         if benching && (running || on) {
-            caption(ui, "probes wait for the benchmark");
+            caption(ui, "probes are paused during the benchmark");
         }
     });
 }
@@ -71,15 +71,15 @@ pub(super) fn models_ui(
     cluster: &ClusterState,
     deployment: &Deployment,
     may_probe: bool,
-    wish: &mut Wish,
+    probe_request: &mut ProbeRequest,
 ) {
     let idle = cluster.probes.running().is_none() && may_probe;
     let targets = cluster.targets([deployment]);
-    if targets.len() > 1 && small_button_if(ui, idle, "Probe its models").clicked() {
-        wish.probe = targets;
+    if targets.len() > 1 && small_button_if(ui, idle, "Probe these models").clicked() {
+        probe_request.probe = targets;
     }
     for model in &deployment.models {
-        model_ui(ui, cluster, deployment, model, idle, wish);
+        model_ui(ui, cluster, deployment, model, idle, probe_request);
     }
 }
 
@@ -89,7 +89,7 @@ fn model_ui(
     deployment: &Deployment,
     model: &ServedModel,
     idle: bool,
-    wish: &mut Wish,
+    probe_request: &mut ProbeRequest,
 ) {
     let tokens = tokens(ui);
     let name = &model.serving_name;
@@ -110,9 +110,9 @@ fn model_ui(
         (Some(false), _) => (tokens.faint, "not routed yet: the deployment is not ready"),
         (None, _) if cluster.api_models.failure().is_some() => (
             tokens.faint,
-            "not known whether it is routed: the API did not tell",
+            "routing unknown: the API's model list could not be read",
         ),
-        (None, _) => (tokens.faint, "not looked at yet whether it is routed"),
+        (None, _) => (tokens.faint, "routing not checked yet"),
     };
     ui.horizontal(|ui| {
         dot(ui, color);
@@ -123,7 +123,7 @@ fn model_ui(
             _ if cluster.probes.is_asking(name) => {
                 ui.spinner();
                 if small_button(ui, "Cancel").clicked() {
-                    wish.cancel = true;
+                    probe_request.cancel = true;
                 }
             }
             Some(target) => {
@@ -131,8 +131,11 @@ fn model_ui(
                 button.widget_info(|| {
                     WidgetInfo::labeled(Role::Button, idle, format!("Probe {name}"))
                 });
-                if button.on_hover_text("Asks it for one token").clicked() {
-                    wish.probe = vec![target];
+                if button
+                    .on_hover_text("Request one token from this model")
+                    .clicked()
+                {
+                    probe_request.probe = vec![target];
                 }
             }
             None => {}
@@ -204,13 +207,10 @@ fn sizes_ui(ui: &mut Ui, cluster: &ClusterState, model: &ServedModel) {
         (Some(sizes), _) => match sizes.tiers(&model.sizes) {
             Ok(tiers) if tiers.is_empty() => return,
             Ok(tiers) => in_words(&tiers),
-            Err(why) => format!("Context length and batch sizes are not known: {why}"),
+            Err(why) => format!("Context length and batch sizes unknown: {why}"),
         },
-        (None, Some(why)) => format!(
-            "Context length and batch sizes are not known: {}",
-            why.summary
-        ),
-        (None, None) => "Context length and batch sizes: asking".to_owned(),
+        (None, Some(why)) => format!("Context length and batch sizes unknown: {}", why.summary),
+        (None, None) => "Context length and batch sizes: loading".to_owned(),
     };
     wrapped(ui, &told, tokens.dim);
 }

@@ -1,4 +1,4 @@
-//! What is attached: to the draft, as chips in the composer; to what was said, as pictures and folded texts.
+//! Attachments: chips in the composer, pictures and folded texts in a sent message.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub(super) fn height(state: &mut State) -> f32 {
         .sum()
 }
 
-/// What is to be said of the models and the pictures, and whether it forbids sending.
+/// A remark on whether the models can see pictures, and whether it forbids sending.
 fn remark(state: &mut State) -> Option<(String, bool)> {
     let against = state
         .pictures_unseen()
@@ -154,8 +154,7 @@ fn sheet_ui(ui: &mut Ui) {
 pub(super) fn attach_button(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     let button = small_button(ui, "Attach…");
     button.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Attach files"));
-    let help =
-        "Pictures (PNG, JPEG, WebP) and texts. They can be dropped on the window and pasted, too";
+    let help = "Pictures (PNG, JPEG, WebP) and text files. You can also drop or paste them";
     if button.on_hover_text(help).clicked() {
         state.attach(AttachSources::Dialog, out);
     }
@@ -197,7 +196,7 @@ pub(super) fn take(ui: &Ui, state: &mut State, typing: bool, out: &mut Vec<Comma
         drop_hint(
             ui,
             "Drop files to attach them",
-            "Pictures (PNG, JPEG, WebP) and texts",
+            "Pictures (PNG, JPEG, WebP) and text files",
         );
     }
 }

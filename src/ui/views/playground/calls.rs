@@ -16,9 +16,9 @@ use crate::ui::widgets::{MARGIN, caption, dot, from_right, shortened, small_butt
 /// Higher arguments and results are scrolled.
 const HIGHEST: f32 = 200.0;
 
-/// What was done with the calls.
+/// The actions on the calls in a frame.
 #[derive(Default)]
-pub(super) struct Done {
+pub(super) struct CallsOutcome {
     /// The result of a call was typed.
     pub(super) typed: Option<(usize, String)>,
     /// The results are to be sent.
@@ -28,9 +28,9 @@ pub(super) struct Done {
 }
 
 /// The calls of an answer. `answers`: their results can be typed here.
-pub(super) fn calls_ui(ui: &mut Ui, turn: &Turn, answers: bool, typed: &[String]) -> Done {
+pub(super) fn calls_ui(ui: &mut Ui, turn: &Turn, answers: bool, typed: &[String]) -> CallsOutcome {
     let answer = &turn.answer;
-    let mut done = Done::default();
+    let mut done = CallsOutcome::default();
     let fields = if answers {
         answer.answerable().len()
     } else {
@@ -59,7 +59,7 @@ pub(super) fn calls_ui(ui: &mut Ui, turn: &Turn, answers: bool, typed: &[String]
                         .desired_rows(2)
                         .desired_width(f32::INFINITY)
                         .margin(MARGIN)
-                        .hint_text("What the function gives: JSON or text");
+                        .hint_text("Function result: JSON or text");
                     entered |= ui.memory(|memory| memory.has_focus(id))
                         && ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
                     let field = ui.add(edit).labelled_by(label.id);
@@ -78,13 +78,13 @@ pub(super) fn calls_ui(ui: &mut Ui, turn: &Turn, answers: bool, typed: &[String]
         send_ui(ui, turn.id, (fields, empty), entered, &mut done);
     } else if answer.status_is_final() && answer.answerable().is_empty() {
         let warning = tokens(ui).warning;
-        let text = "It was cut amid a call's arguments, so no result can be given: ask again";
+        let text = "The answer ended inside a function call's arguments, so it cannot take a result. Regenerate the answer";
         ui.add(Label::new(RichText::new(text).small().color(warning)).wrap());
     }
     done
 }
 
-/// As a call is named where several have the same name.
+/// The name of a call, numbered where several have the same.
 fn name_of(calls: &[ToolCall], at: usize) -> String {
     let name = if calls[at].name.is_empty() {
         "(no name)"
@@ -109,14 +109,14 @@ fn frame(ui: &Ui) -> Frame {
         .inner_margin(Margin::symmetric(10, 6))
 }
 
-fn call_ui(ui: &mut Ui, answer: &Answer, at: usize, name: &str, done: &mut Done) {
+fn call_ui(ui: &mut Ui, answer: &Answer, at: usize, name: &str, done: &mut CallsOutcome) {
     let tokens = tokens(ui);
     let call = &answer.reply.calls[at];
     let form = answer.form.calls.get(at);
     let shown = form.map_or(call.arguments.as_str(), |form| &form.shown);
     ui.spacing_mut().item_spacing.y = 4.0;
     ui.horizontal(|ui| {
-        caption(ui, "Calls");
+        caption(ui, "Function call");
         let room = ui.available_width() - 60.0;
         shortened(ui, name, TextStyle::Monospace, tokens.text, room);
         from_right(ui, |ui| {
@@ -144,7 +144,7 @@ fn call_ui(ui: &mut Ui, answer: &Answer, at: usize, name: &str, done: &mut Done)
     }
 }
 
-/// So many bytes are laid out at once.
+/// Longer texts are cut: laying them out would take too long for a frame.
 const MOST_SHOWN: usize = 20_000;
 
 /// Code in the small monospaced letters, scrolled where it is high. Of what is long, the beginning.
@@ -161,13 +161,19 @@ fn mono(ui: &mut Ui, id: impl egui::AsIdSalt, text: &str, color: egui::Color32) 
             ui.add(Label::new(label).wrap().selectable(true));
             if shown.len() < text.len() {
                 let (shown, all) = (units::bytes(shown.len()), units::bytes(text.len()));
-                caption(ui, format!("Only the first {shown} of {all} are shown"));
+                caption(ui, format!("Showing the first {shown} of {all}"));
             }
         });
 }
 
 /// Sends all results; empty ones only when they are meant.
-fn send_ui(ui: &mut Ui, turn: u64, (all, empty): (usize, usize), entered: bool, done: &mut Done) {
+fn send_ui(
+    ui: &mut Ui,
+    turn: u64,
+    (all, empty): (usize, usize),
+    entered: bool,
+    done: &mut CallsOutcome,
+) {
     let id = ui.make_persistent_id(("send empty results", turn));
     let mut asked = empty > 0 && ui.data(|data| data.get_temp::<bool>(id)).unwrap_or(false);
     ui.horizontal_wrapped(|ui| {
@@ -179,8 +185,8 @@ fn send_ui(ui: &mut Ui, turn: u64, (all, empty): (usize, usize), entered: bool, 
                 (n, all) => format!("{n} of {all} results are empty"),
             };
             ui.label(RichText::new(text).small().color(warning));
-            done.send = ui.button("Send them so").clicked();
-            asked = !ui.button("Not yet").clicked() && !done.send;
+            done.send = ui.button("Send empty results").clicked();
+            asked = !ui.button("Cancel").clicked() && !done.send;
         } else {
             let label = if all == 1 {
                 "Send result"
@@ -202,10 +208,10 @@ fn send_ui(ui: &mut Ui, turn: u64, (all, empty): (usize, usize), entered: bool, 
             match all {
                 1 => {}
                 2 => {
-                    caption(ui, "Both results go back together");
+                    caption(ui, "Both results are sent together");
                 }
                 all => {
-                    caption(ui, format!("All {all} results go back together"));
+                    caption(ui, format!("All {all} results are sent together"));
                 }
             }
         }
@@ -228,7 +234,7 @@ pub(super) fn results_ui(ui: &mut Ui, results: &[ToolResult]) {
             } else {
                 &result.name
             };
-            let label = caption(ui, format!("{name} gave"));
+            let label = caption(ui, format!("Result of {name}"));
             label.widget_info(|| {
                 WidgetInfo::labeled(Role::Label, true, format!("Result of {name} that was sent"))
             });
@@ -237,7 +243,7 @@ pub(super) fn results_ui(ui: &mut Ui, results: &[ToolResult]) {
                     caption(ui, NOT_ANSWERED);
                 }
                 "" => {
-                    caption(ui, "Nothing");
+                    caption(ui, "(empty)");
                 }
                 text => mono(ui, ("result", at), text, tokens.text),
             }
@@ -245,9 +251,9 @@ pub(super) fn results_ui(ui: &mut Ui, results: &[ToolResult]) {
     }
 }
 
-/// What was pressed beside what was found of an answer's form.
-pub(super) enum Pressed {
-    /// Show it as it came, or a member a line.
+/// A button beside the result of a format check.
+pub(super) enum FormatButton {
+    /// Switch between the raw and the formatted answer.
     Turn,
     /// Copy its JSON.
     Copy,
@@ -259,7 +265,7 @@ pub(super) fn checked_ui(
     checked: &Checked,
     has_json: bool,
     raw: Option<bool>,
-) -> Option<Pressed> {
+) -> Option<FormatButton> {
     let tokens = tokens(ui);
     let color = match (checked.holds(), checked.fails()) {
         (true, _) => tokens.ok,
@@ -279,12 +285,12 @@ pub(super) fn checked_ui(
         );
         from_right(ui, |ui| {
             if has_json && small_button(ui, "Copy JSON").clicked() {
-                pressed = Some(Pressed::Copy);
+                pressed = Some(FormatButton::Copy);
             }
             if let Some(raw) = raw
-                && small_button(ui, if raw { "Tidy view" } else { "As it came" }).clicked()
+                && small_button(ui, if raw { "Formatted" } else { "Raw" }).clicked()
             {
-                pressed = Some(Pressed::Turn);
+                pressed = Some(FormatButton::Turn);
             }
         });
     });

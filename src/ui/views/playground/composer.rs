@@ -9,12 +9,13 @@ use egui::{
 
 use super::{attachments, stop};
 use crate::domain::units;
-use crate::protocol::Command;
+use crate::protocol::{Command, JobId};
 use crate::state::State;
+use crate::state::chat::ChatState;
 use crate::ui::widgets::{from_right, primary_button, small_button, text_info, tokens};
 
 /// Lines that are shown at most before it scrolls.
-const MOST_LINES: f32 = 7.0;
+const MAX_LINES: f32 = 7.0;
 
 fn edit_id() -> Id {
     Id::unique("message")
@@ -42,7 +43,7 @@ pub(super) fn height(ui: &Ui) -> f32 {
     let content = ui
         .data(|data| data.get_temp::<f32>(edit_id()))
         .unwrap_or(line * 2.0);
-    content.clamp(line * 2.0, line * MOST_LINES) + 30.0 + 34.0
+    content.clamp(line * 2.0, line * MAX_LINES) + 30.0 + 34.0
 }
 
 /// Puts text into the draft, where the cursor was.
@@ -71,16 +72,95 @@ pub(super) fn insert(ui: &Ui, state: &mut State, text: &str) {
     edit.store(ui.ctx(), edit_id());
 }
 
-/// What was asked for below the conversation.
+/// The actions that the composer asks for in a frame.
 #[derive(Default)]
 pub(super) struct Composed {
     /// A message was sent.
     pub(super) sent: bool,
-    /// The kept prompts are to be shown.
+    /// The prompt library is to be opened.
     pub(super) prompts: bool,
 }
 
-/// Draws it.
+/// To which panes the draft goes, and what keeps it from being sent.
+struct Target {
+    panes: Vec<usize>,
+    /// There are several panes on the page.
+    several: bool,
+    /// How many of them have a model.
+    models: usize,
+    all_ready: bool,
+    embeds: bool,
+    has_api: bool,
+    /// The first pane's model, unless names are hidden.
+    first: Option<String>,
+    /// The answers under way.
+    running: Vec<JobId>,
+}
+
+impl Target {
+    fn of(state: &mut State) -> Self {
+        let panes = state.addressed();
+        let has_api = panes.iter().all(|index| {
+            let env = state.pane_env(*index);
+            state
+                .settings
+                .get(&env)
+                .is_some_and(|env| env.api.is_some() || env.demo)
+        });
+        let named = !state.names_hidden();
+        Self {
+            several: state.panes() > 1,
+            models: panes
+                .iter()
+                .filter(|index| state.pane_choice(**index).model.is_some())
+                .count(),
+            all_ready: panes.iter().all(|index| state.can_chat(*index)),
+            embeds: (0..state.panes()).any(|index| state.pane_embeds(index)),
+            has_api,
+            first: panes
+                .first()
+                .filter(|_| named)
+                .and_then(|index| state.pane_choice(*index).model),
+            running: state.answering(),
+            panes,
+        }
+    }
+
+    /// The hint in the empty field.
+    fn hint(&self) -> String {
+        match (&self.first, self.panes.len()) {
+            (Some(model), 1) => format!("Message {}…", units::shorten_middle(model, 40)),
+            (_, 2) => "Message both models…".to_owned(),
+            (_, 3..) => format!("Message {} models…", self.panes.len()),
+            _ => "Message…".to_owned(),
+        }
+    }
+
+    /// Says what is missing before sending, or how to send.
+    fn advice(&self, chat: &ChatState) -> &'static str {
+        match (self.models == self.panes.len(), self.has_api) {
+            _ if self.embeds && (self.panes.is_empty() || !self.several) => {
+                "Embedding models cannot chat"
+            }
+            _ if self.panes.is_empty() => "Select a pane to send to",
+            (_, false) => "No API domain: enter one on Home",
+            (false, true) => "Pick a model first",
+            (true, true) if chat.is_editing() => {
+                "Editing an earlier message: sending creates a branch"
+            }
+            (true, true) if chat.awaits_results() && chat.has_draft() => {
+                "Sends this message without function results"
+            }
+            (true, true) => "Enter: send · Shift+Enter: new line",
+        }
+    }
+
+    fn stop(&self, out: &mut Vec<Command>) {
+        self.running.iter().for_each(|job| stop(*job, out));
+    }
+}
+
+/// Draws the composer.
 pub(super) fn show(
     ui: &mut Ui,
     state: &mut State,
@@ -90,32 +170,11 @@ pub(super) fn show(
     let mut composed = Composed::default();
     let tokens = tokens(ui);
     let drafting = state.drafting_pane();
-    let to = state.addressed();
-    let several = state.panes() > 1;
-    let models = to
-        .iter()
-        .filter(|index| state.pane_choice(**index).model.is_some())
-        .count();
-    let all_ready = to.iter().all(|index| state.can_chat(*index));
-    let embeds = (0..state.panes()).any(|index| state.pane_embeds(index));
-    let has_api = to.iter().all(|index| {
-        let env = state.pane_env(*index);
-        state
-            .settings
-            .get(&env)
-            .is_some_and(|env| env.api.is_some() || env.demo)
-    });
-    let named = !state.names_hidden();
-    let first = to
-        .first()
-        .filter(|_| named)
-        .and_then(|index| state.pane_choice(*index).model);
-    let running = state.answering();
+    let target = Target::of(state);
     let focused = ui.memory(|memory| memory.has_focus(edit_id()));
     let free = ui.memory(|memory| memory.focused().is_none());
     attachments::take(ui, state, focused || free, out);
-    let enter = focused && ui.input_mut(take_enter);
-    let mut send = enter;
+    let mut send = focused && ui.input_mut(take_enter);
     let line = if focused { tokens.accent } else { tokens.line };
     Frame::new()
         .fill(tokens.panel)
@@ -124,83 +183,25 @@ pub(super) fn show(
         .inner_margin(Margin::symmetric(12, 8))
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
-            let row = ui.text_style_height(&egui::TextStyle::Body);
-            let hint = match (&first, to.len()) {
-                (Some(model), 1) => format!("Message {}…", units::shorten_middle(model, 40)),
-                (_, 2) => "Message both models…".to_owned(),
-                (_, 3..) => format!("Message {} models…", to.len()),
-                _ => "Message…".to_owned(),
-            };
-            let mut one_by_one = state.place().panes.in_turn;
             let sendable = attachments::chips_ui(ui, state, out);
             let chat = state.pane_chat(drafting);
-            ScrollArea::vertical().id_salt("message scroll").max_height(row * MOST_LINES).show(ui, |ui| {
-                let edit = TextEdit::multiline(&mut chat.draft)
-                    .id(edit_id())
-                    .hint_text(hint)
-                    .desired_width(f32::INFINITY)
-                    .desired_rows(2)
-                    .frame(Frame::NONE)
-                    .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
-                let response = ui.add(edit);
-                response.widget_info(|| text_info("Message", &chat.draft));
-                let height = response.rect.height();
-                ui.data_mut(|data| data.insert_temp(edit_id(), height));
-            });
-            let ready = !to.is_empty() && all_ready && sendable && chat.has_draft();
+            draft_ui(ui, &mut chat.draft, target.hint());
+            let ready =
+                !target.panes.is_empty() && target.all_ready && sendable && chat.has_draft();
             ui.horizontal(|ui| {
                 let prompts = small_button(ui, "Prompts");
-                composed.prompts = prompts.on_hover_text("Kept prompts (Ctrl+P)").clicked();
+                composed.prompts = prompts.on_hover_text("Prompt library (Ctrl+P)").clicked();
                 attachments::attach_button(ui, state, out);
-                let chat = state.pane_chat(drafting);
-                let editing = chat.is_editing();
-                let awaits = chat.awaits_results() && chat.has_draft();
-                let told = match (models == to.len(), has_api) {
-                        _ if embeds && (to.is_empty() || !several) => {
-                            "Makes embeddings, cannot chat"
-                        }
-                        _ if to.is_empty() => "Tick a pane to send to",
-                        (_, false) => "This environment has no API domain: type it on Home",
-                        (false, true) => "Pick a model first",
-                        (true, true) if editing => "An earlier message: sending it makes a branch",
-                        (true, true) if awaits => "Sent instead of results: the model is told that there are none",
-                        (true, true) => "Enter to send · Shift+Enter new line",
-                    };
-                from_right(ui, |ui| {
-                    if running.is_empty() {
-                        send |= primary_button(ui, "Send", ready).clicked();
-                    } else if primary_button(ui, "Stop", true).on_hover_text("Escape").clicked() {
-                        running.iter().for_each(|job| stop(*job, out));
-                    }
-                    if several && !editing {
-                        let label = if ui.available_width() > 150.0 { "One after the other" } else { "In turn" };
-                        let tick = ui.checkbox(&mut one_by_one, RichText::new(label).small());
-                        let told = "One after the other";
-                        tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, one_by_one, told));
-                        tick.on_hover_text("Each pane is asked when the one before it has answered, so that they do not share the machine");
-                    }
-                    // What is said gives way to what can be done.
-                    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                        let button = if editing { 76.0 } else { 0.0 };
-                        ui.scope(|ui| {
-                            ui.set_max_width((ui.available_width() - button).max(0.0));
-                            ui.add(Label::new(RichText::new(told).small().color(tokens.dim)).truncate());
-                        });
-                        if editing && small_button(ui, "Leave it").on_hover_text("Escape").clicked() {
-                            chat.stop_editing();
-                        }
-                    });
-                });
+                from_right(ui, |ui| send |= send_ui(ui, state, &target, ready, out));
             });
-            state.place().panes.in_turn = one_by_one;
-            send &= ready && running.is_empty();
+            send &= ready && target.running.is_empty();
         });
     // Escape first closes what lies above.
     let above = egui::Popup::is_any_open(ui.ctx())
         || ui.memory(|memory| memory.top_modal_layer().is_some());
     let escape = !above && ui.input(|input| input.key_pressed(Key::Escape));
-    if escape && !running.is_empty() {
-        running.iter().for_each(|job| stop(*job, out));
+    if escape && !target.running.is_empty() {
+        target.stop(out);
         focus(ui);
     } else if escape && state.pane_chat(drafting).is_editing() {
         state.pane_chat(drafting).stop_editing();
@@ -211,4 +212,80 @@ pub(super) fn show(
         composed.sent = true;
     }
     composed
+}
+
+fn draft_ui(ui: &mut Ui, draft: &mut String, hint: String) {
+    let row = ui.text_style_height(&egui::TextStyle::Body);
+    ScrollArea::vertical()
+        .id_salt("message scroll")
+        .max_height(row * MAX_LINES)
+        .show(ui, |ui| {
+            let edit = TextEdit::multiline(draft)
+                .id(edit_id())
+                .hint_text(hint)
+                .desired_width(f32::INFINITY)
+                .desired_rows(2)
+                .frame(Frame::NONE)
+                .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
+            let response = ui.add(edit);
+            response.widget_info(|| text_info("Message", draft));
+            let height = response.rect.height();
+            ui.data_mut(|data| data.insert_temp(edit_id(), height));
+        });
+}
+
+/// From the right: Send or Stop, the order of several panes, and advice. Gives whether Send was clicked.
+fn send_ui(
+    ui: &mut Ui,
+    state: &mut State,
+    target: &Target,
+    ready: bool,
+    out: &mut Vec<Command>,
+) -> bool {
+    let drafting = state.drafting_pane();
+    let editing = state.pane_chat(drafting).is_editing();
+    let mut send = false;
+    if target.running.is_empty() {
+        send = primary_button(ui, "Send", ready).clicked();
+    } else if primary_button(ui, "Stop", true)
+        .on_hover_text("Escape")
+        .clicked()
+    {
+        target.stop(out);
+    }
+    if target.several && !editing {
+        sequential_ui(ui, &mut state.place().panes.in_turn);
+    }
+    let chat = state.pane_chat(drafting);
+    // Where there is little room, the advice is cut, not the button.
+    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+        let button = if editing { 92.0 } else { 0.0 };
+        ui.scope(|ui| {
+            ui.set_max_width((ui.available_width() - button).max(0.0));
+            let advice = RichText::new(target.advice(chat)).small();
+            ui.add(Label::new(advice.color(tokens(ui).dim)).truncate());
+        });
+        if editing
+            && small_button(ui, "Cancel edit")
+                .on_hover_text("Escape")
+                .clicked()
+        {
+            chat.stop_editing();
+        }
+    });
+    send
+}
+
+fn sequential_ui(ui: &mut Ui, one_by_one: &mut bool) {
+    const NAME: &str = "Run sequentially";
+    let label = if ui.available_width() > 150.0 {
+        NAME
+    } else {
+        "Sequential"
+    };
+    let tick = ui.checkbox(one_by_one, RichText::new(label).small());
+    tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, *one_by_one, NAME));
+    tick.on_hover_text(
+        "Sends to each pane after the previous one has finished, so that they do not share the machine",
+    );
 }

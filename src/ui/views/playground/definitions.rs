@@ -1,5 +1,5 @@
-//! What each figure of an answer is, as its tile says when it is pointed at.
+//! The definition of each figure, shown when the pointer rests on its tile.
 
-pub(super) const SPEED: &str = "Generation speed: (tokens − 1) / (last token − first token). The first token's wait is left out. An answer that arrived all at once has none. Tokens are the server's count; where it sends none, chunks are counted and the unit says so.";
-pub(super) const TTFT: &str = "Time to first token: from sending the request to the first chunk that carries any text, reasoning included. The empty role chunk is no token. Opening a connection is part of it.";
-pub(super) const LATENCY: &str = "Total latency: from sending the request to the end of the answer. An answer that was cut or stopped has none.";
+pub(super) const SPEED: &str = "Generation speed: (tokens − 1) / (last token − first token). Excludes the wait for the first token. An answer that arrived all at once has none. Tokens are counted by the server; if it reports no count, chunks are counted and the unit is chunks/s.";
+pub(super) const TTFT: &str = "Time to first token: from sending the request to the first chunk that carries any text, reasoning included. The empty role chunk does not count. Opening a connection is included.";
+pub(super) const LATENCY: &str = "Total latency: from sending the request to the end of the answer. An answer that was cut off or stopped has none.";

@@ -14,12 +14,12 @@ use crate::ui::widgets::{
     MARGIN, Tile, caption, failure_box, primary_button, small_button, strong, tokens,
 };
 
-/// So many components are shown.
+/// The number of components that are shown.
 const SHOWN: usize = 12;
 
-/// What the view asks for.
+/// The actions that the view asks for in a frame.
 #[derive(Debug, Default)]
-pub(super) struct EmbedTodo {
+pub(super) struct EmbedOutcome {
     pub(super) embed: bool,
     pub(super) cancel: Option<JobId>,
     /// The model is taken for one that chats.
@@ -35,8 +35,8 @@ pub(super) fn show(
     veil: &Veil,
     (ready, guess): (bool, bool),
     now: Duration,
-) -> EmbedTodo {
-    let mut todo = EmbedTodo::default();
+) -> EmbedOutcome {
+    let mut todo = EmbedOutcome::default();
     ScrollArea::vertical().id_salt("embeddings").auto_shrink(false).show(ui, |ui| {
         ui.set_width(ui.available_width() - 8.0);
         ui.spacing_mut().item_spacing.y = 4.0;
@@ -49,12 +49,12 @@ pub(super) fn show(
                     && ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter))
                     && can;
                 todo.embed = primary_button(ui, "Embed", can).on_hover_text("Ctrl+Enter").clicked() || by_key;
-                if guess && small_button(ui, "Chat instead").on_hover_text("This model is no embeddings model").clicked()
+                if guess && small_button(ui, "Chat instead").on_hover_text("This is not an embedding model").clicked()
                 {
                     todo.chat = true;
                 }
                 if embed.result.is_some() && !embed.is_current(model) {
-                    caption(ui, "Below is what came for other texts, or of another model");
+                    caption(ui, "The result below is for other texts or another model");
                 }
                 return;
             };
@@ -74,8 +74,8 @@ pub(super) fn show(
             ui.add_space(8.0);
             caption(
                 ui,
-                "This model makes no answers but vectors: lists of numbers that lie near each other where texts mean \
-                 much the same",
+                "This model returns vectors, not answers. Texts with similar meanings have vectors that point in similar \
+                 directions",
             );
         }
     });
@@ -92,13 +92,13 @@ fn texts_ui(ui: &mut Ui, embed: &mut EmbedState) -> bool {
             "Text to embed",
             &mut embed.text,
             if low { 1 } else { 3 },
-            "What is to become a vector",
+            "Text to convert to a vector",
         ),
         (
-            "Second text, to compare with",
+            "Second text, to compare",
             &mut embed.other,
             if low { 1 } else { 2 },
-            "May stay empty",
+            "Optional",
         ),
     ] {
         let name = caption(ui, label);
@@ -112,7 +112,13 @@ fn texts_ui(ui: &mut Ui, embed: &mut EmbedState) -> bool {
     typing
 }
 
-fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, veil: &Veil, todo: &mut EmbedTodo) {
+fn result_ui(
+    ui: &mut Ui,
+    result: &EmbedResult,
+    color: Color32,
+    veil: &Veil,
+    todo: &mut EmbedOutcome,
+) {
     let EmbedResult {
         request: EmbedRequest { model, input },
         embedded,
@@ -129,10 +135,10 @@ fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, veil: &Veil, tod
             title: "Latency",
             figure: Some(units::duration(embedded.took)),
             below: match embedded.connect {
-                Some(connect) => format!("connecting {}", units::duration(connect)),
-                None => "on an open connection".to_owned(),
+                Some(connect) => format!("connect {}", units::duration(connect)),
+                None => "reused connection".to_owned(),
             },
-            definition: "From sending the request to the last byte of the answer; both texts go in one request",
+            definition: "From sending the request to the last byte of the response; both texts are sent in one request",
             color,
         },
         Tile {
@@ -144,7 +150,7 @@ fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, veil: &Veil, tod
                 }
                 _ => "components".to_owned(),
             },
-            definition: "How many components the vector has",
+            definition: "Number of components of the vector",
             color: text,
         },
         Tile {
@@ -162,10 +168,10 @@ fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, veil: &Veil, tod
                 .prompt_tokens
                 .and_then(|tokens| plain(units::count(tokens))),
             below: match embedded.prompt_tokens {
-                Some(_) => "by the server's count".to_owned(),
-                None => "the server does not say".to_owned(),
+                Some(_) => "reported by the server".to_owned(),
+                None => "not reported".to_owned(),
             },
-            definition: "Tokens of the texts, as the server's usage says",
+            definition: "Tokens of the texts, from the server's usage",
             color: text,
         },
     ];
@@ -176,13 +182,22 @@ fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, veil: &Veil, tod
             Tile {
                 title: "Cosine similarity",
                 figure: cosine.and_then(|cosine| plain(format!("{cosine:.4}"))),
-                below: "1 is the same direction".to_owned(),
+                below: "1 = same direction".to_owned(),
                 definition: "The cosine of the angle between both vectors, from −1 to 1",
                 color,
             },
         );
     }
-    // As many side by side as have room.
+    tiles_ui(ui, tiles);
+    ui.add_space(4.0);
+    caption(ui, format!("Model: {}", veil.over(model)));
+    for (n, (vector, text)) in embedded.vectors.iter().zip(input).enumerate() {
+        vector_ui(ui, n, vector, text, todo);
+    }
+}
+
+/// Draws as many tiles side by side as have room.
+fn tiles_ui(ui: &mut Ui, tiles: Vec<Tile<'_>>) {
     let gap = 6.0;
     ui.spacing_mut().item_spacing.x = gap;
     let width = ui.available_width();
@@ -198,14 +213,9 @@ fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, veil: &Veil, tod
             }
         });
     }
-    ui.add_space(4.0);
-    caption(ui, format!("Of {}", veil.over(model)));
-    for (n, (vector, text)) in embedded.vectors.iter().zip(input).enumerate() {
-        vector_ui(ui, n, vector, text, todo);
-    }
 }
 
-fn vector_ui(ui: &mut Ui, n: usize, vector: &Embedding, text: &str, todo: &mut EmbedTodo) {
+fn vector_ui(ui: &mut Ui, n: usize, vector: &Embedding, text: &str, todo: &mut EmbedOutcome) {
     let (title, copy) = match n {
         0 => ("Vector", "Copy vector"),
         _ => ("Second vector", "Copy second vector"),
@@ -214,7 +224,7 @@ fn vector_ui(ui: &mut Ui, n: usize, vector: &Embedding, text: &str, todo: &mut E
     ui.horizontal(|ui| {
         strong(ui, title);
         if small_button(ui, copy)
-            .on_hover_text("All of it, as JSON")
+            .on_hover_text("Copy the whole vector as JSON")
             .clicked()
         {
             todo.copy = Some(Command::Copy {

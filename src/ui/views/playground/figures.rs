@@ -29,8 +29,8 @@ pub(super) fn show(
     if state.names_hidden() {
         card(ui).show(ui, |ui| {
             ui.set_min_size(vec2(ui.available_width(), 120.0));
-            let why = "Figures by name come with your vote; each answer has its own below it";
-            empty_state(ui, "Names are hidden", why, 24.0);
+            let why = "Charts appear after you vote; each answer shows its own figures";
+            empty_state(ui, "Models are hidden", why, 24.0);
         });
         return;
     }
@@ -144,7 +144,7 @@ fn tiles_ui(
     });
 }
 
-/// Of an answer under way of which nothing comes.
+/// Says how long a running answer has sent nothing.
 pub(super) fn no_data(silent: Duration) -> String {
     format!("no data for {} s", silent.as_secs())
 }
@@ -157,7 +157,7 @@ pub(super) fn told_in_full(figures: &Figures) -> String {
     };
     let duration = |d: Option<Duration>| d.map(|d| units::duration(d).to_string());
     line("TTFT, request sent to first text", duration(figures.ttft));
-    line("  of it opening the connection", duration(figures.connect));
+    line("  of which connection setup", duration(figures.connect));
     line("First answer text", duration(figures.first_answer));
     line("Latency, request sent to end", duration(figures.latency));
     line(
@@ -178,7 +178,7 @@ pub(super) fn told_in_full(figures: &Figures) -> String {
             TokenSource::Usage => format!("{} tokens", units::count(tokens.n)),
             TokenSource::Chunks => {
                 format!(
-                    "{} chunks (the server counted no tokens)",
+                    "{} chunks (the server reported no token count)",
                     units::count(tokens.n)
                 )
             }
@@ -189,7 +189,7 @@ pub(super) fn told_in_full(figures: &Figures) -> String {
         (figures.chunks > 0).then(|| units::count(figures.chunks)),
     );
     line(
-        "  tokens in each, on average",
+        "  tokens per chunk, mean",
         figures.tokens_per_chunk().map(|each| format!("{each:.1}")),
     );
     line(
@@ -197,7 +197,7 @@ pub(super) fn told_in_full(figures: &Figures) -> String {
         figures.at_once.then(|| format!("none: it {AT_ONCE}")),
     );
     line("Prompt tokens", figures.prompt_tokens.map(units::count));
-    line("  of them cached", figures.cached_tokens.map(units::count));
+    line("  of which cached", figures.cached_tokens.map(units::count));
     if let Some(server) = figures.server {
         line("Server: TTFT", duration(server.ttft));
         line("Server: latency", duration(server.latency));
@@ -208,7 +208,7 @@ pub(super) fn told_in_full(figures: &Figures) -> String {
                 .map(|rate| units::rate(rate).to_string()),
         );
         line(
-            "Server: tokens/s in all",
+            "Server: tokens/s overall",
             server.per_sec.map(|rate| units::rate(rate).to_string()),
         );
         line(
@@ -233,7 +233,7 @@ fn charts_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut
             empty_state(
                 ui,
                 "No answers yet",
-                "Each answer adds a point here: its time to first token and its speed, a line per model",
+                "Each answer adds a point: its time to first token and its speed, one line per model",
                 48.0,
             );
         });
@@ -254,7 +254,7 @@ fn charts_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut
                 if figure == Figure::Ttft {
                     from_right(ui, |ui| {
                         let button = small_button(ui, "Reset zoom");
-                        let help = "Drag to move, Ctrl and wheel to zoom, right-drag to zoom into a box, double-click to reset";
+                        let help = "Drag to move, Ctrl+wheel to zoom, right-drag to zoom into a box, double-click to reset";
                         if button.on_hover_text(help).clicked() {
                             ui.data_mut(|data| data.insert_temp(reset_id, true));
                             ui.ctx().request_repaint();
@@ -287,12 +287,14 @@ fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut 
     let tokens = tokens(ui);
     let history = lines.history;
     ui.horizontal(|ui| {
-        strong(ui, "This session, median").on_hover_text(
-            "Of the answers that were complete; stopped and failed ones have no latency and are left out",
-        );
+        strong(ui, "This session, median")
+            .on_hover_text("Complete answers only; stopped and failed answers have no latency");
         from_right(ui, |ui| {
             if small_button(ui, "Copy table").clicked() {
-                out.push(Command::Copy { what: "Table".to_owned(), text: as_tsv(history) });
+                out.push(Command::Copy {
+                    what: "Table".to_owned(),
+                    text: as_tsv(history),
+                });
             }
         });
     });
@@ -333,54 +335,14 @@ fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut 
     for (index, series) in history.series().iter().enumerate() {
         let is_hidden = hidden.contains(&series.model);
         ui.horizontal(|ui| {
-            let (rect, response) = ui.allocate_exact_size(vec2(first, 20.0), Sense::click());
-            let mut inside = ui.new_child(
-                egui::UiBuilder::new()
-                    .max_rect(rect)
-                    .layout(Layout::left_to_right(egui::Align::Center)),
-            );
-            inside.spacing_mut().item_spacing.x = 6.0;
-            let look = Look::of(lines.colors.index(&series.model));
-            sample_ui(&mut inside, look, Kind::Line, is_hidden);
-            let color = if is_hidden { tokens.faint } else { tokens.text };
-            let style = egui::TextStyle::Body;
-            let name = fit_middle(&inside, &series.model, &style, first - 30.0);
-            let name = RichText::new(name).color(color);
-            let name = if is_hidden {
-                name.strikethrough()
-            } else {
-                name
-            };
-            inside.add(Label::new(name).selectable(false));
-            response.widget_info(|| {
-                WidgetInfo::selected(
-                    Role::CheckBox,
-                    true,
-                    !is_hidden,
-                    format!("Show {} in the charts", series.model),
-                )
-            });
-            let hint = if is_hidden {
-                "Click to show its line"
-            } else {
-                "Click to hide its line"
-            };
-            let response = response.on_hover_text(format!("{}\n{hint}", series.model));
-            if response.has_focus() {
-                ui.painter().rect_stroke(
-                    rect,
-                    4.0,
-                    egui::Stroke::new(1.0, tokens.accent),
-                    egui::StrokeKind::Outside,
-                );
-            }
-            if response.clicked() {
+            if legend_ui(ui, lines, index, is_hidden, first) {
                 if is_hidden {
                     hidden.retain(|model| *model != series.model);
                 } else {
                     hidden.push(series.model.clone());
                 }
             }
+            let color = if is_hidden { tokens.faint } else { tokens.text };
             for (text, width) in row_of(history, index).into_iter().zip(columns) {
                 cell(ui, width, &mut |ui| {
                     ui.label(
@@ -392,6 +354,49 @@ fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut 
             }
         });
     }
+}
+
+/// A model's name with a sample of its line. Gives whether it was clicked.
+fn legend_ui(ui: &mut Ui, lines: &Lines<'_>, index: usize, is_hidden: bool, width: f32) -> bool {
+    let tokens = tokens(ui);
+    let model = &lines.history.series()[index].model;
+    let (rect, response) = ui.allocate_exact_size(vec2(width, 20.0), Sense::click());
+    let mut inside = ui.new_child(
+        egui::UiBuilder::new()
+            .max_rect(rect)
+            .layout(Layout::left_to_right(egui::Align::Center)),
+    );
+    inside.spacing_mut().item_spacing.x = 6.0;
+    let look = Look::of(lines.colors.index(model));
+    sample_ui(&mut inside, look, Kind::Line, is_hidden);
+    let color = if is_hidden { tokens.faint } else { tokens.text };
+    let name = fit_middle(&inside, model, &egui::TextStyle::Body, width - 30.0);
+    let name = RichText::new(name).color(color);
+    let name = if is_hidden {
+        name.strikethrough()
+    } else {
+        name
+    };
+    inside.add(Label::new(name).selectable(false));
+    response.widget_info(|| {
+        let spoken = format!("Show {model} in the charts");
+        WidgetInfo::selected(Role::CheckBox, true, !is_hidden, spoken)
+    });
+    let hint = if is_hidden {
+        "Click to show its line"
+    } else {
+        "Click to hide its line"
+    };
+    let response = response.on_hover_text(format!("{model}\n{hint}"));
+    if response.has_focus() {
+        ui.painter().rect_stroke(
+            rect,
+            4.0,
+            egui::Stroke::new(1.0, tokens.accent),
+            egui::StrokeKind::Outside,
+        );
+    }
+    response.clicked()
 }
 
 /// Speed, TTFT, latency and count of a model.

@@ -8,7 +8,7 @@ use crate::domain::conversation::AnswerFormat;
 use crate::domain::json::{self, Schema};
 use crate::ui::widgets::{MARGIN, caption, field_error, small_button, tokens};
 
-/// What is typed beside the format itself, of one pane.
+/// Texts that a pane's format form keeps beside the format itself.
 #[derive(Debug, Default)]
 pub(super) struct FormatUi {
     /// A schema that is not in use, so that it is there when it is wanted again.
@@ -22,7 +22,7 @@ pub(super) struct FormatUi {
 pub(super) struct SchemaChecks(HashMap<String, Result<(), String>>);
 
 impl SchemaChecks {
-    /// What is wrong with a schema.
+    /// Why a schema is invalid.
     pub(super) fn fault(&mut self, text: &str) -> Option<String> {
         if !self.0.contains_key(text) {
             if self.0.len() > 64 {
@@ -69,7 +69,7 @@ const TEMPLATES: [(&str, &str); 3] = [
 }"#,
     ),
     (
-        "One of several",
+        "One of several labels",
         r#"{
   "type": "object",
   "properties": {
@@ -150,7 +150,7 @@ fn schema_ui(
         )
         .labelled_by(label.id);
         ui.checkbox(strict, "Strict")
-            .on_hover_text("The server must hold to the schema");
+            .on_hover_text("The server must follow the schema exactly");
     });
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
@@ -164,7 +164,7 @@ fn schema_ui(
         let example = small_button(ui, "Example…");
         example.widget_info(|| WidgetInfo::labeled(Role::Button, true, "From an example"));
         if example
-            .on_hover_text("Make the schema from an answer as you want it")
+            .on_hover_text("Create the schema from an example answer")
             .clicked()
         {
             typed.example = match typed.example {
@@ -179,22 +179,22 @@ fn schema_ui(
             .flatten()
             .filter(|pretty| pretty != schema);
         if let Some(pretty) = pretty
-            && small_button(ui, "Tidy")
-                .on_hover_text("A member a line")
+            && small_button(ui, "Format JSON")
+                .on_hover_text("One member per line")
                 .clicked()
         {
             *schema = pretty;
         }
     });
     if name.trim().is_empty() {
-        field_error(ui, "The schema needs a name");
+        field_error(ui, "Enter a schema name");
     }
     if let Some(example) = &mut typed.example {
-        let label = caption(ui, "An answer as you want it, in JSON");
+        let label = caption(ui, "Example answer, in JSON");
         code_edit(ui, example, 3).labelled_by(label.id);
         match json::read(example) {
             Ok(value) => {
-                if small_button(ui, "Make the schema").clicked() {
+                if small_button(ui, "Create schema").clicked() {
                     *schema = format!("{:#}", json::schema_of(&value));
                     typed.example = None;
                 }
@@ -208,7 +208,7 @@ fn schema_ui(
     fault_ui(ui, checks.fault(schema), schema);
 }
 
-/// What is wrong with a schema, and what that means.
+/// Shows why a schema is invalid, and whether it is sent all the same.
 pub(super) fn fault_ui(ui: &mut Ui, fault: Option<String>, schema: &str) {
     match fault {
         Some(fault) if json::read(schema).is_ok_and(|value| value.is_object()) => {

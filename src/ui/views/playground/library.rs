@@ -1,37 +1,36 @@
 //! The kept prompts over the page: type to filter, Enter takes one. What has places asks for their values first.
 
+mod edit;
+mod fill;
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use egui::{
-    Button, Context, Id, Key, Modal, Modifiers, Popup, ScrollArea, TextEdit, TextStyle, Ui,
-    UiBuilder, vec2,
-};
+use egui::{Button, Context, Id, Modal, Popup, Ui, UiBuilder, vec2};
 
-use super::list::{self, ListUi, Pressed, ROW, Row, RowResponse};
-use crate::domain::library::{LibraryChange, MOST_NAME, Prompt, starters};
+use super::list::{self, ListRow, ListRowResponse, ListUi, ROW, RowKey};
+use crate::domain::library::{LibraryChange, Prompt, starters};
 use crate::domain::units;
 use crate::prompts::template::Template;
 use crate::protocol::Command;
 use crate::state::State;
 use crate::ui::widgets::{
-    MARGIN, caption, empty_state, failure_box, field, field_error, fit_middle, from_right,
-    primary_button, small_button, strong, tokens,
+    caption, empty_state, failure_box, from_right, primary_button, small_button,
 };
 
-/// What is open of the library.
+/// The library's open view and its list.
 #[derive(Default)]
 pub(super) struct LibraryUi {
     view: View,
     list: ListUi,
     filter: String,
-    /// What is filled in or written was just opened, and the keyboard is not there yet.
+    /// A form was just opened: its first field takes the keyboard in the next frame.
     fresh: bool,
-    /// What was filled in last, by the names of the prompt and the place.
+    /// The last values, by prompt and placeholder.
     values: HashMap<(String, String), String>,
-    /// What is being written, as it was when that began.
+    /// The edited prompt as it was when editing began, to notice changes.
     began: Option<Prompt>,
-    /// What was being written when the library was closed beside it, as in [`View::Edit`].
+    /// An edit that a click beside the library interrupted, as in [`View::Edit`]; it is there at the next opening.
     unfinished: Option<(Option<String>, Prompt)>,
 }
 
@@ -46,8 +45,8 @@ enum View {
     Edit(Option<String>, Prompt),
 }
 
-/// What is to become of a prompt whose places are filled.
-pub(super) enum Taken {
+/// The use of a prompt whose placeholders are filled.
+pub(super) enum PromptUse {
     /// Into the draft.
     Insert(String),
     /// Sent by itself: the draft stays as it is.
@@ -56,8 +55,8 @@ pub(super) enum Taken {
     System(String),
 }
 
-/// What a row was asked for.
-enum Wish {
+/// An action on one prompt.
+enum PromptAction {
     Take,
     System,
     Edit,
@@ -65,14 +64,14 @@ enum Wish {
     Delete,
 }
 
-impl Wish {
-    /// What a key asks of a prompt, and whether it is sent at once.
-    fn pressed((pressed, prompt): (Pressed, Prompt)) -> (Self, Prompt, bool) {
+impl PromptAction {
+    /// The action of a key, and whether the prompt is sent at once.
+    fn pressed((pressed, prompt): (RowKey, Prompt)) -> (Self, Prompt, bool) {
         match pressed {
-            Pressed::Take => (Self::Take, prompt, false),
-            Pressed::Send => (Self::Take, prompt, true),
-            Pressed::Edit => (Self::Edit, prompt, false),
-            Pressed::Delete => (Self::Delete, prompt, false),
+            RowKey::Take => (Self::Take, prompt, false),
+            RowKey::Send => (Self::Take, prompt, true),
+            RowKey::Edit => (Self::Edit, prompt, false),
+            RowKey::Delete => (Self::Delete, prompt, false),
         }
     }
 }
@@ -109,7 +108,7 @@ impl LibraryUi {
         ctx: &Context,
         state: &mut State,
         out: &mut Vec<Command>,
-    ) -> ControlFlow<Option<Taken>> {
+    ) -> ControlFlow<Option<PromptUse>> {
         if !self.is_open() {
             return ControlFlow::Continue(());
         }
@@ -148,43 +147,17 @@ impl LibraryUi {
         }
     }
 
-    // ---- the list ---------------------------------------------------------------------------------------
-
     fn list_ui(
         &mut self,
         ui: &mut Ui,
         state: &mut State,
-        taken: &mut Option<Taken>,
+        taken: &mut Option<PromptUse>,
         out: &mut Vec<Command>,
     ) {
         self.view = View::List;
         let drafting = state.drafting_pane();
         let draft = state.pane_chat(drafting).draft.trim().to_owned();
-        ui.horizontal(|ui| {
-            ui.heading("Prompts");
-            from_right(ui, |ui| {
-                if ui.button("Close").clicked() {
-                    self.view = View::Closed;
-                }
-                let save = ui.add_enabled(!draft.is_empty(), Button::new("Save the draft…"));
-                let help = "Keeps what is typed below as a prompt";
-                if save
-                    .on_hover_text(help)
-                    .on_disabled_hover_text("Nothing is typed below")
-                    .clicked()
-                {
-                    let name = draft
-                        .split_whitespace()
-                        .take(6)
-                        .collect::<Vec<_>>()
-                        .join(" ");
-                    self.edit(None, Prompt::new(name, &*draft));
-                }
-                if ui.button("New prompt…").clicked() {
-                    self.edit(None, Prompt::new("", ""));
-                }
-            });
-        });
+        self.head_ui(ui, &draft);
         let all = state
             .prompts
             .library
@@ -199,10 +172,10 @@ impl LibraryUi {
         let shown: Vec<Prompt> = all.iter().filter(fits).cloned().collect();
         // Before the field takes them for its own.
         let pressed = self.list.keys(ui, shown.len());
-        let wish = pressed
+        let action = pressed
             .zip(shown.get(self.list.marked()).cloned())
-            .map(Wish::pressed);
-        self.grant(wish, &all, taken, state, out);
+            .map(PromptAction::pressed);
+        self.perform(action, &all, taken, state, out);
         self.list
             .search_ui(ui, "Filter prompts", "Type to filter", &mut self.filter);
         if let Some(failure) = state.prompts.failure.clone() {
@@ -213,11 +186,11 @@ impl LibraryUi {
             ui.set_min_size(vec2(ui.available_width(), height));
             match (&state.prompts.library, shown.is_empty()) {
                 (None, _) if state.prompts.failure.is_none() => {
-                    empty_state(ui, "Reading the prompts…", "", 40.0);
+                    empty_state(ui, "Loading prompts…", "", 40.0);
                 }
                 (_, true) if all.is_empty() => {
                     let advice =
-                        "Keep what you say often, with {{places}} for what differs each time";
+                        "Save the prompts you use often, with {{placeholders}} for the parts that change";
                     empty_state(ui, "No prompts yet", advice, 40.0);
                     ui.add_space(8.0);
                     ui.vertical_centered(|ui| {
@@ -228,17 +201,45 @@ impl LibraryUi {
                 }
                 (_, true) => empty_state(
                     ui,
-                    "Nothing found",
-                    "No prompt has all of these words in it",
+                    "No matches",
+                    "No prompt contains all of these words",
                     40.0,
                 ),
                 (_, false) => {
-                    let wish = self.rows_ui(ui, &shown);
-                    self.grant(wish, &all, taken, state, out);
+                    let action = self.rows_ui(ui, &shown);
+                    self.perform(action, &all, taken, state, out);
                 }
             }
         });
         self.foot_ui(ui, state, all.len(), out);
+    }
+
+    fn head_ui(&mut self, ui: &mut Ui, draft: &str) {
+        ui.horizontal(|ui| {
+            ui.heading("Prompt library");
+            from_right(ui, |ui| {
+                if ui.button("Close").clicked() {
+                    self.view = View::Closed;
+                }
+                let save = ui.add_enabled(!draft.is_empty(), Button::new("Save draft…"));
+                let help = "Save the message you are typing as a prompt";
+                if save
+                    .on_hover_text(help)
+                    .on_disabled_hover_text("The message is empty")
+                    .clicked()
+                {
+                    let name = draft
+                        .split_whitespace()
+                        .take(6)
+                        .collect::<Vec<_>>()
+                        .join(" ");
+                    self.edit(None, Prompt::new(name, draft));
+                }
+                if ui.button("New prompt…").clicked() {
+                    self.edit(None, Prompt::new("", ""));
+                }
+            });
+        });
     }
 
     fn foot_ui(&mut self, ui: &mut Ui, state: &mut State, count: usize, out: &mut Vec<Command>) {
@@ -259,7 +260,7 @@ impl LibraryUi {
                 );
             }
             from_right(ui, |ui| {
-                let help = "A JSON file as Export writes it; what is there already stays";
+                let help = "Import a JSON file written by Export; existing prompts are kept";
                 if small_button(ui, "Import…").on_hover_text(help).clicked() {
                     state.import_prompts(out);
                 }
@@ -267,7 +268,7 @@ impl LibraryUi {
                     .add_enabled_ui(count > 0, |ui| small_button(ui, "Export…"))
                     .inner;
                 if export
-                    .on_hover_text("All prompts as one JSON file")
+                    .on_hover_text("Save all prompts as one JSON file")
                     .clicked()
                 {
                     state.export_prompts(out);
@@ -277,19 +278,19 @@ impl LibraryUi {
         });
     }
 
-    fn grant(
+    fn perform(
         &mut self,
-        wish: Option<(Wish, Prompt, bool)>,
+        action: Option<(PromptAction, Prompt, bool)>,
         all: &[Prompt],
-        taken: &mut Option<Taken>,
+        taken: &mut Option<PromptUse>,
         state: &mut State,
         out: &mut Vec<Command>,
     ) {
-        let Some((wish, prompt, send)) = wish else {
+        let Some((action, prompt, send)) = action else {
             return;
         };
-        match wish {
-            Wish::Take | Wish::System => {
+        match action {
+            PromptAction::Take | PromptAction::System => {
                 let template = Template::parse(&prompt.text);
                 if !template.places().is_empty() {
                     self.view = View::Fill(prompt);
@@ -297,26 +298,26 @@ impl LibraryUi {
                     return;
                 }
                 let text = template.fill(|_| None);
-                *taken = Some(match wish {
-                    Wish::System => Taken::System(text),
-                    _ if send => Taken::Send(text),
-                    _ => Taken::Insert(text),
+                *taken = Some(match action {
+                    PromptAction::System => PromptUse::System(text),
+                    _ if send => PromptUse::Send(text),
+                    _ => PromptUse::Insert(text),
                 });
             }
-            Wish::Edit => self.edit(Some(prompt.name.clone()), prompt),
-            Wish::Duplicate => {
+            PromptAction::Edit => self.edit(Some(prompt.name.clone()), prompt),
+            PromptAction::Duplicate => {
                 let at = all
                     .iter()
                     .position(|known| known.name == prompt.name)
                     .map_or(all.len(), |at| at + 1);
                 state.change_prompts(LibraryChange::Restore(at, prompt), out);
             }
-            Wish::Delete => state.change_prompts(LibraryChange::Remove(prompt.name), out),
+            PromptAction::Delete => state.change_prompts(LibraryChange::Remove(prompt.name), out),
         }
     }
 
-    fn rows_ui(&mut self, ui: &mut Ui, shown: &[Prompt]) -> Option<(Wish, Prompt, bool)> {
-        let mut wish = None;
+    fn rows_ui(&mut self, ui: &mut Ui, shown: &[Prompt]) -> Option<(PromptAction, Prompt, bool)> {
+        let mut action = None;
         let marked = self.list.marked();
         self.list
             .rows_ui(ui, "prompts", shown.len(), |ui, rect, index| {
@@ -324,212 +325,20 @@ impl LibraryUi {
                 let mut inside =
                     ui.new_child(UiBuilder::new().id_salt(&prompt.name).max_rect(rect));
                 let asked = row_ui(&mut inside, prompt, index == marked);
-                wish = asked
+                action = asked
                     .map(|asked| (asked, prompt.clone(), false))
-                    .or(wish.take());
+                    .or(action.take());
             });
-        wish
-    }
-
-    // ---- the values -------------------------------------------------------------------------------------
-
-    fn fill_ui(&mut self, ui: &mut Ui, prompt: Prompt, taken: &mut Option<Taken>) {
-        let template = Template::parse(&prompt.text);
-        let places = template.places();
-        let send = ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
-        let enter = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
-        let mut back = false;
-        ui.horizontal(|ui| {
-            let width = ui.available_width() - 80.0;
-            let name = fit_middle(ui, &prompt.name, &TextStyle::Heading, width);
-            ui.heading(name);
-            from_right(ui, |ui| back = ui.button("Back").clicked());
-        });
-        let foot = 40.0;
-        let height = (ui.available_height() - foot).max(60.0);
-        ui.allocate_ui(vec2(ui.available_width(), height), |ui| {
-            ui.set_min_size(vec2(ui.available_width(), height));
-            ScrollArea::vertical()
-                .id_salt("values")
-                .auto_shrink(false)
-                .show(ui, |ui| {
-                    ui.set_width(ui.available_width() - 8.0);
-                    for place in &places {
-                        let typed = self
-                            .values
-                            .entry((prompt.name.clone(), place.name.clone()))
-                            .or_insert_with(|| place.default.clone().unwrap_or_default());
-                        let name = caption(ui, &place.name);
-                        let edit = TextEdit::multiline(typed)
-                            .desired_rows(1)
-                            .desired_width(f32::INFINITY)
-                            .margin(MARGIN)
-                            .hint_text(place.default.clone().unwrap_or_default())
-                            .return_key(egui::KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
-                        let edit = ui.add(edit).labelled_by(name.id);
-                        if std::mem::take(&mut self.fresh) {
-                            edit.request_focus();
-                        }
-                    }
-                    ui.add_space(8.0);
-                    caption(ui, "What will be said");
-                    let text = self.filled(&prompt, &template);
-                    ui.add(
-                        egui::Label::new(egui::RichText::new(text).color(tokens(ui).dim)).wrap(),
-                    );
-                });
-        });
-        let mut asked = (enter, send, false);
-        ui.horizontal(|ui| {
-            from_right(ui, |ui| {
-                asked.0 |= primary_button(ui, "Insert", true)
-                    .on_hover_text("Enter")
-                    .clicked();
-                asked.1 |= ui.button("Send").on_hover_text("Ctrl+Enter").clicked();
-                asked.2 |= ui.button("Use as system prompt").clicked();
-            });
-        });
-        // Escape leaves the values, not the whole library.
-        back |= ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
-        let text = self.filled(&prompt, &template);
-        *taken = match asked {
-            (_, true, _) => Some(Taken::Send(text)),
-            (true, ..) => Some(Taken::Insert(text)),
-            (.., true) => Some(Taken::System(text)),
-            _ => None,
-        };
-        if back {
-            self.go_to_list();
-        } else {
-            self.view = View::Fill(prompt);
-        }
-    }
-
-    fn filled(&self, prompt: &Prompt, template: &Template) -> String {
-        let key = |name: &str| (prompt.name.clone(), name.to_owned());
-        template.fill(|name| self.values.get(&key(name)).map(String::as_str))
+        action
     }
 
     fn go_to_list(&mut self) {
         self.view = View::List;
         self.list.refocus();
     }
-
-    // ---- writing one ------------------------------------------------------------------------------------
-
-    fn edit(&mut self, old: Option<String>, prompt: Prompt) {
-        self.began = Some(prompt.clone());
-        self.view = View::Edit(old, prompt);
-        self.fresh = true;
-    }
-
-    fn edit_ui(
-        &mut self,
-        ui: &mut Ui,
-        state: &mut State,
-        old: Option<String>,
-        mut prompt: Prompt,
-        out: &mut Vec<Command>,
-    ) {
-        let mut back = false;
-        strong(
-            ui,
-            if old.is_some() {
-                "Edit prompt"
-            } else {
-                "New prompt"
-            },
-        );
-        let name = field(ui, "Name", &mut prompt.name, "What it is for");
-        if std::mem::take(&mut self.fresh) {
-            name.request_focus();
-        }
-        let library = state.prompts.library.as_ref();
-        let all = library
-            .map(|library| library.prompts.as_slice())
-            .unwrap_or_default();
-        let typed = prompt.name.trim();
-        let taken = Some(typed) != old.as_deref() && all.iter().any(|known| known.name == typed);
-        let wrong = if taken {
-            Some("Another prompt has this name".to_owned())
-        } else if typed.chars().count() > MOST_NAME {
-            Some(format!("At most {MOST_NAME} characters"))
-        } else {
-            None
-        };
-        if let Some(wrong) = &wrong {
-            field_error(ui, wrong);
-        }
-        let label = caption(ui, "Text");
-        let height = (ui.available_height() - 74.0).max(60.0);
-        ScrollArea::vertical()
-            .id_salt("prompt text")
-            .max_height(height)
-            .auto_shrink([false, true])
-            .show(ui, |ui| {
-                let rows = (height / ui.text_style_height(&TextStyle::Body))
-                    .floor()
-                    .max(3.0) as usize
-                    - 1;
-                let edit = TextEdit::multiline(&mut prompt.text)
-                    .desired_width(f32::INFINITY)
-                    .desired_rows(rows)
-                    .margin(MARGIN)
-                    .hint_text("Explain {{topic}} in {{sentences=two}} sentences");
-                ui.add(edit).labelled_by(label.id);
-            });
-        let places = Template::parse(&prompt.text).places();
-        let told: Vec<String> = places
-            .iter()
-            .map(|place| {
-                match place
-                    .default
-                    .as_deref()
-                    .filter(|default| !default.is_empty())
-                {
-                    Some(default) => format!("{} ({default})", place.name),
-                    None => place.name.clone(),
-                }
-            })
-            .collect();
-        let told = match told.is_empty() {
-            true => {
-                "Write {{name}} or {{name=value}} where something is to be filled in".to_owned()
-            }
-            false => format!("To be filled in: {}", told.join(", ")),
-        };
-        let width = ui.available_width();
-        let told = fit_middle(ui, &told, &TextStyle::Small, width);
-        caption(ui, told);
-        let ready = wrong.is_none() && !typed.is_empty() && !prompt.text.trim().is_empty();
-        let mut save = false;
-        ui.horizontal(|ui| {
-            from_right(ui, |ui| {
-                save = primary_button(ui, "Save", ready).clicked();
-                back = ui.button("Cancel").clicked();
-            });
-        });
-        // Escape leaves what is written, not the whole library.
-        back |= ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
-        if save {
-            prompt.name = prompt.name.trim().to_owned();
-            state.change_prompts(
-                LibraryChange::Put {
-                    old: old.clone(),
-                    prompt: prompt.clone(),
-                },
-                out,
-            );
-        }
-        if save || back {
-            self.go_to_list();
-        } else {
-            self.view = View::Edit(old, prompt);
-        }
-    }
 }
 
-fn row_ui(ui: &mut Ui, prompt: &Prompt, marked: bool) -> Option<Wish> {
+fn row_ui(ui: &mut Ui, prompt: &Prompt, marked: bool) -> Option<PromptAction> {
     let below = prompt
         .text
         .split_whitespace()
@@ -538,26 +347,26 @@ fn row_ui(ui: &mut Ui, prompt: &Prompt, marked: bool) -> Option<Wish> {
         .join(" ");
     let spoken = format!("Prompt {}", prompt.name);
     let (title, below) = (&*prompt.name, &*below);
-    let row = Row {
+    let row = ListRow {
         title,
         below,
         spoken: (&spoken, marked),
         current: false,
         marked,
     };
-    let RowResponse { clicked, more } = list::row_ui(ui, &row);
-    let mut wish = clicked.then_some(Wish::Take);
+    let ListRowResponse { clicked, more } = list::row_ui(ui, &row);
+    let mut action = clicked.then_some(PromptAction::Take);
     Popup::menu(&more).width(170.0).show(|ui| {
         for (name, what) in [
-            ("Use as system prompt", Wish::System),
-            ("Edit…", Wish::Edit),
-            ("Duplicate", Wish::Duplicate),
-            ("Delete", Wish::Delete),
+            ("Use as system prompt", PromptAction::System),
+            ("Edit…", PromptAction::Edit),
+            ("Duplicate", PromptAction::Duplicate),
+            ("Delete", PromptAction::Delete),
         ] {
             if ui.button(name).clicked() {
-                wish = Some(what);
+                action = Some(what);
             }
         }
     });
-    wish
+    action
 }

@@ -1,4 +1,4 @@
-//! What the lists over the page have in common: a field to search in, a mark that keys move, rows of two lines.
+//! The list of the dialogs: a search field, a mark that keys move, rows of two lines.
 
 use std::ops::Range;
 
@@ -13,10 +13,10 @@ use crate::ui::widgets::{MARGIN, caption, fit_middle, small_button, text_info, t
 
 /// A row's height, with the space below it.
 pub(super) const ROW: f32 = 46.0;
-/// Of the button at a row's end.
+/// The width of the button at a row's end.
 const MORE: f32 = 46.0;
 
-/// Which row is marked, and what of the list is in sight.
+/// The marked row and the visible part of a list.
 #[derive(Default)]
 pub(super) struct ListUi {
     /// The keyboard is to be in the field, and is not there yet.
@@ -29,9 +29,9 @@ pub(super) struct ListUi {
     seen: (f32, Range<usize>),
 }
 
-/// What was asked of the marked row.
+/// An action on the marked row, by key.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pressed {
+pub(super) enum RowKey {
     /// Enter.
     Take,
     /// Ctrl+Enter.
@@ -62,7 +62,7 @@ impl ListUi {
 
     /// Moves the mark with the keys, and tells what else was pressed. To be asked before the field is drawn, which
     /// would take the keys for its own.
-    pub(super) fn keys(&mut self, ui: &Ui, total: usize) -> Option<Pressed> {
+    pub(super) fn keys(&mut self, ui: &Ui, total: usize) -> Option<RowKey> {
         if Popup::is_any_open(ui.ctx()) || total == 0 {
             return None;
         }
@@ -84,10 +84,10 @@ impl ListUi {
         // The list may have become shorter, too.
         self.marked = self.marked.min(total - 1);
         let keys = [
-            (Modifiers::COMMAND, Key::Enter, Pressed::Send),
-            (Modifiers::NONE, Key::Enter, Pressed::Take),
-            (Modifiers::NONE, Key::F2, Pressed::Edit),
-            (Modifiers::SHIFT, Key::Delete, Pressed::Delete),
+            (Modifiers::COMMAND, Key::Enter, RowKey::Send),
+            (Modifiers::NONE, Key::Enter, RowKey::Take),
+            (Modifiers::NONE, Key::F2, RowKey::Edit),
+            (Modifiers::SHIFT, Key::Delete, RowKey::Delete),
         ];
         let pressed = |modifiers, key| ui.input_mut(|input| input.consume_key(modifiers, key));
         keys.into_iter()
@@ -144,28 +144,28 @@ impl ListUi {
 }
 
 /// A row, as it is drawn and told.
-pub(super) struct Row<'a> {
+pub(super) struct ListRow<'a> {
     /// The first line, shortened in the middle.
     pub(super) title: &'a str,
     /// The second, cut at its end: its beginning tells most.
     pub(super) below: &'a str,
     /// How a screen reader says the row, and whether as a selected one.
     pub(super) spoken: (&'a str, bool),
-    /// What is on the page now.
+    /// The row stands for what is open on the page.
     pub(super) current: bool,
     /// Enter takes it.
     pub(super) marked: bool,
 }
 
-/// What became of a row.
-pub(super) struct RowResponse {
+/// The response of a row.
+pub(super) struct ListRowResponse {
     pub(super) clicked: bool,
     /// The button at its end, which opens a menu.
     pub(super) more: Response,
 }
 
 /// Draws a row over all of `ui`.
-pub(super) fn row_ui(ui: &mut Ui, row: &Row<'_>) -> RowResponse {
+pub(super) fn row_ui(ui: &mut Ui, row: &ListRow<'_>) -> ListRowResponse {
     let tokens = tokens(ui);
     let rect = ui.max_rect();
     let text = Rect::from_min_max(rect.min, pos2(rect.right() - MORE, rect.bottom()));
@@ -212,13 +212,13 @@ pub(super) fn row_ui(ui: &mut Ui, row: &Row<'_>) -> RowResponse {
     );
     let more = small_button(&mut end, "···");
     more.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("More on {}", row.title)));
-    RowResponse {
+    ListRowResponse {
         clicked: response.clicked(),
         more,
     }
 }
 
-/// What was deleted, and the way back, which it gives whether to go. `room`: beside the words.
+/// Names what was deleted, with Undo. Gives whether Undo was clicked. `room`: the width that is kept free.
 pub(super) fn deleted_ui(ui: &mut Ui, name: &str, room: f32) -> bool {
     let width = ui.available_width() - room;
     let told = fit_middle(ui, &format!("Deleted: {name}"), &TextStyle::Small, width);

@@ -13,6 +13,8 @@ mod list;
 mod panes;
 mod parameters;
 mod pickers;
+mod rows;
+mod status;
 mod talks;
 mod tools;
 mod turn;
@@ -25,28 +27,28 @@ use std::time::Duration;
 use egui::{Align, Button, Key, Layout, Modifiers, Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
 pub(super) use self::conversation::read_ui;
-use self::conversation::{Pane, PaneUi, Todo};
-use self::library::{LibraryUi, Taken};
+use self::conversation::{Pane, PaneOutcome, PaneUi};
+use self::library::{LibraryUi, PromptUse};
 use self::parameters::ParametersUi;
-use self::talks::TalksUi;
+use self::talks::ConversationsUi;
 use crate::domain::environment::EnvId;
 use crate::protocol::{Command, JobId};
 use crate::state::State;
 use crate::ui::widgets::{column, page_head};
 
-/// What is open, folded and hidden on the page.
+/// The page's own state: folds, dialogs and hidden lines.
 #[derive(Default)]
 pub struct PlaygroundUi {
     /// By environment and pane, so that each keeps its place.
     panes: HashMap<(EnvId, u64), PaneUi>,
     parameters: ParametersUi,
-    talks: TalksUi,
+    talks: ConversationsUi,
     library: LibraryUi,
     /// Models that the legend switched off.
     hidden: Vec<String>,
     /// Whether the figures are beside the panes; `None` while the window's width decides.
     figures: Option<bool>,
-    /// The page was drawn before since it was gone to.
+    /// Whether the page was drawn since it was opened.
     arrived: bool,
     /// The first pane that is seen, where not all fit.
     first: usize,
@@ -54,9 +56,9 @@ pub struct PlaygroundUi {
     reveal: bool,
 }
 
-/// What the page asks of the window.
+/// The actions that the page asks for in a frame.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Asked {
+pub struct PlaygroundOutcome {
     /// Open View code.
     pub view_code: bool,
     /// Go to Home.
@@ -70,15 +72,15 @@ pub struct Asked {
 }
 
 /// Narrower panes are scrolled to sideways.
-const LEAST: f32 = 262.0;
+const MIN_PANE_WIDTH: f32 = 262.0;
 /// Between the columns, and between the panes.
 const GAP: f32 = 14.0;
 const PANE_GAP: f32 = 8.0;
-/// The figures have no place beside several panes in narrower pages, unless they are asked for.
+/// In narrower pages the figures are hidden while there are several panes, unless they are asked for.
 const ROOMY: f32 = 900.0;
 
 impl PlaygroundUi {
-    /// The page is gone to: one can type at once.
+    /// The page was opened: the composer takes the keyboard.
     pub fn arrive(&mut self) {
         self.arrived = false;
     }
@@ -90,8 +92,8 @@ impl PlaygroundUi {
         state: &mut State,
         now: Duration,
         out: &mut Vec<Command>,
-    ) -> Asked {
-        let mut asked = Asked::default();
+    ) -> PlaygroundOutcome {
+        let mut asked = PlaygroundOutcome::default();
         let panes = state.panes();
         for index in 0..panes {
             if let Some(name) = state.pane_name(index) {
@@ -115,24 +117,7 @@ impl PlaygroundUi {
             0.0
         };
         let left = if beside { width - right - GAP } else { width };
-        let rect = Rect::from_min_size(pos2(top.left(), top.top()), vec2(top.width(), 30.0));
-        let layout = Layout::right_to_left(Align::Center);
-        let mut head = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
-        if !pickers::is_wide(left, several) {
-            // There is no room for them beside the pickers.
-            pickers::compare_ui(&mut head, state, beside, &mut asked);
-        }
-        let talks = head.add_enabled(
-            !was_hidden,
-            Button::new("Conversations").min_size(vec2(0.0, 30.0)),
-        );
-        let talks = talks.on_hover_text("Search and open what was said before (Ctrl+K)");
-        if talks
-            .on_disabled_hover_text("Names are hidden: end that first")
-            .clicked()
-        {
-            self.talks.toggle();
-        }
+        self.head_ui(ui, state, (top, left, beside), &mut asked);
         ui.spacing_mut().item_spacing.x = GAP;
         ui.horizontal_top(|ui| {
             column(ui, vec2(left, height), |ui| {
@@ -168,8 +153,41 @@ impl PlaygroundUi {
         asked
     }
 
+    /// The buttons at the right of the page's title. `left`: the width of the panes, `beside`: figures are beside them.
+    fn head_ui(
+        &mut self,
+        ui: &mut Ui,
+        state: &mut State,
+        (top, left, beside): (Rect, f32, bool),
+        asked: &mut PlaygroundOutcome,
+    ) {
+        let rect = Rect::from_min_size(pos2(top.left(), top.top()), vec2(top.width(), 30.0));
+        let layout = Layout::right_to_left(Align::Center);
+        let mut head = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
+        if !pickers::is_wide(left, state.panes() > 1) {
+            // There is no room for them beside the pickers.
+            pickers::compare_ui(&mut head, state, beside, asked);
+        }
+        let size = vec2(0.0, 30.0);
+        let can = !state.names_hidden();
+        let button = head.add_enabled(can, Button::new("Conversations").min_size(size));
+        if button
+            .on_hover_text("Search and open earlier conversations (Ctrl+K)")
+            .on_disabled_hover_text("End the blind vote first")
+            .clicked()
+        {
+            self.talks.toggle();
+        }
+    }
+
     /// Before anything that is typed in takes them.
-    fn shortcuts(&mut self, ui: &Ui, state: &mut State, asked: &mut Asked, out: &mut Vec<Command>) {
+    fn shortcuts(
+        &mut self,
+        ui: &Ui,
+        state: &mut State,
+        asked: &mut PlaygroundOutcome,
+        out: &mut Vec<Command>,
+    ) {
         let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, key));
         let above = ui.memory(|memory| memory.top_modal_layer().is_some());
         if (!above || self.library.is_open()) && pressed(Key::P) {
@@ -195,7 +213,7 @@ impl PlaygroundUi {
         state: &mut State,
         now: Duration,
         out: &mut Vec<Command>,
-        (asked, beside): (&mut Asked, bool),
+        (asked, beside): (&mut PlaygroundOutcome, bool),
     ) {
         let from_pickers = pickers::show(ui, state, beside, now, out);
         let (compare, figures, refocus) = (asked.compare, asked.figures, asked.refocus);
@@ -236,14 +254,14 @@ impl PlaygroundUi {
     fn take(
         &mut self,
         ui: &Ui,
-        taken: Option<Taken>,
+        taken: Option<PromptUse>,
         state: &mut State,
         now: Duration,
         out: &mut Vec<Command>,
     ) {
         match taken {
-            Some(Taken::Insert(text)) => composer::insert(ui, state, &text),
-            Some(Taken::Send(text)) => {
+            Some(PromptUse::Insert(text)) => composer::insert(ui, state, &text),
+            Some(PromptUse::Send(text)) => {
                 // Sent as it was shown. What cannot be sent now is not lost.
                 if state.answering().is_empty() && state.send_words(&text, now, out) {
                     self.jump_to_latest(state);
@@ -251,7 +269,7 @@ impl PlaygroundUi {
                     composer::insert(ui, state, &text);
                 }
             }
-            Some(Taken::System(text)) => state.use_as_system_prompt(text),
+            Some(PromptUse::System(text)) => state.use_as_system_prompt(text),
             None => {}
         }
     }
@@ -268,7 +286,12 @@ impl PlaygroundUi {
         }
     }
 
-    fn panes_ui(&mut self, ui: &mut Ui, state: &mut State, now: Duration) -> Vec<(usize, Todo)> {
+    fn panes_ui(
+        &mut self,
+        ui: &mut Ui,
+        state: &mut State,
+        now: Duration,
+    ) -> Vec<(usize, PaneOutcome)> {
         let env = state.env().id.clone();
         let panes = state.panes();
         let active = state.active_pane();
@@ -290,7 +313,7 @@ impl PlaygroundUi {
             let id = head.id;
             let none = HashMap::new();
             let fastest = fastest.get(index).unwrap_or(&none);
-            // Which pane is the active one would tell who it is.
+            // Marking the active pane would give its model away: the pickers show it.
             let active = index == active && !is_hidden;
             let pane = Pane {
                 index,
@@ -310,61 +333,17 @@ impl PlaygroundUi {
             one(ui, 0);
             return todos;
         }
-        let size = ui.available_size();
-        // As many as fit are seen whole; the others are scrolled to.
-        let fit = ((size.x + PANE_GAP) / (LEAST + PANE_GAP))
-            .floor()
-            .clamp(1.0, panes as f32);
-        let width = ((size.x - (fit - 1.0) * PANE_GAP) / fit).floor();
-        let step = width + PANE_GAP;
-        let most = panes.saturating_sub(fit as usize);
-        *first = if std::mem::take(reveal) {
-            most
-        } else {
-            (*first).min(most)
-        };
-        let mut area = ScrollArea::horizontal()
-            .id_salt(("panes", &env))
-            .auto_shrink(false)
-            .content_margin(0);
-        // It comes to rest where panes are seen whole.
-        let moves = ui.input(|input| {
-            input.smooth_scroll_delta() != egui::Vec2::ZERO
-                || input.pointer.any_down()
-                || input.pointer.any_released()
-        });
-        if !moves {
-            area = area.horizontal_scroll_offset(*first as f32 * step);
-        }
-        let output = area.show_viewport(ui, |ui, viewport| {
-            // The bar is below the panes.
-            let bar = if most > 0 { 12.0 } else { 0.0 };
-            let all = vec2(panes as f32 * step - PANE_GAP, size.y - bar);
-            let (place, _) = ui.allocate_exact_size(all, egui::Sense::hover());
-            for index in 0..panes {
-                let left = index as f32 * step;
-                let rect =
-                    Rect::from_min_size(place.min + vec2(left, 0.0), vec2(width, place.height()));
-                if left + width > viewport.left() + 1.0 && left < viewport.right() - 1.0 {
-                    let mut inside =
-                        ui.new_child(UiBuilder::new().id_salt(("pane at", index)).max_rect(rect));
-                    one(&mut inside, index);
-                }
-            }
-        });
-        if moves {
-            *first = (output.state.clamped_offset().x / step).round() as usize;
-        }
+        strip_ui(ui, &env, panes, (first, reveal), one);
         todos
     }
 
     fn do_in_pane(
         &mut self,
         index: usize,
-        todo: Todo,
+        todo: PaneOutcome,
         state: &mut State,
         now: Duration,
-        (out, asked): (&mut Vec<Command>, &mut Asked),
+        (out, asked): (&mut Vec<Command>, &mut PlaygroundOutcome),
     ) {
         if let Some((what, text)) = todo.copy {
             out.push(Command::Copy {
@@ -410,6 +389,61 @@ impl PlaygroundUi {
             state.close_pane(index, out);
             asked.refocus = true;
         }
+    }
+}
+
+/// Several panes side by side. As many as fit are seen whole; the others are scrolled to. `first`: the leftmost that is
+/// seen; `reveal`: the last one is to be seen.
+fn strip_ui(
+    ui: &mut Ui,
+    env: &EnvId,
+    panes: usize,
+    (first, reveal): (&mut usize, &mut bool),
+    mut one: impl FnMut(&mut Ui, usize),
+) {
+    let size = ui.available_size();
+    let fit = ((size.x + PANE_GAP) / (MIN_PANE_WIDTH + PANE_GAP))
+        .floor()
+        .clamp(1.0, panes as f32);
+    let width = ((size.x - (fit - 1.0) * PANE_GAP) / fit).floor();
+    let step = width + PANE_GAP;
+    let most = panes.saturating_sub(fit as usize);
+    *first = if std::mem::take(reveal) {
+        most
+    } else {
+        (*first).min(most)
+    };
+    let mut area = ScrollArea::horizontal()
+        .id_salt(("panes", env))
+        .auto_shrink(false)
+        .content_margin(0);
+    // It comes to rest where panes are seen whole.
+    let moves = ui.input(|input| {
+        input.smooth_scroll_delta() != egui::Vec2::ZERO
+            || input.pointer.any_down()
+            || input.pointer.any_released()
+    });
+    if !moves {
+        area = area.horizontal_scroll_offset(*first as f32 * step);
+    }
+    let output = area.show_viewport(ui, |ui, viewport| {
+        // The bar is below the panes.
+        let bar = if most > 0 { 12.0 } else { 0.0 };
+        let all = vec2(panes as f32 * step - PANE_GAP, size.y - bar);
+        let (place, _) = ui.allocate_exact_size(all, egui::Sense::hover());
+        for index in 0..panes {
+            let left = index as f32 * step;
+            let rect =
+                Rect::from_min_size(place.min + vec2(left, 0.0), vec2(width, place.height()));
+            if left + width > viewport.left() + 1.0 && left < viewport.right() - 1.0 {
+                let mut inside =
+                    ui.new_child(UiBuilder::new().id_salt(("pane at", index)).max_rect(rect));
+                one(&mut inside, index);
+            }
+        }
+    });
+    if moves {
+        *first = (output.state.clamped_offset().x / step).round() as usize;
     }
 }
 

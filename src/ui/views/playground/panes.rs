@@ -12,7 +12,7 @@ use crate::ui::theme;
 use crate::ui::widgets::{card, dot, tokens};
 
 /// A pane's last figures, what it is called, and the place of its colour.
-struct Line {
+struct PaneFigures {
     name: String,
     color: usize,
     figures: Figures,
@@ -20,14 +20,14 @@ struct Line {
 
 /// The last figures of all panes.
 pub(super) fn tiles_ui(ui: &mut Ui, state: &mut State, now: Duration) {
-    let lines: Vec<Line> = (0..state.panes())
+    let lines: Vec<PaneFigures> = (0..state.panes())
         .filter_map(|index| {
             let name = state.pane_name(index)?;
             let latest = state.pane_chat(index).latest_figures(now);
             let (series, figures) =
                 latest.map_or((name.as_str(), Figures::default()), |(s, f)| (s, f));
             let series = series.to_owned();
-            Some(Line {
+            Some(PaneFigures {
                 color: state.colors.index(&series),
                 name: series,
                 figures,
@@ -62,11 +62,11 @@ fn tile_ui(
     title: &str,
     definition: &str,
     width: f32,
-    lines: &[Line],
+    lines: &[PaneFigures],
     figure: impl Fn(&Figures) -> Option<Figure>,
 ) {
     let tokens = tokens(ui);
-    let told = |line: &Line| {
+    let told = |line: &PaneFigures| {
         figure(&line.figures).map_or_else(|| units::ABSENT.to_owned(), |f| f.to_string())
     };
     let spoken: Vec<String> = lines

@@ -16,7 +16,7 @@ use crate::ui::widgets::{MARGIN, caption, small_button};
 /// Whether the parameters are unfolded, and what is typed in their fields.
 #[derive(Debug, Default)]
 pub(super) struct ParametersUi {
-    /// Of which pane they are unfolded.
+    /// The pane whose parameters are unfolded.
     open: Option<u64>,
     /// The stop sequences as they are typed, one a line, by environment and pane.
     stop: HashMap<(EnvId, u64), String>,
@@ -42,16 +42,16 @@ impl ParametersUi {
             .desired_rows(2)
             .desired_width(f32::INFINITY)
             .margin(MARGIN)
-            .hint_text("None is sent");
+            .hint_text("No system prompt is sent");
         ui.add(system).labelled_by(name.id);
         if chat.system != DEFAULT_SYSTEM_PROMPT
-            && small_button(ui, "Default system prompt").clicked()
+            && small_button(ui, "Restore default system prompt").clicked()
         {
             chat.system = DEFAULT_SYSTEM_PROMPT.to_owned();
         }
         caption(
             ui,
-            "Only what is ticked is sent; the rest is the server's default",
+            "Only checked parameters are sent; the server uses its defaults for the rest",
         );
         let params = &mut chat.params;
         let pairs = if ui.available_width() < 500.0 { 1 } else { 2 };
@@ -76,10 +76,7 @@ impl ParametersUi {
             .stop
             .entry((env.clone(), pane))
             .or_insert_with(|| escape(&params.stop));
-        let name = caption(
-            ui,
-            "Stop sequences, one a line; \\n stands for a line break",
-        );
+        let name = caption(ui, "Stop sequences, one per line; \\n for a line break");
         let edit = TextEdit::multiline(typed)
             .desired_rows(1)
             .desired_width(f32::INFINITY)

@@ -2,26 +2,23 @@
 
 use std::time::Duration;
 
-use egui::{Button, Label, RichText, ScrollArea, Ui, vec2};
+use egui::{Button, Label, Ui, vec2};
 
-use super::Asked;
+use super::PlaygroundOutcome;
+use super::status::{freshness_ui, troubles_ui};
 use crate::domain::deployment::{Deployment, DeploymentState};
-use crate::domain::environment::EnvId;
-use crate::domain::{printable, units};
-use crate::protocol::{ClusterLink, Command, KeyStatus};
+use crate::domain::printable;
+use crate::protocol::Command;
 use crate::state::State;
 use crate::state::cluster::{ClusterState, ModelOffer};
 use crate::state::panes::MOST;
 use crate::ui::theme::Tokens;
 use crate::ui::views::waiting::waiting_ui;
-use crate::ui::widgets::{
-    Choice, Section, caption, failure_box, from_right, picker, picker_id, small_button, tokens,
-    warning_box,
-};
+use crate::ui::widgets::{Choice, Section, caption, from_right, picker, picker_id, tokens};
 
 /// Whether the buttons have room beside the pickers; there are more of them with several panes.
 pub(super) fn is_wide(width: f32, several: bool) -> bool {
-    width > if several { 760.0 } else { 620.0 }
+    width > if several { 790.0 } else { 620.0 }
 }
 
 /// `beside`: the figures are beside the panes.
@@ -31,14 +28,14 @@ pub(super) fn show(
     beside: bool,
     now: Duration,
     out: &mut Vec<Command>,
-) -> Asked {
-    let mut asked = Asked::default();
+) -> PlaygroundOutcome {
+    let mut asked = PlaygroundOutcome::default();
     let several = state.panes() > 1;
     let wide = is_wide(ui.available_width(), several);
     let hidden = state.names_hidden();
     // Room for the wider of the two labels, so that nothing moves when it changes.
     let buttons = if wide {
-        310.0 + if several { 142.0 } else { 0.0 }
+        310.0 + if several { 172.0 } else { 0.0 }
     } else {
         0.0
     };
@@ -54,10 +51,10 @@ pub(super) fn show(
         if hidden {
             ui.vertical(|ui| {
                 ui.set_width(width);
-                caption(ui, "Blind");
+                caption(ui, "Blind vote");
                 ui.horizontal(|ui| {
                     ui.set_height(30.0);
-                    ui.add(Label::new("Names come with your vote").truncate());
+                    ui.add(Label::new("Models are revealed after you vote").truncate());
                 });
             });
         } else {
@@ -81,7 +78,12 @@ pub(super) fn show(
         }
     });
     ui.horizontal(|ui| {
-        freshness_ui(ui, state, &env, now, &mut asked, out);
+        let others = match (wide, state.can_undo_clear() && !hidden) {
+            (true, _) => 0.0,
+            (false, true) => 190.0,
+            (false, false) => 154.0,
+        };
+        freshness_ui(ui, state, (&env, others), now, &mut asked, out);
         if !wide {
             from_right(ui, |ui| buttons_ui(ui, state, &mut asked));
         }
@@ -100,7 +102,7 @@ fn pick_ui(
     index: usize,
     width: f32,
     (has_env, has_cluster): (bool, bool),
-    (asked, out): (&mut Asked, &mut Vec<Command>),
+    (asked, out): (&mut PlaygroundOutcome, &mut Vec<Command>),
 ) {
     let env_width = if has_env { (width * 0.28).floor() } else { 0.0 };
     let width = width - if has_env { env_width + 8.0 } else { 0.0 };
@@ -123,7 +125,12 @@ fn pick_ui(
 }
 
 /// Another pane; and with several, whether the figures are beside them.
-pub(super) fn compare_ui(ui: &mut Ui, state: &mut State, beside: bool, asked: &mut Asked) {
+pub(super) fn compare_ui(
+    ui: &mut Ui,
+    state: &mut State,
+    beside: bool,
+    asked: &mut PlaygroundOutcome,
+) {
     let size = vec2(0.0, 30.0);
     let panes = state.panes();
     let blind = state.blind().is_some();
@@ -131,11 +138,11 @@ pub(super) fn compare_ui(ui: &mut Ui, state: &mut State, beside: bool, asked: &m
         panes < MOST && !blind,
         Button::new("+ Compare").min_size(size),
     );
-    let help = "Another pane beside this one, with its own model";
+    let help = "Add a pane with its own model";
     let most = if blind {
-        "Names are hidden: end that first"
+        "End the blind vote first"
     } else {
-        "There are four panes: close one first"
+        "Four panes are the most; close one first"
     };
     asked.compare |= more
         .on_hover_text(help)
@@ -144,12 +151,14 @@ pub(super) fn compare_ui(ui: &mut Ui, state: &mut State, beside: bool, asked: &m
     if panes > 1 {
         let figures = ui.add(Button::new("Figures").min_size(size).selected(beside));
         asked.figures |= figures
-            .on_hover_text("The figures beside the panes")
+            .on_hover_text("Show the figures beside the panes")
             .clicked();
         let idle = state.answering().is_empty();
-        let button = ui.add_enabled(idle, Button::new("Blind").min_size(size).selected(blind));
-        let help =
-            "New conversations, shuffled and without names, until you say which answer is the best";
+        let button = ui.add_enabled(
+            idle,
+            Button::new("Blind vote").min_size(size).selected(blind),
+        );
+        let help = "Start new conversations in random order, with the models hidden until you vote for the best answer";
         if button.on_hover_text(help).clicked() {
             asked.refocus = true;
             if blind {
@@ -349,14 +358,14 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
     let of_deployment = choice.deployment.is_some();
     let sections = [
         Section {
-            heading: "Of this deployment",
+            heading: "In this deployment",
             choices: lines(&deployed),
         },
         Section {
             heading: if of_deployment {
-                "Other models of this API"
+                "Other models on this API"
             } else {
-                "Models of this API"
+                "Models on this API"
             },
             choices: lines(&others),
         },
@@ -375,17 +384,17 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
     chosen.is_some()
 }
 
-fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut Asked) {
+fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut PlaygroundOutcome) {
     let size = vec2(0.0, 30.0);
     let hidden = state.names_hidden();
     let code = ui.add_enabled(!hidden, Button::new("View code").min_size(size));
     if code
-        .on_hover_text("The same request in cURL, Python and Rust")
+        .on_hover_text("Show this request in cURL, Python or Rust")
         .clicked()
     {
         asked.view_code = true;
     }
-    // What was cleared tells who is who.
+    // In a blind vote, undoing would bring back conversations that name their models.
     if state.can_undo_clear() && !hidden {
         if ui.add(Button::new("Undo clear").min_size(size)).clicked() {
             state.undo_clear();
@@ -395,186 +404,11 @@ fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut Asked) {
         let can = state.can_clear();
         let clear = ui.add_enabled(can, Button::new("Clear").min_size(size));
         if clear
-            .on_hover_text("Begin a new conversation; the charts stay")
+            .on_hover_text("Start a new conversation; charts are kept")
             .clicked()
         {
             state.clear();
             asked.refocus = true;
         }
-    }
-}
-
-fn freshness_ui(
-    ui: &mut Ui,
-    state: &mut State,
-    env: &EnvId,
-    now: Duration,
-    asked: &mut Asked,
-    out: &mut Vec<Command>,
-) {
-    let Some(place) = state.place_of(env) else {
-        return;
-    };
-    let loading = place.cluster.view.is_loading() || place.cluster.api_models.is_loading();
-    let place_link = place.cluster.link.clone();
-    let seen = place.cluster.view.with_time().map(|(view, at)| {
-        let deployed = view
-            .deployments
-            .iter()
-            .filter(|d| d.state == DeploymentState::Deployed)
-            .count();
-        (
-            format!("{deployed} of {} deployed", view.deployments.len()),
-            at,
-        )
-    });
-    let seen = seen.or_else(|| {
-        let (models, at) = place.cluster.api_models.with_time()?;
-        Some((units::counted(models.len(), "model"), at))
-    });
-    if loading {
-        ui.spinner();
-        caption(
-            ui,
-            if seen.is_some() {
-                "refreshing"
-            } else {
-                "asking the cluster and the API"
-            },
-        );
-        let jobs = [place.cluster.view.job(), place.cluster.api_models.job()];
-        if small_button(ui, "Cancel")
-            .on_hover_text("Keep what there is")
-            .clicked()
-        {
-            out.extend(
-                jobs.into_iter()
-                    .flatten()
-                    .map(|job| Command::Cancel { job }),
-            );
-        }
-    } else {
-        if small_button(ui, "Refresh")
-            .on_hover_text("Ask the cluster and the API again (F5)")
-            .clicked()
-        {
-            state.refresh(out);
-        }
-        let cluster = &mut state.place().cluster;
-        if cluster.view.value().is_some()
-            && small_button(ui, "Why?")
-                .on_hover_text("Each deployment's pods, and what holds it up")
-                .clicked()
-        {
-            cluster.page = Some(cluster.choice.deployment.clone().unwrap_or_default());
-            asked.go_home = true;
-        }
-        let link = place_link.as_ref();
-        if let Some((what, at)) = seen {
-            let seen = format!("seen {}", units::ago(now.saturating_sub(at)));
-            let told = match link {
-                Some(ClusterLink::Live) => format!("{what} · live"),
-                Some(ClusterLink::Polling { every, .. }) => {
-                    format!("{what} · polling every {} s", every.as_secs())
-                }
-                Some(ClusterLink::Reconnecting(_)) => format!("{what} · {seen} · reconnecting"),
-                Some(ClusterLink::Forbidden(_)) => format!("{what} · {seen} · forbidden"),
-                Some(ClusterLink::Stopped(_)) | None => format!("{what} · {seen}"),
-            };
-            let told = caption(ui, told);
-            if let Some(
-                ClusterLink::Polling { why, .. }
-                | ClusterLink::Reconnecting(why)
-                | ClusterLink::Forbidden(why),
-            ) = link
-            {
-                told.on_hover_text(why.to_string());
-            }
-            if link != Some(&ClusterLink::Live) {
-                ui.ctx().request_repaint_after(Duration::from_secs(10));
-            }
-        } else if matches!(link, Some(ClusterLink::Reconnecting(_))) {
-            caption(ui, "reconnecting");
-        }
-    }
-}
-
-/// What does not work, each with its advice. What was seen before stays in the pickers.
-fn troubles_ui(ui: &mut Ui, state: &mut State, env: &EnvId, now: Duration, asked: &mut Asked) {
-    let index = state.active_pane();
-    let choice = state.pane_choice(index);
-    let (Some(place), Some(env)) = (state.place_of(env), state.settings.get(env)) else {
-        return;
-    };
-    let insecure = env.accept_invalid_certs;
-    let api_expected = env.api.is_some() || env.demo;
-    let age = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
-    let view = &place.cluster.view;
-    let models = &place.cluster.api_models;
-    let mut boxes: Vec<(&str, crate::domain::failure::Failure, Option<Duration>)> = Vec::new();
-    boxes.extend(view.failure().map(|why| {
-        (
-            "cluster",
-            why.clone(),
-            age(view.with_time().map(|(_, at)| at)),
-        )
-    }));
-    boxes.extend(models.failure().map(|why| {
-        (
-            "api",
-            why.clone(),
-            age(models.with_time().map(|(_, at)| at)),
-        )
-    }));
-    if boxes.iter().all(|(id, ..)| *id != "api") {
-        boxes.extend(
-            place
-                .trouble
-                .clone()
-                .filter(|_| api_expected)
-                .map(|why| ("place", why, None)),
-        );
-    }
-    if let Some(KeyStatus::Missing(why)) = &place.key {
-        boxes.push(("key", why.clone(), None));
-    }
-    for warning in view
-        .value()
-        .map(|view| view.warnings.as_slice())
-        .unwrap_or_default()
-    {
-        boxes.push(("warning", warning.clone(), None));
-    }
-    let models_trouble = place
-        .cluster
-        .deployment_of(&choice)
-        .and_then(|deployment| deployment.models_trouble.clone());
-    if boxes.is_empty() && models_trouble.is_none() && !insecure {
-        return;
-    }
-    let most = (ui.available_height() * 0.4).clamp(60.0, 240.0);
-    ScrollArea::vertical()
-        .id_salt("troubles")
-        .max_height(most)
-        .auto_shrink([false, true])
-        .show(ui, |ui| {
-            ui.set_width(ui.available_width() - 4.0);
-            for (n, (id, why, age)) in boxes.iter().enumerate() {
-                failure_box(ui, &format!("{id} {n}"), why, *age);
-            }
-            if let Some(text) = models_trouble {
-                warning_box(ui, &printable::cut(&text, 600));
-            }
-            if insecure {
-                let tokens = tokens(ui);
-                ui.add(Label::new(
-                    RichText::new("Certificates are not checked in this environment")
-                        .small()
-                        .color(tokens.warning),
-                ));
-            }
-        });
-    if !boxes.is_empty() && small_button(ui, "Open Home").clicked() {
-        asked.go_home = true;
     }
 }

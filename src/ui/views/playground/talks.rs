@@ -10,7 +10,7 @@ use egui::{
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::list::{self, ListUi, Pressed, ROW, Row, RowResponse};
+use super::list::{self, ListRow, ListRowResponse, ListUi, ROW, RowKey};
 use crate::domain::history::{ExportFormat, SessionId, SessionRow};
 use crate::domain::units;
 use crate::protocol::Command;
@@ -19,9 +19,9 @@ use crate::ui::widgets::{
     MARGIN, caption, empty_state, failure_box, fit_middle, from_right, small_button, text_info,
 };
 
-/// What is typed and marked in the list.
+/// The list of conversations: its search, its mark, and a title being changed.
 #[derive(Default)]
-pub(super) struct TalksUi {
+pub(super) struct ConversationsUi {
     open: bool,
     list: ListUi,
     /// The one that is being given another title, as it is typed.
@@ -30,8 +30,8 @@ pub(super) struct TalksUi {
     fresh_name: bool,
 }
 
-/// What a row was asked for.
-enum Wish {
+/// An action on one conversation.
+enum ConversationAction {
     Open(SessionId),
     Rename(SessionId, String),
     Delete(SessionId),
@@ -39,7 +39,7 @@ enum Wish {
     Export(SessionId, ExportFormat),
 }
 
-impl TalksUi {
+impl ConversationsUi {
     pub(super) fn is_open(&self) -> bool {
         self.open
     }
@@ -95,7 +95,9 @@ impl TalksUi {
                 let can = state.can_clear();
                 let new = ui.add_enabled(can, Button::new("New conversation"));
                 if new
-                    .on_hover_text("Begin anew in all panes (Ctrl+N); the charts stay")
+                    .on_hover_text(
+                        "Start a new conversation in all panes (Ctrl+N); charts are kept",
+                    )
                     .clicked()
                 {
                     state.clear();
@@ -108,10 +110,7 @@ impl TalksUi {
         if self.renaming.is_none() {
             self.keys(ui, state, total.unwrap_or(0), now, out);
         }
-        let (label, hint) = (
-            "Search conversations",
-            "Search titles, models and what was said",
-        );
+        let (label, hint) = ("Search conversations", "Search titles, models and messages");
         self.list.search_ui(ui, label, hint, &mut state.talks.text);
         if let Some(failure) = state.talks.rows.failure().cloned() {
             failure_box(ui, "conversations", &failure, None);
@@ -124,16 +123,16 @@ impl TalksUi {
         ui.allocate_ui(vec2(ui.available_width(), height), |ui| {
             ui.set_min_size(vec2(ui.available_width(), height));
             match total {
-                None => empty_state(ui, "Reading the history…", "", 40.0),
+                None => empty_state(ui, "Loading conversations…", "", 40.0),
                 Some(0) if state.talks.text.trim().is_empty() => {
-                    let advice = "What you say on the Playground is kept here, on this computer";
-                    empty_state(ui, "No conversation yet", advice, 40.0);
+                    let advice = "Conversations on the Playground are saved here, on this computer";
+                    empty_state(ui, "No conversations yet", advice, 40.0);
                 }
                 Some(0) => {
                     empty_state(
                         ui,
-                        "Nothing found",
-                        "No conversation has all of these words in it",
+                        "No matches",
+                        "No conversation contains all of these words",
                         40.0,
                     );
                 }
@@ -143,26 +142,7 @@ impl TalksUi {
         if total.is_none_or(|total| total == 0) {
             state.want_talks(0..1, out);
         }
-        ui.horizontal(|ui| {
-            caption(
-                ui,
-                "Enter opens it in the active pane · F2 renames · Shift+Delete deletes",
-            );
-            from_right(ui, |ui| {
-                if state.talks.rows.is_loading() || state.talks.is_opening() {
-                    ui.add(egui::Spinner::new().size(12.0));
-                }
-                if let Some(total) = total {
-                    caption(
-                        ui,
-                        units::counted(
-                            usize::try_from(total).unwrap_or(usize::MAX),
-                            "conversation",
-                        ),
-                    );
-                }
-            });
-        });
+        foot_ui(ui, state, total);
     }
 
     /// Up and Down move the mark, Enter opens what is marked.
@@ -180,34 +160,34 @@ impl TalksUi {
         let Some(row) = state.talks.rows.at(self.list.marked() as u64).cloned() else {
             return;
         };
-        let wish = match pressed {
-            Some(Pressed::Take) => Some(Wish::Open(row.id)),
-            Some(Pressed::Edit) => Some(Wish::Rename(row.id, row.title)),
-            Some(Pressed::Delete) => Some(Wish::Delete(row.id)),
-            Some(Pressed::Send) | None => None,
+        let action = match pressed {
+            Some(RowKey::Take) => Some(ConversationAction::Open(row.id)),
+            Some(RowKey::Edit) => Some(ConversationAction::Rename(row.id, row.title)),
+            Some(RowKey::Delete) => Some(ConversationAction::Delete(row.id)),
+            Some(RowKey::Send) | None => None,
         };
-        self.grant(wish, state, now, out);
+        self.perform(action, state, now, out);
     }
 
-    fn grant(
+    fn perform(
         &mut self,
-        wish: Option<Wish>,
+        action: Option<ConversationAction>,
         state: &mut State,
         now: Duration,
         out: &mut Vec<Command>,
     ) {
-        match wish {
-            Some(Wish::Open(id)) if !state.talks.is_removed(&id) => {
+        match action {
+            Some(ConversationAction::Open(id)) if !state.talks.is_removed(&id) => {
                 state.open_talk(&id, out);
                 self.open = false;
             }
-            Some(Wish::Rename(id, title)) if !state.talks.is_removed(&id) => {
+            Some(ConversationAction::Rename(id, title)) if !state.talks.is_removed(&id) => {
                 self.renaming = Some((id, title));
                 self.fresh_name = true;
             }
-            Some(Wish::Delete(id)) => state.remove_talk(&id, now),
-            Some(Wish::Keep(id)) => state.keep_talk(&id),
-            Some(Wish::Export(id, format)) => state.export_talk(&id, format, out),
+            Some(ConversationAction::Delete(id)) => state.remove_talk(&id, now),
+            Some(ConversationAction::Keep(id)) => state.keep_talk(&id),
+            Some(ConversationAction::Export(id, format)) => state.export_talk(&id, format, out),
             _ => {}
         }
     }
@@ -222,7 +202,7 @@ impl TalksUi {
     ) {
         let shown = state.pane_chat_ids();
         let active = state.active_pane();
-        let mut wish = None;
+        let mut action = None;
         let total = usize::try_from(total).unwrap_or(usize::MAX);
         let Self {
             list,
@@ -243,7 +223,7 @@ impl TalksUi {
                 Some((id, title)) if *id == row.id => {
                     leave |= rename_ui(&mut inside, (id, title), fresh_name, state, out);
                 }
-                _ if state.talks.is_removed(&row.id) => removed_ui(&mut inside, &row, &mut wish),
+                _ if state.talks.is_removed(&row.id) => removed_ui(&mut inside, &row, &mut action),
                 _ => {
                     let pane = shown.iter().position(|id| id.as_ref() == Some(&row.id));
                     let place = pane.map(|pane| pane == active);
@@ -253,7 +233,7 @@ impl TalksUi {
                         &row,
                         (index == marked, place, busy),
                         today,
-                        &mut wish,
+                        &mut action,
                     );
                 }
             }
@@ -264,8 +244,28 @@ impl TalksUi {
         }
         let seen = seen.start as u64..seen.end as u64;
         state.want_talks(seen, out);
-        self.grant(wish, state, now, out);
+        self.perform(action, state, now, out);
     }
+}
+
+fn foot_ui(ui: &mut Ui, state: &State, total: Option<u64>) {
+    ui.horizontal(|ui| {
+        caption(
+            ui,
+            "Enter opens in the active pane · F2 renames · Shift+Delete deletes",
+        );
+        from_right(ui, |ui| {
+            if state.talks.rows.is_loading() || state.talks.is_opening() {
+                ui.add(egui::Spinner::new().size(12.0));
+            }
+            if let Some(total) = total {
+                caption(
+                    ui,
+                    units::counted(usize::try_from(total).unwrap_or(usize::MAX), "conversation"),
+                );
+            }
+        });
+    });
 }
 
 /// Another title is typed in the row's place: Enter takes it, Escape leaves it. Gives whether that is over.
@@ -294,7 +294,7 @@ fn rename_ui(
         save |= ui
             .add_enabled(!title.trim().is_empty(), Button::new("Rename"))
             .clicked();
-        leave |= ui.button("Leave").clicked();
+        leave |= ui.button("Cancel").clicked();
     });
     if save && !title.trim().is_empty() {
         state.rename_session(id, title, out);
@@ -303,11 +303,11 @@ fn rename_ui(
     leave
 }
 
-fn removed_ui(ui: &mut Ui, row: &SessionRow, wish: &mut Option<Wish>) {
+fn removed_ui(ui: &mut Ui, row: &SessionRow, action: &mut Option<ConversationAction>) {
     ui.horizontal_centered(|ui| {
         ui.add_space(12.0);
         if list::deleted_ui(ui, &row.title, 80.0) {
-            *wish = Some(Wish::Keep(row.id.clone()));
+            *action = Some(ConversationAction::Keep(row.id.clone()));
         }
     });
 }
@@ -318,50 +318,53 @@ fn row_ui(
     row: &SessionRow,
     (marked, place, busy): (bool, Option<bool>, bool),
     today: Timestamp,
-    wish: &mut Option<Wish>,
+    action: &mut Option<ConversationAction>,
 ) {
-    let below = told_below(row, place, today);
+    let below = details_of(row, place, today);
     let spoken = format!("{}, {below}", row.title);
-    let drawn = Row {
+    let drawn = ListRow {
         title: &row.title,
         below: &below,
         spoken: (&spoken, place.is_some()),
         current: place == Some(true),
         marked,
     };
-    let RowResponse { clicked, more } = list::row_ui(ui, &drawn);
+    let ListRowResponse { clicked, more } = list::row_ui(ui, &drawn);
     if clicked {
-        *wish = Some(Wish::Open(row.id.clone()));
+        *action = Some(ConversationAction::Open(row.id.clone()));
     }
     Popup::menu(&more).width(170.0).show(|ui| {
         if ui.button("Rename").clicked() {
-            *wish = Some(Wish::Rename(row.id.clone(), row.title.clone()));
+            *action = Some(ConversationAction::Rename(
+                row.id.clone(),
+                row.title.clone(),
+            ));
         }
         for (format, name) in [
             (ExportFormat::Markdown, "Export as Markdown…"),
             (ExportFormat::Json, "Export as JSON…"),
         ] {
             if ui.button(name).clicked() {
-                *wish = Some(Wish::Export(row.id.clone(), format));
+                *action = Some(ConversationAction::Export(row.id.clone(), format));
             }
         }
         let delete = ui.add_enabled(!busy, Button::new("Delete"));
         if delete
-            .on_disabled_hover_text("It is being answered: stop that first")
+            .on_disabled_hover_text("An answer is in progress; stop it first")
             .clicked()
         {
-            *wish = Some(Wish::Delete(row.id.clone()));
+            *action = Some(ConversationAction::Delete(row.id.clone()));
         }
     });
 }
 
-fn told_below(row: &SessionRow, place: Option<bool>, today: Timestamp) -> String {
+fn details_of(row: &SessionRow, place: Option<bool>, today: Timestamp) -> String {
     let mut parts = Vec::new();
     parts.extend(place.map(|active| {
         if active {
-            "shown now".to_owned()
+            "open".to_owned()
         } else {
-            "in another pane".to_owned()
+            "open in another pane".to_owned()
         }
     }));
     parts.push(match &row.models[..] {
@@ -396,7 +399,7 @@ fn when(moment: Timestamp, today: Timestamp) -> String {
     .to_string()
 }
 
-/// What was opened in a pane, and the way back; as long as nothing was said in it.
+/// Names the conversation that was opened, with Undo until a message is sent. Gives whether Undo was clicked.
 pub(super) fn opened_ui(ui: &mut Ui, title: &str) -> bool {
     let mut undo = false;
     ui.horizontal(|ui| {
@@ -407,7 +410,7 @@ pub(super) fn opened_ui(ui: &mut Ui, title: &str) -> bool {
             let button = small_button(ui, "Undo");
             button.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Undo opening"));
             undo = button
-                .on_hover_text("Back to the conversation that was here")
+                .on_hover_text("Return to the previous conversation")
                 .clicked();
         });
     });

@@ -8,7 +8,7 @@ use super::format::{SchemaChecks, code_edit, fault_ui};
 use crate::domain::conversation::Tool;
 use crate::ui::widgets::{caption, field, field_error, from_right, small_button, tokens};
 
-/// What is unfolded of one pane's functions, and the one that was deleted last.
+/// The unfolded functions of a pane, and the one that was deleted last.
 #[derive(Debug, Default)]
 pub(super) struct ToolsUi {
     /// By place.
@@ -24,7 +24,7 @@ impl ToolsUi {
     }
 }
 
-/// Says with an example what a function looks like.
+/// The first function is an example to edit.
 fn first_tool() -> Tool {
     let parameters = r#"{
   "type": "object",
@@ -35,14 +35,14 @@ fn first_tool() -> Tool {
 }"#;
     Tool {
         name: "get_weather".to_owned(),
-        description: "The weather of today in a city".to_owned(),
+        description: "Today's weather in a city".to_owned(),
         parameters: parameters.to_owned(),
         off: false,
     }
 }
 
-/// What is to become of a function.
-enum Wish {
+/// An action on one function.
+enum ToolAction {
     Fold,
     Duplicate,
     Delete,
@@ -83,9 +83,9 @@ pub(super) fn show(
             open.open.clear();
         }
     } else if tools.is_empty() {
-        caption(ui, "The model may call them; you type what they give");
+        caption(ui, "The model may call functions; you type their results");
     }
-    let mut wish = None;
+    let mut action = None;
     for at in 0..tools.len() {
         let twin = tools[..at]
             .iter()
@@ -96,15 +96,15 @@ pub(super) fn show(
                 tool_ui(ui, at, &mut tools[at], (is_open, twin), checks)
             })
             .inner;
-        wish = wish.or(asked.map(|wish| (at, wish)));
+        action = action.or(asked.map(|action| (at, action)));
     }
     if added {
         // It may be below what is seen.
         ui.scroll_to_cursor(None);
     }
-    match wish {
-        Some((at, Wish::Fold)) => open.fold(at),
-        Some((at, Wish::Duplicate)) => {
+    match action {
+        Some((at, ToolAction::Fold)) => open.fold(at),
+        Some((at, ToolAction::Duplicate)) => {
             let tool = tools[at].clone();
             let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
             let fresh = |n: &usize| format!("{}_{n}", tool.name);
@@ -120,7 +120,7 @@ pub(super) fn show(
             );
             open.open = HashSet::from([at + 1]);
         }
-        Some((at, Wish::Delete)) => {
+        Some((at, ToolAction::Delete)) => {
             open.deleted = Some((at, tools.remove(at)));
             open.open.clear();
         }
@@ -134,67 +134,22 @@ fn tool_ui(
     tool: &mut Tool,
     (is_open, twin): (bool, bool),
     checks: &mut SchemaChecks,
-) -> Option<Wish> {
-    let mut wish = None;
-    let tokens = tokens(ui);
+) -> Option<ToolAction> {
+    let mut action = None;
     let frame = Frame::new()
-        .fill(tokens.sunken)
+        .fill(tokens(ui).sunken)
         .corner_radius(CornerRadius::same(4));
     let schema_fault = match tool.parameters.trim() {
         "" => None,
         text => checks.fault(text),
     };
     let name_fault = match tool.name_fault() {
-        None if twin && !tool.off => Some("Another function has this name: not sent"),
+        None if twin && !tool.off => Some("Not sent: another function has this name"),
         fault => fault,
     };
     frame.inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.horizontal(|ui| {
-            let name = if tool.name.trim().is_empty() {
-                "(no name)"
-            } else {
-                tool.name.trim()
-            };
-            let mut on = !tool.off;
-            let told = format!("Offer {name}");
-            let tick = ui.checkbox(&mut on, "");
-            tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &told));
-            tick.on_hover_text("Told to the model");
-            let room = ui.available_width() - 176.0;
-            let color = if on { tokens.text } else { tokens.dim };
-            crate::ui::widgets::shortened(
-                ui,
-                name,
-                egui::TextStyle::Monospace,
-                color,
-                room.max(40.0),
-            );
-            from_right(ui, |ui| {
-                ui.spacing_mut().item_spacing.x = 4.0;
-                let named = |ui: &mut Ui, text: &str, what: &str| {
-                    let button = small_button(ui, text);
-                    button.widget_info(|| {
-                        WidgetInfo::labeled(Role::Button, true, format!("{what} {name}"))
-                    });
-                    button.clicked()
-                };
-                if named(ui, "Delete", "Delete") {
-                    wish = Some(Wish::Delete);
-                }
-                if named(ui, "Copy", "Duplicate") {
-                    wish = Some(Wish::Duplicate);
-                }
-                if named(
-                    ui,
-                    if is_open { "Close" } else { "Edit" },
-                    if is_open { "Close" } else { "Edit" },
-                ) {
-                    wish = Some(Wish::Fold);
-                }
-            });
-            tool.off = !on;
-        });
+        action = head_ui(ui, tool, is_open);
         if !is_open {
             if let Some(fault) = name_fault {
                 field_error(ui, fault);
@@ -216,7 +171,7 @@ fn tool_ui(
             ui,
             &format!("Description of function {n}"),
             &mut tool.description,
-            "What it does, for the model",
+            "What the function does, for the model",
         );
         let label = caption(
             ui,
@@ -225,5 +180,44 @@ fn tool_ui(
         code_edit(ui, &mut tool.parameters, 4).labelled_by(label.id);
         fault_ui(ui, schema_fault, &tool.parameters);
     });
-    wish
+    action
+}
+
+/// A function's name, whether it is offered, and what can be done with it.
+fn head_ui(ui: &mut Ui, tool: &mut Tool, is_open: bool) -> Option<ToolAction> {
+    let tokens = tokens(ui);
+    let mut action = None;
+    ui.horizontal(|ui| {
+        let name = match tool.name.trim() {
+            "" => "(no name)",
+            name => name,
+        };
+        let mut on = !tool.off;
+        let told = format!("Offer {name}");
+        let tick = ui.checkbox(&mut on, "");
+        tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &told));
+        tick.on_hover_text("Offer this function to the model");
+        let room = (ui.available_width() - 200.0).max(40.0);
+        let color = if on { tokens.text } else { tokens.dim };
+        crate::ui::widgets::shortened(ui, name, egui::TextStyle::Monospace, color, room);
+        from_right(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let fold = if is_open { "Close" } else { "Edit" };
+            for (what, asked) in [
+                ("Delete", ToolAction::Delete),
+                ("Duplicate", ToolAction::Duplicate),
+                (fold, ToolAction::Fold),
+            ] {
+                let button = small_button(ui, what);
+                button.widget_info(|| {
+                    WidgetInfo::labeled(Role::Button, true, format!("{what} {name}"))
+                });
+                if button.clicked() {
+                    action = Some(asked);
+                }
+            }
+        });
+        tool.off = !on;
+    });
+    action
 }

@@ -80,7 +80,7 @@ pub(super) fn waiting_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
         ui.spinner();
         let waited = units::seconds(now.saturating_sub(answer.asked_at));
         let what = match answer.reply.reasoning.is_empty() {
-            _ if answer.queued => "Waiting for the pane before it",
+            _ if answer.queued => "Waiting for the previous pane",
             true => "Waiting for the first token",
             false => "Thinking",
         };
@@ -100,7 +100,7 @@ pub(super) fn notice_ui(
     let answer = &turn.answer;
     let mut act = None;
     let continue_ui = |ui: &mut Ui| {
-        let help = "Ask for the rest of this answer";
+        let help = "Request the rest of this answer";
         can_retry && can_continue && small_button(ui, "Continue").on_hover_text(help).clicked()
     };
     match &answer.status {
@@ -126,7 +126,7 @@ pub(super) fn notice_ui(
                 ui.add(Label::new(RichText::new(text).small().color(warning)).wrap());
                 if can_retry
                     && small_button(ui, "Retry")
-                        .on_hover_text("Ask the same again")
+                        .on_hover_text("Send the same request again")
                         .clicked()
                 {
                     act = Some(Act::Again(0));
@@ -150,20 +150,23 @@ fn retry_button(ui: &mut Ui, wait: Option<Duration>) -> bool {
         None => "Retry".to_owned(),
     };
     ui.add_enabled(wait.is_none(), Button::new(label))
-        .on_hover_text("Ask the same again")
+        .on_hover_text("Send the same request again")
         .clicked()
 }
 
-/// What was pressed below an answer.
-pub(super) enum Pressed {
+/// A button below an answer.
+pub(super) enum AnswerButton {
     /// The answer is to be copied.
     Copy,
-    /// This is to become of the conversation.
+    /// An action on the conversation.
     Do(Act),
 }
 
 /// Narrower lines of figures have their buttons below.
-const WIDE: f32 = 400.0;
+const WIDE: f32 = 440.0;
+
+/// In narrower panes the mark of the fastest has a line of its own above the buttons.
+const MIN_SHARED_LINE: f32 = 330.0;
 
 /// The line of figures, what it is the fastest in, and what can be done with the answer.
 pub(super) fn figures_ui(
@@ -172,7 +175,7 @@ pub(super) fn figures_ui(
     fastest: Fastest,
     (can_ask, idle): (bool, bool),
     now: Duration,
-) -> Option<Pressed> {
+) -> Option<AnswerButton> {
     let tokens = tokens(ui);
     let frame = Frame::new()
         .fill(tokens.sunken)
@@ -190,8 +193,14 @@ pub(super) fn figures_ui(
         } else {
             line_of_figures(ui, answer, now);
             if answer.status_is_final() {
-                ui.horizontal(|ui| {
+                let apart = ui.available_width() < MIN_SHARED_LINE;
+                if apart {
                     fastest_ui(ui, fastest);
+                }
+                ui.horizontal(|ui| {
+                    if !apart {
+                        fastest_ui(ui, fastest);
+                    }
                     from_right(ui, |ui| pressed = answer_buttons(ui, answer, can_ask, idle));
                 });
             }
@@ -228,7 +237,7 @@ fn fastest_ui(ui: &mut Ui, fastest: Fastest) {
     let label = ui.label(RichText::new(format!("▲ {shown}")).small().color(ok));
     label.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Fastest: {told}")));
     label.on_hover_text(
-        "Of the panes that were asked the same: the most tokens per second, the soonest first token",
+        "Compared with panes that got the same message: the most tokens per second, or the lowest time to first token",
     );
 }
 
@@ -298,15 +307,17 @@ fn line_of_figures(ui: &mut Ui, answer: &Answer, now: Duration) {
         let text = format!("server {}", server.join(" · "));
         let label = ui
             .add(Label::new(RichText::new(text).text_style(style).color(tokens.faint)).truncate());
-        label.on_hover_text("What the server reported of itself. It leaves out the network and the time queued at the gateway");
+        label.on_hover_text(
+            "Reported by the server. Excludes the network and the time queued at the gateway",
+        );
     }
 }
 
 /// From the right.
-fn answer_buttons(ui: &mut Ui, answer: &Answer, can_ask: bool, idle: bool) -> Option<Pressed> {
+fn answer_buttons(ui: &mut Ui, answer: &Answer, can_ask: bool, idle: bool) -> Option<AnswerButton> {
     ui.spacing_mut().item_spacing.x = 6.0;
     let mut pressed = None;
-    let mut button = |enabled: bool, text: &str, name: &str, help: &str, what: Pressed| {
+    let mut button = |enabled: bool, text: &str, name: &str, help: &str, what: AnswerButton| {
         let button = small_button_if(ui, enabled, text);
         button.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
         if button.on_hover_text(help).clicked() {
@@ -317,25 +328,25 @@ fn answer_buttons(ui: &mut Ui, answer: &Answer, can_ask: bool, idle: bool) -> Op
         !answer.reply.text.is_empty(),
         "Copy",
         "Copy answer",
-        "Put the answer on the clipboard",
-        Pressed::Copy,
+        "Copy the answer to the clipboard",
+        AnswerButton::Copy,
     );
     if can_ask {
-        let help = "Go on from this answer on another branch; what follows it stays";
+        let help = "Continue from this answer on a new branch; later messages are kept";
         button(
             idle,
             "Branch",
             "Branch here",
             help,
-            Pressed::Do(Act::Branch(0)),
+            AnswerButton::Do(Act::Branch(0)),
         );
-        let help = "Ask the same again; this answer stays as a branch";
+        let help = "Generate another answer; this one is kept as a branch";
         button(
             idle,
-            "Again",
+            "Regenerate",
             "Regenerate",
             help,
-            Pressed::Do(Act::Again(0)),
+            AnswerButton::Do(Act::Again(0)),
         );
     }
     pressed

@@ -25,16 +25,16 @@ pub(super) fn bar_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         ui.spacing_mut().item_spacing.x = 8.0;
         if let Some(vote) = vote {
             let told = match vote {
-                Vote::Tie => "You found them equal".to_owned(),
+                Vote::Tie => "Your vote: equal".to_owned(),
                 Vote::For(index) => {
                     let name = state.pane_name(index).unwrap_or_default();
                     format!("Your vote: {}", units::shorten_middle(&name, 36))
                 }
             };
             strong(ui, told);
-            let again = small_button(ui, "Blind again");
+            let again = small_button(ui, "Start another vote");
             if again
-                .on_hover_text("New conversations, shuffled anew")
+                .on_hover_text("Start new conversations in a new random order")
                 .clicked()
             {
                 state.begin_blind();
@@ -45,15 +45,15 @@ pub(super) fn bar_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         if on.is_empty() {
             caption(
                 ui,
-                "Names are hidden until you vote, once all have answered",
+                "Models are revealed after you vote; you can vote when all have answered",
             );
             return;
         }
-        strong(ui, "Which answer is the best?");
+        strong(ui, "Which answer is best?");
         for index in on {
             let name = state.hidden_name(index).unwrap_or_default();
             if small_button(ui, &name)
-                .on_hover_text("This one: names are shown then")
+                .on_hover_text("Vote for this answer and reveal the models")
                 .clicked()
             {
                 state.vote(Vote::For(index), out);
@@ -70,7 +70,7 @@ pub(super) fn tally_ui(ui: &mut Ui, votes: &[PairVotes]) {
     let tokens = tokens(ui);
     card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        strong(ui, "Blind votes").on_hover_text("What you found better without knowing the names");
+        strong(ui, "Blind votes").on_hover_text("Your votes, cast without knowing the models");
         for pair in votes {
             ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = 6.0;
