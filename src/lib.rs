@@ -40,7 +40,7 @@
 //!
 //! The cluster of the environment in use is followed by [`engine::follow`]: one kubectl a kind tells each change,
 //! [`sambastack::watch`] folds it in, and a view that differs from the last one is told at most four times a second.
-//! Where a credential plugin may ask for a login, one kubectl goes first ([`io::kubectl::Turns`]), and what it says is told
+//! Where a credential plugin may ask for a login, one kubectl goes first ([`io::kubectl::LoginQueue`]), and what it says is told
 //! with its activity.
 //!
 //! # Invariants

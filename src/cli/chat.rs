@@ -99,7 +99,7 @@ pub(super) async fn run(
     let deployments: Vec<String> = deployment.into_iter().collect();
     let asking = kubectl.map(|kubectl| {
         AbortOnDropHandle::new(tokio::spawn(async move {
-            surroundings::ask(&kubectl, &deployments).await
+            surroundings::collect(&kubectl, &deployments).await
         }))
     });
     let mut printed = out::content();

@@ -35,8 +35,8 @@ use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
 use crate::demo::exact::{self, ExactServer};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
-use crate::engine::history::{History, Told};
-use crate::engine::place::{Place, Places, TWIN_ARGUMENT};
+use crate::engine::history::{History, HistoryNotice};
+use crate::engine::place::{Place, Places, SIMULATED_KUBECTL_ARGUMENT};
 use crate::engine::{self, Options, check, cluster};
 use crate::io::{keeper, signals};
 use crate::protocol::Verdict;
@@ -80,7 +80,10 @@ pub fn main(
     window: impl FnOnce(Options, Option<EnvId>, Option<Mark>) -> Result<(), Failure>,
 ) -> ExitCode {
     // The demo's kubectl runs as a process of its own, as a real one does; its arguments are kubectl's.
-    if args.get(1).is_some_and(|arg| arg == TWIN_ARGUMENT) {
+    if args
+        .get(1)
+        .is_some_and(|arg| arg == SIMULATED_KUBECTL_ARGUMENT)
+    {
         return twin(&args[2..]);
     }
     if args.get(1).is_some_and(|arg| arg == keeper::ARGUMENT) {
@@ -216,7 +219,7 @@ fn open_history(common: &Common, unwanted: bool) -> Option<History> {
         return None;
     }
     let told = |told| {
-        if let Told::Troubled(failure) = told {
+        if let HistoryNotice::Troubled(failure) = told {
             report::failure(&failure);
         }
     };

@@ -10,14 +10,14 @@ use crate::domain::failure::Failure;
 use crate::io::{attachment, dialog};
 use crate::protocol::{AttachSources, Picture};
 
-/// So many files at once.
-pub const MOST_FILES: usize = 20;
-/// Decoding takes memory, however small the file: so many at a time.
+/// Limit of files attached at once.
+pub const MAX_FILES: usize = 20;
+/// Decoding needs a lot of memory, even for small files.
 static DECODERS: Semaphore = Semaphore::const_new(2);
 
-/// Reads what the user attaches, in order. `room`: how many bytes of the request's body are left for it.
+/// Reads files in order. `room` is the number of bytes left in the request's body.
 ///
-/// Cancelled, it ends after the file under way, whose memory is bounded.
+/// After cancelling, the current file is still read.
 pub async fn read(
     sources: AttachSources,
     mut room: usize,
@@ -29,7 +29,7 @@ pub async fn read(
         AttachSources::Dialog => {
             let picking = dialog::pick_files(
                 "Attach pictures and texts",
-                "Drop the files on the window instead",
+                "Drag the files onto the window instead",
             );
             match cancel.run_until_cancelled(picking).await {
                 Some(Ok(files)) => files,
@@ -43,8 +43,8 @@ pub async fn read(
             return out;
         }
     };
-    let left_out = files.len().saturating_sub(MOST_FILES);
-    files.truncate(MOST_FILES);
+    let left_out = files.len().saturating_sub(MAX_FILES);
+    files.truncate(MAX_FILES);
     for path in files {
         let Some(read) = work(cancel, move || attachment::read_file(&path, room)).await else {
             return out;
@@ -53,9 +53,8 @@ pub async fn read(
         out.push(read);
     }
     if left_out > 0 {
-        let why = format!(
-            "Only the first {MOST_FILES} files were attached, and {left_out} were left out"
-        );
+        let why =
+            format!("Only the first {MAX_FILES} files were attached; {left_out} were skipped");
         out.push(Err(Failure::new(
             why,
             "Attach the others to the next message",
@@ -64,10 +63,10 @@ pub async fn read(
     out
 }
 
-/// Reads the files that the command line names; the first that cannot be attached ends it.
+/// Reads the files of the command line.
 ///
 /// # Errors
-/// Why a file cannot be attached.
+/// When a file cannot be attached.
 pub async fn read_files(
     files: Vec<PathBuf>,
     room: usize,
@@ -79,7 +78,7 @@ pub async fn read_files(
         .collect()
 }
 
-/// An attached picture's pixels, with `edge` of them on its longer side at most; `None` when it was cancelled.
+/// The pixels of an attached picture, scaled to at most `edge` on its longer side; `None` if cancelled.
 pub async fn decode(
     image: Image,
     edge: u32,
@@ -88,7 +87,7 @@ pub async fn decode(
     work(cancel, move || attachment::pixels_of(&image, edge)).await
 }
 
-/// Does it on a thread that may be kept busy; `None` when it was cancelled.
+/// Runs work on a blocking thread; `None` if cancelled.
 async fn work<T: Send + 'static>(
     cancel: &CancellationToken,
     what: impl FnOnce() -> Result<T, Failure> + Send + 'static,

@@ -9,12 +9,12 @@ use super::{Shared, own_fault};
 use crate::domain::failure::Failure;
 use crate::domain::library::{Library, LibraryChange};
 use crate::domain::units;
-use crate::io::library::{Found, LibraryStore, MOST_BYTES};
+use crate::io::library::{Found, LibraryStore, MAX_FILE_BYTES};
 use crate::io::{dialog, files};
 use crate::protocol::Event;
 
 impl Shared {
-    /// Reads the prompts, or changes them, in the order in which it is asked.
+    /// Reads or changes the prompts, in the order of the requests.
     pub(super) async fn serve_prompts(
         self: Arc<Self>,
         mut changes: mpsc::UnboundedReceiver<Option<LibraryChange>>,
@@ -34,10 +34,10 @@ impl Shared {
         }
     }
 
-    /// Asks for a file and takes the prompts in it over.
+    /// Lets the user choose a file, and imports its prompts.
     pub(super) async fn import_prompts(&self) {
         let import = async {
-            let Some(path) = dialog::pick_file("A file of prompts", "Copy prompts by hand").await?
+            let Some(path) = dialog::pick_file("Import prompts", "Copy prompts manually").await?
             else {
                 return Ok(None);
             };
@@ -50,7 +50,7 @@ impl Shared {
         let (outcome, told) = match import.await {
             Ok(Some(found)) => {
                 let told = match found.added {
-                    0 => "All prompts of the file are there already".to_owned(),
+                    0 => "The library already has all prompts of the file".to_owned(),
                     added => format!("{} imported", units::counted(added, "prompt")),
                 };
                 (Ok(found.library), Some(told))
@@ -73,7 +73,7 @@ impl Shared {
             .unwrap_or_else(|panic| Err(own_fault(&panic)))
     }
 
-    /// A file that was moved aside is told of, whatever else came of it.
+    /// Reports a file that was moved aside, whatever the outcome.
     fn noted(&self, mut found: Found) -> Found {
         if let Some(failure) = found.notice.take() {
             self.emitter.emit(Event::PromptsLoaded {
@@ -86,7 +86,7 @@ impl Shared {
 }
 
 async fn read_file(path: &Path) -> Result<Library, Failure> {
-    let bytes = files::read(path, MOST_BYTES, "Take it apart into several files").await?;
+    let bytes = files::read(path, MAX_FILE_BYTES, "Split it into several files").await?;
     Library::read(&String::from_utf8_lossy(&bytes))
         .map_err(|why| why.told(&path.display().to_string()))
 }

@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::bench::Controls;
 use self::history::filing;
-use self::history::{Change, History, Recorder, Told};
+use self::history::{Change, History, HistoryNotice, Recorder};
 use self::place::{Place, Places};
 use crate::domain::conversation::Attachment;
 use crate::domain::environment::{EnvId, Environment};
@@ -119,8 +119,8 @@ impl Engine {
         let tell = emitter.clone();
         // Opened on its own thread: nobody waits for a disk to see the window.
         let history = History::start(history_dir(&options), move |told| match told {
-            Told::Changed => tell.emit(Event::HistoryChanged),
-            Told::Troubled(failure) => tell.emit(Event::HistoryTroubled { failure }),
+            HistoryNotice::Changed => tell.emit(Event::HistoryChanged),
+            HistoryNotice::Troubled(failure) => tell.emit(Event::HistoryTroubled { failure }),
         })?;
         let keep = loaded.settings.history;
         let thread = thread::Builder::new()
@@ -225,7 +225,7 @@ pub fn history_dir(options: &Options) -> Result<PathBuf, Failure> {
 /// When the system gives no thread.
 pub fn history(
     options: &Options,
-    tell: impl Fn(Told) + Send + 'static,
+    tell: impl Fn(HistoryNotice) + Send + 'static,
 ) -> Result<History, Failure> {
     History::start(history_dir(options), tell)
 }
@@ -568,7 +568,7 @@ impl Jobs {
                     probe::run(
                         &opened,
                         targets,
-                        probe::PATIENCE,
+                        probe::TIMEOUT,
                         &cancel,
                         |model, at, outcome| {
                             emitter.emit(Event::ModelProbed {
@@ -923,11 +923,11 @@ impl Shared {
         // Nobody waits for it any more, and it slows no answer down.
         if let (Some(session), Some(kubectl)) = (unknown, &place.kubectl) {
             let deployments: Vec<String> = deployment.iter().cloned().collect();
-            let asking = surroundings::ask(kubectl, &deployments);
+            let asking = surroundings::collect(kubectl, &deployments);
             let found = cancel.run_until_cancelled(asking).await;
             if let Some(found) = found.filter(|found| *found != Surroundings::default()) {
                 self.books.found_around(env, deployment, &found);
-                self.books.recorder.around(session, found);
+                self.books.recorder.environment_info(session, found);
             }
         }
     }

@@ -1,4 +1,5 @@
-//! What a session runs on, asked of the cluster beside it: it holds up nothing, and what nobody answers is missing.
+//! Collects information about the environment of a session from the cluster, in the background. What is not available is
+//! omitted.
 
 use std::time::Duration;
 
@@ -9,18 +10,18 @@ use crate::domain::run::{DeploymentBrief, Surroundings};
 use crate::io::helm;
 use crate::io::kubectl::Kubectl;
 
-/// How long each question may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit of each request.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks for the versions, and for these deployments.
-pub async fn ask(kubectl: &Kubectl, deployments: &[String]) -> Surroundings {
+/// Collects the versions, and information about these deployments.
+pub async fn collect(kubectl: &Kubectl, deployments: &[String]) -> Surroundings {
     let kubectl = Kubectl {
-        patience: PATIENCE,
+        patience: TIMEOUT,
         ..kubectl.clone()
     };
     let (client, server, sambastack, deployments) = tokio::join!(
-        soon(cluster::client_version(&kubectl)),
-        soon(cluster::server_version(&kubectl)),
+        in_time(cluster::client_version(&kubectl)),
+        in_time(cluster::server_version(&kubectl)),
         version(&kubectl),
         briefs(&kubectl, deployments),
     );
@@ -32,15 +33,15 @@ pub async fn ask(kubectl: &Kubectl, deployments: &[String]) -> Surroundings {
     }
 }
 
-async fn soon<T, E>(asking: impl Future<Output = Result<T, E>>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, asking).await.ok()?.ok()
+async fn in_time<T, E>(asking: impl Future<Output = Result<T, E>>) -> Option<T> {
+    tokio::time::timeout(TIMEOUT, asking).await.ok()?.ok()
 }
 
 async fn briefs(kubectl: &Kubectl, names: &[String]) -> Vec<DeploymentBrief> {
     if names.is_empty() {
         return Vec::new();
     }
-    let view = soon(cluster::load(kubectl)).await.unwrap_or_default();
+    let view = in_time(cluster::load(kubectl)).await.unwrap_or_default();
     let brief = |name: &String| {
         let found = view
             .deployments
@@ -56,9 +57,9 @@ async fn briefs(kubectl: &Kubectl, names: &[String]) -> Vec<DeploymentBrief> {
     names.iter().filter_map(brief).collect()
 }
 
-/// SambaStack's version: from helm, or from the label that its chart puts on what it installs.
+/// SambaStack's version: from helm, or from the labels that its chart sets.
 pub async fn version(kubectl: &Kubectl) -> Option<String> {
-    if let Some(printed) = helm::releases(kubectl, PATIENCE / 2).await
+    if let Some(printed) = helm::releases(kubectl, TIMEOUT / 2).await
         && let Some(version) = version_of_releases(&printed)
     {
         return Some(version);
@@ -67,7 +68,7 @@ pub async fn version(kubectl: &Kubectl) -> Option<String> {
         "/apis/apps/v1/namespaces/{}/deployments?labelSelector=helm.sh/chart&limit=200",
         kubectl.namespace
     );
-    version_of_labels(&soon(cluster::get_at(kubectl, &path)).await?)
+    version_of_labels(&in_time(cluster::get_at(kubectl, &path)).await?)
 }
 
 #[derive(Deserialize)]
@@ -94,7 +95,7 @@ struct Metadata {
 
 fn version_of_releases(printed: &[u8]) -> Option<String> {
     let releases: Vec<Release> = serde_json::from_slice(printed).ok()?;
-    // The one that is named so comes before its namesakes, e.g. `sambastack-installer`.
+    // The release with this exact name comes before e.g. `sambastack-installer`.
     let own = releases.iter().find(|release| release.name == "sambastack");
     own.into_iter()
         .chain(&releases)
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn without_helm_the_labels_tell() {
+    fn without_helm_the_version_comes_from_labels() {
         let list = br#"{"kind":"DeploymentList","items":[{"metadata":{"name":"a"}},
             {"metadata":{"labels":{"helm.sh/chart":"sambastack-2.0.2-rc.1"}}}]}"#;
         assert_eq!(version_of_labels(list).as_deref(), Some("2.0.2-rc.1"));

@@ -791,9 +791,9 @@ fn a_failing_check_says_what_to_do() {
     check_words(
         &said.out,
         &[
-            "bad      API reachable: 127.0.0.1:1 refused the connection",
+            "bad      API unreachable: 127.0.0.1:1 refused the connection",
             "Check the address and its port",
-            "skipped  API key accepted",
+            "skipped  API key not checked",
             "skipped  Cluster",
         ],
     );
@@ -816,7 +816,7 @@ fn a_failing_check_says_what_to_do() {
         &said.out,
         &[
             "good     API reachable",
-            "bad      API key accepted: The API key was refused",
+            "bad      API key not accepted: The API key was refused",
         ],
     );
     assert!(!said.out.contains("sk-wrong"));
@@ -824,7 +824,7 @@ fn a_failing_check_says_what_to_do() {
         batida.with_api(&demo, &["check"]).env_remove("MY_KEY"),
     ));
     check_code(&said, 1);
-    check_words(&said.out, &["bad      API key accepted", "MY_KEY"]);
+    check_words(&said.out, &["bad      API key not accepted", "MY_KEY"]);
 }
 
 #[test]
@@ -1070,16 +1070,12 @@ fn a_broken_settings_file_is_told_with_its_line_and_left_alone() {
     check_code(&said, 0);
     check_words(
         &said.err,
-        &[
-            "The settings file was not understood",
-            "line 2",
-            "left as it is",
-        ],
+        &["The settings file is not valid", "line 2", "left as it is"],
     );
     assert!(!said.err.contains("sk-secret"));
     let said = batida.run(&["models"]);
     check_code(&said, 1);
-    check_words(&said.err, &["The settings file was not understood"]);
+    check_words(&said.err, &["The settings file is not valid"]);
     let names = fs::read_dir(&dir).expect("a folder").filter_map(Result::ok);
     let names: Vec<_> = names.map(|entry| entry.file_name()).collect();
     assert_eq!(
@@ -1123,7 +1119,8 @@ fn the_key_is_in_no_output_and_no_argument() {
     let demo = Demo::start(vec![quick("m", Quirk::EchoesKey), quick("n", refuses)]);
     let log = batida.file("log");
     let kubectl = batida.fake_kubectl(&format!(
-        "{{ tr '\\0' ' ' < /proc/$$/cmdline; echo; tr '\\0' '\\n' < /proc/$$/environ; }} >> '{}'\necho no >&2; exit 1",
+        "{{ tr '\\0' ' ' < /proc/$$/cmdline; echo; tr '\\0' '\\n' < /proc/$$/environ; }} >> \
+         '{}'\necho no >&2; exit 1",
         log.display()
     ));
     let env = Environment {

@@ -263,7 +263,7 @@ fn a_server_that_answers_is_reached_whatever_it_answers() {
         (
             401,
             "Unauthorized",
-            "bad      API key accepted: The API key was refused, HTTP 401: Unauthorized",
+            "bad      API key not accepted: The API key was refused, HTTP 401: Unauthorized",
         ),
         (
             503,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use batida::domain::deployment::{ClusterView, DeploymentState};
 use batida::domain::environment::EnvId;
 use batida::engine::cluster::load;
-use batida::engine::follow::{Pace, Told, run};
+use batida::engine::follow::{ClusterUpdate, Pace, run};
 use batida::engine::logs;
 use batida::io::activity::Recorder;
 use batida::io::kubectl::{Kubeconfig, Kubectl};
@@ -36,7 +36,7 @@ fn quick() -> Pace {
 
 /// A cluster that is followed until this is dropped.
 pub(crate) struct Followed {
-    told: mpsc::UnboundedReceiver<Told>,
+    told: mpsc::UnboundedReceiver<ClusterUpdate>,
     task: JoinHandle<()>,
     pub(crate) view: ClusterView,
     pub(crate) link: Option<ClusterLink>,
@@ -63,7 +63,7 @@ impl Followed {
         }
     }
 
-    async fn next(&mut self) -> Option<Told> {
+    async fn next(&mut self) -> Option<ClusterUpdate> {
         let told = tokio::time::timeout(LIMIT, self.told.recv()).await;
         let told = told.unwrap_or_else(|_| {
             panic!("nothing was told: {:?} {:#?}", self.link, lines(&self.view))
@@ -429,7 +429,7 @@ async fn a_login_that_nobody_finishes_is_asked_for_once_and_its_words_are_told_m
             panic!("{:?}", followed.link)
         };
         assert!(
-            why.summary.contains("for a login that nobody finished"),
+            why.summary.contains("for a login that was not completed"),
             "{why:?}"
         );
         assert_eq!(why.details, DEVICE_CODE);
@@ -451,7 +451,8 @@ async fn a_plugin_that_logs_in_slowly_goes_first_and_the_others_follow() {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let token = r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"t"}}"#;
         let then = format!(
-            "if [ -e {0} ]; then echo '{token}'; exit; fi\necho {DEVICE_CODE} >&2\nsleep 4\ntouch {0}\necho '{token}'",
+            "if [ -e {0} ]; then echo '{token}'; exit; fi\necho {DEVICE_CODE} >&2\nsleep \
+             4\ntouch {0}\necho '{token}'",
             dir.path().join("logged-in").display()
         );
         let (user, calls) = plugin(dir.path(), &then);
@@ -765,7 +766,7 @@ async fn logs_are_read_to_their_end() {
 #[tokio::test]
 async fn the_twin_is_followed_too() {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_batida"));
-    let twin = Kubectl::twin(
+    let twin = Kubectl::simulated(
         program,
         vec!["kubectl-twin".into()],
         "sambastack",

@@ -58,7 +58,7 @@ fn sambawiz_environments_are_looked_at_before_they_are_added() {
     assert_eq!(ticked(&window, "Demo"), Some(false), "{}", window.told());
     window.see("There is an environment of this name: it would be added as Demo 2");
     window.see("gone.yaml does not exist");
-    window.see("Cannot be added: its namespace makes no sense");
+    window.see("Cannot be added: its namespace is not valid");
     assert!(window.button("broken").accesskit_node().is_disabled());
     assert!(
         window.shows("with its key") && !window.told().contains(KEY),
@@ -158,7 +158,7 @@ fn the_contexts_of_a_kubeconfig_are_environments() {
     window.click("Home");
     drop_file(&mut window, &kube.kubeconfig());
     window.see("2 environments in a kubeconfig");
-    window.see("its context names no namespace: set the one SambaStack runs in");
+    window.see("its context has no namespace: enter the one that SambaStack runs in");
     window.click("another one");
     window.click("Add 1 environment");
     window.until("it is saved", |window| {
@@ -201,7 +201,7 @@ fn another_batidas_environments_come_without_their_keys() {
     window.click("Home");
     drop_file(&mut window, store.path());
     window.see("1 environment in another Batida's settings");
-    window.see("its key is not taken along: type it on Home");
+    window.see("its key was not imported: enter it on Home");
     window.run_steps(4);
     window.click("Add 1 environment");
     window.until("it is saved", |window| {
@@ -248,10 +248,10 @@ fn whoever_brings_settings_cannot_have_any_secret_sent_unasked() {
     let mut window = Window::first_start();
     window.click("Home");
     drop_file(&mut window, store.path());
-    window.see("what is in $AWS_SECRET_ACCESS_KEY would be sent to api.example.com");
-    window.see("what is in $SAMBANOVA_API_KEY would be sent to api.example.com");
-    window.see("it trusted any certificate, which is left out");
-    window.see("it trusted the authorities in /tmp/ca.pem, which is left out");
+    window.see("the value of $AWS_SECRET_ACCESS_KEY would be sent to api.example.com");
+    window.see("the value of $SAMBANOVA_API_KEY would be sent to api.example.com");
+    window.see("it accepted any certificate, which was skipped");
+    window.see("its CA file /tmp/ca.pem was skipped");
     assert_eq!(
         (ticked(&window, "theirs"), ticked(&window, "usual")),
         (Some(false), Some(false))
@@ -276,20 +276,24 @@ async fn files_that_are_something_else_are_told_apart() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let at = |name: &str| dir.path().join(name);
     for (name, text, summary) in [
-        ("a.json", "{\"kubeconfigs\":{}}", "holds no environments"),
-        ("b.json", "{\"kubeconfigs\":", "is no JSON, or is cut off"),
-        ("c.json", "[1]", "is none of the files that are known"),
+        ("a.json", "{\"kubeconfigs\":{}}", "has no environments"),
+        (
+            "b.json",
+            "{\"kubeconfigs\":",
+            "is not valid JSON, or is truncated",
+        ),
+        ("c.json", "[1]", "is not a file that Batida recognizes"),
         ("d.yaml", "contexts: {{{", "d.yaml"),
-        ("e.yaml", "clusters:\n- name: a\n", "holds no contexts"),
+        ("e.yaml", "clusters:\n- name: a\n", "has no contexts"),
         (
             "f.toml",
             "version = 99\n",
-            "a newer Batida wrote it (version 99)",
+            "it was written by a newer version of Batida (file version 99)",
         ),
         (
             "g.toml",
             "version = 1\nselected = \"demo\"\n",
-            "holds no environments",
+            "has no environments",
         ),
         ("h.txt", "", "is empty"),
     ] {

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
 use batida::domain::deployment::{ClusterView, DeploymentState};
-use batida::engine::cluster::{events, load, sizes, usual_namespace};
+use batida::engine::cluster::{default_namespace, events, load, sizes};
 use batida::engine::{Options, check, places};
 use batida::io::kubectl::Kubectl;
 use batida::protocol::{Check, Verdict};
@@ -119,7 +119,8 @@ async fn odd_objects_are_told_and_hide_nothing() {
         assert_eq!((state, models.len()), (DeploymentState::NotDeployed, 2));
         assert_eq!(
             told,
-            "no pods; its resource cannot be read in full: spec.groups[0].minReplicas is -1, not a whole number from 0"
+            "no pods; its resource cannot be read in full: spec.groups[0].minReplicas is -1, not \
+             a whole number from 0"
         );
         assert!(
             why(&view, "odd-text")
@@ -341,12 +342,12 @@ async fn without_a_namespace_the_contexts_is_used() {
             ..kube.kubectl(&program)
         };
         assert_eq!(
-            usual_namespace(&kubectl).await.expect("it is read"),
+            default_namespace(&kubectl).await.expect("it is read"),
             "default"
         );
         name_namespace(&kube);
         assert_eq!(
-            usual_namespace(&kubectl).await.expect("it is read"),
+            default_namespace(&kubectl).await.expect("it is read"),
             NAMESPACE
         );
         let other = Kubectl {
@@ -354,7 +355,7 @@ async fn without_a_namespace_the_contexts_is_used() {
             ..kubectl
         };
         assert_eq!(
-            usual_namespace(&other).await.expect("it is read"),
+            default_namespace(&other).await.expect("it is read"),
             "default"
         );
     }
@@ -533,7 +534,8 @@ fn the_page_shows_odd_deployments_and_cuts_long_messages() {
     window.type_into("Filter deployments", "odd");
     window.click("odd-minus, Not deployed");
     window.see(
-        "Its resource cannot be read in full: spec.groups[0].minReplicas is -1, not a whole number from 0",
+        "Its resource cannot be read in full: spec.groups[0].minReplicas is -1, not a whole \
+         number from 0",
     );
     window.type_into("Filter deployments", "llama");
     window.click("llama-70b, Deploying");
@@ -587,7 +589,8 @@ fn the_page_of_a_deployment_of_unknown_state_says_why() {
     window.see("limited may not list pods in the namespace sambastack");
     window.click("llama, Unknown");
     window.see(
-        "Its pods could not be listed, so it is not known whether it is ready; a request to it may work",
+        "Its pods could not be listed, so it is not known whether it is ready; a request to it \
+         may work",
     );
     window.see("auth can-i list pods");
     window.click("Playground");

@@ -128,11 +128,12 @@ fn a_prompts_file_that_wraps_and_what_it_leaves_out_are_told_before_and_after() 
     let [first, second] = before[..] else {
         panic!("{said:?}")
     };
-    let wraps = "prompts p.jsonl: 2 prompts for 5 requests: they are used again, and later requests may be answered \
+    let wraps = "prompts p.jsonl: 2 prompts for 5 requests: they are used again, and later \
+         requests may be answered \
                  from the server's cache";
     assert_eq!(first, wraps);
     assert!(
-        second.starts_with("1 of 3 entries of the file cannot be sent and are left out: line 3: "),
+        second.starts_with("1 of the file's 3 entries cannot be sent and were skipped: line 3: "),
         "{second}"
     );
     assert!(
@@ -242,7 +243,8 @@ async fn what_kubectl_reads_import_reads_too() {
     let kubectl = kubectls()[0].clone();
     let one = |name: &str| {
         format!(
-            "apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n    server: https://{name}:1\n  name: {name}\ncontexts:\n\
+            "apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n    server: https://{name}:1\n \
+              name: {name}\ncontexts:\n\
              - context: {{cluster: {name}, user: u, namespace: ns}}\n  name: {name}\nusers: []\n"
         )
     };
@@ -252,7 +254,8 @@ async fn what_kubectl_reads_import_reads_too() {
             .flat_map(bytes)
             .collect()
     };
-    let flow = "{apiVersion: v1, kind: Config, clusters: [{name: east, cluster: {server: \"https://a\"}}], contexts: \
+    let flow = "{apiVersion: v1, kind: Config, clusters: [{name: east, cluster: {server: \
+         \"https://a\"}}], contexts: \
                 [{name: east, context: {cluster: east, user: u}}]}\n";
     let indented = one("east").replace('\n', "\n  ");
     for (name, content) in [

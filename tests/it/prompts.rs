@@ -212,7 +212,7 @@ fn a_template_longer_than_the_prompt_is_said() {
         .expect_err("there is no room")
         .to_string();
     assert!(
-        why.contains("50 tokens") && why.contains("takes 70") && why.contains("at least 71"),
+        why.contains("50 tokens") && why.contains("has 70") && why.contains("at least 71"),
         "{why}"
     );
     let fit = Fit {
@@ -553,7 +553,7 @@ fn conversations_without_a_user_are_counted_not_hidden() {
     assert!(
         material
             .note()
-            .is_some_and(|note| note.starts_with("1 of 2 entries"))
+            .is_some_and(|note| note.starts_with("1 of the file's 2 entries"))
     );
     assert_eq!(
         Material::parse("p.txt", b"one")
@@ -567,22 +567,22 @@ fn conversations_without_a_user_are_counted_not_hidden() {
 fn a_bad_entry_is_left_out_and_named() {
     let good = r#"{"prompt":"hi"}"#;
     for (line, why) in [
-        ("{\"prompt\":3}", "is no text: 3"),
-        ("{\"prompt\":[\"a\",5]}", "a part that is no text: 5"),
+        ("{\"prompt\":3}", "is not a string: 3"),
+        ("{\"prompt\":[\"a\",5]}", "a part that is not a string: 5"),
         (
             "{\"url\":\"/v1/embeddings\",\"body\":{\"input\":\"x\"}}",
             "its url is \"/v1/embeddings\"",
         ),
         (
             "{\"url\":\"/v1/completions\",\"body\":{\"prompt\":\"x\"}}",
-            "only chat/completions can be sent",
+            "Only chat/completions requests can be sent",
         ),
         ("{\"prompt\":\"x\"", "column"),
-        ("{\"id\":\"x\"}", "neither \"prompt\" nor \"messages\""),
-        ("{\"prompt\":\" \"}", "no words"),
+        ("{\"id\":\"x\"}", "no \"prompt\", \"messages\""),
+        ("{\"prompt\":\" \"}", "no user message"),
         ("{\"prompt\":\"x\",\"messages\":[]}", "both"),
         ("{\"prompt\":\"x\",\"max_tokens\":0}", "at least one token"),
-        ("{\"messages\":[]}", "no words"),
+        ("{\"messages\":[]}", "no user message"),
         (
             "{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}",
             "\"tool\"",
@@ -608,9 +608,7 @@ fn a_bad_entry_is_left_out_and_named() {
             "{line}"
         );
         assert!(
-            note.starts_with(
-                "1 of 3 entries of the file cannot be sent and are left out: line 3: "
-            ),
+            note.starts_with("1 of the file's 3 entries cannot be sent and were skipped: line 3: "),
             "{note}"
         );
         assert!(note.contains(why), "{note} does not say {why}");
@@ -628,11 +626,11 @@ fn a_bad_entry_is_left_out_and_named() {
     );
     for (name, text) in [("e.txt", "\n \n"), ("e.jsonl", ""), ("e.json", "[]")] {
         let failure = Material::parse(name, text.as_bytes()).expect_err("refused");
-        assert!(failure.summary.contains("holds no prompts"), "{failure}");
+        assert!(failure.summary.contains("has no prompts"), "{failure}");
     }
     let failure = Material::parse("s.json", br#"[{"a":1}]"#).expect_err("refused");
     assert!(
-        failure.summary.contains("it holds a") && failure.advice.contains("ShareGPT"),
+        failure.summary.contains("Its keys are a") && failure.advice.contains("ShareGPT"),
         "{failure}"
     );
     let missing = Plan {
@@ -672,8 +670,9 @@ fn openai_s_batch_lines_are_prompts() {
     let note = Material::parse("batch.jsonl", mixed.as_bytes())
         .expect("the others are read")
         .note();
-    let words = "2 of 4 entries of the file cannot be sent and are left out: line 1 and 1 more: its url is \
-                 \"/v1/embeddings\", and only chat/completions can be sent";
+    let words = "2 of the file's 4 entries cannot be sent and were skipped: line 1 and 1 more: \
+         its url is \
+                 \"/v1/embeddings\". Only chat/completions requests can be sent";
     assert_eq!(note.as_deref(), Some(words));
     let failure =
         Material::parse("batch.jsonl", embedding.as_bytes()).expect_err("nothing is left");
@@ -901,7 +900,8 @@ fn trace(text: &str) -> Trace {
 #[test]
 fn a_trace_is_sorted_and_begins_at_once() {
     let read = trace(
-        "{\"timestamp\": 27482, \"input_length\": 6758, \"output_length\": 500, \"hash_ids\": [1, 2]}\n\
+        "{\"timestamp\": 27482, \"input_length\": 6758, \"output_length\": 500, \"hash_ids\": \
+         [1, 2]}\n\
          {\"time_s\": 27.0, \"prompt\": \"hi\", \"max_tokens\": 4}\n\
          {\"at_ms\": 27000.5}\n{\"at\": 30, \"input_tokens\": 40, \"output_tokens\": 2}\n",
     );
@@ -919,7 +919,7 @@ fn a_trace_is_sorted_and_begins_at_once() {
     );
     assert_eq!((read.len(), read.duration()), (4, Duration::from_secs(3)));
     assert_eq!(read.mean_input_tokens(), Some(3_399.0));
-    assert!(read.leaves_words_to_the_plan());
+    assert!(read.uses_prompts_of_plan());
 
     let load = Load::Trace {
         file: "t.jsonl".into(),
@@ -965,7 +965,7 @@ fn a_bad_request_of_a_trace_is_left_out_and_named() {
         ("{\"at\":1,\"input_length\":2000000}", "1,000,000"),
         ("{\"at\":1,\"input_length\":-5}", "-5"),
         ("{\"at\":1,\"output_length\":0}", "at least one token"),
-        ("{\"at\":1,\"prompt\":\"\"}", "no words"),
+        ("{\"at\":1,\"prompt\":\"\"}", "no user message"),
         ("{\"at\":1,\"input_length\":5,\"hash_ids\":3}", "no list"),
         ("1,2,3", "column"),
     ] {
@@ -973,7 +973,7 @@ fn a_bad_request_of_a_trace_is_left_out_and_named() {
         let trace = Trace::parse("t.jsonl", text.as_bytes(), None).expect("the first is read");
         let note = trace.note().expect("it is told");
         assert!(
-            note.starts_with("1 of 2 requests of the file cannot be sent and are left out: line 2"),
+            note.starts_with("1 of the file's 2 requests cannot be sent and were skipped: line 2"),
             "{note}"
         );
         assert!(note.contains(why), "{line}: {note}");
@@ -1073,7 +1073,8 @@ fn public_traces_in_csv_are_replayed() {
         read.brief().told(),
         "4 requests over 1.71 s (2.3/s), times as dates"
     );
-    let burst = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,Conversation log\n\
+    let burst = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log \
+         Type\n5,ChatGPT,472,18,490,Conversation log\n\
                  36,ChatGPT,130,25,155,Conversation log\n67,GPT-4,300,0,300,API log\n98,GPT-4,300,12,312,API log\n";
     let (found, read) = lengths(burst);
     assert_eq!(found, [some(472, 18), some(130, 25), some(300, 12)]);

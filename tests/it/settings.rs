@@ -347,7 +347,7 @@ fn files_that_are_not_understood_are_kept_aside() {
         "makes no sense in line ",
     );
     check_kept_aside(b"version = 0", "no version 0");
-    check_kept_aside(b"", "says no version");
+    check_kept_aside(b"", "has no version");
     check_kept_aside(b"version = \"one\"", "makes no sense");
     check_kept_aside(b"\xff\xfe\x00", "not text");
     let env =

@@ -261,7 +261,7 @@ fn inner_has_no_file_dialog() {
     let mut window = Window::on_demo();
     window.click("Attach files");
     window.see("No file dialog could be opened");
-    window.see("Drop the files on the window instead");
+    window.see("Drag the files onto the window instead");
     say_ran();
 }
 

@@ -164,7 +164,7 @@ fn the_form_is_copied_as_a_command() {
     window.click("Copy as command");
     // With a display it is on the clipboard, without one that is told.
     window.until("it is told", |window| {
-        window.shows("Command copied") || window.shows("The clipboard cannot be used")
+        window.shows("Command copied") || window.shows("The clipboard is not available")
     });
 }
 

@@ -1,4 +1,4 @@
-//! kubectl, the cluster, what may be asked there, and what is deployed.
+//! Checks of kubectl, the cluster, permissions and deployments.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -19,21 +19,21 @@ use crate::sambastack::diagnosis::{Known, diagnose};
 use crate::sambastack::events::of_deployment;
 
 const AFTER_KUBECTL: [(Slot, &str); 5] = [
-    (Slot::Cluster, "Cluster reachable"),
+    (Slot::Cluster, "Cluster"),
     (Slot::Namespace, "Namespace"),
     (Slot::Rights, "Rights"),
     (Slot::Resources, "Resources"),
     (Slot::Release, "SambaStack"),
 ];
 
-pub(super) async fn run(place: &Place, told: &InOrder<'_, impl Fn(Check)>) {
+pub(super) async fn run(place: &Place, report: &InOrder<'_, impl Fn(Check)>) {
     let Some(kubectl) = &place.kubectl else {
-        let why = "This environment has no cluster: its models come from the API";
-        told.put(Slot::Kubectl, vec![skipped("Cluster", why)]);
+        let why = "This environment has no cluster. Its models come from the API";
+        report.put(Slot::Kubectl, vec![skipped("Cluster", why)]);
         AFTER_KUBECTL
             .iter()
-            .for_each(|(slot, _)| told.put(*slot, Vec::new()));
-        return told.put(Slot::Deployments, Vec::new());
+            .for_each(|(slot, _)| report.put(*slot, Vec::new()));
+        return report.put(Slot::Deployments, Vec::new());
     };
     let began = Instant::now();
     let version = cluster::client_version(kubectl).await;
@@ -41,16 +41,16 @@ pub(super) async fn run(place: &Place, told: &InOrder<'_, impl Fn(Check)>) {
         Ok(version) => {
             let title = format!("kubectl {}", version.trim_start_matches('v'));
             let program = kubectl.program.display().to_string();
-            told.put(Slot::Kubectl, vec![good(&title, program, Some(began))]);
+            report.put(Slot::Kubectl, vec![good(&title, program, Some(began))]);
         }
         Err(failure) => {
-            told.put(Slot::Kubectl, vec![bad("kubectl", &failure, began)]);
-            return skip(told, &AFTER_KUBECTL, "kubectl does not run");
+            report.put(Slot::Kubectl, vec![bad("kubectl", &failure, began)]);
+            return skip(report, &AFTER_KUBECTL, "kubectl does not work");
         }
     }
     let began = Instant::now();
     let reaching = cluster::server_version(kubectl);
-    let rest = rest(kubectl, told);
+    let rest = rest(kubectl, report);
     tokio::pin!(reaching, rest);
     let mut rest_ended = false;
     let reached = loop {
@@ -62,7 +62,7 @@ pub(super) async fn run(place: &Place, told: &InOrder<'_, impl Fn(Check)>) {
     match reached {
         Ok(version) => {
             let finding = format!("Kubernetes {}", version.trim_start_matches('v'));
-            told.put(
+            report.put(
                 Slot::Cluster,
                 vec![good("Cluster reachable", finding, Some(began))],
             );
@@ -71,31 +71,31 @@ pub(super) async fn run(place: &Place, told: &InOrder<'_, impl Fn(Check)>) {
             }
         }
         Err(failure) => {
-            // The others meet the same, in five other ways.
-            skip(told, &AFTER_KUBECTL[1..], "The cluster was not reached");
-            told.put(
+            // The other checks would fail for the same reason.
+            skip(report, &AFTER_KUBECTL[1..], "The cluster is unreachable");
+            report.put(
                 Slot::Cluster,
-                vec![bad("Cluster reachable", &failure, began)],
+                vec![bad("Cluster unreachable", &failure, began)],
             );
         }
     }
 }
 
-fn skip(told: &InOrder<'_, impl Fn(Check)>, slots: &[(Slot, &str)], why: &str) {
+fn skip(report: &InOrder<'_, impl Fn(Check)>, slots: &[(Slot, &str)], why: &str) {
     for (slot, title) in slots {
-        told.put(*slot, vec![skipped(title, why)]);
+        report.put(*slot, vec![skipped(title, why)]);
     }
-    told.put(Slot::Deployments, Vec::new());
+    report.put(Slot::Deployments, Vec::new());
 }
 
-/// What needs the cluster, side by side.
-async fn rest(kubectl: &Kubectl, told: &InOrder<'_, impl Fn(Check)>) {
+/// The checks that need the cluster, in parallel.
+async fn rest(kubectl: &Kubectl, report: &InOrder<'_, impl Fn(Check)>) {
     tokio::join!(
-        async { told.put(Slot::Namespace, vec![namespace(kubectl).await]) },
-        async { told.put(Slot::Rights, rights(kubectl).await) },
+        async { report.put(Slot::Namespace, vec![namespace(kubectl).await]) },
+        async { report.put(Slot::Rights, rights(kubectl).await) },
         async {
             let began = Instant::now();
-            // What only events tell is told as on a deployment's page; without them the rest is.
+            // Events refine the diagnosis. Without them, the other information is used.
             let (loaded, events) = tokio::join!(cluster::load(kubectl), cluster::events(kubectl));
             let (resources, deployments) = match loaded {
                 Ok(view) => (
@@ -104,10 +104,10 @@ async fn rest(kubectl: &Kubectl, told: &InOrder<'_, impl Fn(Check)>) {
                 ),
                 Err(failure) => (vec![bad("Resources", &failure, began)], Vec::new()),
             };
-            told.put(Slot::Resources, resources);
-            told.put(Slot::Deployments, deployments);
+            report.put(Slot::Resources, resources);
+            report.put(Slot::Deployments, deployments);
         },
-        async { told.put(Slot::Release, vec![release(kubectl).await]) },
+        async { report.put(Slot::Release, vec![release(kubectl).await]) },
     );
 }
 
@@ -118,25 +118,25 @@ async fn namespace(kubectl: &Kubectl) -> Check {
         Ok(true) => good(&title, "exists".to_owned(), Some(began)),
         Ok(false) => good(
             &title,
-            "you may not look at namespaces, but you may work in one".to_owned(),
+            "you may not read namespaces, but you can work in one".to_owned(),
             Some(began),
         ),
         Err(failure) => bad(&title, &failure, began),
     }
 }
 
-/// What Batida asks the cluster, and what becomes of it without the right to.
+/// The permissions that Batida uses, and the consequence of each missing one.
 const RIGHTS: [(&str, &str, &str); 8] = [
-    ("list", "pods", "nobody can say how far a deployment is"),
+    ("list", "pods", "the progress of deployments is unknown"),
     (
         "list",
         "bundledeployments.sambanova.ai",
-        "deployments of the old generation are not seen",
+        "deployments of the old generation are not shown",
     ),
     (
         "list",
         "modeldeployments.sambanova.ai",
-        "deployments of the new generation are not seen",
+        "deployments of the new generation are not shown",
     ),
     ("watch", "pods", "pods are listed every 10 s instead"),
     (
@@ -155,12 +155,12 @@ const RIGHTS: [(&str, &str, &str); 8] = [
 
 async fn rights(kubectl: &Kubectl) -> Vec<Check> {
     let began = Instant::now();
-    // Each is a kubectl; more at once only wait for one another.
+    // Each runs a kubectl; more in parallel would not be faster.
     let few = Semaphore::new(3);
     let asked = futures_util::future::join_all(RIGHTS.iter().map(|(verb, kind, without)| {
         let few = &few;
         async move {
-            // Fails only once it is closed, which nobody does.
+            // Fails only if the semaphore is closed, which does not happen.
             let _turn = few.acquire().await;
             let args = ["auth", "can-i", verb, kind, "-n", &kubectl.namespace];
             (
@@ -188,14 +188,14 @@ async fn rights(kubectl: &Kubectl) -> Vec<Check> {
     if lacks.is_empty() {
         return vec![good(
             "Rights",
-            "may list and watch what is deployed, read logs and events".to_owned(),
+            "may list and watch deployments, and read logs and events".to_owned(),
             Some(began),
         )];
     }
     let check = good("Rights", lacks.join(" · "), Some(began));
     let advice =
-        "Ask the cluster's administrator for a role that allows it in this namespace".to_owned();
-    // Whoever may not list anything fails with Resources; a model may answer whatever is not seen of it.
+        "Ask the cluster's administrator for a role that allows this in the namespace".to_owned();
+    // If nothing can be listed, the check of resources fails. Models may work nevertheless.
     vec![Check {
         verdict: Verdict::Warning,
         advice,
@@ -249,13 +249,13 @@ fn deployments(kubectl: &Kubectl, view: &ClusterView, events: &[ClusterEvent]) -
         (0, 0) if all == 0 => (Verdict::Bad, view.nothing().to_owned()),
         (0, 0) => (
             Verdict::Bad,
-            "No deployment is ready, so no model can answer".to_owned(),
+            "No deployment is ready, so no model can respond".to_owned(),
         ),
         (_, 0) => (Verdict::Good, format!("{deployed} of {all} are deployed")),
         _ => (
             Verdict::Warning,
             format!(
-                "{}: their pods could not be listed, so it is not known which are ready",
+                "{}: their pods could not be listed, so their state is unknown",
                 units::counted(unknown, "deployment")
             ),
         ),
@@ -278,7 +278,7 @@ fn deployments(kubectl: &Kubectl, view: &ClusterView, events: &[ClusterEvent]) -
     checks
 }
 
-/// A deployment that is not as it should be.
+/// The finding about a deployment with a problem.
 fn deployment(kubectl: &Kubectl, deployment: &Deployment, events: &[ClusterEvent]) -> Check {
     let events = of_deployment(events, deployment);
     let diagnosis = diagnose(
@@ -299,9 +299,9 @@ fn deployment(kubectl: &Kubectl, deployment: &Deployment, events: &[ClusterEvent
         None => Default::default(),
     };
     let how = match (deployment.state, progress) {
-        (DeploymentState::Deployed, _) => "is deployed, but not as it should be",
+        (DeploymentState::Deployed, _) => "is deployed, but has a problem",
         (DeploymentState::Terminating, _) => "is being deleted",
-        (DeploymentState::Unknown, _) => "cannot be read in full",
+        (DeploymentState::Unknown, _) => "could not be read completely",
         (_, Some(Progress::Starting)) => "is still starting",
         (_, Some(Progress::Remark)) if deployment.replicas == 0 => "is scaled to zero",
         _ => "is not deployed",
@@ -316,16 +316,12 @@ fn deployment(kubectl: &Kubectl, deployment: &Deployment, events: &[ClusterEvent
     }
 }
 
-/// SambaStack's version, as helm or the labels of what it has installed say it.
+/// SambaStack's version, from helm or from labels.
 async fn release(kubectl: &Kubectl) -> Check {
     const TITLE: &str = "SambaStack";
     let began = Instant::now();
     if let Some(chart) = helm_chart(kubectl).await {
-        return good(
-            &titled(&chart),
-            format!("helm's chart {chart}"),
-            Some(began),
-        );
+        return good(&titled(&chart), format!("helm chart {chart}"), Some(began));
     }
     let args = [
         "get",
@@ -348,11 +344,11 @@ async fn release(kubectl: &Kubectl) -> Check {
             {
                 Some(chart) => good(
                     &titled(chart),
-                    format!("chart {chart}, by its labels"),
+                    format!("chart {chart}, from labels"),
                     Some(began),
                 ),
                 None => {
-                    let why = "Neither helm nor a label in this namespace says its version";
+                    let why = "Neither helm nor a label in this namespace has the version";
                     Check {
                         took: Some(began.elapsed()),
                         ..skipped(TITLE, why)
@@ -364,7 +360,7 @@ async fn release(kubectl: &Kubectl) -> Check {
             took: Some(began.elapsed()),
             ..skipped(
                 TITLE,
-                &format!("Its version is not known: {}", error.failure.summary),
+                &format!("The version is unknown: {}", error.failure.summary),
             )
         },
     }
@@ -381,7 +377,7 @@ fn version_of(chart: &str) -> Option<&str> {
         .filter(|version| version.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// helm may not be installed, and need not be.
+/// The chart from helm, if helm is installed.
 async fn helm_chart(kubectl: &Kubectl) -> Option<String> {
     #[derive(Deserialize)]
     struct Release {
@@ -398,14 +394,14 @@ async fn helm_chart(kubectl: &Kubectl) -> Option<String> {
         Kubeconfig::File(path) => {
             args.extend(["--kubeconfig".to_owned(), path.display().to_string()])
         }
-        Kubeconfig::Usual => {}
-        // The twin's cluster is not helm's.
+        Kubeconfig::Default => {}
+        // The demo's cluster is simulated.
         Kubeconfig::BuiltIn => return None,
     }
     if let Some(context) = &kubectl.context {
         args.extend(["--kube-context".to_owned(), context.clone()]);
     }
-    // helm would ask for a login of its own.
+    // helm would ask for a login, too.
     if !kubectl.needs_no_login() {
         return None;
     }
@@ -427,7 +423,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chart_tells_its_version() {
+    fn the_version_is_read_from_the_chart() {
         assert_eq!(titled("sambastack-2.3.2"), "SambaStack 2.3.2");
         for other in ["sambastack-base-1.0.0", "redis-1.0.0", "<none>", ""] {
             assert_eq!(version_of(other), None, "{other}");

@@ -1,6 +1,6 @@
-//! Home's checks: does everything that Batida needs work, and if not, what is to be done?
+//! The checks on Home: whether everything that Batida needs works, and what to do otherwise.
 //!
-//! They run side by side, and are told in the order in which a person reads them.
+//! They run in parallel and are reported in a fixed order.
 
 mod api;
 mod cluster;
@@ -16,12 +16,14 @@ use crate::domain::failure::Failure;
 use crate::domain::units;
 use crate::protocol::{Check, Verdict};
 
-/// Runs all checks; each is told once it and those before it have ended. The cluster and the API are asked
-/// side by side.
+/// Runs all checks. Each is reported when it and those before it have ended.
 pub async fn run(place: &Place, cancel: &CancellationToken, tell: impl Fn(Check)) {
-    let told = InOrder::new(&tell);
+    let report = InOrder::new(&tell);
     let all = async {
-        tokio::join!(cluster::run(place, &told), api::run(place, cancel, &told));
+        tokio::join!(
+            cluster::run(place, &report),
+            api::run(place, cancel, &report)
+        );
     };
     tokio::select! {
         () = cancel.cancelled() => {}
@@ -29,7 +31,7 @@ pub async fn run(place: &Place, cancel: &CancellationToken, tell: impl Fn(Check)
     }
 }
 
-/// Where a check stands on the page.
+/// The position of a check on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Slot {
     Kubectl,
@@ -59,7 +61,7 @@ impl Slot {
     ];
 }
 
-/// Keeps what ended early until its turn comes.
+/// Reports checks in order, and holds back those that ended early.
 struct InOrder<'a, F> {
     tell: &'a F,
     kept: Mutex<(usize, BTreeMap<Slot, Vec<Check>>)>,
@@ -73,7 +75,7 @@ impl<'a, F: Fn(Check)> InOrder<'a, F> {
         }
     }
 
-    /// What was found; what is put in the same place later counts, if it was not told yet.
+    /// Adds results. Later results for the same slot replace earlier ones that were not reported yet.
     fn put(&self, slot: Slot, checks: Vec<Check>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (next, waiting) = &mut *kept;
@@ -132,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_early_waits_for_its_turn() {
+    fn early_results_wait_for_their_turn() {
         let told = Mutex::new(Vec::new());
         let tell = |check: Check| told.lock().unwrap().push(check.title);
         let order = InOrder::new(&tell);

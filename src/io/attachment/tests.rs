@@ -163,7 +163,7 @@ fn many_pixels_find_room_or_are_refused() {
     let bytes = file(noise(1_160, 1_160), ImageFormat::Png);
     let whole = picture(&bytes);
     assert!(
-        whole.base64.len() <= MOST_PICTURE && whole.width > 1_000,
+        whole.base64.len() <= MAX_PICTURE_CHARS && whole.width > 1_000,
         "{}",
         whole.width
     );
@@ -330,9 +330,9 @@ fn other_forms_are_called_by_their_names() {
     check_refused(b"\0\0\0\x1cftypheic\0", "a HEIC is not taken");
     check_refused(b"\0\0\0\x1cftypavif\0", "an AVIF is not taken");
     check_refused(b"BM\x8a\0\0\0", "a BMP is not taken");
-    check_refused(b"\x7fELF\x02\x01\0", "it is neither a picture nor a text");
+    check_refused(b"\x7fELF\x02\x01\0", "it is neither a picture nor text");
     check_refused(b"", "it is empty");
-    check_refused(b"caf\xe9", "it is neither a picture nor a text");
+    check_refused(b"caf\xe9", "it is neither a picture nor text");
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn texts_are_told_by_what_is_in_them() {
     check_refused(b"\xff\xfeO\0l", "neither");
     check_refused(b"\xff\xfe\0\xd8", "neither");
     check_refused(b"nul \0", "neither");
-    check_refused(&b"x".repeat(MOST_TEXT + 1), "a text of more than 2 MB");
+    check_refused(&b"x".repeat(MAX_TEXT_BYTES + 1), "a text of more than 2 MB");
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn folders_pipes_and_huge_files_are_refused() {
     );
     let huge = dir.path().join("huge.txt");
     File::create(&huge)
-        .and_then(|file| file.set_len(MOST_FILE + 1))
+        .and_then(|file| file.set_len(MAX_FILE_BYTES + 1))
         .expect("a file with holes");
     refused(&huge, "it is larger than 64 MB");
     let note = dir.path().join("note.md");

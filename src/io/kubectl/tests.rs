@@ -9,7 +9,7 @@ use crate::protocol::Activity;
 
 fn shell(script: &str) -> Kubectl {
     let prefix = ["-c".into(), script.into(), "kubectl".into()].into();
-    Kubectl::twin(
+    Kubectl::simulated(
         "/bin/sh".into(),
         prefix,
         "n",
@@ -138,7 +138,7 @@ async fn a_kubeconfig_that_is_not_there_is_said_before_kubectl_asks_localhost() 
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
         Kubectl {
-            kubeconfig: Kubeconfig::Usual,
+            kubeconfig: Kubeconfig::Default,
             env,
             ..shell("echo asked")
         }
@@ -148,7 +148,7 @@ async fn a_kubeconfig_that_is_not_there_is_said_before_kubectl_asks_localhost() 
         .unwrap_err();
     assert_eq!(
         error.failure.summary,
-        "KUBECONFIG names ~/x and /nowhere, which does not exist (kubectl does not know what ~ is)"
+        "KUBECONFIG points to ~/x and /nowhere, which does not exist (kubectl does not expand ~)"
     );
     let error = run(&usual(&[("KUBECONFIG", ""), ("HOME", "/nowhere")])).await;
     // Set to nothing is as good as not set, but the tests' own environment may have one.
@@ -157,7 +157,7 @@ async fn a_kubeconfig_that_is_not_there_is_said_before_kubectl_asks_localhost() 
     {
         assert_eq!(
             error.unwrap_err().failure.summary,
-            "There is no kubeconfig: /nowhere/.kube/config does not exist"
+            "No kubeconfig found: /nowhere/.kube/config does not exist"
         );
     }
     assert!(

@@ -497,7 +497,7 @@ fn no_level_runs_on_in_a_session_that_was_closed() {
     let store = open(dir.path());
     let mut report = Made::simple("b1", at(3, 9)).report;
     report.levels[0].ended = LevelEnd::Running;
-    report.ended = SessionEnd::Failed("Batida was closed while it ran".to_owned());
+    report.ended = SessionEnd::Failed("Batida was closed during the run".to_owned());
     let closed = |tx: &Writing<'_>| {
         let key = tx.begin(&report, Some(SessionState::Running))?;
         tx.finish(key, &report)
