@@ -162,8 +162,8 @@ async fn a_cluster_with_neither_generation_says_so() {
     let kinds: Vec<_> = OLD_KINDS.into_iter().chain(NEW_KINDS).collect();
     check_answer(
         Cluster::with(&kinds, Trouble::Missing),
-        "This cluster has no SambaStack resources: it knows neither BundleDeployment nor \
-         ModelDeployment",
+        "This cluster has no SambaStack resources: neither BundleDeployment nor ModelDeployment \
+         exists",
     )
     .await;
 }
@@ -279,7 +279,7 @@ async fn what_the_server_answers_has_its_own_sentence() {
                 began.elapsed()
             );
             // Google's kubectl asks for the server's version first, and so waits longer than its own timeout.
-            let own = "kubectl had no answer after 3 s and was stopped";
+            let own = "kubectl did not finish within 3 s and was stopped";
             assert!(
                 failure.summary == "The cluster did not answer in time" || failure.summary == own,
                 "{failure:?}"
@@ -482,7 +482,7 @@ async fn a_program_that_cannot_be_kubectl_is_told_by_what_it_is() {
     let told = summary(&folder).await;
     assert_eq!(
         told.advice,
-        format!("Name the program in it: {}/kubectl", folder.display())
+        format!("Use the program in it: {}/kubectl", folder.display())
     );
     let told = summary(&file("plain", 0o644, b"#!/bin/sh\n")).await;
     assert!(
@@ -740,7 +740,7 @@ async fn a_credential_plugin_that_hangs_is_killed_with_its_group() {
         assert_summary(
             &program,
             &failure,
-            "kubectl had no answer after 2 s and was stopped",
+            "kubectl did not finish within 2 s and was stopped",
         );
         let pids = std::fs::read_to_string(pids).expect("the plugin was started");
         assert!(pids.split_whitespace().count() >= 2);

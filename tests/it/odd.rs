@@ -281,7 +281,7 @@ async fn checks_tell_odd_objects_and_pods_that_may_not_be_listed() {
     assert_eq!(deployments.verdict, Verdict::Warning);
     assert_eq!(
         deployments.finding,
-        "10 deployments: their pods could not be listed, so it is not known which are ready"
+        "10 deployments: their pods could not be listed, so their state is unknown"
     );
     assert!(
         !all.iter()
@@ -328,7 +328,7 @@ async fn checks_read_events_and_know_what_is_only_starting() {
     );
     find(&all, "llama-70b is still starting");
     find(&all, "whisper-old is being deleted");
-    find(&all, "orphan is deployed, but not as it should be");
+    find(&all, "orphan is deployed, but has a problem");
     let zero = find(&all, "zero is scaled to zero");
     assert!(zero.advice.contains("minReplicas"), "{zero:?}");
 }

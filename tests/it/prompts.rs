@@ -841,7 +841,7 @@ fn a_table_s_rows_are_never_sent_as_prompts() {
         assert!(
             failure
                 .summary
-                .contains("without a column of prompts: it has TIMESTAMP"),
+                .contains("without a column of prompts. Its columns are TIMESTAMP"),
             "{failure}"
         );
         assert!(failure.advice.contains("--trace"), "{failure}");
@@ -857,7 +857,7 @@ fn a_table_s_rows_are_never_sent_as_prompts() {
         ("prompt\r\nb\r\n\"c\r\nd\r\n", "in line 3 is never closed"),
         (
             "prompt,x\nb,\"1\"\nc,\"2\nd,\"3\"\n",
-            "in line 3 is closed in the midst of line 4",
+            "in line 3 is closed within another cell in line 4",
         ),
         ("prompt,\"x\nb,1\n", "in line 1 is never closed"),
     ] {
@@ -882,7 +882,7 @@ fn a_table_s_rows_are_never_sent_as_prompts() {
         Material::parse("p.csv", b"prompt\r\n\r\nHello\r\nHello, world\r\n").expect("one is read");
     let note = material.note().expect("it is told");
     assert!(
-        material.len() == 1 && note.contains("line 4: it has 2 cells and the first line 1"),
+        material.len() == 1 && note.contains("line 4: it has 2 cells, but the first line has 1"),
         "{note}"
     );
     let prompts = "id,Prompt,max_tokens\n1,\"Say, \"\"hi\"\"\nnow\",5\n2,,\n3,b,\n";
@@ -1089,7 +1089,7 @@ fn public_traces_in_csv_are_replayed() {
     );
     let failure = Trace::parse("t.csv", b"a,b\n1,2\n", None).expect_err("refused");
     assert!(
-        failure.summary.contains("its first line is a, b"),
+        failure.summary.contains("Its first line is a, b"),
         "{failure}"
     );
     let semicolons = azure.replace(',', ";");

@@ -379,7 +379,7 @@ fn files_of_another_version_are_left_alone() {
         ),
         (
             "version = 2\nnew_things = true".to_owned(),
-            "a newer Batida wrote it (version 2)",
+            "it was written by a newer version of Batida (file version 2)",
         ),
         (
             "version = 1\n[[environments]]\nid = \"a\"\nname = \"x\"\nturbo = true".to_owned(),
