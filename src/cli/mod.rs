@@ -23,10 +23,11 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser as _;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use self::args::{Cli, Command, Common, DemoArgs, ModelsArgs};
@@ -436,12 +437,10 @@ async fn run_checks(
         if !common.json {
             report::check(&check);
         }
-        done.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(check);
+        done.lock().push(check);
     })
     .await;
-    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let done = done.into_inner();
     if common.json {
         report::checks_json(&done)?;
     }

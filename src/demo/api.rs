@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use futures_util::{StreamExt as _, stream};
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -289,13 +290,8 @@ impl DemoServer {
 
     /// What it received, oldest first; empty unless asked to keep it.
     pub fn received(&self) -> Vec<Received> {
-        lock(&self.shared.received).clone()
+        self.shared.received.lock().clone()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What a panicking request left behind is counters and logs.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn list_models(State(shared): State<Arc<Shared>>) -> Response {
@@ -390,7 +386,7 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
     };
     if shared.options.keep_received {
         let aborted = Arc::clone(&aborted);
-        lock(&shared.received).push(Received {
+        shared.received.lock().push(Received {
             authorization: authorization.clone(),
             content_type: text(header::CONTENT_TYPE),
             body: json.clone(),
@@ -424,7 +420,7 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         );
     };
     let before = {
-        let mut uses = lock(&shared.uses);
+        let mut uses = shared.uses.lock();
         let entry = uses.entry(model.name.clone()).or_default();
         let before = *entry;
         *entry = Use {

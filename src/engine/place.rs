@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
@@ -59,10 +60,7 @@ impl Place {
 
     /// The models that the API last listed; may be empty.
     pub fn known(&self) -> Vec<String> {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.known.lock().clone()
     }
 
     /// Requests the model list and remembers it.
@@ -83,7 +81,7 @@ impl Place {
     }
 
     fn keep(&self, models: Models) -> Models {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = models.ids.clone();
+        *self.known.lock() = models.ids.clone();
         models
     }
 }
@@ -149,7 +147,7 @@ impl Places {
     /// Opens an environment, or returns the open connection if nothing has changed.
     pub async fn open(&self, env: &Environment) -> Arc<Place> {
         let cell = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut open = self.open.lock();
             match open.get(&env.id) {
                 Some((old, cell)) if old == env => Arc::clone(cell),
                 _ => {
@@ -165,7 +163,7 @@ impl Places {
         );
         // Do not keep a failure: the user may unlock the keychain or correct the CA file.
         if place.api.is_err() || matches!(place.key, KeyStatus::Missing(_)) {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut open = self.open.lock();
             if open
                 .get(&env.id)
                 .is_some_and(|(_, kept)| Arc::ptr_eq(kept, &cell))
@@ -186,10 +184,7 @@ impl Places {
             return Some(kubectl);
         }
         let kept = |access: &ClusterAccess| {
-            let namespaces = self
-                .namespaces
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let namespaces = self.namespaces.lock();
             namespaces
                 .get(&env.id)
                 .filter(|(of, _)| of == access)
@@ -200,10 +195,7 @@ impl Places {
             Some(namespace) => namespace,
             None => match cluster::default_namespace(&kubectl).await {
                 Ok(found) => {
-                    let mut namespaces = self
-                        .namespaces
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner);
+                    let mut namespaces = self.namespaces.lock();
                     namespaces.insert(env.id.clone(), (access.clone(), found.clone()));
                     found
                 }
@@ -230,20 +222,11 @@ impl Places {
             ));
         }
         let hidden = {
-            let mut all = self
-                .secret_variables
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut all = self.secret_variables.lock();
             all.extend(env.secret_variables());
             all.iter().cloned().collect()
         };
-        let turns = self
-            .turns
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(env.id.clone())
-            .or_default()
-            .clone();
+        let turns = self.turns.lock().entry(env.id.clone()).or_default().clone();
         Some(Kubectl {
             turns,
             hidden,
@@ -259,14 +242,8 @@ impl Places {
 
     /// Closes an environment's connections, e.g. because its key has changed.
     pub fn forget(&self, env: &EnvId) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(env);
-        self.namespaces
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(env);
+        self.open.lock().remove(env);
+        self.namespaces.lock().remove(env);
     }
 
     /// The key in plain text, to be copied or shown.

@@ -1,10 +1,11 @@
 //! The clipboard. On X11 the copying program must keep the contents, so a thread owns them while Batida runs.
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use arboard::SetExtLinux as _;
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::oneshot;
 
@@ -82,7 +83,7 @@ impl Clipboard {
     }
 
     fn send(&self, mut job: Job) -> std::io::Result<()> {
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thread = self.thread.lock();
         if let Some(running) = thread.as_ref() {
             match running.send(job) {
                 Ok(()) => return Ok(()),

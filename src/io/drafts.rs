@@ -8,8 +8,8 @@ use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -70,7 +70,7 @@ impl Drafts {
     }
 
     fn write(&self, env: &EnvId, attached: &[Attachment]) -> std::io::Result<()> {
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.own.lock();
         let files = own.entry(env.clone()).or_default();
         // Leave files that another window has changed or sent.
         files.retain(|(path, hash)| fs::read(path).is_ok_and(|content| hash_of(&content) == *hash));
@@ -135,7 +135,7 @@ impl Drafts {
     /// # Errors
     /// When a file cannot be deleted.
     pub fn forget(&self, env: &EnvId) -> Result<(), Failure> {
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.own.lock();
         own.remove(env);
         for number in 1..=MAX_FILES {
             let path = path_of(&self.folder, env, number);
@@ -172,7 +172,7 @@ impl Drafts {
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
         paths.sort();
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.own.lock();
         let mut found = BTreeMap::<EnvId, Vec<Attachment>>::new();
         let mut notice = None;
         for path in paths {

@@ -9,9 +9,10 @@ use std::io::{self, BufRead, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::{Pid, Signal, getpgid, kill_process_group};
 
 /// The argument that makes Batida's executable run as the keeper.
@@ -89,7 +90,7 @@ impl Drop for Kept {
 
 impl Keeper {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn keep(&self, state: &mut State, what: String) -> Kept {

@@ -1,10 +1,11 @@
 //! Stores API keys in the system's keychain or the settings file, or reads them from an environment variable.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::environment::{EnvId, Environment, KeyPlace};
@@ -146,19 +147,12 @@ impl Keys {
     /// When the key is not valid.
     pub fn hold(&self, env: &EnvId, key: &SecretString) -> Result<(), Failure> {
         let key = check_key(key)?;
-        self.session
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(env.clone(), key);
+        self.session.lock().insert(env.clone(), key);
         Ok(())
     }
 
     fn held(&self, env: &EnvId) -> Option<SecretString> {
-        self.session
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(env)
-            .cloned()
+        self.session.lock().get(env).cloned()
     }
 
     /// The settings file.
@@ -243,10 +237,7 @@ impl Keys {
     }
 
     fn drop_session_key(&self, env: &EnvId) {
-        self.session
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(env);
+        self.session.lock().remove(env);
     }
 
     /// Removes an environment's key from the session, the settings file and the keychain.

@@ -8,9 +8,10 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use confy::ConfyError;
+use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
 
 use self::environment::StoredEnvironment;
@@ -326,7 +327,7 @@ impl SettingsStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// The keys of the file that is about to be replaced. A file that became invalid is moved aside.

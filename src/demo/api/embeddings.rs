@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use super::{DEMO_KEY, Gone, Quirk, Received, Shared, error, lock};
+use super::{DEMO_KEY, Gone, Quirk, Received, Shared, error};
 use crate::demo::embed;
 
 /// A vector for each text, in as much time as the model takes to its first token.
@@ -33,7 +33,7 @@ pub(super) async fn make(
     };
     let aborted = Arc::new(std::sync::atomic::AtomicBool::new(false));
     if shared.options.keep_received {
-        lock(&shared.received).push(Received {
+        shared.received.lock().push(Received {
             authorization: authorization.clone(),
             content_type: text(header::CONTENT_TYPE),
             body: json.clone(),

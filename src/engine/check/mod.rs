@@ -6,9 +6,9 @@ mod api;
 mod cluster;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::place::Place;
@@ -77,7 +77,7 @@ impl<'a, F: Fn(Check)> InOrder<'a, F> {
 
     /// Adds results. Later results for the same slot replace earlier ones that were not reported yet.
     fn put(&self, slot: Slot, checks: Vec<Check>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock();
         let (next, waiting) = &mut *kept;
         waiting.insert(slot, checks);
         while let Some(checks) = Slot::ALL.get(*next).and_then(|slot| waiting.remove(slot)) {
@@ -136,15 +136,15 @@ mod tests {
     #[test]
     fn early_results_wait_for_their_turn() {
         let told = Mutex::new(Vec::new());
-        let tell = |check: Check| told.lock().unwrap().push(check.title);
+        let tell = |check: Check| told.lock().push(check.title);
         let order = InOrder::new(&tell);
         let check = |title: &str| vec![skipped(title, "")];
         order.put(Slot::Cluster, check("early"));
         order.put(Slot::Cluster, check("cluster"));
-        assert!(told.lock().unwrap().is_empty());
+        assert!(told.lock().is_empty());
         order.put(Slot::Kubectl, check("kubectl"));
         order.put(Slot::Namespace, Vec::new());
         order.put(Slot::Rights, [check("a"), check("b")].concat());
-        assert_eq!(*told.lock().unwrap(), ["kubectl", "cluster", "a", "b"]);
+        assert_eq!(*told.lock(), ["kubectl", "cluster", "a", "b"]);
     }
 }

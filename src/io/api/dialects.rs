@@ -1,11 +1,12 @@
 //! What the servers behind an API do not support, by model.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::dialect::Dialect;
 use crate::io::learned::LearnedStore;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Dialects by model. Clones share the data.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +67,6 @@ impl Dialects {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Dialect>> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.known.lock()
     }
 }

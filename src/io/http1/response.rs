@@ -1,9 +1,9 @@
 //! Responses that are read on demand, and a pool of idle connections.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Connection, Progress, ResponseHead, ResponseState, Sink, WireError};
+use parking_lot::Mutex;
 
 const MAX_IDLE_CONNECTIONS: usize = 8;
 const MAX_IDLE_TIME: Duration = Duration::from_secs(90);
@@ -128,7 +128,7 @@ pub struct Pool(Mutex<Vec<Connection>>);
 impl Pool {
     /// The usable connection that was idle for the shortest time.
     pub fn take(&self) -> Option<Connection> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.lock();
         std::iter::from_fn(|| waiting.pop())
             .find_map(|mut connection| connection.is_usable().then_some(connection))
     }
@@ -138,7 +138,7 @@ impl Pool {
         if connection.spoiled {
             return;
         }
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.lock();
         waiting.retain(|old| old.idle_since.elapsed() < MAX_IDLE_TIME);
         if waiting.len() < MAX_IDLE_CONNECTIONS {
             waiting.push(connection);

@@ -1,9 +1,10 @@
 //! Serializes logins: if a credential plugin may ask for a login, one kubectl goes first and the others wait for its
 //! outcome. In parallel, each of them would ask for a login.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
@@ -83,8 +84,8 @@ impl LoginQueue {
         drop(turn);
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> parking_lot::MutexGuard<'_, State> {
+        self.state.lock()
     }
 }
 

@@ -1,5 +1,6 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal};
 use tokio::time::Instant;
 
@@ -172,9 +173,7 @@ async fn each_run_is_written_down_as_a_line_to_paste() {
     let told: Arc<Mutex<Vec<Activity>>> = Arc::default();
     let recorder = {
         let told = Arc::clone(&told);
-        Recorder::new(EnvId::demo(), move |activity| {
-            told.lock().unwrap().push(activity)
-        })
+        Recorder::new(EnvId::demo(), move |activity| told.lock().push(activity))
     };
     let access = ClusterAccess {
         kubectl: Some("/bin/echo".into()),
@@ -183,7 +182,7 @@ async fn each_run_is_written_down_as_a_line_to_paste() {
         ..ClusterAccess::default()
     };
     run(&Kubectl::new(&access, recorder)).await.unwrap();
-    let told = told.lock().unwrap();
+    let told = told.lock();
     assert_eq!(
         &*told[0].line,
         "/bin/echo --kubeconfig '/tmp/my config' --context \"it's\" --request-timeout 9s get"

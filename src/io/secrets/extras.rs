@@ -2,7 +2,6 @@
 //! file, the system's keychain or an environment variable.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -79,7 +78,7 @@ impl Keys {
 
     /// Holds new values until the next [`Keys::save`] stores them.
     pub fn stage_extras(&self, env: &EnvId, values: ExtraSecrets) {
-        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut staged = self.staged.lock();
         staged.extend(values.into_iter().map(|(slot, value)| {
             (
                 SecretId {
@@ -93,15 +92,12 @@ impl Keys {
 
     /// The environments with values that are not stored yet.
     pub fn staged_for(&self) -> Vec<EnvId> {
-        let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        let staged = self.staged.lock();
         staged.keys().map(|id| id.env.clone()).collect()
     }
 
     fn take_staged(&self, id: &SecretId) -> Option<SecretString> {
-        self.staged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id)
+        self.staged.lock().remove(id)
     }
 
     /// Stores new values and moves those whose storage changed, before the settings are saved.
