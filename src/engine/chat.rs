@@ -263,6 +263,7 @@ async fn once(
         set: &set,
         ..api.asked(&request.model, known)
     };
+    let sent = stream.sent;
     let mut response = Response::new(stream);
     let ending = loop {
         tokio::select! {
@@ -289,7 +290,7 @@ async fn once(
                 response.report_progress(&mut on_advance);
             }
             // Do not wait for a server that omits `[DONE]` and keeps the connection open.
-            () = implied_end(response.stream.sent, &response.reader) => {
+            () = implied_end(sent, &response.reader) => {
                 if let Some(reason) = response.reader.complete() {
                     break ChatEnding::Finished { reason };
                 }

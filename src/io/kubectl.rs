@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 
 use self::outcome::too_slow;
-use self::process::{Ended, Output, TimeLimits, read_output, words_of};
+use self::process::{Ended, TimeLimits, read_output, words_of};
 use super::activity::{Recorder, Recording};
 use crate::domain::environment::{ClusterAccess, KEY_VARIABLE};
 use crate::domain::failure::Failure;

@@ -217,7 +217,7 @@ fn is_chat(url: &str) -> bool {
 
 const NO_USER_MESSAGE: &str = "there is no user message with text";
 
-fn checked(said: EntryPrompt) -> Result<EntryPrompt, String> {
+fn checked(prompt: EntryPrompt) -> Result<EntryPrompt, String> {
     if has_user_message(&prompt.messages) {
         Ok(prompt)
     } else {
@@ -298,15 +298,15 @@ fn messages(list: &[Value]) -> Result<Vec<Message>, String> {
         let Value::Object(fields) = value else {
             return Err(format!("{} is not a message", shown(value)));
         };
-        let prompt = ["role", "from"]
+        let name = ["role", "from"]
             .iter()
             .find_map(|name| fields.get(*name))
             .and_then(Value::as_str);
-        let Some(prompt) = prompt else {
+        let Some(name) = name else {
             return Err("a message has no role".to_owned());
         };
         let role =
-            role(prompt).ok_or_else(|| format!("a message of role {said:?} cannot be sent"))?;
+            role(name).ok_or_else(|| format!("a message of role {name:?} cannot be sent"))?;
         let content = ["content", "value", "text"]
             .iter()
             .find_map(|name| fields.get(*name));
@@ -315,7 +315,7 @@ fn messages(list: &[Value]) -> Result<Vec<Message>, String> {
             None if role == Role::Assistant && fields.contains_key("tool_calls") => {
                 Err("a message with tool calls cannot be sent".to_owned())
             }
-            None => Err(format!("a message of role {said:?} has no content")),
+            None => Err(format!("a message of role {name:?} has no content")),
         }
     };
     list.iter().map(message).collect()
@@ -379,22 +379,22 @@ fn is_user_only(turn: &Value) -> bool {
 }
 
 fn role_and_content(fields: &Fields, at: usize) -> Result<(Role, String), String> {
-    let prompt = ["from", "role"]
+    let name = ["from", "role"]
         .iter()
         .find_map(|name| fields.get(*name))
         .and_then(Value::as_str);
     let content = ["value", "content", "text", "texts", "prompt"]
         .iter()
         .find_map(|name| fields.get(*name));
-    let role = match prompt {
-        Some(prompt) => {
+    let role = match name {
+        Some(name) => {
             let unknown = || {
                 format!(
-                    "a turn of role {said:?} cannot be sent. Supported roles are user, assistant \
+                    "a turn of role {name:?} cannot be sent. Supported roles are user, assistant \
                      and system"
                 )
             };
-            role(prompt).ok_or_else(unknown)?
+            role(name).ok_or_else(unknown)?
         }
         None if is_user_only(&Value::Object(fields.clone())) => Role::User,
         // Turns alternate, the user first.
@@ -408,8 +408,8 @@ fn role_and_content(fields: &Fields, at: usize) -> Result<(Role, String), String
     }
 }
 
-fn role(said: &str) -> Option<Role> {
-    Some(match prompt.to_ascii_lowercase().as_str() {
+fn role(name: &str) -> Option<Role> {
+    Some(match name.to_ascii_lowercase().as_str() {
         "human" | "user" => Role::User,
         "gpt" | "chatgpt" | "assistant" | "model" | "bing" | "bard" | "ai" | "bot" => {
             Role::Assistant

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::{WorkerEvent, WorkerThread};
 use crate::engine::bench::counts::FlightCell;
 use crate::engine::bench::level::Level;
-use crate::engine::bench::lock;
 use crate::io::http1::{Compressed, ResponseHead, Sink, Unpacker};
 use crate::protocol::FinishReason;
 use crate::wire::answer::{AnswerReader, Broken, News, Step};
