@@ -1,11 +1,11 @@
 //! The settings file, in TOML. A file that cannot be parsed is moved aside, and writing is atomic.
 
 mod environment;
+mod read;
 mod stored;
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::ErrorKind;
+use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
 
 use self::environment::StoredEnvironment;
-use self::stored::{Probe, StoredFile, change, write_form};
+use self::read::LoadError;
+use self::stored::{StoredFile, change, write_form};
 use super::files::{self, Beside};
 use crate::domain::environment::{EnvId, Environment, Extra};
 use crate::domain::failure::Failure;
@@ -355,105 +356,6 @@ impl SettingsStore {
         self.read().map_err(|trouble| self.left_alone(trouble))
     }
 
-    /// The failure for a file that is left unchanged.
-    fn left_alone(&self, trouble: LoadError) -> Failure {
-        let file = self.path.display();
-        let (why, advice) = match trouble {
-            LoadError::Unread(why) => return self.unread(&why),
-            LoadError::Foreign(why) => (
-                why,
-                format!("Update Batida, or remove the unknown entries from {file}"),
-            ),
-            LoadError::Broken(why) => (why, format!("Correct {file}, or move it away")),
-        };
-        let advice = format!(
-            "{advice}. Until then, the file is not changed and settings are not \
-             saved"
-        );
-        Failure::new(format!("The settings file is not valid: {why}"), advice)
-    }
-
-    fn unread(&self, why: &str) -> Failure {
-        Failure::new(
-            format!("The settings file could not be read: {why}"),
-            format!(
-                "Make {} readable, then restart Batida. Until then, settings are not saved",
-                self.path.display()
-            ),
-        )
-    }
-
-    /// `None` when there is no file.
-    fn read(&self) -> Result<Option<StoredFile>, LoadError> {
-        match files::ordinary(&self.path) {
-            Err(files::Unread::Io(why)) if why.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(odd @ (files::Unread::Folder | files::Unread::NoFile(_))) => {
-                return Err(LoadError::Unread(odd.why()));
-            }
-            _ => {}
-        }
-        match File::open(&self.path) {
-            // confy would create a world-readable file.
-            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(why) => return Err(LoadError::Unread(why.to_string())),
-            Ok(_) => {}
-        }
-        let Probe { version } = confy::load_path(&self.path).map_err(|why| self.classify(why))?;
-        match version {
-            Some(VERSION) => {}
-            None => return Err(LoadError::Broken("it has no version".to_owned())),
-            Some(n) if n > VERSION => {
-                return Err(LoadError::Foreign(format!(
-                    "it was written by a newer version of Batida (file version {n})"
-                )));
-            }
-            Some(n) => return Err(LoadError::Broken(format!("file version {n} is not known"))),
-        }
-        let file: StoredFile = confy::load_path(&self.path).map_err(|why| self.classify(why))?;
-        file.check().map_err(LoadError::Broken)?;
-        Ok(Some(file))
-    }
-
-    /// Classifies an error of confy, and adds the line number.
-    fn classify(&self, error: ConfyError) -> LoadError {
-        let ConfyError::BadTomlData(error) = error else {
-            return LoadError::from(error);
-        };
-        let line = || {
-            let text = fs::read(&self.path).ok()?;
-            let before = text.get(..error.span()?.start)?;
-            Some(before.iter().filter(|byte| **byte == b'\n').count() + 1)
-        };
-        let line = line()
-            .map(|line| format!(" in line {line}"))
-            .unwrap_or_default();
-        let why = format!("{}{line}", harmless(error.message()));
-        if why.starts_with(UNKNOWN_FIELD) {
-            LoadError::Foreign(why)
-        } else {
-            LoadError::Broken(why)
-        }
-    }
-
-    /// Moves the file aside. `Err` if that failed.
-    fn keep_aside(&self, why: &str, then: &str) -> Result<Failure, Failure> {
-        let summary = format!("The settings file is not valid: {why}");
-        match files::move_aside(&self.path) {
-            Ok(aside) => Ok(Failure::new(
-                summary,
-                format!("It was renamed to {}. {then}", aside.display()),
-            )),
-            Err(error) => Err(Failure::new(
-                summary,
-                format!(
-                    "Repair or move {}. Until then, settings are not saved",
-                    self.path.display()
-                ),
-            )
-            .with_details(format!("It could not be renamed: {error}"))),
-        }
-    }
-
     /// Makes a file with keys readable only by its owner.
     fn guard_keys(&self, file: &StoredFile) {
         let loose = |path: &Path| {
@@ -496,46 +398,7 @@ impl SettingsStore {
     }
 }
 
-/// Why the settings could not be read.
-#[derive(Debug)]
-enum LoadError {
-    /// The contents are not valid.
-    Broken(String),
-    /// Written by a newer version, or with an unknown entry.
-    Foreign(String),
-    /// The file could not be read.
-    Unread(String),
-}
-
-impl From<ConfyError> for LoadError {
-    fn from(error: ConfyError) -> Self {
-        match error {
-            ConfyError::ReadConfigurationFileError(why) if why.kind() == ErrorKind::InvalidData => {
-                Self::Broken("it is not text".to_owned())
-            }
-            other => Self::Unread(describe_io(&other)),
-        }
-    }
-}
-
 fn describe_io(error: &ConfyError) -> String {
     let source = std::error::Error::source(error);
     source.map_or_else(|| error.to_string(), ToString::to_string)
-}
-
-/// The start of serde's error for an unknown key.
-const UNKNOWN_FIELD: &str = "unknown field `";
-
-/// serde's error without quoted values, which could be secrets.
-fn harmless(message: &str) -> String {
-    let first = message.lines().next().unwrap_or_default();
-    for known in [UNKNOWN_FIELD, "missing field `", "duplicate field `"] {
-        if let Some(name) = first
-            .strip_prefix(known)
-            .and_then(|rest| rest.split('`').next())
-        {
-            return format!("{known}{name}`");
-        }
-    }
-    "it is not valid TOML, or a value is not valid".to_owned()
 }

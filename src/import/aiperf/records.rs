@@ -66,6 +66,25 @@ pub(in crate::import) fn read_records(
         tags: Vec::new(),
         stopped: false,
     };
+    let remarks = remarks(in_flight, all_gaps);
+    let sessions = sessions(
+        file,
+        &origin,
+        vec![ImportedLevel {
+            model,
+            load,
+            report,
+            records,
+        }],
+    );
+    Ok(Imported {
+        source: "aiperf".to_owned(),
+        sessions,
+        remarks,
+    })
+}
+
+fn remarks(in_flight: u32, all_gaps: bool) -> Vec<String> {
     let mut remarks = vec![
         "TTFT, latency, TPOT and tokens/s were recomputed from each request with Batida's \
          definitions"
@@ -83,21 +102,7 @@ pub(in crate::import) fn read_records(
         false => "The file has no gaps between chunks, so there is no ITL".to_owned(),
     });
     remarks.push(MISSING.to_owned());
-    let sessions = sessions(
-        file,
-        &origin,
-        vec![ImportedLevel {
-            model,
-            load,
-            report,
-            records,
-        }],
-    );
-    Ok(Imported {
-        source: "aiperf".to_owned(),
-        sessions,
-        remarks,
-    })
+    remarks
 }
 
 fn nanos(n: u64) -> Option<Timestamp> {
