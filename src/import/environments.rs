@@ -13,6 +13,7 @@ use crate::domain::environment::{
     ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace,
 };
 use crate::domain::failure::Failure;
+/// The limit for environment files.
 
 pub const MAX_FILE_BYTES: usize = 4 << 20;
 
@@ -32,6 +33,7 @@ pub enum Source {
 }
 
 impl Source {
+    /// The name of the format for messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::SambaWiz => "SambaWiz's app-config.json",
@@ -58,6 +60,7 @@ pub struct Offer {
 }
 
 impl Offer {
+    /// An environment without a key and without remarks.
     pub fn of(env: Environment) -> Self {
         Self {
             env,

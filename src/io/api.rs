@@ -134,6 +134,7 @@ impl Api {
             ..self
         }
     }
+    /// Whether the environment has a cluster; see [`Self::beside_cluster`].
 
     pub fn is_beside_cluster(&self) -> bool {
         self.beside_cluster
@@ -148,6 +149,7 @@ impl Api {
     pub fn proxy(&self) -> Option<&str> {
         self.proxy.as_ref().map(|proxy| proxy.shown.as_str())
     }
+    /// The address without extra query parameters.
 
     pub fn address(&self) -> &ApiAddress {
         &self.address

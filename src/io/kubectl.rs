@@ -49,6 +49,7 @@ const RUNTIME: [(&str, &str); 4] = [
 /// A kubectl program with the settings for one cluster.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
+    /// A path, or a name to look up in `PATH`.
     pub program: PathBuf,
     /// Arguments before all others.
     pub prefix: Vec<OsString>,
@@ -56,6 +57,7 @@ pub struct Kubectl {
     pub kubeconfig: Kubeconfig,
     /// `None` for the kubeconfig's current context.
     pub context: Option<String>,
+    /// The namespace of all commands; empty if it is not resolved yet.
     pub namespace: String,
     /// Environment variables set for kubectl, in addition to Batida's own.
     pub env: Vec<(OsString, OsString)>,
@@ -86,11 +88,14 @@ pub enum Kubeconfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{failure}")]
 pub struct KubectlError {
+    /// The kind of the failure.
     pub fault: KubectlFault,
+    /// The failure as it is shown.
     pub failure: Failure,
 }
 
 impl KubectlError {
+    /// Combines a kind with its message.
     pub fn new(fault: KubectlFault, failure: Failure) -> Self {
         Self { fault, failure }
     }
@@ -103,6 +108,7 @@ impl From<KubectlError> for Failure {
 }
 
 impl Kubectl {
+    /// kubectl with the settings of an environment and the default time limits.
     pub fn new(access: &ClusterAccess, recorder: Recorder) -> Self {
         let ClusterAccess {
             kubectl,

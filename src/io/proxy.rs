@@ -8,9 +8,11 @@ use crate::domain::failure::{Failure, FaultClass};
 /// A proxy. Its credentials are never shown.
 #[derive(Debug, Clone)]
 pub struct Proxy {
+    /// The protocol of the proxy.
     pub kind: ProxyKind,
     /// A name, or an address without brackets.
     pub host: String,
+    /// The TCP port.
     pub port: u16,
     /// `Proxy-Authorization` for an HTTP proxy.
     pub authorization: Option<SecretString>,

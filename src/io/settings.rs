@@ -56,12 +56,14 @@ struct State {
 /// Identifies a secret: an environment's key, or the value of an extra header or query parameter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SecretId {
+    /// The environment that the secret belongs to.
     pub env: EnvId,
     /// [`Extra::slot`]; `None` for the key.
     pub slot: Option<String>,
 }
 
 impl SecretId {
+    /// The id of an extra value.
     pub fn of_extra(env: &EnvId, extra: &Extra) -> Self {
         Self {
             env: env.clone(),
@@ -116,6 +118,7 @@ impl SettingsStore {
             state: Arc::default(),
         }
     }
+    /// The path of the file, which may not exist.
 
     pub fn path(&self) -> &Path {
         &self.path

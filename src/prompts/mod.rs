@@ -66,7 +66,9 @@ pub struct Draft {
 pub struct Opening {
     /// Only lower-case letters and spaces, so that JSON needs no escapes.
     pub text: String,
+    /// The intended length in tokens.
     pub wanted_prompt_tokens: u32,
+    /// `max_tokens`; `None` means the server's default.
     pub max_tokens: Option<u32>,
 }
 

@@ -17,6 +17,7 @@ enum Piece {
     Placeholder(Placeholder),
 }
 
+/// A placeholder of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placeholder {
     /// All placeholders with the same name have the same value.
@@ -26,6 +27,7 @@ pub struct Placeholder {
 }
 
 impl Template {
+    /// Parses a text; every text is valid.
     pub fn parse(text: &str) -> Self {
         let mut pieces = Vec::new();
         let mut plain = String::new();

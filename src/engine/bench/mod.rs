@@ -29,7 +29,6 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use tokio::sync::watch as steering;
 use tokio_util::sync::CancellationToken;
 

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{Change, HistoryNotice, Message, Request};
 use crate::domain::failure::Failure;
-use crate::domain::history::{Said, SessionId, SessionState, StoredRequest};
+use crate::domain::history::{Said, SessionId, StoredRequest};
 use crate::domain::run::{BenchReport, LevelReport, SessionEnd, Surroundings};
 use crate::io::history::{ChatRecord, SessionKey, Store};
 use crate::metrics::request::RequestRecord;

@@ -30,6 +30,7 @@ impl Dialects {
             store: Some(store),
         }))
     }
+    /// The dialect of a model; the default if nothing was learned.
 
     pub fn of(&self, model: &str) -> Dialect {
         self.lock().get(model).copied().unwrap_or_default()

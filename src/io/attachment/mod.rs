@@ -52,7 +52,7 @@ pub fn read_file(path: &Path, room: usize) -> Result<Attachment, Failure> {
     let name = path
         .file_name()
         .map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
-    let bytes = bytes_of(path).map_err(|refused| refused.tell(&name))?;
+    let bytes = bytes_of(path).map_err(|refused| refused.into_failure(&name))?;
     read(&name, &bytes, room)
 }
 

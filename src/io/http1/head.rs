@@ -10,6 +10,7 @@ pub(super) const MAX_HEAD_BYTES: usize = 64 << 10;
 /// The head of a response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResponseHead {
+    /// The HTTP status code.
     pub status: u16,
     /// HTTP/1.0: the connection ends with the response, unless a header says otherwise.
     old: bool,

@@ -11,6 +11,7 @@ const MAX_IDLE_TIME: Duration = Duration::from_secs(90);
 /// A response whose head was received.
 #[derive(Debug)]
 pub struct Response {
+    /// The head of the response.
     pub head: ResponseHead,
     /// When the head was complete.
     pub head_at: Instant,
@@ -110,6 +111,7 @@ impl Response {
         }
         Ok(None)
     }
+    /// The connection, e.g. for its certificate.
 
     pub fn connection(&self) -> &Connection {
         &self.connection
