@@ -24,7 +24,7 @@ use crate::protocol::{Activity, KeyStatus};
 use crate::wire::fault::Fault;
 
 /// The argument that makes Batida's executable simulate kubectl.
-pub const SIMULATED_KUBECTL_ARGUMENT: &str = "kubectl-simulator";
+pub const SIMULATED_KUBECTL_ARGUMENT: &str = "kubectl-twin";
 
 /// The open connections of an environment.
 #[derive(Debug)]

@@ -431,7 +431,7 @@ async fn what_is_wrong_with_the_kubeconfig_has_its_own_sentence() {
         },
         |kube| {
             format!(
-                "KUBECONFIG names {}, which does not exist",
+                "KUBECONFIG points to {}, which does not exist",
                 file("nope")(kube)
             )
         },
@@ -592,7 +592,7 @@ async fn a_proxy_that_wants_a_password_or_refuses_is_told_as_the_proxy() {
             assert!(
                 failure
                     .advice
-                    .contains(&format!("through the proxy {proxy} (HTTPS_PROXY)")),
+                    .contains(&format!("use the proxy {proxy} (from HTTPS_PROXY)")),
                 "{failure:?}"
             );
             assert!(!format!("{failure:?}").contains("secret-word"));

@@ -83,7 +83,7 @@ fn a_proxy_that_is_not_there_is_what_is_told() {
         );
         assert_eq!(said.code, Some(1));
         let words = [
-            &format!("The proxy {dead} was not reached: nothing listens there")[..],
+            &format!("The proxy {dead} was not reached: connection refused")[..],
             "$NO_PROXY",
         ];
         check_words(&said.err, &words);

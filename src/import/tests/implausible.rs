@@ -133,7 +133,7 @@ fn what_cannot_be_a_figure_of_aiperfs_is_unknown_and_told() {
     let names = [
         "benchmark_duration (1000000000.0)",
         "start_time (1970",
-        "unit of a time (fortnights)",
+        "time unit (fortnights)",
         "request_latency",
     ];
     check_odd(&imported, &names);

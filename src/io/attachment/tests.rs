@@ -264,7 +264,7 @@ fn a_picture_that_would_fill_the_memory_is_refused() {
 fn what_moves_is_refused() {
     let still = file(flag(2, 2), ImageFormat::Png);
     let moves = chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]);
-    check_refused(&[&still[..33], &moves, &still[33..]].concat(), "it moves");
+    check_refused(&[&still[..33], &moves, &still[33..]].concat(), "it is animated");
 
     let mut webp = Vec::new();
     let pixels = flag(2, 2);
@@ -291,7 +291,7 @@ fn what_moves_is_refused() {
         part(b"ANMF", &frame),
         part(b"ANMF", &frame),
     ];
-    check_refused(&part(b"RIFF", &parts.concat()), "it moves");
+    check_refused(&part(b"RIFF", &parts.concat()), "it is animated");
 }
 
 #[test]
@@ -322,11 +322,11 @@ fn a_picture_without_its_end_is_broken() {
 
 #[test]
 fn other_forms_are_called_by_their_names() {
-    check_refused(b"GIF89a\x01\0\x01\0", "a GIF is not taken");
-    check_refused(b"%PDF-1.7\n%\xe2\xe3", "a PDF is not taken");
-    check_refused(b"\0\0\0\x1cftypheic\0", "a HEIC is not taken");
-    check_refused(b"\0\0\0\x1cftypavif\0", "an AVIF is not taken");
-    check_refused(b"BM\x8a\0\0\0", "a BMP is not taken");
+    check_refused(b"GIF89a\x01\0\x01\0", "a GIF is not supported");
+    check_refused(b"%PDF-1.7\n%\xe2\xe3", "a PDF is not supported");
+    check_refused(b"\0\0\0\x1cftypheic\0", "a HEIC is not supported");
+    check_refused(b"\0\0\0\x1cftypavif\0", "an AVIF is not supported");
+    check_refused(b"BM\x8a\0\0\0", "a BMP is not supported");
     check_refused(b"\x7fELF\x02\x01\0", "it is neither a picture nor text");
     check_refused(b"", "it is empty");
     check_refused(b"caf\xe9", "it is neither a picture nor text");
