@@ -53,7 +53,7 @@
 //! - Producers are paced (30 events a second a job), so the channels may be unbounded.
 //! - The API key stays in `io` and `engine`. It enters the window only while the user looks at it.
 //! - The Demo environment goes through the same subprocess and HTTP paths as any other; only
-//!   [`engine::place`] knows where its doors are.
+//!   [`engine::connection`] knows where its doors are.
 //!
 //! # Rooms
 //!

@@ -17,13 +17,13 @@ use crate::domain::conversation::{AnswerFormat, ChatRequest, Message, Params, Ro
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, HistorySettings, SessionId};
 use crate::domain::json::{self, Checked};
-use crate::domain::run::Surroundings;
+use crate::domain::run::EnvironmentInfo;
 use crate::engine;
 use crate::engine::attach;
 use crate::engine::chat::{self, ChatReport};
+use crate::engine::connection::Connection;
+use crate::engine::environment_info;
 use crate::engine::history::filing::Kept;
-use crate::engine::place::Place;
-use crate::engine::surroundings;
 use crate::io::api::Api;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason};
@@ -36,7 +36,7 @@ const MOST_PROMPT: u64 = 25 << 20;
 
 pub(super) async fn run(
     common: &Common,
-    place: &Place,
+    place: &Connection,
     args: ChatArgs,
     keep: HistorySettings,
     cancel: &CancellationToken,
@@ -99,7 +99,7 @@ pub(super) async fn run(
     let deployments: Vec<String> = deployment.into_iter().collect();
     let asking = kubectl.map(|kubectl| {
         AbortOnDropHandle::new(tokio::spawn(async move {
-            surroundings::collect(&kubectl, &deployments).await
+            environment_info::collect(&kubectl, &deployments).await
         }))
     });
     let mut printed = out::content();
@@ -149,7 +149,7 @@ pub(super) async fn run(
                 .await
                 .ok()
                 .and_then(Result::ok);
-            record.surroundings = found.filter(|found| *found != Surroundings::default());
+            record.surroundings = found.filter(|found| *found != EnvironmentInfo::default());
         }
         history.recorder().chat(record);
     }
@@ -283,7 +283,7 @@ struct Prepared<'a> {
 
 /// What is wrong with the arguments is found before anybody is asked for anything.
 async fn prepare<'a>(
-    place: &'a Place,
+    place: &'a Connection,
     args: &ChatArgs,
     cancel: &CancellationToken,
 ) -> Result<Prepared<'a>, Failure> {

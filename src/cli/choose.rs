@@ -10,7 +10,7 @@ use crate::domain::deployment::{
 use crate::domain::failure::Failure;
 use crate::domain::plan::Target;
 use crate::engine::cluster;
-use crate::engine::place::Place;
+use crate::engine::connection::Connection;
 
 /// How long the list of models is waited for when the model is named.
 const LIST_FOR_A_HINT: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// Refuses pictures for a model of which the cluster says that it sees none.
-    pub(super) async fn expect_sight(&self, place: &Place) -> Result<(), Failure> {
+    pub(super) async fn expect_sight(&self, place: &Connection) -> Result<(), Failure> {
         let loaded = match (&self.view, &place.kubectl) {
             // A cluster that cannot be asked is no obstacle to an API that can.
             (None, Some(kubectl)) => cluster::load(kubectl).await.ok(),
@@ -48,7 +48,8 @@ impl Chosen {
         {
             Some(false) => Err(Failure::new(
                 format!("{} cannot see pictures", self.model),
-                "Take a model with vision (`batida deployments --json` tells which), or send no pictures",
+                "Take a model with vision (`batida deployments --json` tells which), or send no \
+                 pictures",
             )),
             _ => Ok(()),
         }
@@ -60,7 +61,7 @@ impl Chosen {
 /// # Errors
 /// When there is none, the deployment is not ready or does not serve it, or nobody can be asked.
 pub(super) async fn model(
-    place: &Place,
+    place: &Connection,
     deployment: Option<&str>,
     model: Option<&str>,
 ) -> Result<Chosen, Failure> {
@@ -115,7 +116,10 @@ pub(super) async fn model(
 ///
 /// # Errors
 /// As [`model`].
-pub(super) async fn targets(place: &Place, deployments: &[String]) -> Result<Vec<Target>, Failure> {
+pub(super) async fn targets(
+    place: &Connection,
+    deployments: &[String],
+) -> Result<Vec<Target>, Failure> {
     let names: Vec<&String> = deployments.iter().filter(|name| *name != "-").collect();
     if names.is_empty() {
         return Ok(vec![Target {
@@ -158,7 +162,7 @@ pub(super) fn named<'a>(view: &'a ClusterView, name: &str) -> Result<&'a Deploym
 }
 
 /// What is deployed, and the names that the API routes, or none where it cannot be asked.
-async fn cluster_and_routes(place: &Place) -> Result<(ClusterView, Vec<String>), Failure> {
+async fn cluster_and_routes(place: &Connection) -> Result<(ClusterView, Vec<String>), Failure> {
     let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
     let (view, routed) = tokio::join!(cluster::load(kubectl), place.models());
     Ok((view?, routed.map(|models| models.ids).unwrap_or_default()))
@@ -222,7 +226,7 @@ fn served(deployment: &Deployment, model: &str) -> Result<String, Failure> {
     ))
 }
 
-async fn first_routed(place: &Place) -> Result<String, Failure> {
+async fn first_routed(place: &Connection) -> Result<String, Failure> {
     let none = || {
         Failure::new(
             "The API lists no model that can chat",

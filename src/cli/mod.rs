@@ -36,8 +36,8 @@ use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
 use crate::demo::exact::{self, ExactServer};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
+use crate::engine::connection::{Connection, Connections, SIMULATED_KUBECTL_ARGUMENT};
 use crate::engine::history::{History, HistoryNotice};
-use crate::engine::place::{Place, Places, SIMULATED_KUBECTL_ARGUMENT};
 use crate::engine::{self, Options, check, cluster};
 use crate::io::{keeper, signals};
 use crate::protocol::Verdict;
@@ -357,10 +357,10 @@ async fn or_interrupted(
 /// Opens the environment that the flags mean.
 async fn open(
     common: &Common,
-    places: &Places,
+    places: &Connections,
     settings: &crate::domain::settings::Settings,
     quiet: bool,
-) -> Result<Arc<Place>, Ended> {
+) -> Result<Arc<Connection>, Ended> {
     let env = common.environment(settings)?;
     if common.needs_settings() && common.env.is_none() && !quiet {
         report::error_line(&format!("environment: {}", env.name));
@@ -368,7 +368,7 @@ async fn open(
     Ok(places.open(&env).await)
 }
 
-async fn deployments(common: &Common, place: &Place) -> Result<(), Ended> {
+async fn deployments(common: &Common, place: &Connection) -> Result<(), Ended> {
     let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
     let view = cluster::load(kubectl).await?;
     report::deployments(common.json, &view)?;
@@ -379,14 +379,14 @@ async fn deployments(common: &Common, place: &Place) -> Result<(), Ended> {
     Ok(())
 }
 
-fn no_cluster(place: &Place) -> Failure {
+fn no_cluster(place: &Connection) -> Failure {
     Failure::new(
         format!("The environment {} has no cluster", place.env.name),
         "Give it one on Home, or say --kubeconfig, --context and --namespace",
     )
 }
 
-async fn models(common: &Common, place: &Place, args: &ModelsArgs) -> Result<(), Ended> {
+async fn models(common: &Common, place: &Connection, args: &ModelsArgs) -> Result<(), Ended> {
     if args.deployment.is_some() && place.kubectl.is_none() {
         return Err(no_cluster(place).into());
     }
@@ -429,7 +429,7 @@ async fn models(common: &Common, place: &Place, args: &ModelsArgs) -> Result<(),
 
 async fn run_checks(
     common: &Common,
-    place: &Place,
+    place: &Connection,
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
     let done = Mutex::new(Vec::new());

@@ -8,16 +8,16 @@ pub mod bench;
 pub mod chat;
 pub mod check;
 pub mod cluster;
+pub mod connection;
+pub mod environment_info;
 pub mod follow;
 pub mod history;
 pub mod imports;
 mod library;
 pub mod logs;
-pub mod place;
 pub mod probe;
 pub mod quit;
 mod shelf;
-pub mod surroundings;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -34,16 +34,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::bench::Controls;
+use self::connection::{Connection, Connections};
 use self::history::filing;
 use self::history::{Change, History, HistoryNotice, Recorder};
-use self::place::{Place, Places};
 use crate::domain::conversation::Attachment;
 use crate::domain::environment::{EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
 use crate::domain::library::LibraryChange;
 use crate::domain::plan::Plan;
-use crate::domain::run::{BenchProgress, BenchReport, Steer, Surroundings};
+use crate::domain::run::{BenchProgress, BenchReport, EnvironmentInfo, Steer};
 use crate::domain::settings::Settings;
 use crate::io::clipboard::Clipboard;
 use crate::io::dialog;
@@ -237,11 +237,11 @@ pub fn history(
 pub fn places(
     options: &Options,
     tell: impl Fn(Activity) + Send + Sync + 'static,
-) -> Result<(Places, Settings, Option<Failure>), Failure> {
+) -> Result<(Connections, Settings, Option<Failure>), Failure> {
     let store = store(options)?;
     let loaded = store.load_untouched();
     Ok((
-        Places::new(Keys::new(store), twin(options), tell),
+        Connections::new(Keys::new(store), twin(options), tell),
         loaded.settings,
         loaded.notice,
     ))
@@ -277,7 +277,7 @@ struct Books {
     /// What is kept, as the settings said last.
     keep: Mutex<HistorySettings>,
     /// What conversations are held on, by environment and deployment, and since when that is known.
-    around: Mutex<HashMap<Whereabouts, (Instant, Surroundings)>>,
+    around: Mutex<HashMap<Whereabouts, (Instant, EnvironmentInfo)>>,
 }
 
 /// An environment, and the deployment that was picked.
@@ -286,7 +286,7 @@ type Whereabouts = (EnvId, Option<String>);
 /// What every job may use.
 struct Shared {
     books: Books,
-    places: Places,
+    places: Connections,
     clipboard: Clipboard,
     emitter: Emitter,
     /// Saves that were asked for and are not done: who opens a place waits for them, since a key may be
@@ -305,7 +305,7 @@ fn serve(
     books: Books,
 ) {
     let tell = emitter.clone();
-    let places = Places::new(Keys::new(store.clone()), twin(options), move |activity| {
+    let places = Connections::new(Keys::new(store.clone()), twin(options), move |activity| {
         tell.emit(Event::ActivityChanged { activity });
     });
     let shared = Arc::new(Shared {
@@ -515,7 +515,7 @@ impl Jobs {
                     let Some(kubectl) = shared.places.kubectl(&place).await else {
                         return Ok(None);
                     };
-                    Ok(surroundings::version(&kubectl).await)
+                    Ok(environment_info::version(&kubectl).await)
                 };
                 let outcome = or_cancelled(&cancel, asking).await;
                 shared.emitter.emit(Event::ReleaseLoaded {
@@ -923,9 +923,9 @@ impl Shared {
         // Nobody waits for it any more, and it slows no answer down.
         if let (Some(session), Some(kubectl)) = (unknown, &place.kubectl) {
             let deployments: Vec<String> = deployment.iter().cloned().collect();
-            let asking = surroundings::collect(kubectl, &deployments);
+            let asking = environment_info::collect(kubectl, &deployments);
             let found = cancel.run_until_cancelled(asking).await;
-            if let Some(found) = found.filter(|found| *found != Surroundings::default()) {
+            if let Some(found) = found.filter(|found| *found != EnvironmentInfo::default()) {
                 self.books.found_around(env, deployment, &found);
                 self.books.recorder.environment_info(session, found);
             }
@@ -1115,7 +1115,7 @@ impl Shared {
     }
 
     /// Opens a place, once all that was asked to be saved is saved.
-    async fn open(&self, env: &Environment) -> Arc<Place> {
+    async fn open(&self, env: &Environment) -> Arc<Connection> {
         let mut saves = self.saves.subscribe();
         // Fails only when the engine has stopped.
         let _ = saves.wait_for(|n| *n == 0).await;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::chat;
-use super::place::Place;
+use super::connection::Connection;
 use crate::domain::conversation::{ChatRequest, Message, Params, Role};
 use crate::domain::embedding::EmbedRequest;
 use crate::domain::failure::{Failure, FaultClass};
@@ -22,19 +22,21 @@ const MAX_CONCURRENT_PROBES: usize = 2;
 
 /// Probes each model once and reports the outcomes as they arrive. Cancelling ends all probes without an outcome.
 pub async fn run(
-    place: &Place,
+    connection: &Connection,
     targets: Vec<ProbeTarget>,
     timeout: Duration,
     cancel: &CancellationToken,
     tell: impl Fn(String, Timestamp, Result<ProbeAnswer, Failure>),
 ) {
-    let known = place.known();
+    let known = connection.known();
     let known = known.as_slice();
     let asking = targets.into_iter().map(|target| async move {
-        let outcome = tokio::time::timeout(timeout, ask(place, &target, known, cancel)).await;
+        let outcome = tokio::time::timeout(timeout, ask(connection, &target, known, cancel)).await;
         (
             target.model,
-            outcome.unwrap_or_else(|_| Err(silent(target.kind, timeout, place.kubectl.is_some()))),
+            outcome.unwrap_or_else(|_| {
+                Err(silent(target.kind, timeout, connection.kubectl.is_some()))
+            }),
         )
     });
     let mut answers = stream::iter(asking).buffer_unordered(MAX_CONCURRENT_PROBES);
@@ -63,12 +65,12 @@ fn silent(kind: ProbeKind, timeout: Duration, on_cluster: bool) -> Failure {
 }
 
 async fn ask(
-    place: &Place,
+    connection: &Connection,
     target: &ProbeTarget,
     known: &[String],
     cancel: &CancellationToken,
 ) -> Result<ProbeAnswer, Failure> {
-    let api = place.api_with_key()?;
+    let api = connection.api_with_key()?;
     if target.kind == ProbeKind::Embedding {
         let request = EmbedRequest {
             model: target.model.clone(),

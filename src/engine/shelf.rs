@@ -9,7 +9,7 @@ use super::{Books, Jobs, Shared, or_cancelled};
 use crate::domain::environment::Environment;
 use crate::domain::failure::Failure;
 use crate::domain::history::{ExportFormat, HistorySettings, Imported, SessionId};
-use crate::domain::run::{BenchReport, Surroundings};
+use crate::domain::run::{BenchReport, EnvironmentInfo};
 use crate::io::dialog;
 use crate::io::history::Store;
 use crate::metrics::compare::{self, Comparison};
@@ -39,7 +39,7 @@ impl Books {
         &self,
         env: &Environment,
         deployment: Option<&String>,
-    ) -> Option<Surroundings> {
+    ) -> Option<EnvironmentInfo> {
         let around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
         let found = around
             .iter()
@@ -53,7 +53,7 @@ impl Books {
         &self,
         env: &Environment,
         deployment: Option<String>,
-        found: &Surroundings,
+        found: &EnvironmentInfo,
     ) {
         let mut around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
         around.retain(|_, (since, _)| since.elapsed() < AROUND_HOLDS);

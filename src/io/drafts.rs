@@ -422,6 +422,9 @@ mod tests {
         let failure = Drafts::in_dir(&file)
             .keep(&env, &[note("1")])
             .expect_err("a file is no folder");
-        assert!(failure.summary.contains("could not be saved"), "{failure:?}");
+        assert!(
+            failure.summary.contains("could not be saved"),
+            "{failure:?}"
+        );
     }
 }

@@ -79,7 +79,7 @@ impl Stream {
 }
 
 /// An open connection.
-pub struct Connection {
+pub struct HttpConnection {
     stream: Stream,
     /// A response whose sink needed no more bytes; its end is not read yet.
     unfinished: Option<ResponseState>,
@@ -95,15 +95,15 @@ pub struct Connection {
     idle_limit: Option<Duration>,
 }
 
-impl std::fmt::Debug for Connection {
+impl std::fmt::Debug for HttpConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection")
+        f.debug_struct("HttpConnection")
             .field("spoiled", &self.spoiled)
             .finish_non_exhaustive()
     }
 }
 
-impl Connection {
+impl HttpConnection {
     fn new(stream: Stream, round_trip: Duration) -> Self {
         Self {
             stream,
@@ -369,7 +369,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for HttpConnection {
     fn drop(&mut self) {
         let mut context = Context::from_waker(Waker::noop());
         // Sends close_notify if the socket takes it at once; nothing waits for it.

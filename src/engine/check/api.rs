@@ -11,13 +11,13 @@ use crate::domain::deployment::embeds_by_name;
 use crate::domain::failure::{Advice, Failure, FaultClass};
 use crate::domain::units;
 use crate::engine::chat;
-use crate::engine::place::Place;
+use crate::engine::connection::Connection;
 use crate::protocol::{ChatEnding, Check, KeyStatus, Verdict};
 use crate::wire::certificate::Certificate;
 use crate::wire::fault::Fault;
 
 pub(super) async fn run(
-    place: &Place,
+    connection: &Connection,
     cancel: &CancellationToken,
     report: &InOrder<'_, impl Fn(Check)>,
 ) {
@@ -27,7 +27,7 @@ pub(super) async fn run(
         report.put(Slot::Key, vec![key]);
         report.put(Slot::Rate, Vec::new());
     };
-    let api = match &place.api {
+    let api = match &connection.api {
         Ok(api) => api,
         Err(failure) => {
             return end(
@@ -36,7 +36,7 @@ pub(super) async fn run(
             );
         }
     };
-    let models = match place.models_from(api).await {
+    let models = match connection.models_from(api).await {
         Ok(models) => models,
         Err(fault) => match unlisted(&fault) {
             Unlisted::Silent => {
@@ -55,17 +55,17 @@ pub(super) async fn run(
             Unlisted::Refused => {
                 let finding = format!(
                     "{} · the API responds, but refuses to list its models",
-                    tls_of(place)
+                    tls_of(connection)
                 );
                 // A missing key explains the refusal better.
-                let failure = place.api_with_key().err().unwrap_or(fault.failure);
+                let failure = connection.api_with_key().err().unwrap_or(fault.failure);
                 return end(
                     good(REACHABLE, finding, Some(began)),
                     bad(KEY_NOT_ACCEPTED, &failure, began),
                 );
             }
             Unlisted::NoList => {
-                let (api, key) = without_list(place, &fault, cancel, began).await;
+                let (api, key) = without_list(connection, &fault, cancel, began).await;
                 return end(api, key);
             }
         },
@@ -74,15 +74,15 @@ pub(super) async fn run(
         0 => "no models".to_owned(),
         n => units::counted(n, "model"),
     };
-    let finding = format!("{} · {listed} listed", tls_of(place));
+    let finding = format!("{} · {listed} listed", tls_of(connection));
     let mut checks = vec![good(REACHABLE, finding, Some(began))];
-    if is_secure(place) && place.env.accept_invalid_certs {
+    if is_secure(connection) && connection.env.accept_invalid_certs {
         checks[0].verdict = Verdict::Warning;
     }
     checks.extend(models.certificate.as_ref().map(certificate));
     checks.extend(models.clock_skew.map(clock));
     report.put(Slot::Api, checks);
-    let tried = check_key(place, &models.ids, cancel).await;
+    let tried = check_key(connection, &models.ids, cancel).await;
     report.put(Slot::Key, vec![tried.check]);
     report.put(Slot::Rate, tried.rate.into_iter().collect());
 }
@@ -93,18 +93,20 @@ const KEY_ACCEPTED: &str = "API key accepted";
 const KEY_NOT_ACCEPTED: &str = "API key not accepted";
 const KEY_NOT_CHECKED: &str = "API key not checked";
 
-fn is_secure(place: &Place) -> bool {
-    place.address().is_some_and(|address| address.is_secure())
+fn is_secure(connection: &Connection) -> bool {
+    connection
+        .address()
+        .is_some_and(|address| address.is_secure())
 }
 
 /// Whether TLS is used, and the proxy.
-fn tls_of(place: &Place) -> String {
-    let tls = match (is_secure(place), place.env.accept_invalid_certs) {
+fn tls_of(connection: &Connection) -> String {
+    let tls = match (is_secure(connection), connection.env.accept_invalid_certs) {
         (true, false) => "TLS ok",
         (true, true) => "TLS not verified",
         (false, _) => "no TLS",
     };
-    match place.api.as_ref().ok().and_then(|api| api.proxy()) {
+    match connection.api.as_ref().ok().and_then(|api| api.proxy()) {
         Some(proxy) => format!("{tls} · through the proxy {proxy}"),
         None => tls.to_owned(),
     }
@@ -135,16 +137,16 @@ fn unlisted(fault: &Fault) -> Unlisted {
 /// Checks the chat endpoint if there is no model list. No server has a model of this name, so the kind of refusal shows
 /// whether the endpoint exists.
 async fn without_list(
-    place: &Place,
+    connection: &Connection,
     fault: &Fault,
     cancel: &CancellationToken,
     began: Instant,
 ) -> (Check, Check) {
     const STAND_IN: &str = "batida-check";
-    let tried = check_key(place, &[STAND_IN.to_owned()], cancel).await;
+    let tried = check_key(connection, &[STAND_IN.to_owned()], cancel).await;
     let finding = format!(
         "{} · the API responds; {}",
-        tls_of(place),
+        tls_of(connection),
         fault.failure.summary
     );
     let advice = Advice::by_face(
@@ -251,9 +253,13 @@ impl KeyCheck {
 }
 
 /// Sends a one-token chat, since the public model list does not prove the key.
-async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken) -> KeyCheck {
+async fn check_key(
+    connection: &Connection,
+    models: &[String],
+    cancel: &CancellationToken,
+) -> KeyCheck {
     let began = Instant::now();
-    let api = match place.api_with_key() {
+    let api = match connection.api_with_key() {
         Ok(api) => api,
         Err(failure) => return KeyCheck::of(bad(KEY_NOT_ACCEPTED, &failure, began)),
     };
@@ -276,13 +282,13 @@ async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken)
         report = chat => report,
         () = bound => {
             let summary = format!("{model} did not respond to a one-token chat within a minute");
-            let failure = Failure::new(summary, may_be_loading(place));
+            let failure = Failure::new(summary, may_be_loading(connection));
             return KeyCheck::of(Check { verdict: Verdict::Warning, ..bad(KEY_NOT_CHECKED, &failure, began) });
         }
     };
     match report.ending {
         ChatEnding::Finished { .. } => {
-            let title = match place.key {
+            let title = match connection.key {
                 KeyStatus::NotNeeded => "No API key required",
                 _ => KEY_ACCEPTED,
             };
@@ -315,8 +321,8 @@ async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken)
     }
 }
 
-fn may_be_loading(place: &Place) -> Advice {
-    if place.kubectl.is_some() {
+fn may_be_loading(connection: &Connection) -> Advice {
+    if connection.kubectl.is_some() {
         return Advice::by_face(
             "The model may be loading. Check its pods",
             "The model may be loading. See `batida deployments`",

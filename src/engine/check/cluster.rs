@@ -12,7 +12,7 @@ use crate::domain::deployment::{
 };
 use crate::domain::units;
 use crate::engine::cluster;
-use crate::engine::place::Place;
+use crate::engine::connection::Connection;
 use crate::io::kubectl::{Kubeconfig, Kubectl, KubectlError};
 use crate::protocol::{Check, Verdict};
 use crate::sambastack::diagnosis::{Known, diagnose};
@@ -26,8 +26,8 @@ const AFTER_KUBECTL: [(Slot, &str); 5] = [
     (Slot::Release, "SambaStack"),
 ];
 
-pub(super) async fn run(place: &Place, report: &InOrder<'_, impl Fn(Check)>) {
-    let Some(kubectl) = &place.kubectl else {
+pub(super) async fn run(connection: &Connection, report: &InOrder<'_, impl Fn(Check)>) {
+    let Some(kubectl) = &connection.kubectl else {
         let why = "This environment has no cluster. Its models come from the API";
         report.put(Slot::Kubectl, vec![skipped("Cluster", why)]);
         AFTER_KUBECTL

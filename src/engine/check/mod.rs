@@ -11,18 +11,18 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::place::Place;
+use super::connection::Connection;
 use crate::domain::failure::Failure;
 use crate::domain::units;
 use crate::protocol::{Check, Verdict};
 
 /// Runs all checks. Each is reported when it and those before it have ended.
-pub async fn run(place: &Place, cancel: &CancellationToken, tell: impl Fn(Check)) {
+pub async fn run(connection: &Connection, cancel: &CancellationToken, tell: impl Fn(Check)) {
     let report = InOrder::new(&tell);
     let all = async {
         tokio::join!(
-            cluster::run(place, &report),
-            api::run(place, cancel, &report)
+            cluster::run(connection, &report),
+            api::run(connection, cancel, &report)
         );
     };
     tokio::select! {

@@ -9,7 +9,7 @@ use crate::domain::conversation::{Attachment, ChatRequest, Role, ToolResult};
 use crate::domain::environment::Environment;
 use crate::domain::failure::FaultClass;
 use crate::domain::history::{Exchange, ExchangeEnding, Filing, SessionId, StoredRequest};
-use crate::domain::run::Surroundings;
+use crate::domain::run::EnvironmentInfo;
 use crate::engine::chat::{Advance, ChatReport};
 use crate::io::history::ChatRecord;
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
@@ -258,7 +258,7 @@ impl Keeping {
     pub fn end(
         mut self,
         report: &ChatReport,
-        surroundings: Option<Surroundings>,
+        surroundings: Option<EnvironmentInfo>,
     ) -> Option<SessionId> {
         let record = ChatRecord {
             surroundings,

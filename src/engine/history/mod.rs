@@ -25,14 +25,14 @@ use tokio_util::task::AbortOnDropHandle;
 pub use self::recording::Recording;
 use self::writer::Writer;
 use super::bench::{self, Controls, Listener};
-use super::place::Place;
-use super::surroundings;
+use super::connection::Connection;
+use super::environment_info;
 use crate::domain::failure::Failure;
 use crate::domain::history::{
     Deletion, ExportFormat, Imported, Said, SessionId, StoredRequest, StoredSession,
 };
 use crate::domain::plan::Plan;
-use crate::domain::run::{BenchReport, LevelReport, Surroundings};
+use crate::domain::run::{BenchReport, EnvironmentInfo, LevelReport};
 use crate::export::Exported;
 use crate::io::files;
 use crate::io::history::{ChatRecord, Store};
@@ -96,7 +96,7 @@ enum Message {
     /// The environment info of a session; a conversation must have been stored before.
     Around {
         session: SessionId,
-        surroundings: Box<Surroundings>,
+        surroundings: Box<EnvironmentInfo>,
     },
     Change(Change, oneshot::Sender<Result<(), Failure>>),
     /// A reader found damaged data.
@@ -233,7 +233,7 @@ impl Recorder {
     }
 
     /// Stores the environment info of a session.
-    pub fn environment_info(&self, session: SessionId, surroundings: Surroundings) {
+    pub fn environment_info(&self, session: SessionId, surroundings: EnvironmentInfo) {
         self.send(Message::Around {
             session,
             surroundings: Box::new(surroundings),
@@ -293,13 +293,13 @@ impl Recorder {
 /// # Errors
 /// As [`bench::run`].
 pub async fn bench(
-    place: &Place,
+    connection: &Connection,
     plan: &Plan,
     controls: Controls,
     recorder: Option<Recorder>,
     listener: &mut dyn Listener,
 ) -> Result<BenchReport, Failure> {
-    let api = place.api_with_key()?;
+    let api = connection.api_with_key()?;
     let mut deployments: Vec<String> = plan
         .targets
         .iter()
@@ -309,21 +309,21 @@ pub async fn bench(
     deployments.dedup();
     let (answer, asking) = oneshot::channel();
     // Aborted when the session ends.
-    let _asked = place.kubectl.clone().map(|kubectl| {
+    let _asked = connection.kubectl.clone().map(|kubectl| {
         AbortOnDropHandle::new(tokio::spawn(async move {
             // Fails only if the session has ended.
-            let _ = answer.send(surroundings::collect(&kubectl, &deployments).await);
+            let _ = answer.send(environment_info::collect(&kubectl, &deployments).await);
         }))
     });
     let stopped = controls.cancel.clone();
     let mut recording = Recording::new(recorder, listener).with_environment_info(asking);
-    let mut outcome = bench::run(plan, api, &place.env.name, controls, &mut recording).await;
+    let mut outcome = bench::run(plan, api, &connection.env.name, controls, &mut recording).await;
     if let Ok(report) = &mut outcome {
         // Usually complete by now. A stopped session does not wait for it.
         let timeout = if stopped.is_cancelled() {
             Duration::ZERO
         } else {
-            surroundings::TIMEOUT
+            environment_info::TIMEOUT
         };
         report.surroundings = recording.environment_info(timeout).await;
     }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use super::{Message, Recorder, count_lost};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Said, SessionId};
-use crate::domain::run::{BenchProgress, BenchReport, Surroundings};
+use crate::domain::run::{BenchProgress, BenchReport, EnvironmentInfo};
 use crate::engine::bench::Listener;
 use crate::metrics::request::RequestRecord;
 
@@ -22,8 +22,8 @@ pub struct Recording<'a> {
     inner: &'a mut dyn Listener,
     session: Option<Session>,
     /// Environment info that is being collected.
-    asking: Option<oneshot::Receiver<Surroundings>>,
-    info: Option<Surroundings>,
+    asking: Option<oneshot::Receiver<EnvironmentInfo>>,
+    info: Option<EnvironmentInfo>,
 }
 
 struct Session {
@@ -49,13 +49,13 @@ impl<'a> Recording<'a> {
 
     /// Stores the environment info as soon as it is known, since the session may be killed before its end.
     #[must_use]
-    pub fn with_environment_info(mut self, asking: oneshot::Receiver<Surroundings>) -> Self {
+    pub fn with_environment_info(mut self, asking: oneshot::Receiver<EnvironmentInfo>) -> Self {
         self.asking = Some(asking);
         self
     }
 
     /// The environment info, if it is known within `timeout`.
-    pub async fn environment_info(&mut self, timeout: Duration) -> Option<Surroundings> {
+    pub async fn environment_info(&mut self, timeout: Duration) -> Option<EnvironmentInfo> {
         if let Some(asking) = self.asking.take() {
             self.info = tokio::time::timeout(timeout, asking)
                 .await

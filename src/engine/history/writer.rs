@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::{Change, HistoryNotice, Message, Request};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Said, SessionId, StoredRequest};
-use crate::domain::run::{BenchReport, LevelReport, SessionEnd, Surroundings};
+use crate::domain::run::{BenchReport, EnvironmentInfo, LevelReport, SessionEnd};
 use crate::io::history::{ChatRecord, SessionKey, Store};
 use crate::metrics::request::RequestRecord;
 
@@ -60,7 +60,7 @@ pub(super) struct Writer {
     /// Exchanges that were stored under another id than this window uses.
     renamed: Renamed,
     /// The environment info of conversations.
-    info: BTreeMap<SessionId, Surroundings>,
+    info: BTreeMap<SessionId, EnvironmentInfo>,
     lost_chats: u64,
     /// Writing fails, and a notice was sent.
     troubled: bool,

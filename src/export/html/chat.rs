@@ -6,13 +6,13 @@ use super::{escape, facts, head};
 use crate::domain::conversation::{Attached, Attachment};
 use crate::domain::history::{Exchange, ExchangeEnding, SessionRow};
 use crate::domain::printable::cut;
-use crate::domain::run::Surroundings;
+use crate::domain::run::EnvironmentInfo;
 use crate::export::words::{self, Fact};
 
 pub(super) fn write(
     out: &mut String,
     row: &SessionRow,
-    surroundings: Option<&Surroundings>,
+    surroundings: Option<&EnvironmentInfo>,
     exchanges: &[Exchange],
 ) {
     out.push_str("<section class=\"session\">\n");
@@ -153,7 +153,8 @@ fn attached(out: &mut String, attachment: &Attachment) {
         }
         Attached::Text(text) => writeln!(
             out,
-            "<details class=\"attached\"><summary>{told}</summary><div class=\"text\">{}</div></details>",
+            "<details class=\"attached\"><summary>{told}</summary><div \
+             class=\"text\">{}</div></details>",
             escape(text)
         ),
     };
@@ -163,7 +164,8 @@ fn turn(out: &mut String, who: &str, class: &str, text: &str) {
     let (who, text) = (escape(who), escape(text));
     let _ = writeln!(
         out,
-        "<div class=\"turn\"><p class=\"who\">{who}</p><div class=\"text{class}\">{text}</div></div>"
+        "<div class=\"turn\"><p class=\"who\">{who}</p><div \
+         class=\"text{class}\">{text}</div></div>"
     );
 }
 

@@ -264,7 +264,10 @@ fn a_picture_that_would_fill_the_memory_is_refused() {
 fn what_moves_is_refused() {
     let still = file(flag(2, 2), ImageFormat::Png);
     let moves = chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]);
-    check_refused(&[&still[..33], &moves, &still[33..]].concat(), "it is animated");
+    check_refused(
+        &[&still[..33], &moves, &still[33..]].concat(),
+        "it is animated",
+    );
 
     let mut webp = Vec::new();
     let pixels = flag(2, 2);

@@ -19,7 +19,7 @@ use url::{Position, Url};
 
 use super::error::{ProxyError, WireError};
 use super::head::{MAX_HEAD_BYTES, read_head};
-use super::{Connection, Lack, Stream};
+use super::{HttpConnection, Lack, Stream};
 use crate::domain::failure::{Advice, Failure};
 use crate::io::proxy::{Proxy, ProxyKind};
 use crate::io::tls::Tls;
@@ -207,16 +207,16 @@ impl Dialer {
     ///
     /// # Errors
     /// When that fails or takes more than ten seconds, or the certificate is not trusted.
-    pub async fn dial(&self) -> Result<Connection, WireError> {
+    pub async fn dial(&self) -> Result<HttpConnection, WireError> {
         tokio::time::timeout(CONNECT_TIMEOUT, self.dial_on())
             .await
             .unwrap_or(Err(WireError::ConnectTimeout))
     }
 
-    async fn dial_on(&self) -> Result<Connection, WireError> {
+    async fn dial_on(&self) -> Result<HttpConnection, WireError> {
         let Some(through) = &self.proxy else {
             let (tcp, round_trip) = connect(&self.host, self.port).await?;
-            return Ok(Connection::new(
+            return Ok(HttpConnection::new(
                 self.secure(tcp).await?,
                 self.shortest(round_trip),
             ));
@@ -253,7 +253,7 @@ impl Dialer {
                 self.secure(tcp).await?
             }
         };
-        Ok(Connection::new(stream, self.shortest(round_trip)))
+        Ok(HttpConnection::new(stream, self.shortest(round_trip)))
     }
 
     /// Updates and returns the shortest round trip.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Connection, Progress, ResponseHead, ResponseState, Sink, WireError};
+use super::{HttpConnection, Progress, ResponseHead, ResponseState, Sink, WireError};
 use parking_lot::Mutex;
 
 const MAX_IDLE_CONNECTIONS: usize = 8;
@@ -15,7 +15,7 @@ pub struct Response {
     pub head: ResponseHead,
     /// When the head was complete.
     pub head_at: Instant,
-    connection: Connection,
+    connection: HttpConnection,
     reading: Option<ResponseState>,
     /// Body bytes that arrived with the head.
     held: Vec<u8>,
@@ -41,7 +41,7 @@ impl Sink for Collected {
     }
 }
 
-impl Connection {
+impl HttpConnection {
     /// Sends a request and waits for the head of its response.
     ///
     /// # Errors
@@ -113,30 +113,30 @@ impl Response {
     }
     /// The connection, e.g. for its certificate.
 
-    pub fn connection(&self) -> &Connection {
+    pub fn connection(&self) -> &HttpConnection {
         &self.connection
     }
 
     /// The connection, if the response was read to its end.
-    pub fn into_connection(self) -> Option<Connection> {
+    pub fn into_connection(self) -> Option<HttpConnection> {
         (self.reading.is_none() && self.held.is_empty()).then_some(self.connection)
     }
 }
 
 /// Idle connections.
 #[derive(Debug, Default)]
-pub struct Pool(Mutex<Vec<Connection>>);
+pub struct Pool(Mutex<Vec<HttpConnection>>);
 
 impl Pool {
     /// The usable connection that was idle for the shortest time.
-    pub fn take(&self) -> Option<Connection> {
+    pub fn take(&self) -> Option<HttpConnection> {
         let mut waiting = self.0.lock();
         std::iter::from_fn(|| waiting.pop())
             .find_map(|mut connection| connection.is_usable().then_some(connection))
     }
 
     /// Keeps a connection, if it can be used again.
-    pub fn put(&self, connection: Connection) {
+    pub fn put(&self, connection: HttpConnection) {
         if connection.spoiled {
             return;
         }

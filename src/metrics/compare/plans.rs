@@ -12,7 +12,7 @@ use crate::domain::conversation::Params;
 use crate::domain::environment::Environment;
 use crate::domain::known::{TraceBrief, UNKNOWN, Unknown};
 use crate::domain::plan::{Arrivals, Ends, Load, Plan, Prompts};
-use crate::domain::run::{BenchReport, LevelReport, SessionEnd, Stats, Surroundings};
+use crate::domain::run::{BenchReport, EnvironmentInfo, LevelReport, SessionEnd, Stats};
 use crate::domain::units::{ABSENT, count, write_duration};
 
 /// Who counted the tokens.
@@ -363,7 +363,7 @@ fn list(items: impl Iterator<Item = impl Into<String>>) -> String {
     some_list(items).unwrap_or_else(absent)
 }
 
-fn around(report: &BenchReport, read: impl Fn(&Surroundings) -> Option<String>) -> String {
+fn around(report: &BenchReport, read: impl Fn(&EnvironmentInfo) -> Option<String>) -> String {
     report
         .surroundings
         .as_ref()

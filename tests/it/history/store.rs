@@ -11,7 +11,7 @@ use batida::domain::history::{
     Deletion, Exchange, ExchangeEnding, HistoryQuery, Said, SessionBody, SessionKind, SessionRow,
     SessionState, StoredRequest,
 };
-use batida::domain::run::{LevelEnd, SessionEnd, Surroundings};
+use batida::domain::run::{EnvironmentInfo, LevelEnd, SessionEnd};
 use batida::io::history::{ChatRecord, FILE, Store, Writing};
 use batida::metrics::request::{Phase, RequestError, RequestRecord};
 use batida::metrics::timeline::{Figures, Reasoning, ServerFigures, TokenSource, Tokens};
@@ -633,9 +633,9 @@ fn two_windows_that_go_on_with_one_conversation_lose_nothing() {
 fn where_a_conversation_is_held_may_be_known_later() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = open(dir.path());
-    let around = Surroundings {
+    let around = EnvironmentInfo {
         sambastack: Some("2.1.0".to_owned()),
-        ..Surroundings::default()
+        ..EnvironmentInfo::default()
     };
     store
         .write(|tx| tx.chat_around(&id("c1"), &around))

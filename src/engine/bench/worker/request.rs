@@ -13,7 +13,7 @@ use crate::domain::history::Said;
 use crate::domain::model_name::other_model;
 use crate::engine::bench::feed;
 use crate::engine::bench::level::Level;
-use crate::io::http1::{Connection, Dialer, Ended, WireError};
+use crate::io::http1::{Dialer, Ended, HttpConnection, WireError};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::wire::answer::{AnswerReader, News};
 use crate::wire::fault::Fault;
@@ -32,7 +32,7 @@ pub(super) struct Scratch {
 
 /// A connection, and how long opening it took until a request has told of that.
 pub(super) struct PooledConnection {
-    connection: Connection,
+    connection: HttpConnection,
     took: Option<Duration>,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::cluster;
-use crate::domain::run::{DeploymentBrief, Surroundings};
+use crate::domain::run::{DeploymentBrief, EnvironmentInfo};
 use crate::io::helm;
 use crate::io::kubectl::Kubectl;
 
@@ -14,7 +14,7 @@ use crate::io::kubectl::Kubectl;
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Collects the versions, and information about these deployments.
-pub async fn collect(kubectl: &Kubectl, deployments: &[String]) -> Surroundings {
+pub async fn collect(kubectl: &Kubectl, deployments: &[String]) -> EnvironmentInfo {
     let kubectl = Kubectl {
         patience: TIMEOUT,
         ..kubectl.clone()
@@ -25,7 +25,7 @@ pub async fn collect(kubectl: &Kubectl, deployments: &[String]) -> Surroundings 
         version(&kubectl),
         briefs(&kubectl, deployments),
     );
-    Surroundings {
+    EnvironmentInfo {
         kubectl: client,
         kubernetes: server,
         sambastack,

@@ -28,7 +28,7 @@ pub const SIMULATED_KUBECTL_ARGUMENT: &str = "kubectl-twin";
 
 /// The open connections of an environment.
 #[derive(Debug)]
-pub struct Place {
+pub struct Connection {
     /// The environment when it was opened.
     pub env: Environment,
     /// The API, or why there is none.
@@ -41,7 +41,7 @@ pub struct Place {
     known: Mutex<Vec<String>>,
 }
 
-impl Place {
+impl Connection {
     /// The address of the API.
     pub fn address(&self) -> Option<ApiAddress> {
         self.api.as_ref().ok().map(|api| api.address().clone())
@@ -87,10 +87,10 @@ impl Place {
 }
 
 /// An environment, and its connection once it is open.
-type Opening = (Environment, Arc<OnceCell<Arc<Place>>>);
+type Opening = (Environment, Arc<OnceCell<Arc<Connection>>>);
 
 /// Opens environments and keeps them open.
-pub struct Places {
+pub struct Connections {
     keys: Keys,
     simulator: PathBuf,
     tell: Arc<dyn Fn(Activity) + Send + Sync>,
@@ -105,7 +105,7 @@ pub struct Places {
     secret_variables: Mutex<BTreeSet<String>>,
 }
 
-impl Places {
+impl Connections {
     /// `simulator` is Batida's own executable, for the Demo environment; `tell` receives every activity.
     pub fn new(
         keys: Keys,
@@ -145,7 +145,7 @@ impl Places {
     }
 
     /// Opens an environment, or returns the open connection if nothing has changed.
-    pub async fn open(&self, env: &Environment) -> Arc<Place> {
+    pub async fn open(&self, env: &Environment) -> Arc<Connection> {
         let cell = {
             let mut open = self.open.lock();
             match open.get(&env.id) {
@@ -157,12 +157,12 @@ impl Places {
                 }
             }
         };
-        let place = Arc::clone(
+        let connection = Arc::clone(
             cell.get_or_init(|| async { Arc::new(self.open_anew(env).await) })
                 .await,
         );
         // Do not keep a failure: the user may unlock the keychain or correct the CA file.
-        if place.api.is_err() || matches!(place.key, KeyStatus::Missing(_)) {
+        if connection.api.is_err() || matches!(connection.key, KeyStatus::Missing(_)) {
             let mut open = self.open.lock();
             if open
                 .get(&env.id)
@@ -171,7 +171,7 @@ impl Places {
                 open.remove(&env.id);
             }
         }
-        place
+        connection
     }
 
     /// kubectl for an environment's cluster; `None` without one. It does not wait for the key.
@@ -266,7 +266,7 @@ impl Places {
         }
     }
 
-    async fn open_anew(&self, env: &Environment) -> Place {
+    async fn open_anew(&self, env: &Environment) -> Connection {
         let kubectl = self.kubectl(env).await;
         let (found, secrets) = if env.demo {
             (
@@ -294,7 +294,7 @@ impl Places {
             Ok(secrets) => self.open_api(env, Access::of(env, key, &secrets)).await,
             Err(failure) => Err(failure),
         };
-        Place {
+        Connection {
             env: env.clone(),
             api,
             kubectl,
