@@ -89,7 +89,7 @@ fn sambawiz_environments_are_looked_at_before_they_are_added() {
     );
     window.click("Environment prod");
     window.click("Run checks");
-    window.see("API key accepted");
+    window.see("API key not accepted");
     window.until(
         "the key is not accepted, since it is not the demo's",
         |window| window.shows("refused"),

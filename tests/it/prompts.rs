@@ -731,7 +731,9 @@ fn sharegpt_s_variants_are_read_and_tool_calls_left_out() {
     let material = Material::parse("t.json", tools.as_bytes()).expect("the others are read");
     let note = material.note().expect("told");
     assert!(
-        note.contains("1 of 3") && note.contains("entry 2") && note.contains("function_call"),
+        note.contains("1 of the file's 3")
+            && note.contains("entry 2")
+            && note.contains("function_call"),
         "{note}"
     );
     check_file("t.json", tools, 1, &["u:a", "s:Be brief.|u:c"]);
@@ -848,7 +850,7 @@ fn a_table_s_rows_are_never_sent_as_prompts() {
     }
     let failure = Material::parse("x.csv", b"a;b\n1;2\n").expect_err("no prompts");
     assert!(
-        failure.summary.contains("it has a, b") && !failure.advice.contains("--trace"),
+        failure.summary.contains("Its columns are a, b") && !failure.advice.contains("--trace"),
         "{failure}"
     );
     // A quote that is not closed would swallow the rows behind it.
@@ -958,15 +960,15 @@ fn a_trace_is_sorted_and_begins_at_once() {
 fn a_bad_request_of_a_trace_is_left_out_and_named() {
     for (line, why) in [
         ("{\"prompt\":\"x\"}", "no \"timestamp\""),
-        ("{\"at\":1,\"timestamp\":1}", "twice"),
-        ("{\"at\":1,\"time_s\":1}", "twice"),
+        ("{\"at\":1,\"timestamp\":1}", "more than one time"),
+        ("{\"at\":1,\"time_s\":1}", "more than one time"),
         ("{\"at\":\"soon\"}", "soon"),
         ("{\"at\":1,\"input_length\":0}", "at least one token"),
         ("{\"at\":1,\"input_length\":2000000}", "1,000,000"),
         ("{\"at\":1,\"input_length\":-5}", "-5"),
         ("{\"at\":1,\"output_length\":0}", "at least one token"),
         ("{\"at\":1,\"prompt\":\"\"}", "no user message"),
-        ("{\"at\":1,\"input_length\":5,\"hash_ids\":3}", "no list"),
+        ("{\"at\":1,\"input_length\":5,\"hash_ids\":3}", "not a list"),
         ("1,2,3", "column"),
     ] {
         let text = format!("{{\"at\":0}}\n{line}");
@@ -989,7 +991,7 @@ fn a_bad_request_of_a_trace_is_left_out_and_named() {
     );
     let none = Trace::parse("t.jsonl", b"{\"a\":1}\n{\"a\":2}", None).expect_err("refused");
     assert!(
-        none.summary.contains("line 1: ") && none.summary.contains("none of its 2 entries"),
+        none.summary.contains("line 1: ") && none.summary.contains("None of its 2 entries"),
         "{none}"
     );
 }
