@@ -335,7 +335,7 @@ async fn what_kubectl_reads_import_reads_too() {
     let none = read(Path::new("/nowhere/a:/nowhere/b"), Some(kubectl))
         .await
         .expect_err("none is there");
-    assert!(none.summary.contains("none of the files"), "{none:?}");
+    assert!(none.summary.contains("None of the files"), "{none:?}");
 }
 
 #[test]
