@@ -48,8 +48,7 @@ impl Chosen {
         {
             Some(false) => Err(Failure::new(
                 format!("{} cannot see pictures", self.model),
-                "Take a model with vision (`batida deployments --json` tells which), or send no \
-                 pictures",
+                "Take a model with vision (`batida deployments --json` tells which), or send no pictures",
             )),
             _ => Ok(()),
         }

@@ -204,8 +204,7 @@ pub fn starters() -> Vec<Prompt> {
         ),
         Prompt::new(
             "Explain step by step",
-            "Explain {{topic}} to {{reader=an engineer who is new to it}}, step by step, with \
-             one example.",
+            "Explain {{topic}} to {{reader=an engineer who is new to it}}, step by step, with one example.",
         ),
         Prompt::new(
             "Review code",

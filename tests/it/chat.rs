@@ -744,8 +744,7 @@ async fn a_key_that_the_server_echoes_is_told_to_nobody() {
         refuses(
             200,
             "text/event-stream",
-            "data: {\"error\":{\"code\":\"context_length_exceeded\",\"message\":\"bad: \
-             demo-key\"}}\n\n",
+            "data: {\"error\":{\"code\":\"context_length_exceeded\",\"message\":\"bad: demo-key\"}}\n\n",
         ),
     ] {
         let server = demo(quick(quirk.clone())).await;
@@ -785,8 +784,7 @@ async fn a_wrong_name_is_answered_with_the_right_one() {
     };
     assert_eq!(
         failure.to_string(),
-        "The API does not route a model named gemma-4-31b-it, HTTP 404: Model gemma-4-31b-it not \
-         found. Did you mean gemma-4-31B-it?"
+        "The API does not route a model named gemma-4-31b-it, HTTP 404: Model gemma-4-31b-it not found. Did you mean gemma-4-31B-it?"
     );
 }
 

@@ -1070,7 +1070,7 @@ fn a_broken_settings_file_is_told_with_its_line_and_left_alone() {
     check_code(&said, 0);
     check_words(
         &said.err,
-        &["The settings file is not valid", "line 2", "left as it is"],
+        &["The settings file is not valid", "line 2", "is not changed"],
     );
     assert!(!said.err.contains("sk-secret"));
     let said = batida.run(&["models"]);
@@ -1119,8 +1119,7 @@ fn the_key_is_in_no_output_and_no_argument() {
     let demo = Demo::start(vec![quick("m", Quirk::EchoesKey), quick("n", refuses)]);
     let log = batida.file("log");
     let kubectl = batida.fake_kubectl(&format!(
-        "{{ tr '\\0' ' ' < /proc/$$/cmdline; echo; tr '\\0' '\\n' < /proc/$$/environ; }} >> \
-         '{}'\necho no >&2; exit 1",
+        "{{ tr '\\0' ' ' < /proc/$$/cmdline; echo; tr '\\0' '\\n' < /proc/$$/environ; }} >> '{}'\necho no >&2; exit 1",
         log.display()
     ));
     let env = Environment {

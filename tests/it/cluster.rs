@@ -36,24 +36,19 @@ pub(crate) fn lines(view: &ClusterView) -> Vec<String> {
 }
 
 const OLD_LINES: [&str; 8] = [
-    "bd-llama-4-maverick-17b-128e-instruct-alcf | Deployed |  | \
-     Llama-4-Maverick-17B-128E-Instruct | ",
+    "bd-llama-4-maverick-17b-128e-instruct-alcf | Deployed |  | Llama-4-Maverick-17B-128E-Instruct | ",
     "llama | Deployed |  | E5-Mistral-7B-Instruct, Meta-Llama-3.1-8B-Instruct | ",
     "orphan | Deployed |  |  | bundle b-does-not-exist does not exist",
-    "deepseek-crash | Deploying | default pod 1/2: container inf: CrashLoopBackOff (7 restarts, \
-     last exit code 1) | DeepSeek-V3.1 | ",
-    "llama-70b | Deploying | cache pod 0/1: container cache is not ready yet | \
-     Meta-Llama-3.1-8B-Instruct, Meta-Llama-3.3-70B-Instruct | ",
+    "deepseek-crash | Deploying | default pod 1/2: container inf: CrashLoopBackOff (7 restarts, last exit code 1) | DeepSeek-V3.1 | ",
+    "llama-70b | Deploying | cache pod 0/1: container cache is not ready yet | Meta-Llama-3.1-8B-Instruct, Meta-Llama-3.3-70B-Instruct | ",
     "no-pods-yet | Not deployed | no pods | E5-Mistral-7B-Instruct, Meta-Llama-3.1-8B-Instruct | ",
-    "qwen-pending | Deploying | default pod: unschedulable: 0/4 nodes are available: 4 \
-     Insufficient sambanova.ai/rdu | Qwen3-32B | ",
+    "qwen-pending | Deploying | default pod: unschedulable: 0/4 nodes are available: 4 Insufficient sambanova.ai/rdu | Qwen3-32B | ",
     "whisper-old | Terminating | being deleted | Whisper-Large-v3 | ",
 ];
 const NEW_LINES: [&str; 3] = [
     "md-gemma | Deployed |  | gemma-4-31B-it | ",
     "md-mix | Deployed |  | Meta-Llama-3.3-70B-Instruct | ",
-    "md-minimax | Deploying | cache pod 0/1: container cache is not ready yet; no default pod \
-     yet | MiniMax-M2.7 | ",
+    "md-minimax | Deploying | cache pod 0/1: container cache is not ready yet; no default pod yet | MiniMax-M2.7 | ",
 ];
 
 fn both_lines() -> Vec<&'static str> {
@@ -301,8 +296,7 @@ async fn what_is_wrong_with_tls_has_its_own_sentence() {
         ),
         (
             Tls::TakenForHttp,
-            "The server rejected the request, probably because it speaks https where the \
-             kubeconfig says http",
+            "The server rejected the request, probably because it speaks https where the kubeconfig says http",
         ),
     ] {
         check_answer(
@@ -447,8 +441,7 @@ async fn what_is_wrong_with_the_kubeconfig_has_its_own_sentence() {
         Cluster::recorded(),
         |_, kubectl| kubectl.kubeconfig = Kubeconfig::File("/dev/null".into()),
         |_| {
-            "The kubeconfig names no cluster to use, so kubectl asked localhost:8080, where \
-             nothing answers"
+            "The kubeconfig names no cluster to use, so kubectl asked localhost:8080, where nothing answers"
                 .to_owned()
         },
     )
@@ -538,8 +531,7 @@ async fn a_plugin_of_another_time_says_what_to_do() {
                 tls: Tls::Good,
                 ..Cluster::recorded()
             },
-            "The kubeconfig logs in with the auth-provider no-such-cloud, which this kubectl no \
-             longer has",
+            "The kubeconfig logs in with the auth-provider no-such-cloud, which this kubectl no longer has",
         )
         .await;
     }
@@ -918,23 +910,17 @@ async fn the_twins_cluster_shows_each_state() {
         lines(&view),
         [
             "bd-gpt-oss-llama70b | Deployed |  | Meta-Llama-3.3-70B-Instruct, gpt-oss-120b | ",
-            "bd-llama-4-maverick-17b-128e-instruct-alcf | Deployed |  | \
-             Llama-4-Maverick-17B-128E-Instruct | ",
+            "bd-llama-4-maverick-17b-128e-instruct-alcf | Deployed |  | Llama-4-Maverick-17B-128E-Instruct | ",
             "bd-retrieval | Deployed |  | E5-Mistral-7B-Instruct | ",
             "md-deepseek-r1 | Deployed |  | DeepSeek-R1-0528 | ",
-            "md-gemma-vision | Deployed | 1 of 2 default pods ready: default pod …-1 1/2: \
-             container inf: ImagePullBackOff | gemma-4-31B-it | ",
+            "md-gemma-vision | Deployed | 1 of 2 default pods ready: default pod …-1 1/2: container inf: ImagePullBackOff | gemma-4-31B-it | ",
             "md-qwen3 | Deployed |  | Qwen3-32B | ",
-            "bd-minimax | Not deployed | no pods | MiniMax-M2.7 | bundle b-minimax is not valid: \
-             checkpoint MINIMAX_M2_7_CKPT: no such object in gs://example-bucket",
+            "bd-minimax | Not deployed | no pods | MiniMax-M2.7 | bundle b-minimax is not valid: checkpoint MINIMAX_M2_7_CKPT: no such object in gs://example-bucket",
             "bd-qwen-nightly | Deploying | cache pod 0/1: ImagePullBackOff | Qwen3-32B | ",
             "bd-whisper-old | Terminating | being deleted | Whisper-Large-v3 | ",
-            "md-deepseek-canary | Deploying | default pod 1/2: container inf: CrashLoopBackOff \
-             (7 restarts, last OOMKilled) | DeepSeek-R1-0528 | ",
-            "md-gpt-oss-long-context | Deploying | default pod 0/2: PodInitializing: init \
-             container fetch-checkpoint is running | gpt-oss-120b | ",
-            "md-llama70b-speculative | Deploying | default pod: unschedulable: 0/4 nodes are \
-             available: 4 Insufficient sambanova.ai/rdu | Meta-Llama-3.3-70B-Instruct | ",
+            "md-deepseek-canary | Deploying | default pod 1/2: container inf: CrashLoopBackOff (7 restarts, last OOMKilled) | DeepSeek-R1-0528 | ",
+            "md-gpt-oss-long-context | Deploying | default pod 0/2: PodInitializing: init container fetch-checkpoint is running | gpt-oss-120b | ",
+            "md-llama70b-speculative | Deploying | default pod: unschedulable: 0/4 nodes are available: 4 Insufficient sambanova.ai/rdu | Meta-Llama-3.3-70B-Instruct | ",
             "md-qwen3-spare | Not deployed | no pods | Qwen3-32B | ",
         ]
     );

@@ -193,8 +193,7 @@ fn what_a_server_says_of_its_connections_is_heeded() {
         ("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=0\r\n", 6),
         ("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5, max=100\r\n", 1),
         (
-            "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: \
-             </x>\r\n\r\nHTTP/1.1 200 OK\r\n",
+            "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\n",
             1,
         ),
     ] {

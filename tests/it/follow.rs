@@ -451,8 +451,7 @@ async fn a_plugin_that_logs_in_slowly_goes_first_and_the_others_follow() {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let token = r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"t"}}"#;
         let then = format!(
-            "if [ -e {0} ]; then echo '{token}'; exit; fi\necho {DEVICE_CODE} >&2\nsleep \
-             4\ntouch {0}\necho '{token}'",
+            "if [ -e {0} ]; then echo '{token}'; exit; fi\necho {DEVICE_CODE} >&2\nsleep 4\ntouch {0}\necho '{token}'",
             dir.path().join("logged-in").display()
         );
         let (user, calls) = plugin(dir.path(), &then);

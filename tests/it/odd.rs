@@ -119,8 +119,7 @@ async fn odd_objects_are_told_and_hide_nothing() {
         assert_eq!((state, models.len()), (DeploymentState::NotDeployed, 2));
         assert_eq!(
             told,
-            "no pods; its resource cannot be read in full: spec.groups[0].minReplicas is -1, not \
-             a whole number from 0"
+            "no pods; its resource cannot be read in full: spec.groups[0].minReplicas is -1, not a whole number from 0"
         );
         assert!(
             why(&view, "odd-text")
@@ -534,8 +533,7 @@ fn the_page_shows_odd_deployments_and_cuts_long_messages() {
     window.type_into("Filter deployments", "odd");
     window.click("odd-minus, Not deployed");
     window.see(
-        "Its resource cannot be read in full: spec.groups[0].minReplicas is -1, not a whole \
-         number from 0",
+        "Its resource cannot be read in full: spec.groups[0].minReplicas is -1, not a whole number from 0",
     );
     window.type_into("Filter deployments", "llama");
     window.click("llama-70b, Deploying");
@@ -589,8 +587,7 @@ fn the_page_of_a_deployment_of_unknown_state_says_why() {
     window.see("limited may not list pods in the namespace sambastack");
     window.click("llama, Unknown");
     window.see(
-        "Its pods could not be listed, so it is not known whether it is ready; a request to it \
-         may work",
+        "Its pods could not be listed, so it is not known whether it is ready; a request to it may work",
     );
     window.see("auth can-i list pods");
     window.click("Playground");

@@ -243,8 +243,7 @@ async fn what_kubectl_reads_import_reads_too() {
     let kubectl = kubectls()[0].clone();
     let one = |name: &str| {
         format!(
-            "apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n    server: https://{name}:1\n \
-              name: {name}\ncontexts:\n\
+            "apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n    server: https://{name}:1\n  name: {name}\ncontexts:\n\
              - context: {{cluster: {name}, user: u, namespace: ns}}\n  name: {name}\nusers: []\n"
         )
     };

@@ -515,8 +515,7 @@ fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
     });
     window.click("md-deepseek-canary, Deploying");
     window.see(
-        "Container inf in the default pod crashes (restarted 7 times): it needs more memory than \
-         its limit",
+        "Container inf in the default pod crashes (restarted 7 times): it needs more memory than its limit",
     );
     window.see("7 restarts · last ended with OOMKilled");
     window.type_into("Filter deployments", "spare");

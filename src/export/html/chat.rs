@@ -153,8 +153,7 @@ fn attached(out: &mut String, attachment: &Attachment) {
         }
         Attached::Text(text) => writeln!(
             out,
-            "<details class=\"attached\"><summary>{told}</summary><div \
-             class=\"text\">{}</div></details>",
+            "<details class=\"attached\"><summary>{told}</summary><div class=\"text\">{}</div></details>",
             escape(text)
         ),
     };
@@ -164,8 +163,7 @@ fn turn(out: &mut String, who: &str, class: &str, text: &str) {
     let (who, text) = (escape(who), escape(text));
     let _ = writeln!(
         out,
-        "<div class=\"turn\"><p class=\"who\">{who}</p><div \
-         class=\"text{class}\">{text}</div></div>"
+        "<div class=\"turn\"><p class=\"who\">{who}</p><div class=\"text{class}\">{text}</div></div>"
     );
 }
 

@@ -49,8 +49,7 @@ fn check_read(text: &str, status: u16, body: &str, keep: bool) {
     );
 }
 
-const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: \
-     chunked\r\n\r\n5;x=y\r\nhello\r\nA\r\n wonderful\r\n0\r\nt: 1\r\n\r\n";
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\nA\r\n wonderful\r\n0\r\nt: 1\r\n\r\n";
 
 #[test]
 fn bodies_end_as_the_standard_says() {

@@ -50,8 +50,7 @@ impl Kubectl {
                 KubectlFault::ProgramMissing,
                 format!("kubectl was not found at {program}"),
                 Advice::by_face(
-                    "Correct its path in the environment's settings, or leave the path empty to \
-                     look in PATH",
+                    "Correct its path in the environment's settings, or leave the path empty to look in PATH",
                     "Correct --kubectl, or leave it out to look in PATH",
                 ),
             ),
