@@ -188,7 +188,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// What one room alone may name of what its floor may not: the environments are opened there, the demo's among them.
-const EXCEPTIONS: [(&str, &str); 1] = [("crate::engine::place", "crate::demo")];
+const EXCEPTIONS: [(&str, &str); 1] = [("crate::engine::connection", "crate::demo")];
 
 /// The one room that may hold colour literals.
 const COLOURS: &str = "crate::ui::theme";
@@ -278,7 +278,7 @@ fn a_planted_violation_is_found() {
         "crate::demo::exact::MODEL",
     );
     check_found(
-        "crate::engine::place::x",
+        "crate::engine::connection::x",
         "use crate::demo::api;",
         "crate::demo::api",
     );
@@ -352,7 +352,10 @@ fn what_only_looks_like_one_is_let_through() {
             "crate::ui::app",
             "use crate::engine::Engine; use crate::state::State; let c = Color32::TRANSPARENT;",
         ),
-        ("crate::engine::place", "use crate::demo::api::DemoServer;"),
+        (
+            "crate::engine::connection",
+            "use crate::demo::api::DemoServer;",
+        ),
         (
             "crate::ui::theme",
             "const C: Color32 = Color32::from_rgb(1, 2, 3);",

@@ -224,7 +224,7 @@ fn a_variable_that_names_no_proxy_is_not_passed_over() {
     check_words(
         &said.err,
         &[
-            "$HTTP_PROXY names no proxy that can be used",
+            "$HTTP_PROXY does not contain a valid proxy",
             "socks5h://host:port",
         ],
     );

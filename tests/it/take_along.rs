@@ -286,7 +286,7 @@ fn a_wrong_file_among_good_ones_changes_nothing() {
     wrong.write_all(b"{\"a\": 1}").expect("written");
     let said = home.history(&["import", &fixture("vllm-detailed.json"), "wrong.json"]);
     assert!(
-        said.code == Some(1) && said.err.contains("wrong.json is no result file"),
+        said.code == Some(1) && said.err.contains("wrong.json is not a result file"),
         "{said:?}"
     );
     assert!(said.err.contains("guidellm's benchmarks.json"), "{said:?}");
