@@ -49,7 +49,7 @@
 //!
 //! The cluster of the environment in use is followed by [`engine::follow`]: one kubectl a kind tells each change,
 //! [`sambastack::watch`] folds it in, and a view that differs from the last one is told at most four times a second.
-//! Where a credential plugin may ask for a login, one kubectl goes first ([`io::kubectl::Turns`]), and what it says is told
+//! Where a credential plugin may ask for a login, one kubectl goes first ([`io::kubectl::LoginQueue`]), and what it says is told
 //! with its activity.
 //!
 //! # Invariants
@@ -62,7 +62,7 @@
 //! - Producers are paced (30 events a second a job), so the channels may be unbounded.
 //! - The API key stays in `io` and `engine`. It enters the window only while the user looks at it.
 //! - The Demo environment goes through the same subprocess and HTTP paths as any other; only
-//!   [`engine::place`] knows where its doors are.
+//!   [`engine::connection`] knows where its doors are.
 //!
 //! # Rooms
 //!

@@ -19,8 +19,8 @@ use crate::domain::run::{
     BenchProgress, BenchReport, LevelEnd, LevelReport, Requests, SessionEnd, Stage, Steer,
 };
 use crate::engine::bench::{Controls, Listener};
+use crate::engine::connection::Connection;
 use crate::engine::history;
-use crate::engine::place::Place;
 use crate::export::{csv, gaps};
 use crate::io::files::{FOR_ALL, OutFile, Sink, cannot_write};
 use crate::metrics::request::RequestRecord;
@@ -30,7 +30,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(
     common: &Common,
-    place: &Place,
+    place: &Connection,
     args: BenchArgs,
     keep: HistorySettings,
     cancel: &CancellationToken,

@@ -26,10 +26,11 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory as _, Parser as _};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use self::args::{Cli, Command, Common, DemoArgs, ModelsArgs};
@@ -39,8 +40,8 @@ use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
 use crate::demo::exact::{self, ExactServer};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
-use crate::engine::history::{History, Told};
-use crate::engine::place::{Place, Places, TWIN_ARGUMENT};
+use crate::engine::connection::{Connection, Connections, SIMULATED_KUBECTL_ARGUMENT};
+use crate::engine::history::{History, HistoryNotice};
 use crate::engine::{self, Options, check, cluster};
 use crate::io::{keeper, signals};
 use crate::protocol::Verdict;
@@ -83,7 +84,10 @@ pub type OpenWindow = fn(Options, Option<EnvId>, Option<Mark>) -> Result<(), Fai
 /// `started` is when the program did.
 pub fn main(args: Vec<OsString>, started: Instant, window: Option<OpenWindow>) -> ExitCode {
     // The demo's kubectl runs as a process of its own, as a real one does; its arguments are kubectl's.
-    if args.get(1).is_some_and(|arg| arg == TWIN_ARGUMENT) {
+    if args
+        .get(1)
+        .is_some_and(|arg| arg == SIMULATED_KUBECTL_ARGUMENT)
+    {
         return twin(&args[2..]);
     }
     if args.get(1).is_some_and(|arg| arg == keeper::ARGUMENT) {
@@ -232,7 +236,7 @@ fn open_history(common: &Common, unwanted: bool) -> Option<History> {
         return None;
     }
     let told = |told| {
-        if let Told::Troubled(failure) = told {
+        if let HistoryNotice::Troubled(failure) = told {
             report::failure(&failure);
         }
     };
@@ -373,10 +377,10 @@ async fn or_interrupted(
 /// Opens the environment that the flags mean.
 async fn open(
     common: &Common,
-    places: &Places,
+    places: &Connections,
     settings: &crate::domain::settings::Settings,
     quiet: bool,
-) -> Result<Arc<Place>, Ended> {
+) -> Result<Arc<Connection>, Ended> {
     let env = common.environment(settings)?;
     if common.needs_settings() && common.env.is_none() && !quiet {
         report::error_line(&format!("environment: {}", env.name));
@@ -384,7 +388,7 @@ async fn open(
     Ok(places.open(&env).await)
 }
 
-async fn deployments(common: &Common, place: &Place) -> Result<(), Ended> {
+async fn deployments(common: &Common, place: &Connection) -> Result<(), Ended> {
     let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
     let view = cluster::load(kubectl).await?;
     report::deployments(common.json, &view)?;
@@ -395,14 +399,14 @@ async fn deployments(common: &Common, place: &Place) -> Result<(), Ended> {
     Ok(())
 }
 
-fn no_cluster(place: &Place) -> Failure {
+fn no_cluster(place: &Connection) -> Failure {
     Failure::new(
         format!("The environment {} has no cluster", place.env.name),
         "Give it one on Home, or say --kubeconfig, --context and --namespace",
     )
 }
 
-async fn models(common: &Common, place: &Place, args: &ModelsArgs) -> Result<(), Ended> {
+async fn models(common: &Common, place: &Connection, args: &ModelsArgs) -> Result<(), Ended> {
     if args.deployment.is_some() && place.kubectl.is_none() {
         return Err(no_cluster(place).into());
     }
@@ -445,7 +449,7 @@ async fn models(common: &Common, place: &Place, args: &ModelsArgs) -> Result<(),
 
 async fn run_checks(
     common: &Common,
-    place: &Place,
+    place: &Connection,
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
     let done = Mutex::new(Vec::new());
@@ -453,12 +457,10 @@ async fn run_checks(
         if !common.json {
             report::check(&check);
         }
-        done.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(check);
+        done.lock().push(check);
     })
     .await;
-    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let done = done.into_inner();
     if common.json {
         report::checks_json(&done)?;
     }

@@ -1034,7 +1034,7 @@ async fn a_session_ends_with_its_requests_or_its_time() {
     assert_eq!(ended, [20, 10]);
     assert_eq!(
         report.ended,
-        SessionEnd::Limit("30 requests were measured".to_owned())
+        SessionEnd::Limit("30 requests reached".to_owned())
     );
 
     plan.session_ends = Ends {

@@ -246,7 +246,7 @@ fn a_server_that_wants_a_client_certificate_says_so_and_gets_it() {
     );
     check_words(
         &said.err,
-        &["The client key no.key cannot be used: it is encrypted"],
+        &["The client key no.key is not usable: it is encrypted"],
     );
     let said = chat(&shell, "localhost", at, &["--client-cert", "gone.pem"]);
     check_words(

@@ -4,9 +4,9 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use egui::{
     vec2,
 };
 use egui_extras::syntax_highlighting::{CodeTheme, SyntectSettings, highlight_with};
+use parking_lot::Mutex;
 
 use super::draw;
 use crate::ui::theme::{self, Tokens};
@@ -185,7 +186,7 @@ impl CodeState {
                 tokens.text,
             );
         }
-        let mut colors = lock(&chunk.colors);
+        let mut colors = chunk.colors.lock();
         let wanted = (tokens.dark, text.len());
         if colors.asked.is_none()
             && (colors.dark, colors.len) != wanted
@@ -315,11 +316,6 @@ fn language(info: &str) -> Option<&str> {
     })
 }
 
-fn lock(colors: &Mutex<Colors>) -> std::sync::MutexGuard<'_, Colors> {
-    // The colours are whole whenever the lock is free.
-    colors.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Waits until all code that was drawn has its colours: for tests and pictures, never in a frame.
 ///
 /// Draw once more afterwards to see them. Returns whether they all came in time.
@@ -375,7 +371,7 @@ impl Highlighter {
     }
 
     fn ask(&self, job: Job) {
-        if let Some(jobs) = &*self.jobs.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(jobs) = &*self.jobs.lock() {
             self.open.fetch_add(1, Ordering::AcqRel);
             if jobs.send(job).is_err() {
                 self.open.fetch_sub(1, Ordering::AcqRel);
@@ -396,7 +392,7 @@ fn work(todo: &Receiver<Job>, open: &AtomicUsize) {
     while let Ok(job) = todo.recv() {
         let runs = runs(&settings, &job);
         {
-            let mut colors = lock(&job.answer);
+            let mut colors = job.answer.lock();
             *colors = Colors {
                 dark: job.dark,
                 len: job.text.len() - job.skip,

@@ -291,7 +291,7 @@ impl LibraryUi {
         match wish {
             Wish::Take | Wish::System => {
                 let template = Template::parse(&prompt.text);
-                if !template.places().is_empty() {
+                if !template.placeholders().is_empty() {
                     self.view = View::Fill(prompt);
                     self.fresh = true;
                     return;
@@ -335,7 +335,7 @@ impl LibraryUi {
 
     fn fill_ui(&mut self, ui: &mut Ui, prompt: Prompt, taken: &mut Option<Taken>) {
         let template = Template::parse(&prompt.text);
-        let places = template.places();
+        let places = template.placeholders();
         let send = ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
         let enter = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
         let mut back = false;
@@ -478,7 +478,7 @@ impl LibraryUi {
                     .hint_text("Explain {{topic}} in {{sentences=two}} sentences");
                 ui.add(edit).labelled_by(label.id);
             });
-        let places = Template::parse(&prompt.text).places();
+        let places = Template::parse(&prompt.text).placeholders();
         let told: Vec<String> = places
             .iter()
             .map(|place| {
