@@ -1045,7 +1045,7 @@ async fn a_session_ends_with_its_requests_or_its_time() {
     let by_time = run(&plan, &api).await;
     let report = by_time.report();
     assert!(
-        matches!(&report.ended, SessionEnd::Limit(why) if why.contains("time")),
+        matches!(&report.ended, SessionEnd::Limit(why) if why.contains("400ms limit reached")),
         "{:?}",
         report.ended
     );
