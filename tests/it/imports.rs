@@ -38,11 +38,9 @@ fn home_says_what_can_be_dropped_on_it() {
         .input_mut()
         .hovered_files
         .push(egui::HoveredFile::default());
-    window.see("Drop a file to import its environments");
+    window.see("Drop a file to see which environments are in it");
     window.input_mut().hovered_files.clear();
-    window.until("it is gone", |window| {
-        !window.shows("Drop a file to import")
-    });
+    window.until("it is gone", |window| !window.shows("Drop a file to see"));
 }
 
 #[test]

@@ -251,7 +251,7 @@ fn a_server_that_wants_a_client_certificate_says_so_and_gets_it() {
     let said = chat(&shell, "localhost", at, &["--client-cert", "gone.pem"]);
     check_words(
         &said.err,
-        &["The client certificate gone.pem cannot be used"],
+        &["The client certificate gone.pem is not usable"],
     );
 }
 

@@ -138,7 +138,7 @@ fn a_model_that_the_api_does_not_route_is_told_by_the_checks() {
     ));
     assert!(
         said.out
-            .contains("but the API does not route Llama-4-Maverick-17B-128E-Instruct"),
+            .contains("but the API does not list Llama-4-Maverick-17B-128E-Instruct"),
         "{said:?}"
     );
 }
