@@ -71,7 +71,7 @@ fn sambawiz_environments_are_looked_at_before_they_are_added() {
     window.see("API key not accepted");
     window.until(
         "the key is not accepted, since it is not the demo's",
-        |window| window.shows("refused"),
+        |window| window.shows("The API rejected the key"),
     );
     assert!(!window.told().contains(KEY));
 }
