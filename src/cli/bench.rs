@@ -204,7 +204,7 @@ fn verdict(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
         for level in doubted {
             let (label, doubt) = (&level.label, level.watch.doubts.join("; "));
             report::error_line(&format!(
-                "batida: --strict: {label} of {} is in doubt: {doubt}",
+                "batida: --strict: {label} of {} has a measurement warning: {doubt}",
                 level.model
             ));
         }

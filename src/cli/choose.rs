@@ -58,7 +58,7 @@ impl Chosen {
     }
 }
 
-/// The model to chat with: the one that is named, else the first that the deployment, or the place, offers.
+/// The model to chat with: the one that is named, else the first of the deployment, or of the API.
 ///
 /// # Errors
 /// When there is none, the deployment is not ready or does not serve it, or nobody can be asked.
@@ -145,7 +145,7 @@ pub(super) async fn targets(
     Ok(targets)
 }
 
-/// What may have been meant by the models that the API does not route: a sentence for each that is like another.
+/// Suggestions for models that the API does not route: a sentence for each whose name resembles a routed one.
 pub(super) async fn meant(place: &Connection, found: &BenchReport) -> Vec<String> {
     let is_unknown = |level: &&LevelReport| {
         level
@@ -164,7 +164,7 @@ pub(super) async fn meant(place: &Connection, found: &BenchReport) -> Vec<String
     if unknown.is_empty() {
         return Vec::new();
     }
-    // Only a hint: its failure is not told, and nobody waits long for it.
+    // Only a hint: a failure is ignored, and the wait is short.
     let _ = tokio::time::timeout(LIST_FOR_A_HINT, place.models()).await;
     let known = place.known();
     let hint = |model: &str| {

@@ -1,8 +1,8 @@
 //! The command line: the same engine as the window, without one.
 //!
-//! Exit codes: 0 done, 1 it failed, 2 wrong usage; of `bench` also 3 a `--fail-if` came true, 4 with
-//! `--strict` a level is in doubt; of `chat` 3 the answer is not the JSON that was asked for; of `compare` 3 with
-//! `--fail-if-worse` something is worse.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage. `bench`: 3 a `--fail-if` condition was met, 4 with `--strict`, a level
+//! has a measurement warning. `chat`: 3 the answer is not the JSON that was asked for. `compare`: 3 with
+//! `--fail-if-worse`, a figure is worse.
 
 mod args;
 mod bench;
@@ -57,7 +57,7 @@ enum Ended {
     /// A condition of `--fail-if` came true, with `--fail-if-worse` something is worse, or an answer is not the JSON that
     /// was asked for, which was said; exit code 3.
     Crossed,
-    /// With `--strict` a figure is in doubt, which was said; exit code 4.
+    /// With `--strict`, a level has a measurement warning, which was printed; exit code 4.
     Doubted,
 }
 
@@ -268,7 +268,7 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         if let Command::History(args) = command {
             return or_interrupted(&cancel, history::run(common, *args)).await;
         }
-        // The places outlive the command: the demo's server lives with them.
+        // The connections outlive the command: the demo's server lives with them.
         let quiet = matches!(&command, Command::Bench(args) if args.quiet);
         let silent = match &command {
             Command::Bench(args) => args.quiet,

@@ -1,5 +1,5 @@
-//! The door of everything that is printed: what others wrote never acts on a terminal, and a write that fails is
-//! never silent.
+//! Everything is printed through this module: control characters in foreign text never reach a terminal, and a write
+//! that fails is always reported.
 //!
 //! Nothing else in `cli` opens standard output or standard error (`tests/it/printed.rs` reads the sources).
 

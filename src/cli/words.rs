@@ -1,5 +1,5 @@
-//! What kubectl and its credential plugins say while they are waited for, and notes on what a server was found not to
-//! take, on standard error.
+//! Prints messages of kubectl and its credential plugins while they run, and notes on fields that a server refused, to
+//! standard error.
 
 use std::collections::HashMap;
 

@@ -364,7 +364,7 @@ pub enum SessionBody {
     },
     /// A conversation.
     Chat {
-        /// Environment.
+        /// What the environment ran when the conversation began, where it is known.
         surroundings: Option<EnvironmentInfo>,
         /// Its exchanges in the order in which they were begun.
         exchanges: Vec<Exchange>,

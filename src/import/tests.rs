@@ -1,3 +1,5 @@
+//! Result files of each supported program, and the figures that they become.
+
 mod field;
 mod implausible;
 

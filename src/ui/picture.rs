@@ -1,5 +1,5 @@
-//! A chart as a picture: as SVG by the painter of the report, as PNG by the window, which is asked for a screenshot, of
-//! which the chart's part is kept.
+//! Saves a chart as a picture: SVG from the report's painter, or PNG from a screenshot of the window that is cropped to
+//! the chart.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -563,7 +563,7 @@ fn sections_ui(
                 if wanted.is_empty() {
                     "Nothing to pick from yet"
                 } else {
-                    "Nothing has this in its name"
+                    "No matches"
                 },
             );
         }

@@ -263,7 +263,7 @@ fn wrong_usage_is_told_with_code_2() {
         (&["demo", "--ttft", "5ms"], "--exact"),
         (
             &["demo", "--exact", "--ttft", "5"],
-            "is no time such as 100ms",
+            "is not a time: write 100ms",
         ),
         (&["demo", "--exact", "--seed", "5"], "cannot be used with"),
     ] {
@@ -995,7 +995,7 @@ fn an_answer_that_is_not_the_json_that_was_asked_for_ends_with_code_3() {
     check_words(
         &said.err,
         &[
-            "batida: JSON, does not hold to the schema in 1 place",
+            "batida: Does not match the schema in 1 place",
             "is not of type",
         ],
     );
@@ -1243,7 +1243,7 @@ fn a_key_that_is_only_bearer_and_a_file_for_a_folder_are_named() {
         check_words(
             &said.err,
             &[
-                "--config wants a folder",
+                "--config must be a folder",
                 "is a file: name the folder that it is in",
             ],
         );

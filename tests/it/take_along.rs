@@ -118,11 +118,11 @@ fn wrong_usage_is_told_with_code_2() {
         ),
         (
             &["delete", "--older-than", "soon", "--yes"],
-            "no time such as 30d",
+            "is not a time: write 30d",
         ),
         (&["list", "--since", "once"], "neither a day such as"),
-        (&["export", "last"], "say --format"),
-        (&["export", "last", "--out", "x.docx"], "say --format"),
+        (&["export", "last"], "use --format"),
+        (&["export", "last", "--out", "x.docx"], "use --format"),
         (&["import"], "required"),
     ] {
         let said = home.history(args);

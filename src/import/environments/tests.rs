@@ -1,3 +1,5 @@
+//! Environments read from SambaWiz, kubeconfigs and other settings files, and what is skipped.
+
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 use serde_json::json;

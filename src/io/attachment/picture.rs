@@ -1,7 +1,7 @@
 //! Decodes pictures with limits, applies their orientation, and scales them down.
 //!
 //! A small file is sent unchanged. Otherwise its longer side is scaled to [`EDGE`] pixels, the most that vision models
-//! use. A photo becomes a JPEG; transparent pictures and drawings become PNGs.
+//! use. A photo becomes a JPEG; a transparent picture or a drawing becomes a PNG.
 
 use std::io::Cursor;
 

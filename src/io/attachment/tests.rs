@@ -1,3 +1,5 @@
+//! Pictures and texts that are attached: sizes, formats, orientation and refusals.
+
 use std::fs::{self, File};
 
 use image::codecs::jpeg::JpegEncoder;

@@ -1,3 +1,5 @@
+//! HTTP/1.1 responses, cut anywhere, read as the standard says.
+
 use proptest::prelude::*;
 
 use super::*;

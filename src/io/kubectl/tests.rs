@@ -1,3 +1,5 @@
+//! kubectl runs: exit codes, output, limits, and processes that are left behind.
+
 use std::sync::Arc;
 
 use parking_lot::Mutex;

@@ -1,3 +1,5 @@
+//! Keys as users paste them, and names of environment variables.
+
 use super::*;
 
 #[test]

@@ -14,7 +14,7 @@ use crate::ui::widgets::{
 
 /// What is listed, and what is not.
 pub(crate) const WHAT: &str = "kubectl and helm commands and HTTP requests. Not listed: a benchmark's own requests, and the \
-small questions whether a watched cluster still answers";
+small requests that check whether a watched cluster still answers";
 
 /// Whether the drawer is open, and what it filters by.
 #[derive(Debug, Default)]

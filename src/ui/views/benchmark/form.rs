@@ -1,4 +1,4 @@
-//! What is to be run: checked as it is typed, kept as it is typed.
+//! The form of a benchmark plan: checked and kept while it is typed.
 
 use egui::{
     Align, Button, Checkbox, CollapsingHeader, Label, Layout, Response, RichText, Role, ScrollArea,
@@ -438,7 +438,7 @@ fn offers(state: &mut State, deployment: Option<&str>, chosen: &[Target]) -> Off
         })
         .collect();
     [
-        ("Of this deployment", of_deployment),
+        ("Models of this deployment", of_deployment),
         ("Selected", elsewhere),
         ("Other models of this API", others),
     ]
