@@ -1,21 +1,21 @@
 //! Batida: chat with the models deployed on SambaStack, and see how fast they answer.
 //!
-//! # Floors
+//! # Layers
 //!
-//! A floor imports only from floors below it; `tests/it/floors.rs` reads the sources and fails otherwise.
+//! A layer imports only from layers below it; `tests/it/floors.rs` reads the sources and fails otherwise.
 //!
 //! ```text
-//!         main.rs                                    picks a face
+//!         main.rs                                    window or command line
 //!   ┌───────────────┬───────────────┐
-//!   │ ui/   (egui)  │ cli/  (clap)  │                4  faces
+//!   │ ui/   (egui)  │ cli/  (clap)  │                4  user interfaces
 //!   ├───────────────┤               │
-//!   │ state/        │               │                3  memory: folds events. No egui, no tokio, no clock
+//!   │ state/        │               │                3  window state: folds events. No egui, no tokio, no clock
 //!   ├───────────────┴───────────────┤
 //!   │ engine/       demo/           │                2  everything that waits (tokio)
 //!   ├───────────────────────────────┤
-//!   │ io/                           │                1  doors: HTTP, kubectl, SQLite, confy, keyring, arboard
+//!   │ io/                           │                1  the outside: HTTP, kubectl, SQLite, confy, keyring, arboard
 //!   ├───────────────────────────────┤
-//!   │ protocol/                     │                0  what UI and engine say to each other
+//!   │ protocol/                     │                0  commands and events between window and engine
 //!   │ domain/ sambastack/ metrics/  │                0  pure: values in, values out
 //!   │ prompts/ wire/ snippet.rs     │
 //!   │ chart/                        │                   (a chart as values; ui and export paint it)
@@ -24,9 +24,9 @@
 //! ```
 //!
 //! The cargo feature `gui` (on by default) holds `ui`, `state` and the jobs that only a window asks for
-//! (`engine::Engine`). Without it Batida is its command line alone, and needs no library of a desktop.
+//! (`engine::Engine`). Without it Batida is its command line alone, and needs no desktop library.
 //!
-//! The same noun returns on each floor on purpose: search `chat` or `cluster` and the whole feature is there.
+//! The same noun is used in each layer on purpose: a search for `chat` or `cluster` finds the whole feature.
 //!
 //! # One action, there and back
 //!
@@ -35,10 +35,10 @@
 //! 33 ms a [`protocol::Event::ChatAdvanced`] comes back over crossbeam and the window is woken; the next
 //! frame drains it into [`state::State::apply`] and draws.
 //!
-//! What has one answer is a [`protocol::Question`]: the state asks it, the engine answers it in one `match`, and
+//! A job with one answer is a [`protocol::Question`]: the state asks it, the engine answers it in one `match`, and
 //! [`protocol::Event::Answered`] brings the answer, which the state takes in one `match`. A question is declared once;
-//! one that is not answered, or whose answer is not taken, does not compile. A question whose job panics or is
-//! cancelled has an answer, too.
+//! one that is not answered, or whose answer is not taken, does not compile. A question is answered even if its job
+//! panics or is cancelled.
 //!
 //! A benchmark goes the same way: [`protocol::Command::RunBench`] runs [`engine::bench::run`], whose measuring
 //! threads send and read over [`io::http1`] and do nothing else; what ended is folded into [`metrics::tally`] and
@@ -49,12 +49,12 @@
 //!
 //! The cluster of the environment in use is followed by [`engine::follow`]: one kubectl a kind tells each change,
 //! [`sambastack::watch`] folds it in, and a view that differs from the last one is told at most four times a second.
-//! Where a credential plugin may ask for a login, one kubectl goes first ([`io::kubectl::Turns`]), and what it says is told
-//! with its activity.
+//! Where a credential plugin may ask for a login, one kubectl goes first ([`io::kubectl::LoginQueue`]), and its messages are
+//! reported with its activity.
 //!
 //! # Invariants
 //!
-//! - Time is given, not taken: only `engine`, `io` and the demo read the clock, and a chunk is stamped when
+//! - Time is given, not taken: only `engine`, `io`, `cli` and the demo read the clock, and a chunk is stamped when
 //!   its bytes arrive, before it is parsed. [`metrics::timeline`] defines every figure.
 //! - Absent is `None`, never zero.
 //! - The window never waits. Every wait has a bound and can be cancelled; stopping is dropping: dropping
@@ -62,11 +62,11 @@
 //! - Producers are paced (30 events a second a job), so the channels may be unbounded.
 //! - The API key stays in `io` and `engine`. It enters the window only while the user looks at it.
 //! - The Demo environment goes through the same subprocess and HTTP paths as any other; only
-//!   [`engine::place`] knows where its doors are.
+//!   [`engine::connection`] knows its addresses.
 //!
-//! # Rooms
+//! # Modules
 //!
-//! | room | what is in it |
+//! | module | what is in it |
 //! |---|---|
 //! | [`domain`] | environments, deployments, conversations, kept prompts, embeddings, plans and reports of benchmarks, settings, failures; JSON and its schemas; how numbers are written |
 //! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants, what a watch tells, context lengths and batch sizes, why a deployment does not serve |
@@ -78,8 +78,8 @@
 //! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown |
 //! | [`import`] | result files, ours and those of guidellm, aiperf, genai-perf, vLLM and SGLang; environments of SambaWiz and of kubeconfigs |
 //! | [`io`] | the API, kubectl, the settings file, the prompts' file, the history's file, files of the user's, keys, clipboard, file dialog, attachments and what is attached to drafts, notifications, the activity record, signals, the keeper that ends kubectl should Batida be killed |
-//! | [`engine`] | jobs: the cluster, followed as it changes, a chat, probes, a benchmark, Home's checks, the history's thread; from an environment to its doors |
-//! | [`demo`] | an OpenAI-like server, kubectl's twin, and a server that keeps exact times |
+//! | [`engine`] | jobs: the cluster, followed as it changes, a chat, probes, a benchmark, Home's checks, the history's thread; opening an environment's connections |
+//! | [`demo`] | an OpenAI-compatible server, a simulated kubectl, and a server that records exact times |
 //! | [`state`] | what the window knows |
 //! | [`cli`] | the commands |
 //! | [`ui`] | the window |

@@ -1,4 +1,4 @@
-//! Batida's program: picks a face.
+//! Batida's program: opens the window or runs a command.
 
 use std::process::ExitCode;
 use std::time::Instant;

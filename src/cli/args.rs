@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line's arguments and help, and the environment that they describe.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,7 +48,7 @@ const EXAMPLES: &str = "  batida check                                         c
   batida bench --demo --model gpt-oss-120b --concurrency 1,4,16 --requests 50
   batida history export last --format html --out report.html
   batida compare before.json after.json --fail-if-worse
-  batida demo --port 8080                              serve simulated models over an OpenAI-like API
+  batida demo --port 8080                              simulate an OpenAI-compatible server
   batida demo --exact --ttft 50ms                      serve a model with exact times, to test a client";
 
 const DETAILS: &str = "\
@@ -58,8 +58,8 @@ this run.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage. `batida bench`: 3 a --fail-if condition was met, 4 with --strict, a level has \
 a measurement warning. `batida chat`: 3 the answer is not the JSON that was asked for. `batida compare`: 3 with \
---fail-if-worse, a figure is worse. Ctrl-C, SIGTERM and SIGHUP end a command with what it has so far, with exit codes 1, \
-143 and 129.
+--fail-if-worse, a figure is worse. Ctrl-C, SIGTERM and SIGHUP stop a command, with exit codes 1, \
+143 and 129 (`batida demo`: 0).
 
 JSON: with --json, a command that fails prints {\"failure\": {summary, advice, details, retry_after_ms}}; `chat` puts it \
 into its object, and `check` reports each check instead.";
@@ -117,10 +117,10 @@ pub(super) enum Command {
     /// Check kubectl, the cluster, the API and the key, one line each
     ///
     /// Runs the checks of the Home page. Fails (exit code 1) if one of them fails; a warning, such as a deployment that is
-    /// not ready, is no failure.
+    /// not ready, is not a failure.
     #[command(after_help = CHECK_EXAMPLES, after_long_help = help(CHECK_DETAILS, CHECK_EXAMPLES))]
     Check,
-    /// Serve simulated models over an OpenAI-like API on 127.0.0.1 until Ctrl-C
+    /// Serve simulated models over an OpenAI-compatible API on 127.0.0.1 until Ctrl-C
     ///
     /// Starts the server of the Demo environment: models of different speeds, two that reason, one that is slow to start,
     /// one that takes pictures and sometimes answers 429, one that makes embeddings. With --exact, starts a server with
@@ -213,9 +213,9 @@ Figures: TTFT is the time from sending the request to the first chunk with text,
 from sending it to the end of the answer. Tokens/s is (tokens - 1) / (last token - first token); an answer that arrived \
 all at once has none. Tokens are counted by the server; if it sends no count, chunks are counted and called chunks.
 
-Exit codes: 0 done; 1 failed, or the answer has no text, tool call or refusal (reasoning alone is no answer: it may have \
+Exit codes: 0 done; 1 failed, or the answer has no text, tool call or refusal (reasoning alone is not an answer: it may have \
 used up --max-tokens); 2 wrong usage; 3 with --json-object or \
---json-schema, the answer is no JSON, is in a code fence, or does not match the schema. These flags ask the server for \
+--json-schema, the answer is not JSON, is in a code fence, or does not match the schema. These flags ask the server for \
 JSON (response_format) and check the answer. A $ref to another file or host is not fetched.
 
 JSON: --json prints one object and streams nothing: {model, answered_by, answer, reasoning, ending, finish_reason, form, \
@@ -254,7 +254,7 @@ pub(super) struct Common {
     /// Run this kubectl program [default: kubectl, found in PATH]
     #[arg(long, global = true, value_name = "PATH", hide_short_help = true)]
     kubectl: Option<PathBuf>,
-    /// Keep settings, history and drafts in this folder instead of your own
+    /// Keep settings, history and drafts in this folder instead of the default ones
     #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
     config: Option<PathBuf>,
     /// Send the key in this header, e.g. api-key or x-api-key [default: Authorization: Bearer]
@@ -349,7 +349,7 @@ impl Common {
             .as_deref()
             .filter(|path| path.exists() && !path.is_dir())?;
         Some(format!(
-            "--config wants a folder, and {} is a file: name the folder that it is in",
+            "--config must be a folder, but {} is a file: name the folder that contains it",
             path.display()
         ))
     }
@@ -587,7 +587,7 @@ pub(super) struct ChatArgs {
     /// Do not keep this chat in the history
     #[arg(long, help_heading = HISTORY)]
     pub(super) no_history: bool,
-    /// Ask for a JSON object; exit with code 3 if the answer is none
+    /// Ask for a JSON object; exit with code 3 if the answer is not one
     #[arg(long, help_heading = FORMAT, conflicts_with = "json_schema")]
     pub(super) json_object: bool,
     /// Ask for JSON that matches the schema in this file; exit with code 3 if it does not

@@ -19,8 +19,8 @@ use crate::domain::run::{
     BenchProgress, BenchReport, LevelEnd, LevelReport, Requests, SessionEnd, Stage, Steer,
 };
 use crate::engine::bench::{Controls, Listener};
+use crate::engine::connection::Connection;
 use crate::engine::history;
-use crate::engine::place::Place;
 use crate::export::{csv, gaps};
 use crate::io::files::{FOR_ALL, OutFile, Sink, cannot_write};
 use crate::metrics::request::RequestRecord;
@@ -30,7 +30,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(
     common: &Common,
-    place: &Place,
+    place: &Connection,
     args: BenchArgs,
     keep: HistorySettings,
     cancel: &CancellationToken,
@@ -204,7 +204,7 @@ fn verdict(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
         for level in doubted {
             let (label, doubt) = (&level.label, level.watch.doubts.join("; "));
             report::error_line(&format!(
-                "batida: --strict: {label} of {} is in doubt: {doubt}",
+                "batida: --strict: {label} of {} has a measurement warning: {doubt}",
                 level.model
             ));
         }

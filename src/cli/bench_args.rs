@@ -1,4 +1,4 @@
-//! What can be typed behind `batida bench`.
+//! The arguments and the help of `batida bench`.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub(super) const DETAILS: &str = "\
 Figures: with --rate and --trace, times count from the moment a request was due; otherwise from the moment it was \
 sent. TTFT ends at the first chunk with any text, reasoning included. ITL is the gap between chunks, pooled over all \
 answers. TPOT is (last token - first token) / (tokens - 1). Throughput is measured over the steady part of a level. \
-Failed requests and warm-ups count in no time. Requests that --max-in-flight held back until the end are counted \
+Times leave out failed requests and warm-ups. Requests that --max-in-flight held back until the end are counted \
 apart (unsent) and miss every goodput objective. A rate has no interval before it has run for the time of five answers.
 
 Exit codes: 0 done; 1 failed, stopped, ended for too many errors, or no request was answered; 2 wrong usage; 3 a \

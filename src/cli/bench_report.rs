@@ -94,7 +94,7 @@ fn head(out: &mut String, report: &BenchReport) {
     out.push('\n');
 }
 
-/// A column of figures is at least so wide, so that those of several models stand below each other.
+/// The least width of a column of figures, so that the tables of several models line up.
 const MIN_COLUMN: usize = 6;
 
 fn levels(out: &mut String, report: &BenchReport) {
@@ -292,7 +292,7 @@ fn remarks(out: &mut String, report: &BenchReport) {
         if let Some(told) = level.server.as_ref().and_then(ServerSide::differences) {
             line(
                 out,
-                &format!("server     {place}: p50 here less the server's own: {told}"),
+                &format!("server     {place}: client − server, p50: {told}"),
             );
         }
         for (name, missed) in level
@@ -307,7 +307,7 @@ fn remarks(out: &mut String, report: &BenchReport) {
             );
         }
         for doubt in &level.watch.doubts {
-            line(out, &format!("! {place}: in doubt: {doubt}"));
+            line(out, &format!("! {place}: measurement warning: {doubt}"));
         }
         for note in &level.notes {
             line(out, &format!("! {place}: {note}"));

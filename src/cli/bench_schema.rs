@@ -48,8 +48,8 @@ fn text() -> String {
         .replace("{intervals}", &intervals.collect::<Vec<_>>().join("\n"))
 }
 
-/// What a report cannot do without, by the object that has it. Keys that came with later versions of Batida are in none
-/// of the older reports, so that they are not asked for.
+/// The required keys of each object. Keys that later versions of Batida added are missing in older reports, so they are
+/// not required.
 const REQUIRED: [(&str, &[&str]); 5] = [
     (
         "",
@@ -87,7 +87,7 @@ const REQUIRED: [(&str, &[&str]); 5] = [
     ("rate", &["mean"]),
 ];
 
-/// A plan with a key that Batida does not know is refused by Batida too. Elsewhere new keys may be added.
+/// No other keys are allowed here: Batida itself rejects a plan with an unknown key. Other objects may get new keys.
 const CLOSED: &str = "plan";
 
 /// How the schema is printed.

@@ -18,13 +18,13 @@ use crate::domain::exchange::{Reply, Saying};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, HistorySettings, SessionId};
 use crate::domain::json::{self, Checked};
-use crate::domain::run::Surroundings;
+use crate::domain::run::EnvironmentInfo;
 use crate::engine;
 use crate::engine::attach;
 use crate::engine::chat::{self, ChatReport};
+use crate::engine::connection::Connection;
+use crate::engine::environment_info;
 use crate::engine::history::filing::Kept;
-use crate::engine::place::Place;
-use crate::engine::surroundings;
 use crate::io::api::Api;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason};
@@ -37,7 +37,7 @@ const MOST_PROMPT: u64 = 25 << 20;
 
 pub(super) async fn run(
     common: &Common,
-    place: &Place,
+    place: &Connection,
     args: ChatArgs,
     keep: HistorySettings,
     cancel: &CancellationToken,
@@ -103,7 +103,7 @@ pub(super) async fn run(
     let deployments: Vec<String> = deployment.into_iter().collect();
     let asking = kubectl.map(|kubectl| {
         AbortOnDropHandle::new(tokio::spawn(async move {
-            surroundings::ask(&kubectl, &deployments).await
+            environment_info::collect(&kubectl, &deployments).await
         }))
     });
     let mut printed = out::content();
@@ -151,7 +151,7 @@ pub(super) async fn run(
                 .await
                 .ok()
                 .and_then(Result::ok);
-            record.surroundings = found.filter(|found| *found != Surroundings::default());
+            record.surroundings = found.filter(|found| *found != EnvironmentInfo::default());
         }
         history.recorder().chat(record);
     }
@@ -284,7 +284,7 @@ struct Prepared<'a> {
 }
 
 /// What is wrong with the arguments is found before anybody is asked for anything.
-async fn prepare<'a>(place: &'a Place, args: &ChatArgs) -> Result<Prepared<'a>, Failure> {
+async fn prepare<'a>(place: &'a Connection, args: &ChatArgs) -> Result<Prepared<'a>, Failure> {
     let (object, schema) = (args.json_object, args.json_schema.clone());
     let format = reading(move || read_format(object, schema.as_deref())).await?;
     let given = args.prompt.clone();

@@ -12,7 +12,7 @@ use crate::domain::plan::Target;
 use crate::domain::printable::one_line;
 use crate::domain::run::{BenchReport, LevelReport};
 use crate::engine::cluster;
-use crate::engine::place::Place;
+use crate::engine::connection::Connection;
 use crate::wire::fault::nearest;
 
 /// How long the list of models is waited for when the model is named.
@@ -30,7 +30,7 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// Refuses pictures for a model of which the cluster says that it sees none.
-    pub(super) async fn expect_sight(&self, place: &Place) -> Result<(), Failure> {
+    pub(super) async fn expect_sight(&self, place: &Connection) -> Result<(), Failure> {
         let loaded = match (&self.view, &place.kubectl) {
             // A cluster that cannot be asked is no obstacle to an API that can.
             (None, Some(kubectl)) => cluster::load(kubectl).await.ok(),
@@ -58,12 +58,12 @@ impl Chosen {
     }
 }
 
-/// The model to chat with: the one that is named, else the first that the deployment, or the place, offers.
+/// The model to chat with: the one that is named, else the first of the deployment, or of the API.
 ///
 /// # Errors
 /// When there is none, the deployment is not ready or does not serve it, or nobody can be asked.
 pub(super) async fn model(
-    place: &Place,
+    place: &Connection,
     deployment: Option<&str>,
     model: Option<&str>,
 ) -> Result<Chosen, Failure> {
@@ -118,7 +118,10 @@ pub(super) async fn model(
 ///
 /// # Errors
 /// As [`model`].
-pub(super) async fn targets(place: &Place, deployments: &[String]) -> Result<Vec<Target>, Failure> {
+pub(super) async fn targets(
+    place: &Connection,
+    deployments: &[String],
+) -> Result<Vec<Target>, Failure> {
     let names: Vec<&String> = deployments.iter().filter(|name| *name != "-").collect();
     if names.is_empty() {
         return Ok(vec![Target {
@@ -142,8 +145,8 @@ pub(super) async fn targets(place: &Place, deployments: &[String]) -> Result<Vec
     Ok(targets)
 }
 
-/// What may have been meant by the models that the API does not route: a sentence for each that is like another.
-pub(super) async fn meant(place: &Place, found: &BenchReport) -> Vec<String> {
+/// Suggestions for models that the API does not route: a sentence for each whose name resembles a routed one.
+pub(super) async fn meant(place: &Connection, found: &BenchReport) -> Vec<String> {
     let is_unknown = |level: &&LevelReport| {
         level
             .requests
@@ -161,7 +164,7 @@ pub(super) async fn meant(place: &Place, found: &BenchReport) -> Vec<String> {
     if unknown.is_empty() {
         return Vec::new();
     }
-    // Only a hint: its failure is not told, and nobody waits long for it.
+    // Only a hint: a failure is ignored, and the wait is short.
     let _ = tokio::time::timeout(LIST_FOR_A_HINT, place.models()).await;
     let known = place.known();
     let hint = |model: &str| {
@@ -194,7 +197,7 @@ pub(super) fn named<'a>(view: &'a ClusterView, name: &str) -> Result<&'a Deploym
 }
 
 /// What is deployed, and the names that the API routes, or none where it cannot be asked.
-async fn cluster_and_routes(place: &Place) -> Result<(ClusterView, Vec<String>), Failure> {
+async fn cluster_and_routes(place: &Connection) -> Result<(ClusterView, Vec<String>), Failure> {
     let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
     let (view, routed) = tokio::join!(cluster::load(kubectl), place.models());
     Ok((view?, routed.map(|models| models.ids).unwrap_or_default()))
@@ -258,7 +261,7 @@ fn served(deployment: &Deployment, model: &str) -> Result<String, Failure> {
     ))
 }
 
-async fn first_routed(place: &Place) -> Result<String, Failure> {
+async fn first_routed(place: &Connection) -> Result<String, Failure> {
     let none = || {
         Failure::new(
             "The API lists no model that can chat",

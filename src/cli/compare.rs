@@ -1,4 +1,4 @@
-//! `batida compare`: sessions held against each other, without a window.
+//! `batida compare`: compares sessions and result files with a baseline.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -74,7 +74,7 @@ async fn load(common: &Common, name: &str) -> Result<Vec<Side>, Failure> {
     }
     let store = Store::open_to_read(&engine::history_dir(&common.options())?)?;
     let id = store.find(name).map_err(|why| {
-        // Where the history cannot be read, what to do about that is in the failure.
+        // If the history cannot be read, the failure says what to do.
         if store.is_broken() {
             return why;
         }

@@ -57,7 +57,7 @@ fn differences(out: &mut String, found: &Comparison) {
     }
     line(
         out,
-        "What differs (! figures cannot be compared as like with like)",
+        "Differences (! marks different conditions: figures are not comparable)",
     );
     let whats = found
         .differences

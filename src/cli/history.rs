@@ -1,4 +1,4 @@
-//! `batida history`: what was measured before, without a window.
+//! `batida history`: lists, shows, exports, imports, renames and deletes sessions.
 
 use std::io::{BufWriter, IsTerminal as _, Write as _};
 use std::path::Path;
@@ -66,7 +66,7 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> Result<(), Ended>
     }
 }
 
-/// Does the work on the history; on a new file with what can be read of the old one, where that is damaged.
+/// Runs `work` on the history. If the file proves damaged, rebuilds it and runs `work` again.
 fn writing<T>(dir: &Path, work: impl Fn(&Store) -> Result<T, Ended>) -> Result<T, Ended> {
     let open = || -> Result<Store, Failure> {
         let opened = Store::open(dir)?;
@@ -295,7 +295,7 @@ fn take_along(store: &Store, args: &ExportArgs) -> Result<(), Ended> {
     if args.out.as_os_str() == "-" {
         if format == ExportFormat::Parquet && out::is_terminal() {
             return Err(Ended::Misused(
-                "Parquet is no text: say --out FILE".to_owned(),
+                "Parquet is binary: write it to a file with --out FILE".to_owned(),
             ));
         }
         return printed(store, &ids, format, out::content());
@@ -420,7 +420,7 @@ fn delete(store: &Store, args: &DeleteArgs) -> Result<usize, Ended> {
 fn agreed(store: &Store, what: &Deletion, named: &str) -> Result<bool, Ended> {
     if !std::io::stdin().is_terminal() || !out::errors_are_on_a_terminal() {
         return Err(Ended::Misused(format!(
-            "{named} would be deleted for good: say --yes"
+            "{named} would be deleted permanently: add --yes"
         )));
     }
     if let Deletion::Sessions(ids) = what {
@@ -439,16 +439,16 @@ fn agreed(store: &Store, what: &Deletion, named: &str) -> Result<bool, Ended> {
         }
     }
     let spared = if matches!(what, Deletion::OlderThan(_)) {
-        " (baselines are spared)"
+        " (baselines among them are kept)"
     } else {
         ""
     };
-    report::error_text(&format!("Delete {named} for good{spared}? [y/N] "));
+    report::error_text(&format!("Delete {named} permanently{spared}? [y/N] "));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(|error| {
         Failure::new(
             format!("The answer cannot be read: {}", crate::io::why(&error)),
-            "Say --yes instead",
+            "Use --yes instead",
         )
     })?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

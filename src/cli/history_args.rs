@@ -1,4 +1,4 @@
-//! What can be typed behind `batida history`.
+//! The arguments and the help of `batida history`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -243,7 +243,7 @@ fn age(text: &str) -> Result<Duration, String> {
             .ok()?;
         Duration::try_from(age).ok()
     };
-    read().ok_or_else(|| format!("{text:?} is no time such as 30d, 12h or 90m"))
+    read().ok_or_else(|| format!("{text:?} is not a time: write 30d, 12h or 90m"))
 }
 
 impl ListArgs {
@@ -294,7 +294,7 @@ impl ExportArgs {
         ExportFormat::ALL
             .into_iter()
             .find(|format| format.ending() == ending)
-            .ok_or_else(|| "say --format json, csv, gaps, parquet, html or md".to_owned())
+            .ok_or_else(|| "use --format json, csv, gaps, parquet, html or md".to_owned())
     }
 }
 

@@ -1,8 +1,8 @@
 //! The command line: the same engine as the window, without one.
 //!
-//! Exit codes: 0 done, 1 it failed, 2 wrong usage; of `bench` also 3 a `--fail-if` came true, 4 with
-//! `--strict` a level is in doubt; of `chat` 3 the answer is not the JSON that was asked for; of `compare` 3 with
-//! `--fail-if-worse` something is worse.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage. `bench`: 3 a `--fail-if` condition was met, 4 with `--strict`, a level
+//! has a measurement warning. `chat`: 3 the answer is not the JSON that was asked for. `compare`: 3 with
+//! `--fail-if-worse`, a figure is worse.
 
 mod args;
 mod bench;
@@ -26,10 +26,11 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory as _, Parser as _};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use self::args::{Cli, Command, Common, DemoArgs, ModelsArgs};
@@ -39,8 +40,8 @@ use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
 use crate::demo::exact::{self, ExactServer};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
-use crate::engine::history::{History, Told};
-use crate::engine::place::{Place, Places, TWIN_ARGUMENT};
+use crate::engine::connection::{Connection, Connections, SIMULATED_KUBECTL_ARGUMENT};
+use crate::engine::history::{History, HistoryNotice};
 use crate::engine::{self, Options, check, cluster};
 use crate::io::{keeper, signals};
 use crate::protocol::Verdict;
@@ -56,7 +57,7 @@ enum Ended {
     /// A condition of `--fail-if` came true, with `--fail-if-worse` something is worse, or an answer is not the JSON that
     /// was asked for, which was said; exit code 3.
     Crossed,
-    /// With `--strict` a figure is in doubt, which was said; exit code 4.
+    /// With `--strict`, a level has a measurement warning, which was printed; exit code 4.
     Doubted,
 }
 
@@ -83,7 +84,10 @@ pub type OpenWindow = fn(Options, Option<EnvId>, Option<Mark>) -> Result<(), Fai
 /// `started` is when the program did.
 pub fn main(args: Vec<OsString>, started: Instant, window: Option<OpenWindow>) -> ExitCode {
     // The demo's kubectl runs as a process of its own, as a real one does; its arguments are kubectl's.
-    if args.get(1).is_some_and(|arg| arg == TWIN_ARGUMENT) {
+    if args
+        .get(1)
+        .is_some_and(|arg| arg == SIMULATED_KUBECTL_ARGUMENT)
+    {
         return twin(&args[2..]);
     }
     if args.get(1).is_some_and(|arg| arg == keeper::ARGUMENT) {
@@ -232,7 +236,7 @@ fn open_history(common: &Common, unwanted: bool) -> Option<History> {
         return None;
     }
     let told = |told| {
-        if let Told::Troubled(failure) = told {
+        if let HistoryNotice::Troubled(failure) = told {
             report::failure(&failure);
         }
     };
@@ -264,7 +268,7 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         if let Command::History(args) = command {
             return or_interrupted(&cancel, history::run(common, *args)).await;
         }
-        // The places outlive the command: the demo's server lives with them.
+        // The connections outlive the command: the demo's server lives with them.
         let quiet = matches!(&command, Command::Bench(args) if args.quiet);
         let silent = match &command {
             Command::Bench(args) => args.quiet,
@@ -373,10 +377,10 @@ async fn or_interrupted(
 /// Opens the environment that the flags mean.
 async fn open(
     common: &Common,
-    places: &Places,
+    places: &Connections,
     settings: &crate::domain::settings::Settings,
     quiet: bool,
-) -> Result<Arc<Place>, Ended> {
+) -> Result<Arc<Connection>, Ended> {
     let env = common.environment(settings)?;
     if common.needs_settings() && common.env.is_none() && !quiet {
         report::error_line(&format!("environment: {}", env.name));
@@ -384,7 +388,7 @@ async fn open(
     Ok(places.open(&env).await)
 }
 
-async fn deployments(common: &Common, place: &Place) -> Result<(), Ended> {
+async fn deployments(common: &Common, place: &Connection) -> Result<(), Ended> {
     let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
     let view = cluster::load(kubectl).await?;
     report::deployments(common.json, &view)?;
@@ -395,14 +399,14 @@ async fn deployments(common: &Common, place: &Place) -> Result<(), Ended> {
     Ok(())
 }
 
-fn no_cluster(place: &Place) -> Failure {
+fn no_cluster(place: &Connection) -> Failure {
     Failure::new(
         format!("The environment {} has no cluster", place.env.name),
         "Give it one on Home, or say --kubeconfig, --context and --namespace",
     )
 }
 
-async fn models(common: &Common, place: &Place, args: &ModelsArgs) -> Result<(), Ended> {
+async fn models(common: &Common, place: &Connection, args: &ModelsArgs) -> Result<(), Ended> {
     if args.deployment.is_some() && place.kubectl.is_none() {
         return Err(no_cluster(place).into());
     }
@@ -445,7 +449,7 @@ async fn models(common: &Common, place: &Place, args: &ModelsArgs) -> Result<(),
 
 async fn run_checks(
     common: &Common,
-    place: &Place,
+    place: &Connection,
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
     let done = Mutex::new(Vec::new());
@@ -453,12 +457,10 @@ async fn run_checks(
         if !common.json {
             report::check(&check);
         }
-        done.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(check);
+        done.lock().push(check);
     })
     .await;
-    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let done = done.into_inner();
     if common.json {
         report::checks_json(&done)?;
     }

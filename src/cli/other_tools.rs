@@ -209,7 +209,7 @@ const FLAGS: [(&[&str], &str); 28] = [
             "--metric-percentiles",
             "--selected-percentiles",
         ],
-        "nothing: p50, p95 and p99 are in every report, others in --json",
+        "nothing: the report has p50, p95 and p99, and --json has more percentiles",
     ),
     (
         &[
@@ -284,7 +284,7 @@ pub(super) fn suggest(error: &mut clap::Error) {
     let Some(ours) = ours(flag) else { return };
     let tip = match ours.strip_prefix("nothing: ") {
         Some(why) => format!("leave it out: {why}"),
-        None => format!("here it is {ours}"),
+        None => format!("use {ours}"),
     };
     for kind in [
         ContextKind::SuggestedArg,

@@ -1,13 +1,13 @@
-//! The door of everything that is printed: what others wrote never acts on a terminal, and a write that fails is
-//! never silent.
+//! Everything is printed through this module: control characters in foreign text never reach a terminal, and a write
+//! that fails is always reported.
 //!
 //! Nothing else in `cli` opens standard output or standard error (`tests/it/printed.rs` reads the sources).
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
-use std::sync::{Mutex, PoisonError};
 
 use crate::domain::failure::Failure;
 use crate::domain::printable::{self, Printable};
+use parking_lot::Mutex;
 
 /// Exit code of a command that failed.
 const FAILED: u8 = 1;
@@ -218,18 +218,14 @@ fn flush(stream: Stream) -> io::Result<()> {
 /// Keeps the first failure for [`finish`].
 fn keep(stream: Stream, outcome: io::Result<()>) -> io::Result<()> {
     if let Err(error) = &outcome {
-        let mut kept = TROUBLE[stream as usize]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut kept = TROUBLE[stream as usize].lock();
         kept.get_or_insert(error.kind());
     }
     outcome
 }
 
 fn trouble(stream: Stream) -> Option<ErrorKind> {
-    *TROUBLE[stream as usize]
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
+    *TROUBLE[stream as usize].lock()
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
-//! What kubectl and its credential plugins say while they are waited for, and notes on what a server was found not to
-//! take, on standard error.
+//! Prints messages of kubectl and its credential plugins while they run, and notes on fields that a server refused, to
+//! standard error.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use super::report;
 use crate::protocol::{Activity, ActivityKind};
+use parking_lot::Mutex;
 
 /// Prints each line once, as soon as it is said; notes unless `silent`.
 pub(super) fn teller(silent: bool) -> impl Fn(Activity) + Send + Sync + 'static {
     let said: Mutex<HashMap<u64, Vec<String>>> = Mutex::default();
     move |activity| {
-        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = said.lock();
         if activity.kind == ActivityKind::Note {
             if activity.ending.is_some() && !silent {
                 report::error_line(&format!("note: {}", activity.line));

@@ -8,8 +8,8 @@ mod request;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -18,6 +18,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -141,13 +142,8 @@ impl DemoServer {
 
     /// The received requests, oldest first; empty unless `keep_received` is set.
     pub fn received(&self) -> Vec<Received> {
-        lock(&self.shared.received).clone()
+        self.shared.received.lock().clone()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // A panicking request can only have left counters and logs behind.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn list_models(State(shared): State<Arc<Shared>>) -> Response {
@@ -187,7 +183,7 @@ fn receive(
     })?;
     let aborted = Arc::new(AtomicBool::new(false));
     if shared.options.keep_received {
-        lock(&shared.received).push(Received {
+        shared.received.lock().push(Received {
             authorization: authorization.clone(),
             content_type: text(header::CONTENT_TYPE),
             body: body.clone(),
@@ -218,7 +214,7 @@ impl Shared {
 
     /// Counts a request for the model. Returns its use before this one.
     fn note_use(&self, model: &DemoModel, came: Instant) -> ModelUse {
-        let mut uses = lock(&self.uses);
+        let mut uses = self.uses.lock();
         let entry = uses.entry(model.name.clone()).or_default();
         let before = *entry;
         *entry = ModelUse {

@@ -1,4 +1,4 @@
-//! What a request may ask for besides text: functions, a form of the answer, an effort.
+//! Options of a chat request besides its messages: functions, the answer's format, the reasoning effort.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What is said to a model, and with which knobs.
+//! A chat request: the messages with their attachments and function calls, and the parameters.
 
 use std::sync::Arc;
 

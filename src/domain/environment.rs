@@ -42,7 +42,7 @@ impl EnvId {
     }
 }
 
-/// A place where models run.
+/// Where models run: a cluster, an API and a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Environment {
@@ -68,7 +68,7 @@ pub struct Environment {
     /// A PEM file of certificate authorities to trust besides the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
-    /// Trust any certificate. Whoever sits between can then read the key.
+    /// Accept invalid certificates. Anyone on the network path can then read the key.
     #[serde(default, skip_serializing_if = "is_false")]
     pub accept_invalid_certs: bool,
     /// A PEM file with the certificate to show to a server that asks for one.

@@ -33,7 +33,7 @@ impl Advance {
     }
 }
 
-/// The model's part of an exchange, folded from what comes of it. The window and the history hold the same.
+/// The model's part of an exchange, built from the advances of its answer. The window and the history both use it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Reply {
     /// Its reasoning.
@@ -68,13 +68,13 @@ impl Reply {
         (self.figures, self.answered_by) = (figures, answered_by);
     }
 
-    /// Whether nothing came, not even a thought.
+    /// Whether neither text, reasoning nor function calls have arrived.
     pub fn is_empty(&self) -> bool {
         self.text.trim().is_empty() && self.reasoning.trim().is_empty() && self.calls.is_empty()
     }
 }
 
-/// The user's part of an exchange: what is said at once.
+/// The user's part of an exchange: one message with its attachments, and results of functions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Saying {
     /// The words. Empty when only functions' results are sent.

@@ -16,7 +16,7 @@ use super::run::{LevelReport, Rate, Stats};
 use super::stats::{Estimate, PERCENTILES, Percentile};
 use super::units;
 
-/// What a figure counts in.
+/// A figure's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Milliseconds.
@@ -138,7 +138,7 @@ pub struct Distribution {
     pub print: Print,
     /// Which way it improves.
     pub better: Better,
-    /// It depends on who counts the tokens.
+    /// It depends on how tokens are counted: by the server, or as chunks.
     pub counts_tokens: bool,
     /// The percentiles that stand in tables of levels and are compared, each with its [`Column::rank`].
     pub columns: &'static [(Percentile, u8)],
@@ -255,7 +255,7 @@ pub struct Metric {
     pub print: Print,
     /// Which way it improves; `None` where neither is better.
     pub better: Option<Better>,
-    /// It depends on who counts the tokens.
+    /// It depends on how tokens are counted: by the server, or as chunks.
     pub counts_tokens: bool,
     /// Its place in the tables of levels; `None`: it is in none.
     pub column: Option<Column>,
@@ -452,7 +452,7 @@ pub fn find(key: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.key == key)
 }
 
-/// Those in tables that have a better side: sessions are compared by them.
+/// The metrics in tables of which higher or lower is better: comparisons use them.
 pub fn compared() -> impl Iterator<Item = &'static Metric> {
     METRICS
         .iter()

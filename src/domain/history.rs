@@ -7,7 +7,7 @@ use super::conversation::{Attachment, Params, ToolCall, ToolResult};
 use super::exchange::{Reply, Saying};
 use super::plan::{Arrivals, Load};
 use super::run::known;
-use super::run::{BenchReport, Flight, LevelReport, Point, RatePoint, SessionEnd, Surroundings};
+use super::run::{BenchReport, EnvironmentInfo, Flight, LevelReport, Point, RatePoint, SessionEnd};
 use super::stats::P50;
 use super::units;
 use crate::metrics::request::RequestRecord;
@@ -142,7 +142,10 @@ impl SessionRow {
             models: once_each(report.plan.targets.iter().map(|target| &target.model)),
             tags: once_each(report.plan.tags.iter()),
             source: report.source.clone(),
-            release: report.surroundings.as_ref().and_then(Surroundings::release),
+            release: report
+                .surroundings
+                .as_ref()
+                .and_then(EnvironmentInfo::release),
             requests: sum(|level| level.requests.ended),
             errors: sum(|level| level.requests.failed),
             ttft_p50_ms: first.and_then(|level| level.ttft_ms.at(P50)),
@@ -170,7 +173,7 @@ fn once_each<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
     out
 }
 
-impl Surroundings {
+impl EnvironmentInfo {
     /// What tells releases apart: SambaStack's version, or the names of the bundles.
     pub fn release(&self) -> Option<String> {
         let bundles = once_each(
@@ -361,8 +364,8 @@ pub enum SessionBody {
     },
     /// A conversation.
     Chat {
-        /// Environment.
-        surroundings: Option<Surroundings>,
+        /// What the environment ran when the conversation began, where it is known.
+        surroundings: Option<EnvironmentInfo>,
         /// Its exchanges in the order in which they were begun.
         exchanges: Vec<Exchange>,
     },

@@ -192,12 +192,14 @@ pub fn starters() -> Vec<Prompt> {
     vec![
         Prompt::new(
             "Summarise",
-            "Summarise the following text in {{sentences=three}} sentences for {{reader=a colleague}}. Keep figures \
+            "Summarise the following text in {{sentences=three}} sentences for {{reader=a \
+             colleague}}. Keep figures \
              and names.\n\n{{text}}",
         ),
         Prompt::new(
             "Translate",
-            "Translate the following text into {{language=English}}. Keep its tone and its formatting, and answer with \
+            "Translate the following text into {{language=English}}. Keep its tone and its \
+             formatting, and answer with \
              the translation alone.\n\n{{text}}",
         ),
         Prompt::new(
@@ -206,12 +208,14 @@ pub fn starters() -> Vec<Prompt> {
         ),
         Prompt::new(
             "Review code",
-            "Review this {{language=Python}} code. Name defects first, then what could be simpler. Quote the lines you \
+            "Review this {{language=Python}} code. Name defects first, then what could be \
+             simpler. Quote the lines you \
              mean.\n\n```\n{{code}}\n```",
         ),
         Prompt::new(
             "Extract as JSON",
-            "Extract {{fields=name, date, amount}} from the text below. Answer with a JSON array of objects with these \
+            "Extract {{fields=name, date, amount}} from the text below. Answer with a JSON array \
+             of objects with these \
              keys and nothing else; use null for what is missing.\n\n{{text}}",
         ),
         Prompt::new(
@@ -220,7 +224,8 @@ pub fn starters() -> Vec<Prompt> {
         ),
         Prompt::new(
             "System: terse expert",
-            "You are an expert in {{field=software engineering}}. Answer in as few words as the question allows, say what \
+            "You are an expert in {{field=software engineering}}. Answer in as few words as the \
+             question allows, say what \
              you are not sure of, and never make up facts.",
         ),
     ]
@@ -309,7 +314,7 @@ mod tests {
         );
         for Prompt { name, text } in starters() {
             let template = crate::prompts::template::Template::parse(&text);
-            assert!(!template.places().is_empty(), "{name}");
+            assert!(!template.placeholders().is_empty(), "{name}");
             assert!(!template.fill(|_| Some("x")).contains("{{"), "{name}");
         }
     }

@@ -1,4 +1,4 @@
-//! The things Batida speaks of. Plain values: no clocks, no IO, no screens.
+//! Batida's data types. Plain values: no clocks, no IO, no screens.
 
 pub mod asked_for;
 pub mod attachment;

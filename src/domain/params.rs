@@ -7,8 +7,8 @@ use super::asked_for::{AnswerFormat, Effort, Tool};
 
 /// Sampling parameters. Only what is `Some` is sent, so that the server's defaults stay the server's.
 ///
-/// Each field but `format` and `tools`, which have forms of their own, has its row in [`PARAMETERS`]; a test holds the
-/// two against each other.
+/// Each field but `format` and `tools`, which have forms of their own, has its row in [`PARAMETERS`]; a test checks
+/// that they match.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Params {
@@ -67,7 +67,7 @@ pub enum ParamValue {
 }
 
 impl ParamValue {
-    /// Whether JSON has it: it has no infinite number, and none that is no number.
+    /// Whether JSON can hold it: JSON has neither infinite numbers nor NaN.
     pub fn can_be_sent(&self) -> bool {
         !matches!(self, Self::Number(number) if !number.is_finite())
     }
@@ -100,7 +100,7 @@ pub enum ParamKind {
     Whole {
         /// The least and the most on the command line.
         range: (i64, i64),
-        /// The most in the form, where a hand can slip.
+        /// The most in the form; lower, since a drag can go too far.
         form_most: i64,
         /// The form's first value.
         first: i64,

@@ -655,7 +655,7 @@ impl Lengths {
         let text = text.trim().replace([',', ' '], "");
         let number = |text: &str| {
             text.parse::<u32>().map_err(|_| {
-                format!("{text:?} is no number of tokens: write 1000, 500-1500 or 1000±200")
+                format!("{text:?} is not a number of tokens: write 1000, 500-1500 or 1000±200")
             })
         };
         let lengths = if let Some((mean, deviation)) =
@@ -747,7 +747,7 @@ impl Objectives {
         {
             let (name, value) = part
                 .split_once('=')
-                .ok_or_else(|| format!("{part:?} is no objective: write ttft=500ms"))?;
+                .ok_or_else(|| format!("{part:?} is not an objective: write ttft=500ms"))?;
             let value = super::units::read_duration(value.trim())?;
             match name.trim() {
                 "ttft" => out.ttft = Some(value),
@@ -756,7 +756,7 @@ impl Objectives {
                 "latency" => out.latency = Some(value),
                 other => {
                     return Err(format!(
-                        "{other:?} is no objective: there are ttft, itl, tpot and latency"
+                        "{other:?} is not an objective: there are ttft, itl, tpot and latency"
                     ));
                 }
             }

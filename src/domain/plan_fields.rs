@@ -127,7 +127,7 @@ const LOADS: &[&str] = &["concurrency", "sweep", "rate", "max", "trace"];
 /// The largest seed that every reader of JSON keeps to the last digit.
 const MAX_SEED: u64 = (1 << 53) - 1;
 
-/// A field that nothing sets, until a flag and the rest are added.
+/// A row with only its field and its title; the methods below add the rest.
 const fn row(field: Field, title: &'static str) -> FieldSpec {
     FieldSpec {
         field,
@@ -150,7 +150,7 @@ const fn row(field: Field, title: &'static str) -> FieldSpec {
     }
 }
 
-/// Adds to a row; named as the fields that they set.
+/// Builder methods, each named after the field that it sets.
 impl FieldSpec {
     const fn flag(self, flag: &'static str, value: &'static str, heading: &'static str) -> Self {
         Self {
@@ -241,7 +241,7 @@ pub static FIELDS: &[FieldSpec] = &[
             if names == ["-"] { Vec::new() } else { names }
         }),
     row(Field::Load, "load")
-        .keys(&[("load", "text", "unknown, of an imported file that does not say it; else one of these:")])
+        .keys(&[("load", "text", "unknown if an imported file does not state it; else one of these:")])
         .compare(Compare::Warn).one(|plan| Some(kind(&plan.load).to_owned())),
     row(Field::Concurrency, "concurrent clients")
         .flag("concurrency", "N,N…", LOAD)
@@ -386,7 +386,7 @@ pub static FIELDS: &[FieldSpec] = &[
         .set(|plan, text| put(&mut plan.ramp_up, maybe(text, read_duration).map(Option::unwrap_or_default))),
     row(Field::Warmup, "warm-up requests")
         .flag("warmup", "N", LOAD)
-        .help("Send N requests before each level that count in no figure [default: 4]")
+        .help("Send N warm-up requests before each level; figures leave them out [default: 4]")
         .form("0", "", "")
         .keys(&[("warmup", "count", "requests before each level that count in no figure")])
         .part(Unknown::Warmup)
@@ -570,7 +570,7 @@ pub static FIELDS: &[FieldSpec] = &[
     row(Field::Seed, "seed")
         .flag("seed", "N", PROMPTS)
         .help(
-            "Send the same prompts at the same times as the session whose report has this seed \
+            "Repeat the prompts and the arrival times of the session whose report has this seed \
              [default: random]",
         )
         .form("random", "", "")
@@ -642,7 +642,7 @@ pub static FIELDS: &[FieldSpec] = &[
         .each(|plan| plan.tags.clone()),
 ];
 
-/// What a switch that is on is set with.
+/// The text that turns a switch on.
 pub const ON: &str = "on";
 
 /// What a report for people says of its plan: a label and a value for all that is set, and what is not known.

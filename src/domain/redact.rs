@@ -4,8 +4,8 @@
 //! for debugging, as base64 in an `Authorization: Basic`, broken over lines, or with its middle masked. Text is cleaned
 //! before any of it is cut off: the beginning of a key is a secret, too.
 //!
-//! Cleaned are errors, details, logs, and what is kept in the history, so what is exported and reported too. An answer is
-//! not cleaned on its way to the window and to standard output: it is shown as the model gave it.
+//! Errors, details, logs and everything in the history are cleaned, so exports and reports are, too. An answer is not
+//! cleaned on its way to the window and to standard output: it is shown as the model gave it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::failure::Failure;
 /// Stands where a secret was.
 const DOTS: &str = "••••";
 
-/// Shorter ones are no secrets: `test` would make holes in honest words. The same goes for what a server shows of a key
+/// Shorter ones are not redacted: `test` occurs in ordinary text. The same goes for what a server shows of a key
 /// beside a mask (`sk-abcdef***wxyz`): the characters before and behind it count together.
 const SHORTEST: usize = 8;
 /// So many characters of a key's beginning are redacted wherever they stand.
@@ -139,7 +139,7 @@ impl Redactor {
 
 /// The mask that the text begins with, in bytes; 0 for none.
 fn mask(text: &[u8]) -> usize {
-    // Each with how many of it make a mask: single ones stand in honest words.
+    // Each with how many of it in a row make a mask: fewer occur in ordinary text.
     let signs = [
         ("…", 1),
         (r"\u2026", 1),
@@ -309,7 +309,7 @@ impl Needle {
                     spans.push((from, to));
                     at = to;
                 }
-                // From amid a run of backslashes nothing begins that does not begin with the run.
+                // A secret that begins within a run of backslashes was already looked for from the start of the run.
                 None if text[at] == b'\\' && first != b'\\' => {
                     at += text[at..].iter().take_while(|b| **b == b'\\').count();
                 }

@@ -63,7 +63,7 @@ pub struct BenchReport {
     pub calibrations: Vec<Calibration>,
     /// What it ran on, as far as it could be found out.
     #[serde(default)]
-    pub surroundings: Option<Surroundings>,
+    pub surroundings: Option<EnvironmentInfo>,
     /// The program whose result file this was, with its version; `None` for Batida itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -82,7 +82,7 @@ impl BenchReport {
 /// What a session ran on. Asked of the cluster beside the session, so any of it may be missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Surroundings {
+pub struct EnvironmentInfo {
     /// kubectl's version.
     pub kubectl: Option<String>,
     /// The cluster's Kubernetes version.

@@ -165,8 +165,8 @@ pub fn signed(value: f64) -> String {
     format!("{sign}{digits}")
 }
 
-/// A share as percent, two decimals at most: `3 %`, `2.5 %`, `66.67 %`. What is not nothing or not all does not read as
-/// such: `<0.01 %`, `>99.99 %`.
+/// A share as percent, two decimals at most: `3 %`, `2.5 %`, `66.67 %`. A share above 0 never reads as 0 %, and one
+/// below 1 never as 100 %: `<0.01 %`, `>99.99 %`.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let text = format!("{percent:.2}");
@@ -180,7 +180,7 @@ pub fn percent(share: f64) -> String {
 /// The same to the whole percent, where more digits would say nothing: `67 %`.
 pub fn whole_percent(share: f64) -> String {
     let whole = (share * 100.0).round();
-    // Close to nothing and to all the digits do say something.
+    // Near 0 % and 100 % the decimals matter.
     if whole == 0.0 || whole == 100.0 {
         percent(share)
     } else {
@@ -188,7 +188,7 @@ pub fn whole_percent(share: f64) -> String {
     }
 }
 
-/// A relative change with its sign, which nothing has none of: `+8.2 %`, `−9.3 %`, `0.0 %`.
+/// A relative change with its sign; zero has none: `+8.2 %`, `−9.3 %`, `0.0 %`.
 pub fn change(share: f64) -> String {
     format!("{} %", signed_tenth(share * 100.0))
 }
@@ -275,7 +275,7 @@ pub fn checked(time: Duration) -> Option<Duration> {
 pub fn read_duration(text: &str) -> Result<Duration, String> {
     let time = jiff::fmt::friendly::SpanParser::new()
         .parse_unsigned_duration(text)
-        .map_err(|_| format!("{text:?} is no time such as 100ms, 1.5s or 2m"))?;
+        .map_err(|_| format!("{text:?} is not a time: write 100ms, 1.5s or 2m"))?;
     checked(time).ok_or_else(|| format!("{text:?} is longer than a year"))
 }
 

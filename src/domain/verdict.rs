@@ -80,7 +80,7 @@ impl Condition {
     /// What it should look like, and which figures there are.
     pub fn parse(text: &str) -> Result<Self, String> {
         let no = || {
-            format!("{text:?} is no condition: write e.g. ttft_p99>800ms, goodput<95% or errors>0")
+            format!("{text:?} is not a condition: write ttft_p99>800ms, goodput<95% or errors>0")
         };
         let at = text.find(['<', '>']).ok_or_else(no)?;
         let (name, rest) = text.split_at(at);

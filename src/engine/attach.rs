@@ -13,12 +13,12 @@ use crate::io::dialog;
 use crate::protocol::AttachSources;
 use crate::protocol::Picture;
 
-/// So many files at once.
-pub const MOST_FILES: usize = 20;
-/// Decoding takes memory, however small the file: so many at a time.
+/// Limit of files attached at once.
+pub const MAX_FILES: usize = 20;
+/// Decoding needs a lot of memory, even for small files.
 static DECODERS: Semaphore = Semaphore::const_new(2);
 
-/// Reads what the user attaches, in order. `room`: how many bytes of the request's body are left for it.
+/// Reads files in order. `room` is the number of bytes left in the request's body.
 ///
 /// Dropping the future ends it after the file under way, whose memory is bounded.
 #[cfg(feature = "gui")]
@@ -28,7 +28,7 @@ pub async fn read(sources: AttachSources, room: usize) -> Vec<Result<Attachment,
         AttachSources::Dialog => {
             let picking = dialog::pick_files(
                 "Attach pictures and texts",
-                "Drop the files on the window instead",
+                "Drag the files onto the window instead",
             );
             match picking.await {
                 Ok(files) => files,
@@ -46,17 +46,16 @@ pub async fn read(sources: AttachSources, room: usize) -> Vec<Result<Attachment,
 
 async fn read_each(mut files: Vec<PathBuf>, mut room: usize) -> Vec<Result<Attachment, Failure>> {
     let mut out = Vec::new();
-    let left_out = files.len().saturating_sub(MOST_FILES);
-    files.truncate(MOST_FILES);
+    let left_out = files.len().saturating_sub(MAX_FILES);
+    files.truncate(MAX_FILES);
     for path in files {
         let read = work(move || attachment::read_file(&path, room)).await;
         room = room.saturating_sub(read.as_ref().map_or(0, Attachment::body_bytes));
         out.push(read);
     }
     if left_out > 0 {
-        let why = format!(
-            "Only the first {MOST_FILES} files were attached, and {left_out} were left out"
-        );
+        let why =
+            format!("Only the first {MAX_FILES} files were attached; {left_out} were skipped");
         out.push(Err(Failure::new(
             why,
             "Attach the others to the next message",
@@ -65,15 +64,15 @@ async fn read_each(mut files: Vec<PathBuf>, mut room: usize) -> Vec<Result<Attac
     out
 }
 
-/// Reads the files that the command line names; the first that cannot be attached ends it.
+/// Reads the files of the command line.
 ///
 /// # Errors
-/// Why a file cannot be attached.
+/// When a file cannot be attached.
 pub async fn read_files(files: Vec<PathBuf>, room: usize) -> Result<Vec<Attachment>, Failure> {
     read_each(files, room).await.into_iter().collect()
 }
 
-/// An attached picture's pixels, with at most `edge` of them on its longer side.
+/// The pixels of an attached picture, scaled to at most `edge` on its longer side.
 ///
 /// # Errors
 /// When it cannot be decoded.
@@ -81,7 +80,7 @@ pub async fn decode(image: Image, edge: u32) -> Result<Picture, Failure> {
     work(move || attachment::pixels_of(&image, edge)).await
 }
 
-/// Does it on a thread that may be kept busy. Dropping the future leaves the thread to end by itself.
+/// Runs work on a blocking thread. If the future is dropped, the thread ends by itself.
 async fn work<T: Send + 'static>(
     what: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {

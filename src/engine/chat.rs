@@ -1,9 +1,9 @@
-//! One chat request from sending to its figures. The same for the window and the command line.
+//! Sends a chat request and computes its figures, for the window and the command line.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::conversation::ChatRequest;
@@ -20,30 +20,30 @@ use crate::wire::fault::{self, Fault, RequestInfo};
 use crate::wire::openai;
 use crate::wire::silence::BodyActivity;
 
-/// At most this often is progress told, however many tokens arrive.
-const PACE: Duration = Duration::from_millis(33);
+/// The shortest time between two progress reports.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(33);
 
-/// When one of several chats is sent. Dropping it makes room for the others, however it came to that.
+/// When one of several chats is sent. Dropping it lets the others continue.
 #[derive(Debug)]
 pub enum Start {
-    /// Once all can be sent.
+    /// When all are ready.
     Together {
-        /// Held until this one can be.
+        /// Held until this one is ready.
         opening: Option<Arc<DropGuard>>,
-        /// Cancelled when nobody holds that any more.
+        /// Cancelled when all are ready.
         all_open: CancellationToken,
     },
-    /// Once all before have ended.
+    /// After all previous ones have ended.
     InTurn {
-        /// Cancelled at their ends.
+        /// Cancelled when they end.
         before: Vec<CancellationToken>,
-        /// Held until this one's end.
+        /// Held until this one ends.
         held: DropGuard,
     },
 }
 
 impl Start {
-    /// Waits for the moment.
+    /// Waits until the chat can be sent.
     pub async fn wait(&mut self) {
         match self {
             Self::Together { opening, all_open } => {
@@ -59,7 +59,7 @@ impl Start {
     }
 }
 
-/// Each with when it is to be sent.
+/// Assigns each chat its start: all together, or one after the other.
 pub fn starts(asks: Vec<ChatAsk>, order: ChatOrder) -> Vec<(ChatAsk, Start)> {
     let all_open = CancellationToken::new();
     let opening = Arc::new(all_open.clone().drop_guard());
@@ -84,27 +84,27 @@ pub fn starts(asks: Vec<ChatAsk>, order: ChatOrder) -> Vec<(ChatAsk, Start)> {
     asks.into_iter().map(start).collect()
 }
 
-/// How an answer ended.
+/// The result of a chat request.
 #[derive(Debug, Clone)]
 pub struct ChatReport {
     /// Complete, stopped or failed.
     pub ending: ChatEnding,
-    /// The figures; without latency unless complete.
+    /// The figures; latency only if the response is complete.
     pub figures: Figures,
-    /// `x-ratelimit-*` headers, where the server sent them.
+    /// The `x-ratelimit-*` headers.
     pub rate_limit: Vec<(String, String)>,
-    /// What came over the wire.
+    /// Facts about the transfer.
     pub wire: Wire,
-    /// The model that answered, where it is another one than was asked.
+    /// The model that responded, if it is not the requested one.
     pub answered_by: Option<String>,
-    /// It is complete and holds neither text nor a call, which is no success: why.
+    /// Why a complete response has neither text nor a tool call.
     pub no_text: Option<&'static str>,
 }
 
-/// What came over the wire of an answer.
+/// Facts about the transfer of a response.
 #[derive(Debug, Clone, Default)]
 pub struct Wire {
-    /// The response's head, from when the request was sent.
+    /// The time until the response head arrived.
     pub first_byte: Option<Duration>,
     /// The gaps between chunks with text, in µs.
     pub gaps_us: Vec<u32>,
@@ -112,12 +112,12 @@ pub struct Wire {
     pub chunks: u64,
     /// Bytes of the body.
     pub bytes: u64,
-    /// The server had closed the connection that was open, and the request was sent once more on a new one.
+    /// The server had closed an idle connection, and the request was sent again on a new one.
     pub reconnected: bool,
 }
 
 impl ChatReport {
-    /// Of an answer of which nothing came.
+    /// The result if no response arrived.
     pub fn ended_early(ending: ChatEnding) -> Self {
         Self {
             ending,
@@ -130,10 +130,10 @@ impl ChatReport {
     }
 }
 
-/// Chats once. Everything that arrived is told through `on_advance` before this returns, also when it is
-/// cancelled or fails. Cancelling closes the connection.
+/// Sends a chat request. Everything that arrived is passed to `on_advance` before this returns, even if it is cancelled or
+/// fails. Cancelling closes the connection.
 ///
-/// A request that the server refuses for a field that Batida added is sent again without it, and that is kept in mind.
+/// If the server refuses a field that Batida added, the request is sent again without it, and later ones omit it, too.
 pub async fn run(
     api: &Api,
     request: &ChatRequest,
@@ -144,12 +144,12 @@ pub async fn run(
     run_within(api, request, known, cancel, Limits::default(), on_advance).await
 }
 
-/// How long an answer may take.
+/// Time limits of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// From sending to its end; `None` for as long as it takes.
+    /// From sending to the end; `None` means no limit.
     pub whole: Option<Duration>,
-    /// Without an event that says something: comments, with which servers keep connections open, are none.
+    /// Without a meaningful event. Comments, with which servers keep connections open, do not count.
     pub silence: Duration,
 }
 
@@ -162,7 +162,7 @@ impl Default for Limits {
     }
 }
 
-/// The same as [`run`] with other limits.
+/// Like [`run`], with other limits.
 pub async fn run_within(
     api: &Api,
     request: &ChatRequest,
@@ -171,7 +171,7 @@ pub async fn run_within(
     limits: Limits,
     mut on_advance: impl FnMut(Advance),
 ) -> ChatReport {
-    // Thirty years: tokio has no moment that never comes.
+    // Thirty years stand for no limit, since tokio has no infinite deadline.
     let deadline = Instant::now()
         + limits
             .whole
@@ -190,7 +190,7 @@ pub async fn run_within(
         .await;
         let next = dialect.and(refused);
         let failed = matches!(report.ending, ChatEnding::Failed(_));
-        // Each round leaves out more, so there are few. What had arrived is not asked for a second time.
+        // Each round omits more fields, so there are few. After the first token, the request is not sent again.
         if failed && report.figures.ttft.is_none() && changes_body(request, dialect, next) {
             api.learn(&request.model, next);
             dialect = next;
@@ -216,7 +216,7 @@ fn changes_body(request: &ChatRequest, now: Dialect, next: Dialect) -> bool {
     now != next && written(now) != written(next)
 }
 
-/// One request; and which of Batida's own fields the server refuses, if it does.
+/// Sends one request. Also returns which of Batida's own fields the server refused.
 async fn once(
     api: &Api,
     (request, dialect): (&ChatRequest, Dialect),
@@ -225,27 +225,14 @@ async fn once(
     (limits, deadline): (Limits, Instant),
     mut on_advance: impl FnMut(Advance),
 ) -> (ChatReport, Dialect) {
-    let late = || {
-        let whole = limits.whole.unwrap_or_default();
-        let summary = format!(
-            "{} had not answered in full after {}",
-            api.address().host(),
-            units::duration(whole)
-        );
-        let told = Failure::new(summary, "Allow more time, or ask for fewer tokens");
-        ChatEnding::Failed(told.of_class(FaultClass::Timeout))
-    };
+    let early = |ending| (ChatReport::ended_early(ending), Dialect::default());
     let opened = tokio::select! {
         biased;
-        () = cancel.cancelled() => {
-            return (ChatReport::ended_early(ChatEnding::Stopped), Dialect::default());
-        }
-        () = tokio::time::sleep_until(deadline) => {
-            return (ChatReport::ended_early(late()), Dialect::default());
-        }
+        () = cancel.cancelled() => return early(ChatEnding::Stopped),
+        () = tokio::time::sleep_until(deadline) => return early(too_late(api, limits)),
         opened = api.chat(request, dialect, known) => opened,
     };
-    let mut stream = match opened {
+    let stream = match opened {
         Ok(stream) => stream,
         Err(fault) => {
             return (
@@ -254,121 +241,175 @@ async fn once(
             );
         }
     };
-    let mut refused = Dialect::default();
     let set = openai::set_names(&request.params, false);
     let asked = RequestInfo {
         set: &set,
         ..api.asked(&request.model, known)
     };
-    let mut reader = start(&stream);
-    let mut heard_of = Heard::default();
-    let mut on_advance = |advance: Advance| {
-        heard_of.hear(&advance);
-        on_advance(advance);
-    };
     let sent = stream.sent;
-    let mut bytes_read = 0;
-    // When something was said last.
-    let (mut heard, mut talk) = (Instant::now(), BodyActivity::default());
-    let mut pace = tokio::time::interval_at(Instant::now() + PACE, PACE);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut response = Response::new(stream);
     let ending = loop {
         tokio::select! {
             biased;
             () = cancel.cancelled() => break ChatEnding::Stopped,
-            () = tokio::time::sleep_until(deadline) => break match reader.complete() {
+            () = tokio::time::sleep_until(deadline) => break match response.reader.complete() {
                 Some(reason) => ChatEnding::Finished { reason },
-                None => late(),
+                None => too_late(api, limits),
             },
-            piece = stream.next() => {
-                let first = reader.timeline().ttft().is_none();
-                let step = match piece {
-                    Ok(Some((at, bytes))) => {
-                        bytes_read += bytes.len() as u64;
-                        if talk.has_data(&bytes) {
-                            heard = Instant::now();
-                        }
-                        reader.take(at - stream.sent, &bytes)
-                    }
-                    Ok(None) => match reader.at_the_end(stream.sent.elapsed()) {
-                        Ok(reason) => Step::Done(reason),
-                        Err(why) => Step::Failed(why),
-                    },
-                    // After the finish reason nothing that matters was lost.
-                    Err(fault) => match reader.complete() {
-                        Some(reason) => Step::Done(reason),
-                        None => break ChatEnding::Failed(fault.failure),
-                    },
-                };
-                match step {
-                    Step::Done(reason) => break ChatEnding::Finished { reason },
-                    Step::More => {}
-                    Step::Failed(why) => {
-                        let fault = fault_of(why, &reader, &stream, &asked);
-                        refused = fault.refused;
-                        break ChatEnding::Failed(fault.failure);
-                    }
+            piece = response.stream.next() => {
+                let first = response.reader.timeline().ttft().is_none();
+                if let Some(ending) = response.take(piece, &asked) {
+                    break ending;
                 }
-                // The first words are shown at once, the others at their pace.
-                if first && reader.has_news() {
-                    on_advance(advance(&mut reader));
+                // The first text is shown at once, more text at intervals.
+                if first {
+                    response.report_progress(&mut on_advance);
                 }
             }
-            () = tokio::time::sleep_until(heard + limits.silence) => {
+            () = tokio::time::sleep_until(response.heard + limits.silence) => {
                 break ChatEnding::Failed(api.fault_of_silence(limits.silence, &request.model).failure);
             }
-            _ = pace.tick(), if reader.has_news() => on_advance(advance(&mut reader)),
-            // A server that forgets `[DONE]` and keeps the connection is not waited for.
-            () = over(sent, &reader) => {
-                if let Some(reason) = reader.complete() {
+            _ = response.interval.tick(), if response.reader.has_news() => {
+                response.report_progress(&mut on_advance);
+            }
+            // Do not wait for a server that omits `[DONE]` and keeps the connection open.
+            () = implied_end(sent, &response.reader) => {
+                if let Some(reason) = response.reader.complete() {
                     break ChatEnding::Finished { reason };
                 }
             }
         }
     };
-    reader.finish_text();
-    if reader.has_news() {
-        on_advance(advance(&mut reader));
-    }
-    let figures = reader.figures();
-    if figures.at_once {
-        reader.drop_gaps();
-    }
-    let no_text = match &ending {
-        ChatEnding::Finished { reason } if !heard_of.answer => {
-            Some(reason.why_empty(heard_of.reasoning))
-        }
-        _ => None,
-    };
-    let wire = Wire {
-        first_byte: Some(stream.head_at - stream.sent),
-        gaps_us: reader.take_gaps(),
-        chunks: reader.chunks(),
-        bytes: bytes_read,
-        reconnected: stream.reconnected,
-    };
-    let answered_by = other_model(&request.model, reader.model()).map(|model| api.clean(model));
-    let rate_limit = stream.rate_limit().to_vec();
-    let report = ChatReport {
-        figures,
-        rate_limit,
-        ending,
-        wire,
-        answered_by,
-        no_text,
-    };
-    (close(stream, report), refused)
+    let refused = response.refused;
+    response.reader.finish_text();
+    response.report_progress(&mut on_advance);
+    (response.into_report(api, &request.model, ending), refused)
 }
 
-/// Waits for when the answer is over although nothing says so; for ever where that is not known.
-async fn over(sent: std::time::Instant, reader: &AnswerReader) {
+fn too_late(api: &Api, limits: Limits) -> ChatEnding {
+    let summary = format!(
+        "{} did not complete the response within {}",
+        api.address().host(),
+        units::duration(limits.whole.unwrap_or_default())
+    );
+    let failure = Failure::new(summary, "Allow more time, or ask for fewer tokens");
+    ChatEnding::Failed(failure.of_class(FaultClass::Timeout))
+}
+
+/// A response that is being read.
+struct Response {
+    stream: ChatStream,
+    reader: AnswerReader,
+    /// When progress is reported.
+    interval: Interval,
+    /// When the last meaningful event arrived.
+    heard: Instant,
+    talk: BodyActivity,
+    bytes: u64,
+    refused: Dialect,
+    content: Content,
+}
+
+impl Response {
+    fn new(stream: ChatStream) -> Self {
+        let mut interval =
+            tokio::time::interval_at(Instant::now() + PROGRESS_INTERVAL, PROGRESS_INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            reader: start(&stream),
+            stream,
+            interval,
+            heard: Instant::now(),
+            talk: BodyActivity::default(),
+            bytes: 0,
+            refused: Dialect::default(),
+            content: Content::default(),
+        }
+    }
+
+    /// Reads a piece of the body. Returns the ending if the response has ended.
+    fn take(
+        &mut self,
+        piece: Result<Option<(std::time::Instant, Vec<u8>)>, Fault>,
+        asked: &RequestInfo<'_>,
+    ) -> Option<ChatEnding> {
+        let sent = self.stream.sent;
+        let step = match piece {
+            Ok(Some((at, bytes))) => {
+                self.bytes += bytes.len() as u64;
+                if self.talk.has_data(&bytes) {
+                    self.heard = Instant::now();
+                }
+                self.reader.take(at - sent, &bytes)
+            }
+            Ok(None) => match self.reader.at_the_end(sent.elapsed()) {
+                Ok(reason) => Step::Done(reason),
+                Err(why) => Step::Failed(why),
+            },
+            // After the finish reason, nothing important is missing.
+            Err(fault) => match self.reader.complete() {
+                Some(reason) => Step::Done(reason),
+                None => return Some(ChatEnding::Failed(fault.failure)),
+            },
+        };
+        match step {
+            Step::Done(reason) => Some(ChatEnding::Finished { reason }),
+            Step::More => None,
+            Step::Failed(why) => {
+                let fault = fault_of(why, &self.reader, &self.stream, asked);
+                self.refused = fault.refused;
+                Some(ChatEnding::Failed(fault.failure))
+            }
+        }
+    }
+
+    fn report_progress(&mut self, on_advance: &mut impl FnMut(Advance)) {
+        if self.reader.has_news() {
+            let advance = advance(&mut self.reader);
+            self.content.add(&advance);
+            on_advance(advance);
+        }
+    }
+
+    fn into_report(mut self, api: &Api, model: &str, ending: ChatEnding) -> ChatReport {
+        let figures = self.reader.figures();
+        if figures.at_once {
+            self.reader.drop_gaps();
+        }
+        let no_text = match &ending {
+            ChatEnding::Finished { reason } if !self.content.answer => {
+                Some(reason.why_empty(self.content.reasoning))
+            }
+            _ => None,
+        };
+        let wire = Wire {
+            first_byte: Some(self.stream.head_at - self.stream.sent),
+            gaps_us: self.reader.take_gaps(),
+            chunks: self.reader.chunks(),
+            bytes: self.bytes,
+            reconnected: self.stream.reconnected,
+        };
+        let report = ChatReport {
+            figures,
+            rate_limit: self.stream.rate_limit().to_vec(),
+            ending,
+            wire,
+            answered_by: other_model(model, self.reader.model()).map(|model| api.clean(model)),
+            no_text,
+        };
+        close(self.stream, report)
+    }
+}
+
+/// Waits until the response counts as complete without an end marker; forever if that is unknown.
+async fn implied_end(sent: std::time::Instant, reader: &AnswerReader) {
     match reader.over_at() {
         Some(at) => tokio::time::sleep_until((sent + at).into()).await,
         None => std::future::pending().await,
     }
 }
 
-/// Writes down how it ended; a connection that is at its end is left to be used again.
+/// Records the outcome, and reads the rest of a complete response so that the connection can be used again.
 fn close(mut stream: ChatStream, mut report: ChatReport) -> ChatReport {
     match &mut report.ending {
         ChatEnding::Finished { .. } => {
@@ -379,7 +420,7 @@ fn close(mut stream: ChatStream, mut report: ChatReport) -> ChatReport {
             stream.close(true, format!("HTTP 200{}", tokens.unwrap_or_default()));
             tokio::spawn(async move {
                 let drain = async { while let Ok(Some(_)) = stream.next().await {} };
-                // A server that keeps the stream open after its end gets no second connection's worth.
+                // Do not wait for a server that keeps the stream open.
                 let _ = tokio::time::timeout(Duration::from_secs(1), drain).await;
             });
         }
@@ -399,16 +440,16 @@ fn start(stream: &ChatStream) -> AnswerReader {
     reader
 }
 
-/// What an answer has so far.
+/// What a response contained so far.
 #[derive(Debug, Default)]
-struct Heard {
-    /// Text or a call.
+struct Content {
+    /// Text or a tool call.
     answer: bool,
     reasoning: bool,
 }
 
-impl Heard {
-    fn hear(&mut self, advance: &Advance) {
+impl Content {
+    fn add(&mut self, advance: &Advance) {
         let says = |text: &str| !text.trim().is_empty();
         if advance.turned {
             self.reasoning |= self.answer;
@@ -435,7 +476,7 @@ fn advance(reader: &mut AnswerReader) -> Advance {
     }
 }
 
-/// What to tell the user of an answer that is none.
+/// The fault of an invalid response.
 fn fault_of(
     why: AnswerError,
     reader: &AnswerReader,

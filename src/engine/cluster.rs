@@ -1,4 +1,6 @@
-//! One look at the cluster: kubectl's questions side by side, their answers put together.
+//! Reads the state of the cluster with several kubectl commands in parallel.
+
+mod lists;
 
 pub mod release;
 
@@ -10,8 +12,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use self::lists::{
+    ask, ask_all, ask_path, forbidden_at_most, named, named_one, or_failed, unreadable,
+};
 use crate::domain::deployment::{ClusterEvent, ClusterView};
-use crate::domain::failure::Advice;
 use crate::domain::printable::cut;
 use crate::io::files;
 use crate::io::kubectl::{Kubectl, KubectlError};
@@ -19,17 +23,16 @@ use crate::protocol::{Contexts, Failure};
 use crate::sambastack::events;
 use crate::sambastack::lists::{Listed, Lists};
 use crate::sambastack::models::view;
-use crate::sambastack::read::{ListError, Object, parse_versioned};
 use crate::sambastack::resources::looks_like_a_page;
 use crate::sambastack::sizes::Sizes;
 use crate::sambastack::watch::{AnyListed, ResourceKind};
 use crate::wire::kubectl::{KubectlFault, no_api_at_this_address, not_kubernetes};
 
 const SAMBANOVA: &str = "/apis/sambanova.ai/v1alpha1";
-/// What reads only files takes no longer than kubectl's start.
-const LOCAL: Duration = Duration::from_secs(10);
-/// Answers up to this size are parsed in less time than handing them over takes.
-const SMALL: usize = 64 << 10;
+/// The time limit for kubectl commands that only read files.
+const LOCAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Smaller outputs are parsed in place, since moving them to another thread takes longer.
+const PARSE_IN_PLACE_BYTES: usize = 64 << 10;
 
 /// Answers a question about a cluster. Dropping the future ends kubectl.
 #[cfg(feature = "gui")]
@@ -61,13 +64,13 @@ pub(super) fn no_cluster() -> Failure {
     )
 }
 
-/// What is deployed in the namespace. Dropping the future ends kubectl.
+/// The deployments in the namespace. Dropping the future ends kubectl.
 pub async fn load(kubectl: &Kubectl) -> Result<ClusterView, Failure> {
-    // A thousand small values: not worth another thread.
+    // About a thousand small values: not worth another thread.
     Ok(view(&look(kubectl).await?.lists))
 }
 
-/// One look at the cluster, and from where on its changes can be watched.
+/// A snapshot of the cluster, and the versions from which changes can be watched.
 pub(super) struct Look {
     pub(super) lists: Lists,
     pub(super) versions: Versions,
@@ -75,7 +78,7 @@ pub(super) struct Look {
     pub(super) prefix: String,
 }
 
-/// The version of each list that was given.
+/// The resource version of each list.
 pub(super) type Versions = HashMap<ResourceKind, String>;
 
 pub(super) async fn look(kubectl: &Kubectl) -> Result<Look, KubectlError> {
@@ -94,7 +97,7 @@ pub(super) async fn look(kubectl: &Kubectl) -> Result<Look, KubectlError> {
     })
 }
 
-/// Lists one kind, and says from which version on it can be watched.
+/// Lists one kind, and returns the version from which it can be watched.
 pub(super) async fn list_kind(
     kubectl: &Kubectl,
     prefix: &str,
@@ -121,10 +124,10 @@ pub(super) async fn list_kind(
     Ok((listed, versions.remove(&kind)))
 }
 
-/// What is written down of context lengths and batch sizes. What may not be read is said there.
+/// The configured context lengths and batch sizes. Lists that cannot be read contain their failure.
 ///
 /// # Errors
-/// When the cluster is not reached.
+/// When the cluster cannot be reached.
 pub async fn sizes(kubectl: &Kubectl) -> Result<Sizes, Failure> {
     let path = |prefix: &str, kind| {
         format!(
@@ -150,10 +153,10 @@ pub async fn sizes(kubectl: &Kubectl) -> Result<Sizes, Failure> {
     })
 }
 
-/// What has happened in the namespace, newest first.
+/// The events in the namespace, newest first.
 pub async fn events(kubectl: &Kubectl) -> Result<Vec<ClusterEvent>, Failure> {
     let namespace = &kubectl.namespace;
-    // As many as a person reads; Kubernetes forgets them after an hour.
+    // Kubernetes keeps events for an hour.
     let path = |prefix: &str| format!("{prefix}/api/v1/namespaces/{namespace}/events?limit=2000");
     let answer = reach(kubectl, |prefix| async move {
         get(kubectl, &path(&prefix)).await
@@ -165,7 +168,7 @@ pub async fn events(kubectl: &Kubectl) -> Result<Vec<ClusterEvent>, Failure> {
     events::read(&answer).map_err(|error| unreadable("events", &error, &clip(&answer)))
 }
 
-/// Where the API server has a kind's objects.
+/// The API path of a kind.
 pub(super) fn path_of_kind(prefix: &str, namespace: &str, kind: ResourceKind) -> String {
     let group = if kind == ResourceKind::Pods {
         "/api/v1"
@@ -175,16 +178,16 @@ pub(super) fn path_of_kind(prefix: &str, namespace: &str, kind: ResourceKind) ->
     format!("{prefix}{group}/namespaces/{namespace}/{}", kind.plural())
 }
 
-/// The contexts of the kubeconfig. Asks no cluster.
+/// The contexts of the kubeconfig. Does not contact the cluster.
 pub async fn contexts(kubectl: &Kubectl) -> Result<Contexts, Failure> {
-    // With a context that does not exist kubectl would refuse to list those that do.
+    // With a context that does not exist, kubectl would fail.
     let kubectl = Kubectl {
         context: None,
         ..kubectl.clone()
     };
     let config: Config = json(
         &kubectl
-            .run(&["config", "view", "-o", "json"], LOCAL)
+            .run(&["config", "view", "-o", "json"], LOCAL_TIMEOUT)
             .await?,
     )?;
     let names = config
@@ -199,14 +202,14 @@ pub async fn contexts(kubectl: &Kubectl) -> Result<Contexts, Failure> {
     })
 }
 
-/// The namespace that kubectl uses where nobody names one: the context's, else that of the pod in which it runs, else
-/// `default`. Asks no cluster.
+/// kubectl's default namespace: the context's, else that of the pod in which it runs, else `default`. Does not contact
+/// the cluster.
 ///
 /// # Errors
 /// When the kubeconfig cannot be read.
-pub async fn usual_namespace(kubectl: &Kubectl) -> Result<String, Failure> {
+pub async fn default_namespace(kubectl: &Kubectl) -> Result<String, Failure> {
     const OF_POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
-    let deadline = LOCAL.min(kubectl.patience);
+    let deadline = LOCAL_TIMEOUT.min(kubectl.patience);
     let found = kubectl
         .run(&["config", "view", "--minify", "-o", "json"], deadline)
         .await;
@@ -216,11 +219,15 @@ pub async fn usual_namespace(kubectl: &Kubectl) -> Result<String, Failure> {
             .unwrap_or_default()
             .into_iter()
             .find_map(|it| it.context?.namespace),
-        // Without a kubeconfig, kubectl finds the cluster by itself only in a pod.
+        // Without a kubeconfig, kubectl works only in a pod.
         Err(_) if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
-            let read = files::read(Path::new(OF_POD), 1_024, "No namespace is so long")
-                .await
-                .ok();
+            let read = files::read(
+                Path::new(OF_POD),
+                1_024,
+                "The name of a namespace is shorter",
+            )
+            .await
+            .ok();
             read.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
         }
         Err(error) => return Err(error.into()),
@@ -230,17 +237,17 @@ pub async fn usual_namespace(kubectl: &Kubectl) -> Result<String, Failure> {
         .unwrap_or_else(|| "default".to_owned()))
 }
 
-/// kubectl's own version. Asks no cluster.
+/// kubectl's own version. Does not contact the cluster.
 pub async fn client_version(kubectl: &Kubectl) -> Result<String, Failure> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Versions {
         client_version: Version,
     }
-    // No kubeconfig is needed to say it, and one that is missing is another check's finding.
+    // This needs no kubeconfig. A missing one is reported by another check.
     let versions: Versions = json(
         &kubectl
-            .run_alone(&["version", "--client", "-o", "json"], LOCAL)
+            .run_alone(&["version", "--client", "-o", "json"], LOCAL_TIMEOUT)
             .await?,
     )?;
     Ok(versions.client_version.git_version)
@@ -265,7 +272,7 @@ struct Version {
     git_version: String,
 }
 
-/// What Batida reads of `kubectl config view -o json`.
+/// The output of `kubectl config view -o json`, as far as Batida needs it.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Config {
@@ -298,8 +305,8 @@ struct ClusterEntry {
 fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(answer).map_err(|error| {
         Failure::new(
-            "kubectl's answer cannot be understood",
-            "Check that the program is kubectl; its path is in the environment's settings",
+            "kubectl's output is not valid",
+            "Check the path of kubectl in the environment's settings",
         )
         .with_details(format!("{error}\n{}", clip(answer)))
     })
@@ -309,10 +316,10 @@ fn clip(answer: &[u8]) -> String {
     cut(&String::from_utf8_lossy(answer), 2_000).into_owned()
 }
 
-/// Asks with the path that the server's URL has, which `get --raw` leaves out.
+/// Calls `ask` with the path of the server's URL, which `get --raw` omits.
 ///
-/// Nearly no server has one, so the question without it is asked meanwhile. What it finds is thrown away
-/// when there is a path after all: Rancher answers there too, for another cluster.
+/// Few servers have a path, so `ask` is called without one in the meantime. That result is discarded if there is a path:
+/// without it, Rancher responds for another cluster.
 async fn reach<T, F>(kubectl: &Kubectl, ask: impl Fn(String) -> F) -> Result<T, KubectlError>
 where
     F: Future<Output = Result<T, KubectlError>>,
@@ -336,9 +343,9 @@ where
         None => without.await,
     };
     match (found, prefix) {
-        // Without knowing the path nobody can say whose answer this is.
+        // Without the path, the response may come from another cluster.
         (Ok(_), Err(why)) => Err(why),
-        // What is wrong with the kubeconfig is best said by who asks the cluster.
+        // The command that contacts the cluster has the better error for a broken kubeconfig.
         (found, _) => found,
     }
 }
@@ -348,8 +355,8 @@ async fn server_path(kubectl: &Kubectl) -> Result<Option<String>, KubectlError> 
     if !kubectl.may_have_server_path() {
         return Ok(None);
     }
-    // Not always local: Google's kubectl asks the server for its version before anything else.
-    let deadline = LOCAL.min(kubectl.patience);
+    // Not always local: Google's kubectl requests the server's version first.
+    let deadline = LOCAL_TIMEOUT.min(kubectl.patience);
     let answer = kubectl
         .run(&["config", "view", "--minify", "-o", "json"], deadline)
         .await?;
@@ -370,7 +377,7 @@ fn path_of(server: &str) -> Option<String> {
     (!path.is_empty()).then(|| path.to_owned())
 }
 
-/// What the API server has at a path, wherever its URL leads.
+/// The API server's response for a path below its URL.
 pub(super) async fn get_at(kubectl: &Kubectl, path: &str) -> Result<Vec<u8>, KubectlError> {
     reach(kubectl, |prefix| async move {
         get(kubectl, &format!("{prefix}{path}")).await
@@ -382,228 +389,12 @@ async fn get(kubectl: &Kubectl, path: &str) -> Result<Vec<u8>, KubectlError> {
     kubectl.run(&["get", "--raw", path], kubectl.patience).await
 }
 
-/// All lists, side by side. A fault of the connection ends them all, since all would meet it.
-async fn ask_all(kubectl: &Kubectl, prefix: &str) -> Result<(Lists, Versions), KubectlError> {
-    let path = |kind| path_of_kind(prefix, &kubectl.namespace, kind);
-    let (mut v1, mut v2, mut v3, mut v4) = (
-        Versions::new(),
-        Versions::new(),
-        Versions::new(),
-        Versions::new(),
-    );
-    let new_generation = async {
-        let kind = ResourceKind::ModelDeployments;
-        let deployments = list(kubectl, path(kind), kind, &mut v4).await?;
-        if deployments.items().is_empty() {
-            return Ok((deployments, Listed::Absent, Listed::Absent));
-        }
-        let (mut v5, mut v6) = (Versions::new(), Versions::new());
-        // Where there are none, two kubectls less to start: that is what the old generation waits for most.
-        let (bundles, models) = tokio::try_join!(
-            list(
-                kubectl,
-                path(ResourceKind::ModelBundles),
-                ResourceKind::ModelBundles,
-                &mut v5
-            ),
-            list(
-                kubectl,
-                path(ResourceKind::Models),
-                ResourceKind::Models,
-                &mut v6
-            ),
-        )?;
-        v4.extend(v5.into_iter().chain(v6));
-        Ok((deployments, bundles, models))
-    };
-    // The longest first: it sets the pace.
-    let (pods, bundle_deployments, bundles, (model_deployments, model_bundles, models)) = tokio::try_join!(
-        list(
-            kubectl,
-            path(ResourceKind::Pods),
-            ResourceKind::Pods,
-            &mut v1
-        ),
-        list(
-            kubectl,
-            path(ResourceKind::BundleDeployments),
-            ResourceKind::BundleDeployments,
-            &mut v2
-        ),
-        list(
-            kubectl,
-            path(ResourceKind::Bundles),
-            ResourceKind::Bundles,
-            &mut v3
-        ),
-        new_generation,
-    )?;
-    v1.extend(v2.into_iter().chain(v3).chain(v4));
-    Ok((
-        Lists {
-            bundle_deployments,
-            bundles,
-            model_deployments,
-            model_bundles,
-            models,
-            pods,
-        },
-        v1,
-    ))
-}
-
-async fn list<T>(
-    kubectl: &Kubectl,
-    path: String,
-    kind: ResourceKind,
-    versions: &mut Versions,
-) -> Result<Listed<T>, KubectlError>
-where
-    T: Object + Send + 'static,
-{
-    Ok(or_failed(
-        ask(kubectl, path, kind, versions)
-            .await
-            .map(|listed| (listed, ())),
-    )?
-    .0)
-}
-
-/// A fault of the connection stays one: all would meet it.
-fn or_failed<T, V: Default>(
-    found: Result<(Listed<T>, V), KubectlError>,
-) -> Result<(Listed<T>, V), KubectlError> {
-    match found {
-        Err(error) if !error.fault.is_of_the_connection() => {
-            Ok((Listed::Failed(error.failure), V::default()))
-        }
-        found => found,
-    }
-}
-
-/// What is forbidden stays so; whatever else is wrong may pass, and until then what was there stays.
-fn forbidden_at_most<T>(found: Result<Listed<T>, KubectlError>) -> Result<Listed<T>, KubectlError> {
-    match found {
-        Err(error) if error.fault == KubectlFault::Forbidden => Ok(Listed::Failed(error.failure)),
-        found => found,
-    }
-}
-
-async fn ask<T>(
-    kubectl: &Kubectl,
-    path: String,
-    kind: ResourceKind,
-    versions: &mut Versions,
-) -> Result<Listed<T>, KubectlError>
-where
-    T: Object + Send + 'static,
-{
-    let (listed, version) = ask_path(kubectl, path).await?;
-    versions.extend(version.map(|version| (kind, version)));
-    Ok(listed)
-}
-
-/// A list, and its version.
-async fn ask_path<T>(
-    kubectl: &Kubectl,
-    path: String,
-) -> Result<(Listed<T>, Option<String>), KubectlError>
-where
-    T: Object + Send + 'static,
-{
-    let answer = match get(kubectl, &path).await {
-        Ok(answer) => answer,
-        Err(error) if error.fault == KubectlFault::KindMissing => {
-            return Ok((Listed::Absent, None));
-        }
-        Err(error) => return Err(error),
-    };
-    if looks_like_a_page(&answer) {
-        let page = String::from_utf8_lossy(&answer);
-        return Err(KubectlError::new(
-            KubectlFault::NotKubernetes,
-            not_kubernetes(&page),
-        ));
-    }
-    let parsed = if answer.len() <= SMALL {
-        parse_versioned(&answer).map_err(|error| (error, clip(&answer)))
-    } else {
-        let work = move || parse_versioned(&answer).map_err(|error| (error, clip(&answer)));
-        match tokio::task::spawn_blocking(work).await {
-            Ok(parsed) => parsed,
-            Err(error) => return Ok((Listed::Failed(lost(&error)), None)),
-        }
-    };
-    Ok(match parsed {
-        Ok((items, version)) => (Listed::Present(items), version),
-        Err((error, answer)) => (Listed::Failed(unreadable(&path, &error, &answer)), None),
-    })
-}
-
-/// Says which kind could not be listed where kubectl's words leave it out.
-fn named(lists: Lists) -> Lists {
-    let Lists {
-        bundle_deployments,
-        bundles,
-        model_deployments,
-        model_bundles,
-        models,
-        pods,
-    } = lists;
-    Lists {
-        bundle_deployments: named_one(bundle_deployments, "bundledeployments"),
-        bundles: named_one(bundles, "bundles"),
-        model_deployments: named_one(model_deployments, "modeldeployments"),
-        model_bundles: named_one(model_bundles, "modelbundles"),
-        models: named_one(models, "models"),
-        pods: named_one(pods, "pods"),
-    }
-}
-
-fn named_one<T>(listed: Listed<T>, kind: &str) -> Listed<T> {
-    match listed {
-        Listed::Failed(mut failure) if !failure.summary.contains(kind) => {
-            failure.summary = format!("The {kind} could not be listed: {}", failure.summary);
-            Listed::Failed(failure)
-        }
-        other => other,
-    }
-}
-
-fn kind_of(path: &str) -> &str {
-    Path::new(path)
-        .file_name()
-        .and_then(|kind| kind.to_str())
-        .unwrap_or(path)
-}
-
-fn unreadable(path: &str, error: &ListError, answer: &str) -> Failure {
-    Failure::new(
-        format!("The list of {} could not be read: {error}", kind_of(path)),
-        Advice::rerun_kubectl(
-            "Something between kubectl and the API server may change the answers",
-        ),
-    )
-    .with_details(match error {
-        ListError::Json(cause) => format!("{cause}\n{answer}"),
-        ListError::WebPage | ListError::NoList(_) => answer.to_owned(),
-    })
-}
-
-fn lost(error: &tokio::task::JoinError) -> Failure {
-    Failure::new(
-        "Reading the cluster's answer failed within Batida",
-        "Please report it",
-    )
-    .with_details(error.to_string())
-}
-
-/// Refuses what has deployments of neither generation, or does not give them.
+/// Fails if deployments of neither generation can be listed.
 fn with_any_generation(lists: Lists) -> Result<Lists, KubectlError> {
     match (&lists.bundle_deployments, &lists.model_deployments) {
         (Listed::Present(_), _) | (_, Listed::Present(_)) => Ok(lists),
         (Listed::Failed(failure), _) | (_, Listed::Failed(failure)) => Err(other(failure.clone())),
-        // Each Kubernetes has pods.
+        // Every Kubernetes cluster has pods.
         (Listed::Absent, Listed::Absent) if matches!(lists.pods, Listed::Absent) => Err(
             KubectlError::new(KubectlFault::NotKubernetes, no_api_at_this_address()),
         ),
@@ -611,11 +402,12 @@ fn with_any_generation(lists: Lists) -> Result<Lists, KubectlError> {
     }
 }
 
-/// SambaStack's kinds are not there.
+/// The failure for a cluster without SambaStack's kinds.
 pub(super) fn no_resources() -> Failure {
     Failure::new(
-        "This cluster has no SambaStack resources: it knows neither BundleDeployment nor ModelDeployment",
-        "Check that this is the right context. If it is, SambaStack is not installed there",
+        "This cluster has no SambaStack resources: neither BundleDeployment nor ModelDeployment \
+         exists",
+        "Check the context. If it is right, SambaStack is not installed in this cluster",
     )
 }
 
@@ -629,7 +421,7 @@ fn is_empty(lists: &Lists) -> bool {
         && lists.pods.items().is_empty()
 }
 
-/// Whether the namespace can be seen to exist; whoever may not look at namespaces may still work in one.
+/// Whether the namespace is known to exist. Users without access to namespaces may still work in one.
 pub(super) async fn find_namespace_alone(kubectl: &Kubectl) -> Result<bool, Failure> {
     Ok(reach(kubectl, |prefix| async move {
         find_namespace(kubectl, &prefix).await

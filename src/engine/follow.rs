@@ -1,13 +1,13 @@
-//! The cluster, followed: one kubectl a kind that tells every change, put together into the same view as
-//! one look gives.
+//! Follows the cluster: one kubectl per kind watches for changes, which update the same view that a snapshot gives.
 //!
-//! Each kind is listed once and then watched from the list's version. However a watch ends, it is begun
-//! again: from where it was after its full time, from a new list after any other end, since the server may have been
-//! restored from a backup. Waits grow and vary, so that a cluster that comes back is not run over. Where watching is
-//! forbidden the kind is listed again and again instead. When nothing is heard for a while the server is asked a small
-//! question: a watch does not tell a quiet cluster from a server that has stopped answering.
+//! Each kind is listed once and then watched from the list's version. A watch that ends is always restarted: after its
+//! full time from the last version, else from a new list, since the server may have been restored from a backup. Waits
+//! grow and vary, so that a recovering cluster is not overloaded. Where watching is forbidden, the kind is polled. After a
+//! period of silence, the server gets a small request: a watch alone cannot tell a quiet cluster from a server that has
+//! stopped responding.
 
 mod kind;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
@@ -16,10 +16,10 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use self::kind::{Begin, Follower, is_listed};
+use self::waits::Waits;
 use super::cluster::{self, Look};
 use crate::domain::deployment::ClusterView;
 use crate::domain::environment::EnvId;
-use crate::domain::random::Random;
 use crate::io::activity::Recorder;
 use crate::io::kubectl::{Kubeconfig, Kubectl, KubectlError};
 use crate::protocol::{ClusterLink, Failure};
@@ -28,28 +28,28 @@ use crate::sambastack::models::view;
 use crate::sambastack::watch::{AnyListed, ResourceKind, WatchChange};
 use crate::wire::kubectl::{KubectlFault, says_forbidden};
 
-/// How fast things go. The tests' clocks run faster.
+/// Intervals and time limits; tests use shorter ones.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    /// The least time between two views.
+    /// The shortest time between two views.
     pub between_views: Duration,
-    /// The first wait before a watch is tried again; each further one is about twice as long.
+    /// The first wait before a watch is restarted; each further one is about twice as long.
     pub first_wait: Duration,
     /// The longest wait.
     pub longest_wait: Duration,
-    /// How often what may not be watched is listed.
+    /// How often kinds are listed that cannot be watched.
     pub poll: Duration,
-    /// How often a kind that the cluster has never known is looked for.
+    /// How often to check for a kind that the cluster has never had.
     pub absent: Duration,
-    /// How often a kind is looked for that was there before: it may be made again.
+    /// How often to check for a kind that has disappeared: it may be created again.
     pub vanished: Duration,
-    /// After so long without a word the server is asked whether it still answers.
+    /// The silence after which the server gets a small request.
     pub silence: Duration,
-    /// How long that may take.
+    /// The time limit of that request.
     pub answer: Duration,
-    /// A watch that lives shorter has not worked.
+    /// A watch that ends sooner has not worked.
     pub short_lived: Duration,
-    /// How long the server is asked to keep a watch open; a watch that stays longer is given up.
+    /// The requested duration of a watch; a longer one is ended.
     pub watch: Duration,
 }
 
@@ -70,31 +70,32 @@ impl Default for Pace {
     }
 }
 
-/// A credential plugin that fails so often in a row is started no more by itself.
-const PLUGIN_TRIES: u32 = 4;
-/// Between its starts: each may open a browser.
+/// Consecutive failures after which a credential plugin is no longer started automatically.
+const MAX_PLUGIN_FAILURES: u32 = 4;
+/// Waits between starts of a plugin, which may open a browser each time.
 const PLUGIN_WAITS: [Duration; 3] = [
     Duration::from_secs(5),
     Duration::from_secs(15),
     Duration::from_secs(45),
 ];
-/// How long the first answer is waited for without a word about it.
-const SLOW: Duration = Duration::from_secs(15);
-/// How often is looked whether the machine has slept, and by how much its clock may be off.
+/// After this time without a first response, the user is informed.
+const SLOW_RESPONSE: Duration = Duration::from_secs(15);
+/// How often to check whether the machine was suspended.
 const WAKE_CHECK: Duration = Duration::from_secs(5);
+/// The clock difference that counts as a suspend.
 const SLEPT: Duration = Duration::from_secs(20);
 
-/// What following the cluster tells.
+/// News of a followed cluster.
 #[derive(Debug, Clone)]
-pub struct Told {
-    /// What is deployed, if that has changed.
+pub struct ClusterUpdate {
+    /// The deployments, if they have changed.
     pub view: Option<ClusterView>,
-    /// How it is followed.
+    /// The state of the connection.
     pub link: ClusterLink,
 }
 
-/// Follows the cluster until that is useless without a person, or for ever. Dropping the future ends kubectl.
-pub async fn run(kubectl: &Kubectl, pace: &Pace, tell: impl Fn(Told)) {
+/// Follows the cluster until only the user can solve a problem. Dropping the future ends kubectl.
+pub async fn run(kubectl: &Kubectl, pace: &Pace, tell: impl Fn(ClusterUpdate)) {
     let mut waits = Waits::new(pace);
     let mut past = Past::default();
     let mut plugin_failures = 0;
@@ -119,7 +120,7 @@ pub async fn run(kubectl: &Kubectl, pace: &Pace, tell: impl Fn(Told)) {
         let wait = if error.fault == KubectlFault::PluginFailed {
             plugin_failures += 1;
             match PLUGIN_WAITS.get(plugin_failures as usize - 1) {
-                Some(wait) if plugin_failures < PLUGIN_TRIES => *wait,
+                Some(wait) if plugin_failures < MAX_PLUGIN_FAILURES => *wait,
                 _ => break error.failure,
             }
         } else {
@@ -130,17 +131,17 @@ pub async fn run(kubectl: &Kubectl, pace: &Pace, tell: impl Fn(Told)) {
         } else {
             ClusterLink::Reconnecting(error.failure)
         };
-        tell(Told { view: None, link });
+        tell(ClusterUpdate { view: None, link });
         tokio::time::sleep(wait).await;
     };
-    tell(Told {
+    tell(ClusterUpdate {
         view: None,
         link: ClusterLink::Stopped(stopped),
     });
 }
 
-/// A look; that it takes long is told meanwhile. A credential plugin that waits for somebody tells so itself.
-async fn look(kubectl: &Kubectl, tell: &impl Fn(Told)) -> Result<Look, KubectlError> {
+/// Takes a snapshot, and reports if it takes long. A credential plugin that waits for the user reports that itself.
+async fn look(kubectl: &Kubectl, tell: &impl Fn(ClusterUpdate)) -> Result<Look, KubectlError> {
     let looking = cluster::look(kubectl);
     tokio::pin!(looking);
     if kubectl.may_start_a_plugin() {
@@ -148,11 +149,11 @@ async fn look(kubectl: &Kubectl, tell: &impl Fn(Told)) -> Result<Look, KubectlEr
     }
     tokio::select! {
         looked = &mut looking => return looked,
-        () = tokio::time::sleep(SLOW) => {}
+        () = tokio::time::sleep(SLOW_RESPONSE) => {}
     }
-    tell(Told {
+    tell(ClusterUpdate {
         view: None,
-        link: ClusterLink::Reconnecting(silent(SLOW)),
+        link: ClusterLink::Reconnecting(silent(SLOW_RESPONSE)),
     });
     looking.await
 }
@@ -160,78 +161,41 @@ async fn look(kubectl: &Kubectl, tell: &impl Fn(Told)) -> Result<Look, KubectlEr
 fn silent(since: Duration) -> Failure {
     Failure::new(
         format!(
-            "The cluster has not answered for {} s",
+            "The cluster has not responded for {} s",
             since.as_secs_f64().round()
         ),
-        "Is the VPN on? The API server may be overloaded or stopped. It is asked again and again",
+        "Check the VPN. The API server may be overloaded or stopped. Batida keeps trying",
     )
 }
 
-/// What is remembered from one look to the next.
+/// State that is kept from one snapshot to the next.
 #[derive(Debug, Default)]
 struct Past {
     view: Option<ClusterView>,
-    /// What was listed at least once.
+    /// The kinds that were listed at least once.
     seen: BTreeSet<ResourceKind>,
 }
 
-/// Waits that grow, each a little other than its neighbours'.
-struct Waits {
-    first: Duration,
-    longest: Duration,
-    tries: u32,
-    random: Random,
-}
-
-impl Waits {
-    fn new(pace: &Pace) -> Self {
-        let since = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let random = Random::new(since.as_nanos() as u64);
-        Self {
-            first: pace.first_wait,
-            longest: pace.longest_wait,
-            tries: 0,
-            random,
-        }
-    }
-
-    fn reset(&mut self) {
-        self.tries = 0;
-    }
-
-    /// Between a half and the whole of what it would be without chance.
-    fn next(&mut self) -> Duration {
-        let whole = self
-            .first
-            .saturating_mul(1 << self.tries.min(16))
-            .min(self.longest);
-        self.tries += 1;
-        whole.mul_f64(0.5 + self.random.below(1_000) as f64 / 2_000.0)
-    }
-}
-
-/// What one kind's follower tells.
+/// News of one kind's follower.
 enum News {
     Listed(Box<AnyListed>),
     Changed(WatchChange),
     Link(KindLink),
-    /// Trying again by itself would not help.
+    /// Retrying automatically would not help.
     Useless(KubectlError),
 }
 
-/// How one kind is followed.
+/// The state of one kind's watch.
 #[derive(Debug, Clone, PartialEq)]
 enum KindLink {
     Live,
     Reconnecting(Failure),
     Polling(Failure),
-    /// It was seen, and may be seen no more.
+    /// The user may no longer list it.
     Forbidden(Failure),
 }
 
-/// All kinds as they are followed.
+/// The state of all kinds.
 struct Followed {
     lists: Lists,
     versions: cluster::Versions,
@@ -239,9 +203,9 @@ struct Followed {
     links: BTreeMap<ResourceKind, KindLink>,
     past: Past,
     poll: Duration,
-    /// Bundles and models of the new generation were not asked for, since nothing uses them.
+    /// Bundles and models of the new generation were not listed, since there are no deployments.
     without_new: bool,
-    /// Why all is to begin anew, or not.
+    /// The error that requires a new start.
     ended: Option<KubectlError>,
 }
 
@@ -267,12 +231,12 @@ impl Followed {
         }
     }
 
-    /// Until everything is to be listed anew; gives why, if that is a fault.
+    /// Runs until everything must be listed again. Returns the error, if there was one.
     async fn follow(
         mut self,
         kubectl: &Kubectl,
         pace: &Pace,
-        tell: &impl Fn(Told),
+        tell: &impl Fn(ClusterUpdate),
     ) -> (Past, Option<KubectlError>) {
         let (sender, mut news) = mpsc::channel(64);
         let mut kinds = JoinSet::new();
@@ -284,13 +248,16 @@ impl Followed {
         self.tell(&mut told, tell, true);
         let mut dirty = false;
         let (heard, prefix) = (Notify::new(), self.prefix.clone());
-        let (slept, frozen) = (machine_slept(), frozen(kubectl, &prefix, pace, &heard));
+        let (slept, frozen) = (
+            machine_slept(),
+            stopped_responding(kubectl, &prefix, pace, &heard),
+        );
         tokio::pin!(slept, frozen);
         loop {
             let due = tokio::time::sleep_until(drawn + pace.between_views);
             tokio::select! {
                 next = news.recv() => {
-                    // Every follower has ended, which only a panic does.
+                    // All followers have ended, which happens only after a panic.
                     let Some(next) = next else { break };
                     if matches!(next.1, News::Listed(_) | News::Changed(_)) {
                         heard.notify_one();
@@ -302,7 +269,7 @@ impl Followed {
                     if self.ended.is_some() {
                         break;
                     }
-                    // That the connection is lost is told at once.
+                    // Report a lost connection at once.
                     self.tell(&mut told, tell, false);
                     if self.without_new && !self.lists.model_deployments.items().is_empty() {
                         break;
@@ -313,7 +280,7 @@ impl Followed {
                     (dirty, drawn) = (false, tokio::time::Instant::now());
                 }
                 why = &mut frozen => {
-                    tell(Told { view: None, link: ClusterLink::Reconnecting(why) });
+                    tell(ClusterUpdate { view: None, link: ClusterLink::Reconnecting(why) });
                     break;
                 }
                 () = &mut slept => break,
@@ -351,7 +318,7 @@ impl Followed {
         }
     }
 
-    /// Whether the view may have changed.
+    /// Applies news. Returns whether the view may have changed.
     fn fold(&mut self, (kind, news): (ResourceKind, News)) -> bool {
         match news {
             News::Listed(listed) => {
@@ -377,7 +344,7 @@ impl Followed {
         }
     }
 
-    fn tell(&mut self, told: &mut Option<ClusterLink>, tell: &impl Fn(Told), looks: bool) {
+    fn tell(&mut self, told: &mut Option<ClusterLink>, tell: &impl Fn(ClusterUpdate), looks: bool) {
         let link = self.link();
         let view = looks
             .then(|| view(&self.lists))
@@ -389,10 +356,10 @@ impl Followed {
             self.past.view = Some(view.clone());
         }
         *told = Some(link.clone());
-        tell(Told { view, link });
+        tell(ClusterUpdate { view, link });
     }
 
-    /// The worst of all kinds'.
+    /// The worst state of all kinds.
     fn link(&self) -> ClusterLink {
         let first = |wanted: fn(&KindLink) -> Option<&Failure>| {
             self.links.values().find_map(wanted).cloned()
@@ -424,7 +391,7 @@ impl Followed {
         })
     }
 
-    /// That no deployment is known, and why that does not mean that there is none.
+    /// Why no deployments are known although there may be some.
     fn unseen(&self) -> Option<ClusterLink> {
         let Lists {
             bundle_deployments: old,
@@ -453,10 +420,15 @@ fn failure_of<T>(listed: &Listed<T>) -> Option<&Failure> {
     }
 }
 
-/// Ends once the server has been silent and does not answer a small question either, with why. A watch is silent for
-/// minutes where nothing changes. The questions are in no record of activities: there may be six a minute.
-async fn frozen(kubectl: &Kubectl, prefix: &str, pace: &Pace, heard: &Notify) -> Failure {
-    // Each question would start the plugin. There kubectl itself tests its connection.
+/// Ends when the server was silent and does not respond to a small request. A watch is silent for minutes if nothing
+/// changes. The requests are not recorded as activities, since there may be six per minute.
+async fn stopped_responding(
+    kubectl: &Kubectl,
+    prefix: &str,
+    pace: &Pace,
+    heard: &Notify,
+) -> Failure {
+    // Each request would start the plugin. kubectl itself checks its connection with pings.
     if kubectl.kubeconfig == Kubeconfig::BuiltIn || kubectl.may_start_a_plugin() {
         std::future::pending::<()>().await;
     }
@@ -479,13 +451,13 @@ async fn frozen(kubectl: &Kubectl, prefix: &str, pace: &Pace, heard: &Notify) ->
             Err(error) if matches!(error.fault, KubectlFault::Timeout | KubectlFault::Deadline) => {
                 return silent(began.elapsed()).with_details(error.failure.details);
             }
-            // Refused, say: then the watches end by themselves.
+            // On other errors, the watches end by themselves.
             _ => {}
         }
     }
 }
 
-/// The clock on the wall has gone on and ours has not: connections may be dead without a word.
+/// Ends when the system clock has advanced more than the monotonic clock: after a suspend, connections may be dead.
 async fn machine_slept() {
     let (mut wall, mut own) = (SystemTime::now(), Instant::now());
     loop {
@@ -507,25 +479,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_vary_and_are_bounded() {
-        let pace = Pace::default();
-        let mut waits = Waits::new(&pace);
-        let told: Vec<Duration> = (0..40).map(|_| waits.next()).collect();
-        for (i, wait) in told.iter().enumerate() {
-            let whole = pace
-                .first_wait
-                .saturating_mul(1 << i.min(16))
-                .min(pace.longest_wait);
-            assert!(*wait >= whole / 2 && *wait <= whole, "{i}: {wait:?}");
-        }
-        let late: std::collections::HashSet<_> = told[10..].iter().collect();
-        assert!(late.len() > 5, "they vary: {told:?}");
-        waits.reset();
-        assert!(waits.next() <= pace.first_wait);
-    }
-
-    #[test]
-    fn a_sleep_is_seen_on_the_wall() {
+    fn a_suspend_is_seen_on_the_system_clock() {
         let seconds = Duration::from_secs;
         assert!(!has_slept(seconds(6), seconds(5)));
         assert!(

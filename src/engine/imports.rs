@@ -1,27 +1,27 @@
-//! Environments of a file that somebody brought.
+//! Reads environments from a file for import.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::domain::environment::{ClusterAccess, EnvId};
 use crate::domain::failure::Failure;
-use crate::import::environments::{self, MOST_BYTES, Source};
+use crate::import::environments::{self, MAX_FILE_BYTES, Source};
 use crate::io::activity::Recorder;
 use crate::io::files;
 use crate::io::kubectl::{Kubectl, with_home};
 use crate::io::settings::SettingsStore;
 use crate::protocol::EnvOffers;
 
-/// What reads only files takes no longer than kubectl's start.
-const LOCAL: Duration = Duration::from_secs(10);
+/// The time limit for kubectl commands that only read files.
+const LOCAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What could be added of a file. `kubectl` reads kubeconfigs; `None` for the one in `PATH`.
+/// Reads the environments in a file. `kubectl` is the program that reads kubeconfigs; `None` for the one in `PATH`.
 ///
 /// # Errors
-/// When the file cannot be read, is none that is known, or holds nothing.
+/// When the file cannot be read, its kind is unknown, or it has no environments.
 pub async fn read(path: &Path, kubectl: Option<PathBuf>) -> Result<EnvOffers, Failure> {
     let path = with_home(path);
-    // The value of KUBECONFIG names several files.
+    // The value of KUBECONFIG may list several files.
     let several: Vec<PathBuf> = std::env::split_paths(&path)
         .filter(|file| !file.as_os_str().is_empty())
         .collect();
@@ -30,7 +30,7 @@ pub async fn read(path: &Path, kubectl: Option<PathBuf>) -> Result<EnvOffers, Fa
     }
     let mut all: Option<EnvOffers> = None;
     for file in several {
-        // kubectl passes over files of the list that do not exist.
+        // Like kubectl, skip files that do not exist.
         if !files::exists(&with_home(&file)).await {
             continue;
         }
@@ -40,16 +40,16 @@ pub async fn read(path: &Path, kubectl: Option<PathBuf>) -> Result<EnvOffers, Fa
             None => all = Some(found),
         }
     }
-    let why = || format!("none of the files in {} exists", path.display());
-    all.ok_or_else(|| Failure::new(why(), "Check the paths; they are separated by colons"))
+    let why = || format!("None of the files in {} exist", path.display());
+    all.ok_or_else(|| Failure::new(why(), "Check the paths. They are separated by colons"))
 }
 
 async fn read_one(path: PathBuf, kubectl: Option<PathBuf>) -> Result<EnvOffers, Failure> {
-    // A relative path would mean another file the next time Batida is started.
+    // A relative path could mean another file after a restart.
     let path = std::path::absolute(&path).unwrap_or(path);
     let shown = path.display().to_string();
-    let known = "It is too large for any of the files that are known";
-    let bytes = files::read(&path, MOST_BYTES as u64, known).await?;
+    let known = "The file is too large to be one that Batida recognizes";
+    let bytes = files::read(&path, MAX_FILE_BYTES as u64, known).await?;
     let source = environments::source_of(&shown, &bytes)?;
     let mut offers = match source {
         Source::SambaWiz => {
@@ -63,18 +63,18 @@ async fn read_one(path: PathBuf, kubectl: Option<PathBuf>) -> Result<EnvOffers, 
                 ..ClusterAccess::default()
             };
             let kubectl = Kubectl::new(&access, Recorder::silent(EnvId::ad_hoc()));
-            let told = kubectl
-                .run(&["config", "view", "-o", "json"], LOCAL)
+            let output = kubectl
+                .run(&["config", "view", "-o", "json"], LOCAL_TIMEOUT)
                 .await?;
-            let mut offers = environments::read_contexts(&told, &path)?;
+            let mut offers = environments::read_contexts(&output, &path)?;
             let documents = environments::documents(&bytes);
             if documents > 1 {
-                let told = format!(
-                    "its file holds {documents} YAML documents, of which kubectl reads the first alone"
+                let remark = format!(
+                    "its file has {documents} YAML documents, and kubectl reads only the first"
                 );
                 offers
                     .iter_mut()
-                    .for_each(|offer| offer.remarks.push(told.clone()));
+                    .for_each(|offer| offer.remarks.push(remark.clone()));
             }
             offers
         }
@@ -82,17 +82,15 @@ async fn read_one(path: PathBuf, kubectl: Option<PathBuf>) -> Result<EnvOffers, 
             let store = SettingsStore::at(path.clone());
             let stored = tokio::task::spawn_blocking(move || store.environments()).await;
             let stored = stored.map_err(|panic| {
-                Failure::new("Reading failed", "").with_details(panic.to_string())
+                Failure::new("Batida failed to read the file", "Please report it")
+                    .with_details(panic.to_string())
             })?;
             environments::of_settings(stored?)
         }
     };
     if offers.is_empty() {
-        let advice = "The demo is in every Batida: it is not counted";
-        return Err(Failure::new(
-            format!("{shown} holds no environments"),
-            advice,
-        ));
+        let advice = "The built-in demo is not counted";
+        return Err(Failure::new(format!("{shown} has no environments"), advice));
     }
     for offer in &mut offers {
         let kubeconfig = offer

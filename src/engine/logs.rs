@@ -1,4 +1,4 @@
-//! A container's log, followed line by line.
+//! Follows a container's log line by line.
 
 use std::time::Duration;
 
@@ -8,18 +8,17 @@ use crate::domain::failure::Failure;
 use crate::io::kubectl::Kubectl;
 use crate::protocol::LogSource;
 
-/// How often lines are told.
-const PACE: Duration = Duration::from_millis(100);
-/// What is not told yet is bounded: of a chatterbox only the last lines can be read anyway.
-const MOST_WAITING: usize = 2_000;
-/// How many lines there are at first.
+/// How often lines are delivered.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// Limit of lines that are not delivered yet; only the last ones are kept.
+const MAX_PENDING_LINES: usize = 2_000;
+/// The number of lines at the start.
 const TAIL: &str = "--tail=500";
 
-/// Tells the last lines and then each further one, several at a time, until the container ends. Dropping
-/// the future ends kubectl.
+/// Delivers the last lines and then new ones in batches, until the container ends. Dropping the future ends kubectl.
 ///
 /// # Errors
-/// What kubectl says, e.g. that there is no such pod any more.
+/// kubectl's failure, e.g. that the pod no longer exists.
 pub async fn follow(
     kubectl: &Kubectl,
     source: &LogSource,
@@ -43,15 +42,15 @@ pub async fn follow(
     ];
     let mut lines = kubectl.follow(&args).await?;
     let mut waiting: Vec<String> = Vec::new();
-    let mut ticks = tokio::time::interval(PACE);
+    let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
         tokio::select! {
             line = lines.next() => match line {
                 Ok(Some(line)) => {
                     waiting.push(String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned());
-                    if waiting.len() > 2 * MOST_WAITING {
-                        waiting.drain(..MOST_WAITING);
+                    if waiting.len() > 2 * MAX_PENDING_LINES {
+                        waiting.drain(..MAX_PENDING_LINES);
                     }
                 }
                 Ok(None) => break Ok(()),

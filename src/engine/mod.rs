@@ -7,24 +7,24 @@ pub mod bench;
 pub mod chat;
 pub mod check;
 pub mod cluster;
+pub mod connection;
+pub mod environment_info;
 pub mod follow;
 pub mod history;
 pub mod imports;
 #[cfg(feature = "gui")]
 mod jobs;
 pub mod logs;
-pub mod place;
 pub mod probe;
 #[cfg(feature = "gui")]
 pub mod quit;
-pub mod surroundings;
 
 use std::path::PathBuf;
 
-use self::history::{History, Told};
+use self::connection::Connections;
+use self::history::{History, HistoryNotice};
 #[cfg(feature = "gui")]
 pub use self::jobs::{Engine, Started};
-use self::place::Places;
 use crate::domain::failure::Failure;
 use crate::domain::settings::Settings;
 use crate::io::history::Store;
@@ -95,7 +95,7 @@ pub fn history_dir(options: &Options) -> Result<PathBuf, Failure> {
 /// When the system gives no thread.
 pub fn history(
     options: &Options,
-    tell: impl Fn(Told) + Send + 'static,
+    tell: impl Fn(HistoryNotice) + Send + 'static,
 ) -> Result<History, Failure> {
     History::start(history_dir(options), tell)
 }
@@ -107,11 +107,11 @@ pub fn history(
 pub fn places(
     options: &Options,
     tell: impl Fn(Activity) + Send + Sync + 'static,
-) -> Result<(Places, Settings, Option<Failure>), Failure> {
+) -> Result<(Connections, Settings, Option<Failure>), Failure> {
     let store = store(options)?;
     let loaded = store.load_untouched();
     Ok((
-        Places::new(Keys::new(store), twin(options), tell),
+        Connections::new(Keys::new(store), twin(options), tell),
         loaded.settings,
         loaded.notice,
     ))

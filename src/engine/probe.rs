@@ -1,6 +1,6 @@
-//! "Is it serving?": each model is asked for one token, or for one embedding.
+//! Checks whether models respond, with one token or one embedding each.
 //!
-//! A probe is no measurement: it is kept nowhere, and takes as little from the models as can be.
+//! A probe is not a measurement: it is not stored, and causes as little load as possible.
 
 use std::time::Duration;
 
@@ -9,36 +9,37 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::chat;
-use super::place::Place;
+use super::connection::Connection;
 use crate::domain::conversation::{ChatRequest, Message, Params, Role};
 use crate::domain::embedding::EmbedRequest;
 use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{ChatEnding, ProbeAnswer, ProbeKind, ProbeTarget};
 
-/// A model that has not answered by then is silent.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-/// Probes at once: they must not be a load.
-const AT_ONCE: usize = 2;
+/// The time limit of a probe.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+/// Few, so that probes cause little load.
+const MAX_CONCURRENT_PROBES: usize = 2;
 
-/// Asks each model once and tells how it went, in the order in which they answer. Cancelling ends it at once;
-/// models that had not answered by then are not told of.
+/// Probes each model once and reports the outcomes as they arrive. Cancelling ends all probes without an outcome.
 pub async fn run(
-    place: &Place,
+    connection: &Connection,
     targets: Vec<ProbeTarget>,
-    patience: Duration,
+    timeout: Duration,
     cancel: &CancellationToken,
     tell: impl Fn(String, Timestamp, Result<ProbeAnswer, Failure>),
 ) {
-    let known = place.known();
+    let known = connection.known();
     let known = known.as_slice();
     let asking = targets.into_iter().map(|target| async move {
-        let outcome = tokio::time::timeout(patience, ask(place, &target, known, cancel)).await;
+        let outcome = tokio::time::timeout(timeout, ask(connection, &target, known, cancel)).await;
         (
             target.model,
-            outcome.unwrap_or_else(|_| Err(silent(target.kind, patience, place.kubectl.is_some()))),
+            outcome.unwrap_or_else(|_| {
+                Err(silent(target.kind, timeout, connection.kubectl.is_some()))
+            }),
         )
     });
-    let mut answers = stream::iter(asking).buffer_unordered(AT_ONCE);
+    let mut answers = stream::iter(asking).buffer_unordered(MAX_CONCURRENT_PROBES);
     while let Some(Some((model, outcome))) = cancel.run_until_cancelled(answers.next()).await {
         let cancelled = |failure: &Failure| failure.class == Some(FaultClass::Cancelled);
         if !outcome.as_ref().is_err_and(cancelled) {
@@ -47,29 +48,29 @@ pub async fn run(
     }
 }
 
-fn silent(kind: ProbeKind, patience: Duration, on_cluster: bool) -> Failure {
+fn silent(kind: ProbeKind, timeout: Duration, on_cluster: bool) -> Failure {
     let asked = match kind {
         ProbeKind::Chat => "a one-token chat",
         ProbeKind::Embedding => "a one-word embedding",
     };
     Failure::new(
-        format!("no answer to {asked} within {} s", patience.as_secs()),
+        format!("No response to {asked} within {} s", timeout.as_secs()),
         if on_cluster {
-            "It may be loading: try again, and look at its pods and their logs"
+            "The model may be loading. Try again, and check its pods and their logs"
         } else {
-            "It may be loading: try again in a while"
+            "The model may be loading. Try again later"
         },
     )
     .of_class(FaultClass::Timeout)
 }
 
 async fn ask(
-    place: &Place,
+    connection: &Connection,
     target: &ProbeTarget,
     known: &[String],
     cancel: &CancellationToken,
 ) -> Result<ProbeAnswer, Failure> {
-    let api = place.api_with_key()?;
+    let api = connection.api_with_key()?;
     if target.kind == ProbeKind::Embedding {
         let request = EmbedRequest {
             model: target.model.clone(),

@@ -1,4 +1,4 @@
-//! The window, ended by a signal: it closes as by its cross, and nothing is lost.
+//! Closes the window on a signal, as if the user had closed it, so that nothing is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use crate::io::signals::Signals;
 
-/// How long a window may take to see it: one that is hidden may draw no frame at all.
-const TO_SEE: Duration = Duration::from_millis(1_500);
-/// How long its closing may take. A keychain may wait for its user.
-const TO_CLOSE: Duration = Duration::from_secs(8);
+/// How long the window may take to notice the signal: a hidden window may not draw frames.
+const NOTICE_TIME: Duration = Duration::from_millis(1_500);
+/// How long closing may take. A keychain may wait for the user.
+const CLOSE_TIME: Duration = Duration::from_secs(8);
 
-/// Whether the program was asked to end.
+/// Whether a signal requested the program to end.
 #[derive(Debug, Clone, Default)]
 pub struct Quit(Arc<State>);
 
@@ -23,8 +23,8 @@ struct State {
 }
 
 impl Quit {
-    /// Listens for signals from now on; `wake` is called when one has come. Where the system does not let Batida listen,
-    /// signals do what they do to any program.
+    /// Starts listening for signals; `wake` is called when one arrives. If no handler can be installed, signals end the
+    /// program at once.
     pub fn on_signal(wake: impl Fn() + Send + 'static) -> Self {
         let quit = Self::default();
         let asked = quit.clone();
@@ -38,12 +38,12 @@ impl Quit {
                     runtime.block_on(listen(asked, wake));
                 }
             });
-        // Without the thread, see above.
+        // Without the thread, signals end the program at once.
         drop(listening);
         quit
     }
 
-    /// Whether the window is to close. Who asks is taken to close it.
+    /// Whether the window must close. The caller is expected to close it then.
     pub fn asked(&self) -> bool {
         let asked = self.0.asked.load(Ordering::Relaxed);
         if asked {
@@ -60,10 +60,10 @@ async fn listen(quit: Quit, wake: impl Fn()) {
     let number = signals.next().await;
     quit.0.asked.store(true, Ordering::Relaxed);
     wake();
-    tokio::time::sleep(TO_SEE).await;
+    tokio::time::sleep(NOTICE_TIME).await;
     if quit.0.seen.load(Ordering::Relaxed) {
-        tokio::time::sleep(TO_CLOSE).await;
+        tokio::time::sleep(CLOSE_TIME).await;
     }
-    // What was typed is kept every two seconds, what is measured every half: little is lost.
+    // Drafts are saved every two seconds and measurements every half second, so little is lost.
     std::process::exit(128 + number);
 }

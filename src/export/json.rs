@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Exported, cannot_write};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Exchange, SessionBody, SessionRow};
-use crate::domain::run::{BenchReport, Surroundings};
+use crate::domain::run::{BenchReport, EnvironmentInfo};
 
 /// The version of a conversation's JSON.
 pub const CHAT_SCHEMA: &str = "batida.chat/1";
@@ -23,7 +23,7 @@ struct Chat<'a> {
     ended: Option<jiff::Timestamp>,
     environment: &'a str,
     tags: &'a [String],
-    surroundings: Option<&'a Surroundings>,
+    surroundings: Option<&'a EnvironmentInfo>,
     exchanges: &'a [Exchange],
 }
 

@@ -1,13 +1,14 @@
 //! Parquet: the columns of CSV, typed, and the gaps between chunks as a list.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ::parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
 use ::parquet::errors::{ParquetError, Result as Parquet};
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use ::parquet::schema::parser::parse_message_type;
+use parking_lot::Mutex;
 
 use super::columns::{Belongs, COLUMNS, Cell, Kind, cells};
 use super::{Exported, cannot_write};
@@ -222,17 +223,14 @@ struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl Written {
     fn pass_to(&self, out: &mut dyn Write) -> Result<(), Failure> {
-        let bytes = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let bytes = std::mem::take(&mut *self.0.lock());
         out.write_all(&bytes).map_err(cannot_write)
     }
 }
 
 impl Write for Written {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

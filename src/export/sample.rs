@@ -11,8 +11,8 @@ use crate::domain::history::{
 };
 use crate::domain::plan::{LevelLoad, Load, Objectives, Plan, Target};
 use crate::domain::run::{
-    BenchReport, DeploymentBrief, LevelEnd, LevelReport, Machine, Point, SCHEMA, SessionEnd,
-    Surroundings, Watch,
+    BenchReport, DeploymentBrief, EnvironmentInfo, LevelEnd, LevelReport, Machine, Point, SCHEMA,
+    SessionEnd, Watch,
 };
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::tally::{LevelFrame, Tally};
@@ -142,7 +142,7 @@ pub(crate) fn bench(slower: f64) -> Sample {
         switches: Vec::new(),
         seed: None,
         calibrations: Vec::new(),
-        surroundings: Some(Surroundings {
+        surroundings: Some(EnvironmentInfo {
             kubectl: Some("v1.34.1".to_owned()),
             kubernetes: Some("v1.33.2".to_owned()),
             sambastack: Some("1.4.0".to_owned()),

@@ -1,3 +1,5 @@
+//! Every export format, of benchmarks and conversations.
+
 use ::parquet::file::reader::{FileReader as _, SerializedFileReader};
 use ::parquet::record::{Field, RowAccessor as _};
 

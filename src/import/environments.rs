@@ -1,6 +1,7 @@
-//! Environments out of other files: SambaWiz's `app-config.json`, a kubeconfig's contexts.
+//! Reads environments from SambaWiz's `app-config.json`, from a kubeconfig's contexts, and from another Batida's
+//! settings.
 //!
-//! What is wrong with one of them is said of that one; the others can be taken all the same.
+//! A problem with one environment does not keep the others from being added.
 
 use std::path::{Path, PathBuf};
 
@@ -12,14 +13,14 @@ use crate::domain::environment::{
     ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace,
 };
 use crate::domain::failure::Failure;
+/// The limit for environment files.
+pub const MAX_FILE_BYTES: usize = 4 << 20;
 
-/// A larger file is none of these.
-pub const MOST_BYTES: usize = 4 << 20;
+const SUPPORTED_FILES: &str = "Batida imports environments from SambaWiz's app-config.json, a \
+     kubeconfig, or \
+                     another Batida's settings.toml";
 
-const KNOWN: &str = "Batida takes environments from SambaWiz's app-config.json, from a kubeconfig, and from another \
-                     Batida's settings.toml";
-
-/// What a file is, by what is in it.
+/// The kind of a file, recognized by its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// SambaWiz's `app-config.json`.
@@ -31,7 +32,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// As people say it.
+    /// The name of the format for messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::SambaWiz => "SambaWiz's app-config.json",
@@ -42,23 +43,23 @@ impl Source {
 }
 
 /// An environment that could be added.
-// No key is ever shown: `SecretString` hides it.
+// `SecretString` hides the key in `Debug`.
 #[derive(Debug, Clone)]
 pub struct Offer {
-    /// As it would be added, under an id of its own.
+    /// The environment as it would be added, with a new id.
     pub env: Environment,
-    /// Its API key, where the file holds one.
+    /// The API key, if the file has one.
     pub key: Option<SecretString>,
-    /// Why it cannot be added, in words; `None` when it can.
+    /// Why it cannot be added.
     pub wrong: Option<String>,
-    /// Why it is added only if somebody says so, in words; `None` when nothing speaks against it.
+    /// Why it is not selected by default.
     pub doubt: Option<String>,
-    /// What is left out or looks odd, in words.
+    /// Settings that are missing or were skipped.
     pub remarks: Vec<String>,
 }
 
 impl Offer {
-    /// Of an environment with nothing to remark.
+    /// An environment without a key and without remarks.
     pub fn of(env: Environment) -> Self {
         Self {
             env,
@@ -70,27 +71,27 @@ impl Offer {
     }
 }
 
-/// What a file seems to be. `name` is the file's, for what is said about it.
+/// Recognizes the kind of a file. `name` is its name, for messages.
 ///
 /// # Errors
-/// When it is none that is known.
+/// When the file is too large, or its kind is unknown.
 pub fn source_of(name: &str, bytes: &[u8]) -> Result<Source, Failure> {
-    if bytes.len() > MOST_BYTES {
+    if bytes.len() > MAX_FILE_BYTES {
         let why = format!(
-            "{name} has more than {} MiB, so it is none of the files that are known",
-            MOST_BYTES >> 20
+            "{name} is larger than {} MiB, the limit for environment files",
+            MAX_FILE_BYTES >> 20
         );
-        return Err(Failure::new(why, KNOWN));
+        return Err(Failure::new(why, SUPPORTED_FILES));
     }
     let text = encoding::text(bytes).map_err(|why| {
         Failure::new(
-            format!("{name} is not text that can be read: it is {}", why.what),
-            KNOWN,
+            format!("{name} is not readable text: it is {}", why.what),
+            SUPPORTED_FILES,
         )
     })?;
     let text = &*text;
     if text.trim().is_empty() {
-        return Err(Failure::new(format!("{name} is empty"), KNOWN));
+        return Err(Failure::new(format!("{name} is empty"), SUPPORTED_FILES));
     }
     if let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(text) {
         return match (
@@ -100,12 +101,12 @@ pub fn source_of(name: &str, bytes: &[u8]) -> Result<Source, Failure> {
             (true, _) => Ok(Source::SambaWiz),
             (false, true) => Ok(Source::Kubeconfig),
             (false, false) => Err(Failure::new(
-                format!("{name} is JSON of something else"),
-                KNOWN,
+                format!("{name} is JSON, but not a file that Batida recognizes"),
+                SUPPORTED_FILES,
             )),
         };
     }
-    // A whole YAML reader is kubectl's business: whatever could be a kubeconfig is given to it.
+    // kubectl parses the YAML later; a rough check is enough here.
     let is_set = |key: &str| {
         text.lines().any(|line| {
             line.strip_prefix(key)
@@ -124,17 +125,17 @@ pub fn source_of(name: &str, bytes: &[u8]) -> Result<Source, Failure> {
     }
     if text.trim_start().starts_with('{') {
         return Err(Failure::new(
-            format!("{name} is no JSON, or is cut off"),
-            KNOWN,
+            format!("{name} is not valid JSON, or is truncated"),
+            SUPPORTED_FILES,
         ));
     }
     Err(Failure::new(
-        format!("{name} is none of the files that are known"),
-        KNOWN,
+        format!("{name} is not a file that Batida recognizes"),
+        SUPPORTED_FILES,
     ))
 }
 
-/// Whether a YAML text has a key of this name, in whatever style: indented, quoted, or within braces.
+/// Whether a YAML text has this key: indented, quoted or within braces.
 fn has_key(text: &str, name: &str) -> bool {
     text.match_indices(name).any(|(at, _)| {
         let before = text[..at].chars().next_back();
@@ -145,7 +146,7 @@ fn has_key(text: &str, name: &str) -> bool {
     })
 }
 
-/// How many documents a YAML file has. kubectl reads the first.
+/// The number of documents in a YAML file. kubectl reads only the first.
 pub fn documents(bytes: &[u8]) -> usize {
     let Ok(text) = encoding::text(bytes) else {
         return 1;
@@ -166,31 +167,31 @@ pub fn documents(bytes: &[u8]) -> usize {
     documents - usize::from(!filled && documents > 1)
 }
 
-/// Reads SambaWiz's `app-config.json`, which is in `folder`: its paths are relative to that.
+/// Reads SambaWiz's `app-config.json`. Its paths are relative to `folder`, where it is.
 ///
 /// # Errors
-/// When it holds no environments.
+/// When the file is not valid JSON or has no environments.
 pub fn read_sambawiz(name: &str, bytes: &[u8], folder: &Path) -> Result<Vec<Offer>, Failure> {
     let text = encoding::text(bytes).map_err(|why| {
         Failure::new(
-            format!("{name} is not text that can be read: it is {}", why.what),
-            KNOWN,
+            format!("{name} is not readable text: it is {}", why.what),
+            SUPPORTED_FILES,
         )
     })?;
     let parsed: Value = serde_json::from_str(&text).map_err(|why| {
-        Failure::new(format!("{name} is no JSON, or is cut off"), KNOWN)
-            .with_details(why.to_string())
+        Failure::new(
+            format!("{name} is not valid JSON, or is truncated"),
+            SUPPORTED_FILES,
+        )
+        .with_details(why.to_string())
     })?;
     let Some(entries) = parsed["kubeconfigs"]
         .as_object()
         .filter(|entries| !entries.is_empty())
     else {
-        let advice =
-            "SambaWiz keeps them under \"kubeconfigs\": is this its file, and are there any?";
-        return Err(Failure::new(
-            format!("{name} holds no environments"),
-            advice,
-        ));
+        let advice = "SambaWiz keeps environments under \"kubeconfigs\". Check that this is its \
+             app-config.json";
+        return Err(Failure::new(format!("{name} has no environments"), advice));
     };
     Ok(entries
         .iter()
@@ -201,7 +202,7 @@ pub fn read_sambawiz(name: &str, bytes: &[u8], folder: &Path) -> Result<Vec<Offe
 fn of_sambawiz(name: &str, entry: &Value, folder: &Path) -> Offer {
     let mut offer = Offer::of(Environment::blank(EnvId::fresh(), name.trim()));
     let Some(fields) = entry.as_object() else {
-        offer.wrong = Some("its entry is no object".to_owned());
+        offer.wrong = Some("its entry is not an object".to_owned());
         return offer;
     };
     match text_of(fields, "file") {
@@ -216,27 +217,26 @@ fn of_sambawiz(name: &str, entry: &Value, folder: &Path) -> Offer {
         }
         None => offer
             .remarks
-            .push("it names no kubeconfig, so it has no cluster".to_owned()),
+            .push("it has no kubeconfig, so it has no cluster".to_owned()),
     }
     match text_of(fields, "apiDomain").map(ApiAddress::parse) {
         Some(Ok(api)) => offer.env.api = Some(api),
         Some(Err(why)) => offer
             .remarks
-            .push(format!("its API domain is left out: {why}")),
-        None => offer.remarks.push("it has no API domain yet".to_owned()),
+            .push(format!("its API domain was skipped: {why}")),
+        None => offer.remarks.push("it has no API domain".to_owned()),
     }
-    // Whether it can be a key is seen where it is kept.
+    // The key store checks whether it is a valid key.
     offer.key = text_of(fields, "apiKey").map(|key| SecretString::from(key.to_owned()));
-    // A key that belongs to no host could end up at any.
+    // A key without a host could be sent to a wrong one.
     if offer.env.api.is_none() && offer.key.take().is_some() {
         offer
             .remarks
-            .push("its key is left out with it: type both on Home".to_owned());
+            .push("its key was skipped, too: enter both on Home".to_owned());
     }
-    judged(offer)
+    checked(offer)
 }
 
-/// A text that is not empty.
 fn text_of<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     fields
         .get(name)?
@@ -245,7 +245,7 @@ fn text_of<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
         .filter(|text| !text.is_empty())
 }
 
-/// A leading `~/` is expanded where the path is used.
+/// Keeps a leading `~/`, which is expanded when the file is opened.
 fn resolved(folder: &Path, file: &str) -> PathBuf {
     if file.starts_with("~/") {
         PathBuf::from(file)
@@ -254,16 +254,16 @@ fn resolved(folder: &Path, file: &str) -> PathBuf {
     }
 }
 
-/// Reads what `kubectl config view -o json` says of the kubeconfig at `path`: an environment each context.
+/// Reads the output of `kubectl config view -o json` for the kubeconfig at `path`: one environment per context.
 ///
 /// # Errors
-/// When it has no contexts.
+/// When the output is not JSON or has no contexts.
 pub fn read_contexts(json: &[u8], path: &Path) -> Result<Vec<Offer>, Failure> {
     let shown = path.display();
     let parsed: Value = serde_json::from_slice(json).map_err(|why| {
         Failure::new(
-            format!("kubectl's answer to {shown} cannot be understood"),
-            "Check that the program is kubectl",
+            format!("kubectl's output for {shown} is not valid JSON"),
+            "Check that the configured program is kubectl",
         )
         .with_details(why.to_string())
     })?;
@@ -277,8 +277,8 @@ pub fn read_contexts(json: &[u8], path: &Path) -> Result<Vec<Offer>, Failure> {
         .collect();
     if offers.is_empty() {
         return Err(Failure::new(
-            format!("{shown} holds no contexts"),
-            "Is it the right kubeconfig?",
+            format!("{shown} has no contexts"),
+            "Check that it is the right kubeconfig",
         ));
     }
     Ok(offers)
@@ -293,7 +293,7 @@ fn of_context(context: &Value, path: &Path) -> Option<Offer> {
     if namespace.is_none() {
         offer
             .remarks
-            .push("its context names no namespace: set the one SambaStack runs in".to_owned());
+            .push("its context has no namespace: enter the one that SambaStack runs in".to_owned());
     }
     offer.env.cluster = Some(ClusterAccess {
         kubeconfig: Some(path.to_owned()),
@@ -301,11 +301,11 @@ fn of_context(context: &Value, path: &Path) -> Option<Offer> {
         namespace: namespace.unwrap_or("default").to_owned(),
         kubectl: None,
     });
-    Some(judged(offer))
+    Some(checked(offer))
 }
 
-/// Another Batida's environments. Their keys are not taken along, nor is what would run a program or take a
-/// certificate that nobody has looked at: the file may come from anywhere.
+/// Environments of another Batida. The file may come from anywhere, so keys, certificate settings and the path of
+/// kubectl are skipped.
 pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
     let offer = |env: Environment| {
         let mut offer = Offer::of(Environment {
@@ -314,11 +314,12 @@ pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
         });
         match &offer.env.key {
             KeyPlace::None => {}
-            // Any secret of the user's may be in it, and would be sent there; in the usual one surely is one.
+            // The variable may hold any of the user's secrets, which would be sent to this host.
             KeyPlace::Variable(name) => {
                 let host = offer.env.api.as_ref().map_or("its API", ApiAddress::host);
                 let doubt = format!(
-                    "what is in ${name} would be sent to {host}: tick it only if it is that key"
+                    "the value of ${name} would be sent to {host}: select it only if that is the \
+                     key for this host"
                 );
                 offer.doubt = Some(doubt);
             }
@@ -326,27 +327,25 @@ pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
                 offer.env.key = KeyPlace::Keychain;
                 offer
                     .remarks
-                    .push("its key is not taken along: type it on Home".to_owned());
+                    .push("its key was not imported: enter it on Home".to_owned());
             }
         }
         if std::mem::take(&mut offer.env.accept_invalid_certs) {
-            let told = "it trusted any certificate, which is left out: certificates are checked";
-            offer.remarks.push(told.to_owned());
+            let remark =
+                "it accepted any certificate, which was skipped: certificates are verified";
+            offer.remarks.push(remark.to_owned());
         }
         if let Some(path) = offer.env.ca_file.take() {
-            let told = format!(
-                "it trusted the authorities in {}, which is left out: set it on Home",
-                path.display()
-            );
-            offer.remarks.push(told);
+            let remark = format!("its CA file {} was skipped: set it on Home", path.display());
+            offer.remarks.push(remark);
         }
         offer.env.client_key = None;
         if let Some(path) = offer.env.client_cert.take() {
-            let told = format!(
-                "its client certificate {} is left out: set it on Home",
+            let remark = format!(
+                "its client certificate {} was skipped: set it on Home",
                 path.display()
             );
-            offer.remarks.push(told);
+            offer.remarks.push(remark);
         }
         let program = offer
             .env
@@ -354,13 +353,13 @@ pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
             .as_mut()
             .and_then(|cluster| cluster.kubectl.take());
         if let Some(path) = program {
-            let told = format!(
-                "its program {} is left out: kubectl is looked for in PATH",
+            let remark = format!(
+                "its kubectl {} was skipped: kubectl from PATH is used",
                 path.display()
             );
-            offer.remarks.push(told);
+            offer.remarks.push(remark);
         }
-        judged(offer)
+        checked(offer)
     };
     environments
         .into_iter()
@@ -369,7 +368,7 @@ pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
         .collect()
 }
 
-fn judged(mut offer: Offer) -> Offer {
+fn checked(mut offer: Offer) -> Offer {
     let Environment {
         name, api, cluster, ..
     } = &offer.env;
@@ -379,7 +378,7 @@ fn judged(mut offer: Offer) -> Offer {
         .and_then(|cluster| check_namespace(&cluster.namespace).err());
     offer.wrong = match namespace {
         _ if name.trim().is_empty() => Some("it has no name".to_owned()),
-        Some(why) => Some(format!("its namespace makes no sense: {why}")),
+        Some(why) => Some(format!("its namespace is not valid: {why}")),
         None if api.is_none() && cluster.is_none() => {
             Some("it has neither a cluster nor an API".to_owned())
         }
@@ -389,274 +388,4 @@ fn judged(mut offer: Offer) -> Offer {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use secrecy::ExposeSecret as _;
-    use serde_json::json;
-
-    use super::*;
-
-    fn sambawiz(value: &Value) -> Result<Vec<Offer>, Failure> {
-        read_sambawiz(
-            "app-config.json",
-            value.to_string().as_bytes(),
-            Path::new("/home/me/sambawiz"),
-        )
-    }
-
-    #[test]
-    fn sambawiz_environments_are_read_with_paths_relative_to_their_file() {
-        let offers = sambawiz(&json!({"currentKubeconfig": "prod", "kubeconfigs": {
-            "prod": {"file": "kubeconfigs/prod.yaml", "namespace": "sambastack", "uiDomain": "https://ui.example.com/",
-                "apiDomain": "https://api.example.com/", "apiKey": "sk-secret-1234"},
-            "bare": {"file": "/etc/kube/bare.yaml", "apiKey": ""},
-            "odd": {"file": "~/x.yaml", "namespace": "Not_One", "apiDomain": "ftp://x"},
-            "nothing": {}, "text": "hm",
-        }})).unwrap();
-        let [prod, bare, odd, nothing, text] = offers.as_slice() else {
-            panic!("{offers:?}")
-        };
-        let cluster = prod.env.cluster.as_ref().unwrap();
-        assert_eq!(
-            cluster.kubeconfig.as_deref(),
-            Some(Path::new("/home/me/sambawiz/kubeconfigs/prod.yaml"))
-        );
-        assert_eq!(
-            (prod.env.name.as_str(), cluster.namespace.as_str()),
-            ("prod", "sambastack")
-        );
-        assert_eq!(
-            prod.env.api.as_ref().unwrap().root(),
-            "https://api.example.com"
-        );
-        assert_eq!(prod.key.as_ref().unwrap().expose_secret(), "sk-secret-1234");
-        assert!(prod.wrong.is_none() && prod.remarks.is_empty(), "{prod:?}");
-        assert!(
-            !format!("{prod:?}").contains("sk-secret"),
-            "a key is never shown"
-        );
-        assert_eq!(bare.env.cluster.as_ref().unwrap().namespace, "default");
-        assert_eq!(
-            (bare.key.is_none(), bare.remarks.as_slice()),
-            (true, ["it has no API domain yet".to_owned()].as_slice())
-        );
-        assert!(
-            odd.wrong.as_ref().unwrap().contains("namespace")
-                && odd.remarks[0].contains("API domain")
-        );
-        assert_eq!(
-            nothing.wrong.as_deref(),
-            Some("it has neither a cluster nor an API")
-        );
-        assert_eq!(text.wrong.as_deref(), Some("its entry is no object"));
-    }
-
-    #[test]
-    fn each_context_is_an_environment_of_its_name() {
-        let json = json!({"contexts": [
-            {"name": "east-admin", "context": {"cluster": "east", "namespace": "sambastack"}},
-            {"name": "west", "context": {"cluster": "west"}}, {"name": ""}, 5,
-        ]});
-        let offers = read_contexts(json.to_string().as_bytes(), Path::new("/kube")).unwrap();
-        assert_eq!(offers.len(), 2);
-        let access = offers[0].env.cluster.as_ref().unwrap();
-        assert_eq!(
-            (access.context.as_deref(), access.namespace.as_str()),
-            (Some("east-admin"), "sambastack")
-        );
-        assert_eq!(access.kubeconfig.as_deref(), Some(Path::new("/kube")));
-        assert!(offers[1].remarks[0].contains("no namespace"));
-        assert!(
-            read_contexts(b"{}", Path::new("/kube"))
-                .unwrap_err()
-                .summary
-                .contains("/kube holds no contexts")
-        );
-    }
-
-    #[test]
-    fn a_file_is_known_by_what_is_in_it() {
-        for (text, source) in [
-            ("{\"kubeconfigs\":{}}", Some(Source::SambaWiz)),
-            ("\u{feff}{\"kubeconfigs\":{}}", Some(Source::SambaWiz)),
-            (
-                "{\"kind\":\"Config\",\"contexts\":[]}",
-                Some(Source::Kubeconfig),
-            ),
-            (
-                "apiVersion: v1\nkind: Config\nclusters:\n- name: a\n",
-                Some(Source::Kubeconfig),
-            ),
-            ("version = 1\n\n[[environments]]\n", Some(Source::Settings)),
-            // In all the styles that kubectl reads.
-            (
-                "# mine\n---\nkind: Config\ncontexts :\n  - name: a\n",
-                Some(Source::Kubeconfig),
-            ),
-            ("  \"clusters\" :\n  - name: a\n", Some(Source::Kubeconfig)),
-            (
-                "{kind: Config, contexts: [{name: a}]}",
-                Some(Source::Kubeconfig),
-            ),
-            ("apiVersion: v1\nkind: Config\n", Some(Source::Kubeconfig)),
-            ("x: &c\n- name: a\ncontexts: *c\n", Some(Source::Kubeconfig)),
-            ("kind: Deployment\nmetadata: {}\n", None),
-            ("{\"a\":1}", None),
-            ("{\"kubeconfigs\":", None),
-            ("hello", None),
-            (" \n", None),
-        ] {
-            assert_eq!(source_of("f", text.as_bytes()).ok(), source, "{text}");
-        }
-        assert!(
-            source_of("f", b"\xe9\xff")
-                .unwrap_err()
-                .summary
-                .contains("not text")
-        );
-        assert!(source_of("f", &vec![b'x'; MOST_BYTES + 1]).is_err());
-    }
-
-    #[test]
-    fn a_kubeconfig_in_utf16_is_known_and_its_documents_are_counted() {
-        let text = "apiVersion: v1\nkind: Config\ncontexts: []\n";
-        let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
-            std::iter::once(0xfeff)
-                .chain(text.encode_utf16())
-                .flat_map(bytes)
-                .collect()
-        };
-        for bytes in [utf16(u16::to_le_bytes), utf16(u16::to_be_bytes)] {
-            assert_eq!(source_of("f", &bytes).ok(), Some(Source::Kubeconfig));
-        }
-        for (documents_of, n) in [
-            (text.to_owned(), 1),
-            (format!("---\n{text}"), 1),
-            (format!("# a\n---\n{text}---\n"), 1),
-            (format!("{text}---\n{text}--- \n{text}"), 3),
-        ] {
-            assert_eq!(documents(documents_of.as_bytes()), n, "{documents_of}");
-        }
-    }
-
-    #[test]
-    fn keys_of_another_batida_stay_there() {
-        let env = |key| Environment {
-            key,
-            api: ApiAddress::parse("a.example").ok(),
-            ..Environment::blank(EnvId("x".to_owned()), "a")
-        };
-        let variable = KeyPlace::Variable("K".to_owned());
-        let offers = of_settings(vec![
-            env(KeyPlace::SettingsFile),
-            env(variable.clone()),
-            Environment::demo(),
-        ]);
-        assert_eq!(offers.len(), 2);
-        assert_eq!(
-            (&offers[0].env.key, &offers[1].env.key),
-            (&KeyPlace::Keychain, &variable)
-        );
-        assert!(
-            offers
-                .iter()
-                .all(|offer| offer.key.is_none() && offer.env.id.0 != "x")
-        );
-        assert!(
-            offers[0].doubt.is_none() && offers[1].doubt.as_ref().unwrap().contains("$K"),
-            "{offers:?}"
-        );
-    }
-
-    #[test]
-    fn what_could_do_harm_is_left_out_or_said() {
-        let kubectl = Some(PathBuf::from("/tmp/evil"));
-        let usual = KeyPlace::Variable(crate::domain::environment::KEY_VARIABLE.to_owned());
-        let env = Environment {
-            key: usual.clone(),
-            api: ApiAddress::parse("evil.example").ok(),
-            accept_invalid_certs: true,
-            ca_file: Some(PathBuf::from("/tmp/ca.pem")),
-            client_cert: Some(PathBuf::from("/tmp/me.pem")),
-            client_key: Some(PathBuf::from("/tmp/me.key")),
-            cluster: Some(ClusterAccess {
-                kubectl,
-                ..ClusterAccess::default()
-            }),
-            ..Environment::blank(EnvId("x".to_owned()), "a")
-        };
-        let [offer] = of_settings(vec![env]).try_into().unwrap();
-        assert!(!offer.env.accept_invalid_certs);
-        assert_eq!(offer.env.cluster.as_ref().unwrap().kubectl, None);
-        assert_eq!((&offer.env.key, &offer.env.ca_file), (&usual, &None));
-        assert_eq!(
-            (&offer.env.client_cert, &offer.env.client_key),
-            (&None, &None)
-        );
-        let doubt = offer.doubt.expect("the usual variable holds a key, too");
-        assert!(
-            doubt.contains("$SAMBANOVA_API_KEY") && doubt.contains("evil.example"),
-            "{doubt}"
-        );
-        for word in ["any certificate", "/tmp/evil", "/tmp/ca.pem", "/tmp/me.pem"] {
-            assert!(
-                offer.remarks.iter().any(|remark| remark.contains(word)),
-                "{word}: {:?}",
-                offer.remarks
-            );
-        }
-    }
-
-    #[test]
-    fn a_key_without_an_api_is_left_out_and_that_is_said() {
-        for api in [json!(null), json!("ftp://x")] {
-            let entry = json!({"file": "a", "apiDomain": api, "apiKey": "sk-secret-1234"});
-            let offers = sambawiz(&json!({"kubeconfigs": {"a": entry}})).unwrap();
-            assert!(offers[0].key.is_none());
-            assert!(
-                offers[0].remarks[1].contains("key is left out"),
-                "{:?}",
-                offers[0].remarks
-            );
-        }
-    }
-
-    fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
-            ".{0,12}".prop_map(Value::from),
-        ];
-        let key = prop_oneof![
-            Just("kubeconfigs".to_owned()),
-            Just("file".to_owned()),
-            Just("namespace".to_owned()),
-            Just("apiDomain".to_owned()),
-            Just("apiKey".to_owned()),
-            Just("contexts".to_owned()),
-            Just("context".to_owned()),
-            Just("name".to_owned()),
-            ".{0,6}",
-        ];
-        leaf.prop_recursive(4, 40, 5, move |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-                prop::collection::btree_map(key.clone(), inner, 0..5)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn no_file_makes_the_readers_panic(value in any_json(), bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let text = value.to_string();
-            for bytes in [text.as_bytes(), bytes.as_slice()] {
-                let _ = source_of("f", bytes);
-                let _ = read_sambawiz("f", bytes, Path::new("/x"));
-                let _ = read_contexts(bytes, Path::new("/x"));
-            }
-        }
-    }
-}
+mod tests;

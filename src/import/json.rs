@@ -1,5 +1,5 @@
-//! JSON as benchmark programs write it: one value or several, a line each or glued together, with Python's `NaN` and
-//! `Infinity` in the place of numbers.
+//! Reads JSON as benchmark programs write it: one value or several, one per line or concatenated, with Python's `NaN`
+//! and `Infinity` in place of numbers.
 
 use std::borrow::Cow;
 
@@ -7,18 +7,17 @@ use serde_json::Value;
 
 use crate::domain::units;
 
-/// The values of a file.
 pub(super) struct Read {
     pub(super) values: Vec<Value>,
-    /// What was left out, in words.
+    /// Says which parts of the file were skipped.
     pub(super) remark: Option<String>,
 }
 
-/// The values of a text, in their order. Of lines of which some cannot be read the others are; of values that are no
-/// lines, those before the first that cannot be read: the run was stopped while it wrote.
+/// Parses all values of a text. In a file with one object per line, invalid lines are skipped. In concatenated values,
+/// everything from the first invalid one is skipped, as after a run that was stopped while it wrote the file.
 ///
 /// # Errors
-/// When there is none that can be read: why the first cannot.
+/// The first parse error, when no value can be read.
 pub(super) fn values(text: &str) -> Result<Read, serde_json::Error> {
     let mut read = stream(text);
     if read.1.is_some()
@@ -35,15 +34,15 @@ pub(super) fn values(text: &str) -> Result<Read, serde_json::Error> {
     if let Some(read) = lines(text) {
         return Ok(read);
     }
-    // A text or a number before what cannot be read is no result, but the beginning of some other text.
+    // A leading string or number means that the file is something other than JSON results.
     if values.is_empty() || !values.iter().all(Value::is_object) {
         return Err(why);
     }
     let count = units::counted(values.len(), "value");
     let remark = if why.is_eof() {
-        format!("The file is cut off: what stands behind its first {count} is left out")
+        format!("The file is truncated: only its first {count} could be read")
     } else {
-        format!("What stands behind the file's first {count} cannot be read and is left out: {why}")
+        format!("Only the file's first {count} could be read. Then: {why}")
     };
     Ok(Read {
         values,
@@ -51,7 +50,7 @@ pub(super) fn values(text: &str) -> Result<Read, serde_json::Error> {
     })
 }
 
-/// The values before the first that cannot be read, and why that cannot.
+/// The values before the first parse error, and that error.
 fn stream(text: &str) -> (Vec<Value>, Option<serde_json::Error>) {
     let mut values = Vec::new();
     for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
@@ -63,10 +62,10 @@ fn stream(text: &str) -> (Vec<Value>, Option<serde_json::Error>) {
     (values, None)
 }
 
-/// So many lines are named.
+/// Invalid lines that the remark lists.
 const MAX_NAMED: usize = 3;
 
-/// The objects of a text that has one a line, without the lines that cannot be read; `None` where it is no such text.
+/// Reads a text with one object per line, and skips invalid lines. `None` if the text has another layout.
 fn lines(text: &str) -> Option<Read> {
     let lines = text
         .lines()
@@ -79,7 +78,7 @@ fn lines(text: &str) -> Option<Read> {
         match serde_json::from_str::<Value>(&plain_numbers(line)) {
             Ok(value) if value.is_object() => values.push(value),
             Ok(_) => bad.push(format!(
-                "line {}: it is no object",
+                "line {}: not an object",
                 units::count(at as u64 + 1)
             )),
             Err(why) => {
@@ -88,28 +87,30 @@ fn lines(text: &str) -> Option<Read> {
             }
         }
     }
-    // Objects within a value that is broken over several lines are a few among many lines that are none.
+    // A pretty-printed value may have some lines that are objects by themselves; they are not results.
     if values.is_empty() || !(all_begin || values.len() >= bad.len()) {
         return None;
     }
     let [count, all] = [bad.len(), bad.len() + values.len()].map(|n| units::count(n as u64));
     let more = if bad.len() > MAX_NAMED {
-        "; and others"
+        "; and more"
     } else {
         ""
     };
     bad.truncate(MAX_NAMED);
     let named = bad.join("; ");
-    let remark =
-        format!("{count} of the file's {all} lines cannot be read and are left out: {named}{more}");
+    let remark = format!(
+        "{count} of the file's {all} lines could not be read and were skipped: \
+             {named}{more}"
+    );
     Some(Read {
         values,
         remark: Some(remark),
     })
 }
 
-/// Python writes numbers that are none as bare words, which JSON does not know: `NaN` becomes `null`, and `Infinity`
-/// the text "inf", as vLLM writes it. Borrowed where there are none.
+/// Replaces the bare words that Python writes for numbers JSON cannot express: `NaN` becomes `null`, and `Infinity`
+/// becomes "inf", as vLLM writes it. Borrowed if the text has none.
 fn plain_numbers(text: &str) -> Cow<'_, str> {
     const WORDS: [(&str, &str); 6] = [
         ("-Infinity", "null"),
@@ -151,24 +152,24 @@ fn plain_numbers(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Another form in which the known programs write results: what it is, and what to do.
+/// Recognizes output of the supported programs that is not JSON: what it is, and what to do.
 pub(super) fn other_form(text: &str) -> Option<(&'static str, &'static str)> {
     let first = text.lines().find(|line| !line.trim().is_empty())?;
     let has = |word: &str| text.contains(word);
     if has("guidellm_version:") || (has("benchmarks:") && has("type_:")) {
         return Some((
-            "guidellm's YAML, which is not read",
+            "guidellm's YAML, which Batida does not import",
             "Save the same results as JSON: `--outputs json`",
         ));
     }
     if first.contains("Serving Benchmark Result") || has("============ Serving Benchmark Result") {
         let advice = "Save the results as JSON: `--save-result` of vLLM, `--output-file` of SGLang";
-        return Some(("what a benchmark printed, and not its result file", advice));
+        return Some(("a benchmark's console output, not its result file", advice));
     }
     let heads = first.split(',').count() > 3;
     (heads && !first.trim_start().starts_with(['{', '['])).then_some((
-        "CSV, which is not imported",
-        "Import the JSON that the same program writes beside it",
+        "CSV, which Batida does not import",
+        "Import the JSON file that the same program writes",
     ))
 }
 
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_stand_alone_in_lines_or_glued() {
+    fn values_are_single_one_per_line_or_concatenated() {
         for text in [
             "{\"a\":1}\n{\"a\":2}",
             "{\"a\":1}{\"a\":2}",
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn python_s_words_for_no_number_are_read_and_texts_stay() {
+    fn pythons_nan_and_infinity_are_read_and_strings_stay() {
         let text =
             r#"{"a": NaN, "b": [Infinity, -Infinity], "c": "NaN \" Infinity", "d": -1, "e": null}"#;
         let read = values(text).expect("reads").values;
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_read(text: &str, good: &[i64], told: &str) {
+    fn check_read(text: &str, good: &[i64], part: &str) {
         let read = values(text).expect(text);
         let numbers: Vec<i64> = read
             .values
@@ -215,16 +216,16 @@ mod tests {
             .filter_map(|value| value["a"].as_i64())
             .collect();
         assert_eq!(numbers, good, "{text}");
-        let remark = read.remark.expect("is told");
-        assert!(remark.contains(told), "{remark}");
+        let remark = read.remark.expect("a remark");
+        assert!(remark.contains(part), "{remark}");
     }
 
     #[test]
-    fn a_line_that_cannot_be_read_is_left_out_and_told_and_the_others_are_read() {
+    fn an_invalid_line_is_skipped_with_a_remark() {
         check_read(
             "{\"a\":1}\n{\"a\":2}\n{\"a\":",
             &[1, 2],
-            "1 of the file's 3 lines cannot be read",
+            "1 of the file's 3 lines could not be read",
         );
         check_read("{\"a\":1}\n{\"a\"", &[1], "line 2: EOF");
         check_read(
@@ -242,18 +243,18 @@ mod tests {
         check_read(
             "{\"a\":1}{\"a\":2}{\"a\":",
             &[1, 2],
-            "cut off: what stands behind its first 2 values",
+            "truncated: only its first 2 values",
         );
         check_read("{\n\"a\":1}\n{\n\"a\":2 3}", &[1], "line 4 column");
     }
 
     #[test]
-    fn a_file_without_a_good_line_is_an_error_with_its_line() {
+    fn a_file_without_a_valid_line_is_an_error_with_a_line_number() {
         for (text, place) in [
             ("{\"a\":", "line 1 column 5"),
             ("\n{\"a\" 1}\n", "line 2 column 6"),
             ("{\"a\": Nothing}\n{", "line 1 column 7"),
-            // Lines of one value are no values.
+            // The lines of one pretty-printed value are not values.
             ("[\n{\"a\":1},\n{\"a\":2},\n{\"a\":3}\n", "line 5 column 0"),
             (
                 "{\"benchmarks\": [\n{\"a\":1},\n{\"a\":2}\n], \"b\":",

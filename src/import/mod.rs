@@ -1,9 +1,9 @@
-//! Result files of other programs, and our own: read into reports that can be kept and compared. Beside them, in
-//! [`environments`], files that say where models run.
+//! Reads result files of Batida and of other benchmark programs into reports that can be kept and compared.
+//! [`environments`] reads files that describe environments.
 //!
-//! A file is known by what is in it, not by its name. Where it holds what each request measured, the figures are
-//! worked out anew by [`crate::metrics`], so that they mean the same as ours; where it only holds aggregates,
-//! these are taken as they are. [`Imported::remarks`] says what means something else there, and what is missing.
+//! The format is recognized by the file's contents, not by its name. If the file has per-request data,
+//! [`crate::metrics`] recomputes the figures, so that they have Batida's definitions. Otherwise the file's aggregates
+//! are taken unchanged. [`Imported::remarks`] lists different definitions and missing values.
 
 mod aiperf;
 pub mod environments;
@@ -11,8 +11,9 @@ mod guidellm;
 mod json;
 mod level;
 mod own;
+mod plausible;
+mod session;
 mod sglang;
-mod sound;
 mod tags;
 mod vllm;
 
@@ -21,67 +22,71 @@ use serde_json::Value;
 use crate::domain::encoding;
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
-use sound::File;
+use plausible::SourceFile;
 
-/// A larger file is not read: it would take up several times as much memory.
-pub const MOST_BYTES: usize = 256 << 20;
+/// Parsing needs several times the file's size in memory.
+pub const MAX_FILE_BYTES: usize = 256 << 20;
 
-/// Where a file does not say something.
-const NOT_SAID: &str = "not said in the file";
+/// Stands for a name, such as the model's, that the file does not contain.
+const NOT_IN_FILE: &str = "not in the file";
 
-/// A file says no more about whether its answers streamed.
 const NO_TTFT: &str = "The file has no time to first token";
 
-/// What is looked for, for whoever brought something else.
-const KNOWN: &str = "Batida reads its own JSON, guidellm's benchmarks.json, aiperf's profile_export_aiperf.json and \
-profile_export.jsonl, genai-perf's profile_export_genai_perf.json, what `vllm bench serve --save-result` writes, and \
+/// The advice for a file that is not recognized.
+const SUPPORTED_FILES: &str = "Batida imports its own JSON, guidellm's benchmarks.json, aiperf's \
+     profile_export_aiperf.json and \
+profile_export.jsonl, genai-perf's profile_export_genai_perf.json, the JSON of `vllm bench serve \
+--save-result`, and \
 the JSONL of SGLang's bench_serving";
 
-/// Reads a result file. `name` is the file's, for what is said about it.
+/// Reads a result file. `name` is the file's name, for messages.
 ///
 /// # Errors
-/// When it is none that is known, is damaged or too large, or holds no benchmark.
+/// When the format is unknown, the file is damaged or too large, or it has no benchmark.
 pub fn read(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
-    if bytes.len() > MOST_BYTES {
+    if bytes.len() > MAX_FILE_BYTES {
         let why = format!(
-            "{name} has more than {} MiB, which are not read",
-            MOST_BYTES >> 20
+            "{name} is larger than {} MiB, the limit for imports",
+            MAX_FILE_BYTES >> 20
         );
         return Err(Failure::new(
             why,
-            "Save it again without each request's texts",
+            "Save it again without the texts of prompts and responses",
         ));
     }
     let text = encoding::text(bytes).map_err(|why| {
         Failure::new(
-            format!("{name} is no result file: it is {}", why.what),
-            KNOWN,
+            format!("{name} is not a result file: it is {}", why.what),
+            SUPPORTED_FILES,
         )
     })?;
     if text.trim().is_empty() {
-        return Err(Failure::new(format!("{name} is empty"), KNOWN));
+        return Err(Failure::new(format!("{name} is empty"), SUPPORTED_FILES));
     }
     let read = json::values(&text).map_err(|why| {
         if let Some((what, advice)) = json::other_form(&text) {
             return Failure::new(format!("{name} is {what}"), advice);
         }
-        Failure::new(format!("{name} is no JSON, or is cut off: {why}"), KNOWN)
+        Failure::new(
+            format!("{name} is not valid JSON, or is truncated: {why}"),
+            SUPPORTED_FILES,
+        )
     })?;
-    let file = File::new(name, hash(bytes));
+    let file = SourceFile::new(name, hash(bytes));
     let found = read_value(&file, read.values);
-    let told = read.remark.into_iter().chain(file.remarks());
+    let remarks = read.remark.into_iter().chain(file.remarks());
     match found {
         Ok(mut imported) => {
-            imported.remarks.extend(told);
+            imported.remarks.extend(remarks);
             Ok(imported)
         }
-        // What was left out may be why there is nothing.
+        // The values that were skipped may be the reason.
         Err(failure) => {
-            let told = told.collect::<Vec<_>>().join("\n");
-            Err(if told.is_empty() {
+            let remarks = remarks.collect::<Vec<_>>().join("\n");
+            Err(if remarks.is_empty() {
                 failure
             } else {
-                failure.with_details(told)
+                failure.with_details(remarks)
             })
         }
     }
@@ -97,7 +102,7 @@ fn hash(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failure> {
+fn read_value(file: &SourceFile<'_>, mut values: Vec<Value>) -> Result<Imported, Failure> {
     if let [Value::Array(_)] = &values[..]
         && let Some(Value::Array(list)) = values.pop()
     {
@@ -106,7 +111,7 @@ fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failu
     let Some(first) = values.first() else {
         return Err(Failure::new(
             format!("{} is an empty list", file.name),
-            KNOWN,
+            SUPPORTED_FILES,
         ));
     };
     if own::is(first) {
@@ -123,12 +128,12 @@ fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failu
         sglang::read(file, &values)
     } else if at(first, &["experiments"]).is_some() && at(first, &["service_kind"]).is_some() {
         let why = format!(
-            "{} is perf_analyzer's raw record of a genai-perf run",
+            "{} is the raw perf_analyzer output of a genai-perf run",
             file.name
         );
         Err(Failure::new(
             why,
-            "Import profile_export_genai_perf.json, which is beside it",
+            "Import profile_export_genai_perf.json from the same folder",
         ))
     } else {
         let keys = first.as_object().map(|object| {
@@ -140,11 +145,14 @@ fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failu
                 .join(", ")
         });
         let found = keys
-            .map(|keys| format!(": it holds {}", short(&keys)))
+            .map(|keys| format!(": its keys are {}", short(&keys)))
             .unwrap_or_default();
         Err(Failure::new(
-            format!("{} is no result file that Batida knows{found}", file.name),
-            KNOWN,
+            format!(
+                "{} is not a result file that Batida recognizes{found}",
+                file.name
+            ),
+            SUPPORTED_FILES,
         ))
     }
 }
@@ -153,7 +161,7 @@ fn short(text: &str) -> String {
     crate::domain::units::shorten_middle(&tags::without_keys(text), 200)
 }
 
-/// An address without what may be a secret in it: a name and a password, a query. It is kept, and shown.
+/// Removes the user info, the query and the fragment of an address: they may hold secrets, and the address is shown.
 fn address(url: &str) -> String {
     let bare = url.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = bare
@@ -165,23 +173,26 @@ fn address(url: &str) -> String {
     format!("{scheme}{mark}{host}{path}")
 }
 
-fn nothing(file: &File<'_>, program: &str) -> Failure {
+fn no_benchmark(file: &SourceFile<'_>, program: &str) -> Failure {
     let why = format!(
-        "{} is a result file of {program}, but there is no benchmark in it",
+        "{} is a result file of {program}, but it contains no completed benchmark",
         file.name
     );
-    Failure::new(why, "Was it stopped before its first request ended?")
+    Failure::new(
+        why,
+        "Check whether the run was stopped before its first request ended",
+    )
 }
 
-// ---- looking things up --------------------------------------------------------------------------------
+// ---- lookups in JSON ----------------------------------------------------------------------------------
 
-/// What is at the end of a path of names; null is nothing.
+/// The value at a path of keys; `None` if it is missing or null.
 fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
     let found = path.iter().try_fold(value, |value, name| value.get(name))?;
     (!found.is_null()).then_some(found)
 }
 
-/// A number that is one.
+/// The finite number at a path of keys.
 fn number(value: &Value, path: &[&str]) -> Option<f64> {
     at(value, path)?.as_f64().filter(|n| n.is_finite())
 }
@@ -196,8 +207,8 @@ fn list<'a>(value: &'a Value, path: &[&str]) -> &'a [Value] {
         .map_or(&[], Vec::as_slice)
 }
 
-/// The first value of that name anywhere within that `take` has a use for: programs move their settings about
-/// from version to version.
+/// Searches `value` recursively for the key `name` and returns the first value that `take` accepts. Programs move
+/// their settings from one version to the next.
 fn anywhere<'a, T>(
     value: &'a Value,
     name: &str,

@@ -1,9 +1,9 @@
-//! Our own JSON: one report, or a list of sessions.
+//! Reads Batida's own JSON: one report, or a list of sessions.
 
 use serde_json::Value;
 
-use super::sound::MOST_REQUESTS;
-use super::{File, text};
+use super::plausible::MAX_REQUESTS;
+use super::{SourceFile, text};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
 use crate::domain::run::{BenchReport, LevelReport, SCHEMA};
@@ -12,7 +12,7 @@ pub(super) fn is(value: &Value) -> bool {
     text(value, &["schema"]).is_some_and(|schema| schema.starts_with("batida."))
 }
 
-pub(super) fn read(file: &File<'_>, values: Vec<Value>) -> Result<Imported, Failure> {
+pub(super) fn read(file: &SourceFile<'_>, values: Vec<Value>) -> Result<Imported, Failure> {
     let mut sessions = Vec::new();
     let mut chats = 0;
     for value in values {
@@ -22,32 +22,35 @@ pub(super) fn read(file: &File<'_>, values: Vec<Value>) -> Result<Imported, Fail
             other => {
                 let schema = super::short(other.unwrap_or("none"));
                 let why = format!(
-                    "{} holds {schema}, which is none that can be imported",
+                    "{} has the schema {schema}, which Batida cannot import",
                     file.name
                 );
-                let advice = format!("This Batida reads {SCHEMA}; a newer one may write another");
+                let advice = format!(
+                    "This version of Batida reads {SCHEMA}. Update Batida if a \
+                     newer version wrote the file"
+                );
                 return Err(Failure::new(why, advice));
             }
         }
     }
     if sessions.is_empty() {
         let why = format!(
-            "{} holds a conversation: only benchmarks can be imported",
+            "{} contains a conversation: Batida imports only benchmarks",
             file.name
         );
         return Err(Failure::new(
             why,
-            "Conversations can be read in the exported HTML or Markdown",
+            "Export conversations as HTML or Markdown to read them",
         ));
     }
     let mut remarks = Vec::new();
     if chats > 0 {
         remarks.push(format!(
-            "{chats} of the file's sessions are conversations, which are not imported"
+            "{chats} of the file's sessions are conversations, which Batida does not import"
         ));
     }
     remarks.push(
-        "The file holds figures of each level, and no single requests: charts over time stay empty"
+        "The file has figures per level and no single requests: charts over time are empty"
             .to_owned(),
     );
     let source = format!("batida {}", sessions[0].0.batida);
@@ -58,14 +61,11 @@ pub(super) fn read(file: &File<'_>, values: Vec<Value>) -> Result<Imported, Fail
     })
 }
 
-fn report(file: &File<'_>, value: Value) -> Result<BenchReport, Failure> {
+fn report(file: &SourceFile<'_>, value: Value) -> Result<BenchReport, Failure> {
     let damaged = |why: String| {
         Failure::new(
-            format!(
-                "{} is a report of Batida, but a damaged one: {why}",
-                file.name
-            ),
-            "Was it changed, or cut off, after it was written?",
+            format!("{} is a Batida report, but it is damaged: {why}", file.name),
+            "Check whether the file was edited or truncated",
         )
     };
     let mut report =
@@ -73,25 +73,25 @@ fn report(file: &File<'_>, value: Value) -> Result<BenchReport, Failure> {
     report.api = super::address(&report.api);
     let id = &report.id;
     if id.is_empty() || id.len() > 100 || id.chars().any(char::is_control) {
-        return Err(damaged("its id is none".to_owned()));
+        return Err(damaged("its id is not valid".to_owned()));
     }
     if !(report.took_s.is_finite() && (0.0..3.2e8).contains(&report.took_s)) {
-        return Err(damaged("it took no time that can be".to_owned()));
+        return Err(damaged("its duration is not valid".to_owned()));
     }
     let orderly = report
         .levels
         .iter()
         .enumerate()
-        .all(|(i, level)| level.index == i && is_sound(level));
+        .all(|(i, level)| level.index == i && is_consistent(level));
     if orderly {
         Ok(report)
     } else {
-        Err(damaged("its levels make no sense".to_owned()))
+        Err(damaged("its levels are inconsistent".to_owned()))
     }
 }
 
-/// Buckets ascend and hold something, so that they can be drawn and drawn from.
-fn is_sound(level: &LevelReport) -> bool {
+/// Whether counts are in range and histogram buckets ascend, which charts and intervals rely on.
+fn is_consistent(level: &LevelReport) -> bool {
     let requests = &level.requests;
     let good = level
         .goodput
@@ -106,7 +106,7 @@ fn is_sound(level: &LevelReport) -> bool {
         good[0],
         good[1],
     ];
-    if counts.iter().any(|count| *count > MOST_REQUESTS) || requests.failed > requests.ended {
+    if counts.iter().any(|count| *count > MAX_REQUESTS) || requests.failed > requests.ended {
         return false;
     }
     let all = [

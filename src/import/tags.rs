@@ -1,13 +1,12 @@
-//! What a file's user wrote down beside the figures, as tags: never what could be a key.
+//! Turns a run's metadata into tags, without anything that may be a key.
 
 use serde_json::Value;
 
-/// More are not kept.
 const MAX_TAGS: usize = 24;
-/// A longer value is no label.
-const MAX_CHARS: usize = 120;
+/// Longer names and values are skipped.
+const MAX_TAG_CHARS: usize = 120;
 
-/// `name=value` of each pair that is a label.
+/// One `name=value` tag for each pair with a short scalar value.
 pub(super) fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a Value)>) -> Vec<String> {
     let label = |(name, value): (&str, &Value)| {
         let text = match value {
@@ -16,13 +15,15 @@ pub(super) fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a Value)>) -> Vec<S
             Value::Bool(flag) => flag.to_string(),
             _ => return None,
         };
-        let fits = !text.is_empty() && text.chars().count() <= MAX_CHARS && name.len() <= MAX_CHARS;
+        let fits = !text.is_empty()
+            && text.chars().count() <= MAX_TAG_CHARS
+            && name.len() <= MAX_TAG_CHARS;
         (fits && !is_secret(name, &text)).then(|| format!("{name}={text}"))
     };
     pairs.filter_map(label).take(MAX_TAGS).collect()
 }
 
-/// Whether this could open something: said by its name, or by how it looks.
+/// Whether the name or the value suggests a credential.
 fn is_secret(name: &str, value: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let parts: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
@@ -49,11 +50,11 @@ fn is_secret(name: &str, value: &str) -> bool {
     assigned.iter().any(|word| lower.contains(word))
         || lower.split_whitespace().next() == Some("bearer")
         || value.split_whitespace().any(looks_like_a_key)
-        // A name and a password within an address.
+        // User info in a URL.
         || value.split("://").skip(1).any(|rest| rest.split('/').next().is_some_and(|host| host.contains('@')))
 }
 
-/// How the keys of known services begin.
+/// Compares the word with the key prefixes of common services.
 fn looks_like_a_key(word: &str) -> bool {
     const BEGINS: [&str; 12] = [
         "sk-",
@@ -73,7 +74,7 @@ fn looks_like_a_key(word: &str) -> bool {
     bare.len() >= 8 && BEGINS.iter().any(|begin| bare.starts_with(begin))
 }
 
-/// A server's words without what may be a key: it may repeat the one that it refused.
+/// Replaces anything that looks like a key with `[key]`: servers may repeat the key that they refused.
 pub(super) fn without_keys(text: &str) -> String {
     let mut after_bearer = false;
     let words = text.split(' ').map(|word| {

@@ -1,42 +1,39 @@
-//! What `vllm bench serve --save-result` writes, with `--save-detailed` or without; `--append-result` has a line a
-//! run.
+//! Reads the JSON of `vllm bench serve --save-result`, with or without `--save-detailed`. With `--append-result` it has
+//! one line per run.
+
+mod records;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
 use serde_json::Value;
 
 use super::level::{
-    Asked, Found, Origin, blank, clients, figures, if_any_time, in_micros, measured, per_second,
-    seconds, sessions, with_requests,
+    ImportedLevel, blank, clients, if_any_time, measured, per_second, with_requests,
 };
-use super::sound::{
-    LONGEST_REQUEST, LONGEST_RUN, MOST_COUNT, MOST_IN_FLIGHT, MOST_PER_SECOND, MOST_PROMPT,
-    MOST_REQUESTS, Odd,
+use super::plausible::{
+    Implausible, MAX_IN_FLIGHT, MAX_PER_SECOND, MAX_REQUEST_SECONDS, MAX_REQUESTS, MAX_RUN_SECONDS,
+    MAX_RUN_TOKENS,
 };
-use super::{File, list, nothing, number, text};
+use super::session::{Origin, RunSettings, sessions};
+use super::{SourceFile, list, no_benchmark, number, text};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
-use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_TOKENS};
+use crate::domain::plan::{Arrivals, Ends, LevelLoad};
 use crate::domain::run::{ErrorCount, LevelReport, Rate, Stats};
 use crate::domain::stats::{P50, Percentiles};
-use crate::metrics::request::{Phase, RequestError, RequestRecord};
-use crate::metrics::timeline::TokenSource;
 
 pub(super) fn is(value: &Value) -> bool {
-    // NaN and Infinity are read as null, and the name still tells whose file it is.
+    // A value may be null, since NaN and Infinity are read as null. The key is enough.
     ["model_id", "request_throughput", "completed"]
         .iter()
         .all(|name| value.get(name).is_some())
 }
 
-/// Which of vLLM's two clients wrote a run.
+/// vLLM's two benchmark clients.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Client {
     Python,
-    /// `vllm-rs bench serve`, which has a steady part and every answer's latency, or null.
+    /// `vllm-rs bench serve`. Its files have the keys `steady_state` and `latencies`, whose values may be null.
     Rust,
 }
 
@@ -58,17 +55,17 @@ impl Client {
     }
 }
 
-pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failure> {
-    let runs = file.only(values, "vllm bench serve", is);
+pub(super) fn read(file: &SourceFile<'_>, values: &[Value]) -> Result<Imported, Failure> {
+    let runs = file.results_of(values, "vllm bench serve", is);
     let Some(first) = runs.first() else {
-        return Err(nothing(file, "vllm bench serve"));
+        return Err(no_benchmark(file, "vllm bench serve"));
     };
     let client = Client::of(first);
-    let found: Vec<Found> = runs.iter().map(|run| level(file, run)).collect();
+    let found: Vec<ImportedLevel> = runs.iter().map(|run| level(file, run)).collect();
     let timed = found.iter().all(|level| !level.records.is_empty());
     let found = with_requests(file, found);
     if found.is_empty() {
-        return Err(nothing(file, client.name()));
+        return Err(no_benchmark(file, client.name()));
     }
     let origin = Origin {
         source: client.name().to_owned(),
@@ -76,12 +73,12 @@ pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failur
         machine: None,
         began: file.date(first, &["date"]),
         took_s: took(file, &runs),
-        asked: asked(file, first),
+        settings: run_settings(file, first),
         tags: tags(first),
-        // Old files do not count failures: there all that were not completed are some.
+        // Old files do not count failures: all requests that did not complete count as failed.
         stopped: runs.iter().any(|run| {
             let [all, ok] =
-                ["num_prompts", "completed"].map(|name| file.whole(run, &[name], MOST_REQUESTS));
+                ["num_prompts", "completed"].map(|name| file.count(run, &[name], MAX_REQUESTS));
             all.zip(ok.zip(failed(file, run)))
                 .is_some_and(|(all, (ok, failed))| all > ok + failed)
         }),
@@ -94,30 +91,35 @@ pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failur
     })
 }
 
-/// How long all runs took together, where each says it.
-pub(super) fn took(file: &File<'_>, runs: &[&Value]) -> Option<f64> {
+/// The total duration of all runs in seconds; `None` if one of them is missing.
+pub(super) fn took(file: &SourceFile<'_>, runs: &[&Value]) -> Option<f64> {
     let times = runs
         .iter()
-        .map(|run| file.amount(run, &["duration"], LONGEST_RUN));
-    file.judged("duration", times.sum::<Option<f64>>()?, 0.0, LONGEST_RUN)
+        .map(|run| file.amount(run, &["duration"], MAX_RUN_SECONDS));
+    file.in_range(
+        "duration",
+        times.sum::<Option<f64>>()?,
+        0.0,
+        MAX_RUN_SECONDS,
+    )
 }
 
-fn asked(file: &File<'_>, run: &Value) -> Asked {
-    let requests = file.whole(run, &["num_prompts"], MOST_REQUESTS);
+fn run_settings(file: &SourceFile<'_>, run: &Value) -> RunSettings {
+    let requests = file.count(run, &["num_prompts"], MAX_REQUESTS);
     let turns = file
-        .whole(run, &["turns_per_conversation"], 1_000)
+        .count(run, &["turns_per_conversation"], 1_000)
         .filter(|n| *n > 0);
-    Asked {
+    RunSettings {
         ends: Ends {
             requests: requests.filter(|n| *n > 0),
             ..Ends::default()
         },
         turns: turns.and_then(|n| u32::try_from(n).ok()),
-        ..Asked::default()
+        ..RunSettings::default()
     }
 }
 
-/// What `--metadata` wrote among the figures: vLLM's own texts have these names, all else is the user's.
+/// The texts of `--metadata`, which stand among the figures: all texts but vLLM's own.
 fn tags(run: &Value) -> Vec<String> {
     const OWN: [&str; 12] = [
         "date",
@@ -145,7 +147,7 @@ fn tags(run: &Value) -> Vec<String> {
 fn remarks(
     client: Client,
     runs: &[&Value],
-    found: &[Found],
+    found: &[ImportedLevel],
     timed: bool,
     origin: &Origin,
 ) -> Vec<String> {
@@ -155,19 +157,20 @@ fn remarks(
     let all_detailed = runs.iter().all(|run| !list(run, &["ttfts"]).is_empty());
     if any_detailed {
         say(
-            "TTFT, ITL, TPOT and latency were worked out anew from each request's times by Batida's definitions",
+            "TTFT, ITL, TPOT and latency were recomputed from each request's times with Batida's \
+             definitions",
         );
     }
     if !all_detailed {
         say(
-            "The file holds aggregates alone: percentiles are those it was asked for, without 95 % intervals and \
-             distributions; `--save-detailed` keeps each request",
+            "The file has only aggregates: the percentiles that vLLM was asked for, no 95 % \
+             intervals and no distributions. Use `--save-detailed` to save each request",
         );
     }
     if !timed {
         say(
-            "When each request was sent is not in the file: throughput is over the whole run, its beginning and its \
-             end included, and charts over time stay empty",
+            "The file does not have the start times of requests: throughput covers the whole \
+             run, including ramp-up and ramp-down, and charts over time are empty",
         );
     }
     let backend = text(runs[0], &["backend"])
@@ -175,12 +178,13 @@ fn remarks(
         .unwrap_or_default();
     match client {
         Client::Rust if backend.contains("chat") => say(
-            "vllm-rs ends TTFT at the first chunk, which has only the role and no text, and counts two gaps of about \
-             zero in each answer: its TTFT and its ITL are shorter than those of other programs",
+            "vllm-rs ends TTFT at the first chunk, which has only the role and no text, and \
+             counts two gaps of about zero in each response: its TTFT and ITL are lower than \
+             those of other programs",
         ),
         Client::Python if backend.contains("chat") => say(
-            "vLLM ends TTFT at the first content or `reasoning`. It misses `reasoning_content`: with servers that send \
-             that, TTFT is the time to the answer",
+            "vLLM ends TTFT at the first `content` or `reasoning`, but ignores \
+             `reasoning_content`: with servers that send it, TTFT is the time to the answer",
         ),
         _ => {}
     }
@@ -189,54 +193,38 @@ fn remarks(
         .any(|level| matches!(level.load, LevelLoad::Rate { .. }))
     {
         say(
-            "With a rate vLLM counts from when a request left, not from when it was due: waiting in the client is \
-             missing",
+            "At a fixed rate, vLLM measures from when a request was sent, not from when it was \
+             due: queueing in the client is not included",
         );
     }
-    say("Prompt tokens are counted by vLLM's own tokenizer, without the chat template");
+    say("vLLM counts prompt tokens with its own tokenizer, without the chat template");
     let zoned =
         text(runs[0], &["date"]).is_some_and(|date| date.ends_with('Z') || date.contains('+'));
     match origin.began {
-        None => say("The file does not say when it was measured"),
-        Some(_) if !zoned => say("The date in the file has no time zone and is taken as UTC"),
+        None => say("The file has no date"),
+        Some(_) if !zoned => say("The date in the file has no time zone; UTC is assumed"),
         Some(_) => {}
     }
     say("The API's address is not in the file");
     remarks
 }
 
-/// `20261123-140509`, `2026-11-23T14:05:09Z`, and the forms between them.
-pub(super) fn date(text: &str) -> Option<Timestamp> {
-    let text = text.trim();
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Some(at);
-    }
-    let civil = |text: &str| {
-        let compact = DateTime::strptime("%Y%m%d-%H%M%S", text).ok();
-        compact.or_else(|| text.parse::<DateTime>().ok())
-    };
-    let at = civil(text)?;
-    at.to_zoned(jiff::tz::TimeZone::UTC)
-        .ok()
-        .map(|at| at.timestamp())
-}
-
-/// The requests that did not end well. Files of 2025 do not count them.
-fn failed(file: &File<'_>, run: &Value) -> Option<u64> {
-    let count = |name| file.whole(run, &[name], MOST_REQUESTS);
+/// The number of failed requests. Files of 2025 do not have it: there it is the number that did not complete.
+fn failed(file: &SourceFile<'_>, run: &Value) -> Option<u64> {
+    let count = |name| file.count(run, &[name], MAX_REQUESTS);
     if super::at(run, &["failed"]).is_some() {
         return count("failed");
     }
     Some(count("num_prompts")?.saturating_sub(count("completed")?))
 }
 
-/// The load of a run of vLLM, and of SGLang, whose file has the same names. Without a rate it is the text `inf`.
-pub(super) fn load(file: &File<'_>, run: &Value) -> LevelLoad {
-    // A load of which one number cannot be right is not the load of the others.
+/// The load of a run of vLLM or SGLang, which use the same names. The rate is the text `inf` if there is none.
+pub(super) fn load(file: &SourceFile<'_>, run: &Value) -> LevelLoad {
+    // If one of its numbers is implausible, the load is unknown.
     load_of(file, run).unwrap_or(LevelLoad::Unknown)
 }
 
-fn load_of(file: &File<'_>, run: &Value) -> Result<LevelLoad, Odd> {
+fn load_of(file: &SourceFile<'_>, run: &Value) -> Result<LevelLoad, Implausible> {
     let clients = |name: &str| clients(file, name, number(run, &[name]));
     let most = clients("max_concurrency")?.or(clients("multi_turn_concurrency")?);
     if text(run, &["request_rate"]) == Some("trace") {
@@ -245,7 +233,7 @@ fn load_of(file: &File<'_>, run: &Value) -> Result<LevelLoad, Odd> {
         });
     }
     let said = run.get("request_rate").is_some() || run.get("max_concurrency").is_some();
-    // A burstiness of 1 is Poisson; endless, evenly spaced.
+    // Burstiness 1 means Poisson arrivals, infinite burstiness evenly spaced ones.
     let even = text(run, &["burstiness"]) == Some("inf");
     let arrivals = if even {
         Arrivals::Constant
@@ -265,92 +253,42 @@ fn load_of(file: &File<'_>, run: &Value) -> Result<LevelLoad, Odd> {
     })
 }
 
-fn level(file: &File<'_>, run: &Value) -> Found {
+fn level(file: &SourceFile<'_>, run: &Value) -> ImportedLevel {
     let model = text(run, &["model_id"])
-        .unwrap_or(super::NOT_SAID)
+        .unwrap_or(super::NOT_IN_FILE)
         .to_owned();
     level_of(file, run, model, load(file, run), failed(file, run))
 }
 
-/// A level of vLLM or SGLang: from each request's times where they are there, else from the aggregates.
-/// `failed` is how many failed, where the file says it.
+/// A level of vLLM or SGLang: from the requests' times if the file has them, else from the aggregates. `failed` is the
+/// number of failed requests, if known.
 pub(super) fn level_of(
-    file: &File<'_>,
+    file: &SourceFile<'_>,
     run: &Value,
     model: String,
     load: LevelLoad,
     failed: Option<u64>,
-) -> Found {
+) -> ImportedLevel {
     let starts = list(run, &["start_times"]);
-    let all = records(file, run, starts);
+    let all = records::read(file, run);
     let mut report = match all.is_empty() {
         true => blank(&model, load),
         false => measured(&model, load, &all, &BTreeMap::new()),
     };
     if all.is_empty() {
-        let ok = file
-            .whole(run, &["completed"], MOST_REQUESTS)
-            .unwrap_or_default();
-        report.requests.ok = ok;
-        report.requests.failed = failed.unwrap_or_default();
-        report.requests.ended = ok + report.requests.failed;
-        if let Some(failed) = failed.filter(|failed| *failed > 0) {
-            let told = list(run, &["failed_requests"])
-                .iter()
-                .find_map(|one| text(one, &["error"]));
-            let example = super::short(told.unwrap_or(super::NOT_SAID));
-            report.requests.errors = vec![ErrorCount {
-                kind: "other".to_owned(),
-                count: failed,
-                example,
-            }];
-        }
-        let mean = |name: &str| {
-            Some(file.amount(run, &[name], MOST_COUNT as f64)? / ok as f64).filter(|_| ok > 0)
-        };
-        let mean_only = |mean: Option<f64>| Stats {
-            count: mean.map_or(0, |_| ok),
-            mean,
-            ..Stats::default()
-        };
-        report.prompt_tokens = mean_only(mean("total_input_tokens"));
-        report.output_tokens = mean_only(mean("total_output_tokens"));
-        let stats = |name: &str| stats(file, run, name, ok);
-        report.ttft_ms = stats("ttft");
-        report.tpot_ms = stats("tpot");
-        report.itl_ms = stats("itl");
-        report.latency_ms = stats("e2el");
-        if report.latency_ms.count == 0 {
-            report.latency_ms = stats("e2e_latency");
-        }
-        drop_first_of_whole(file, &mut report);
+        aggregates(file, run, failed, &mut report);
     }
     let timed = !starts.is_empty() && !all.is_empty();
     if !timed {
-        let rate = |name: &str| {
-            file.amount(run, &[name], MOST_PER_SECOND)
-                .map(|mean| Rate { mean, ci: None })
-        };
-        report.throughput.output_tokens_per_s = rate("output_throughput");
-        report.throughput.total_tokens_per_s =
-            rate("total_token_throughput").or_else(|| rate("total_throughput"));
-        report.throughput.requests_per_s = rate("request_throughput");
-        report.concurrency.reached = file.amount(run, &["concurrency"], MOST_IN_FLIGHT);
-        let most = file.amount(run, &["max_concurrent_requests"], MOST_IN_FLIGHT);
-        report.concurrency.most = most.map(|n| n.round() as u32).unwrap_or_default();
-        report.steady_s = None;
-        report.notes.clear();
-        report.took_s = file
-            .amount(run, &["duration"], LONGEST_RUN)
-            .unwrap_or_default();
+        run_throughput(file, run, &mut report);
     }
     if all.is_empty() && failed.is_none() {
         report
             .notes
-            .push("how many requests failed is not in the file".to_owned());
+            .push("the file does not have the number of failed requests".to_owned());
     }
     let records = if timed { all } else { Vec::new() };
-    Found {
+    ImportedLevel {
         model,
         load,
         report,
@@ -358,11 +296,72 @@ pub(super) fn level_of(
     }
 }
 
-/// Told where an answer has no time to its first token but that of its end.
-pub(super) const LATENCY_AGAIN: &str = "Where the file has the latency again as the time to the first token, TTFT and TPOT are left out";
+/// Fills the report with the run's aggregates.
+fn aggregates(file: &SourceFile<'_>, run: &Value, failed: Option<u64>, report: &mut LevelReport) {
+    let ok = file
+        .count(run, &["completed"], MAX_REQUESTS)
+        .unwrap_or_default();
+    report.requests.ok = ok;
+    report.requests.failed = failed.unwrap_or_default();
+    report.requests.ended = ok + report.requests.failed;
+    if let Some(failed) = failed.filter(|failed| *failed > 0) {
+        let told = list(run, &["failed_requests"])
+            .iter()
+            .find_map(|one| text(one, &["error"]));
+        let example = super::short(told.unwrap_or(super::NOT_IN_FILE));
+        report.requests.errors = vec![ErrorCount {
+            kind: "other".to_owned(),
+            count: failed,
+            example,
+        }];
+    }
+    let mean = |name: &str| {
+        Some(file.amount(run, &[name], MAX_RUN_TOKENS as f64)? / ok as f64).filter(|_| ok > 0)
+    };
+    let mean_only = |mean: Option<f64>| Stats {
+        count: mean.map_or(0, |_| ok),
+        mean,
+        ..Stats::default()
+    };
+    report.prompt_tokens = mean_only(mean("total_input_tokens"));
+    report.output_tokens = mean_only(mean("total_output_tokens"));
+    let stats = |name: &str| stats(file, run, name, ok);
+    report.ttft_ms = stats("ttft");
+    report.tpot_ms = stats("tpot");
+    report.itl_ms = stats("itl");
+    report.latency_ms = stats("e2el");
+    if report.latency_ms.count == 0 {
+        report.latency_ms = stats("e2e_latency");
+    }
+    drop_ttft_if_latency(file, report);
+}
 
-/// Answers without gaps have no first token: what the file calls TTFT is then the latency again.
-fn drop_first_of_whole(file: &File<'_>, report: &mut LevelReport) {
+/// Fills in the throughput of the whole run, for requests without start times.
+fn run_throughput(file: &SourceFile<'_>, run: &Value, report: &mut LevelReport) {
+    let rate = |name: &str| {
+        file.amount(run, &[name], MAX_PER_SECOND)
+            .map(|mean| Rate { mean, ci: None })
+    };
+    report.throughput.output_tokens_per_s = rate("output_throughput");
+    report.throughput.total_tokens_per_s =
+        rate("total_token_throughput").or_else(|| rate("total_throughput"));
+    report.throughput.requests_per_s = rate("request_throughput");
+    report.concurrency.reached = file.amount(run, &["concurrency"], MAX_IN_FLIGHT);
+    let most = file.amount(run, &["max_concurrent_requests"], MAX_IN_FLIGHT);
+    report.concurrency.most = most.map(|n| n.round() as u32).unwrap_or_default();
+    report.steady_s = None;
+    report.notes.clear();
+    report.took_s = file
+        .amount(run, &["duration"], MAX_RUN_SECONDS)
+        .unwrap_or_default();
+}
+
+/// The remark about responses whose TTFT is just their latency.
+pub(super) const TTFT_IS_LATENCY: &str = "TTFT and TPOT were skipped where the file repeats the \
+     latency as TTFT";
+
+/// Drops TTFT and TPOT of responses that did not stream: the file's TTFT is then the latency.
+fn drop_ttft_if_latency(file: &SourceFile<'_>, report: &mut LevelReport) {
     let no_gaps = report.itl_ms.count == 0;
     if let (true, Some(ttft), Some(latency)) =
         (no_gaps, report.ttft_ms.mean, report.latency_ms.mean)
@@ -370,106 +369,16 @@ fn drop_first_of_whole(file: &File<'_>, report: &mut LevelReport) {
     {
         report.ttft_ms = Stats::default();
         report.tpot_ms = Stats::default();
-        file.tell(LATENCY_AGAIN.to_owned());
+        file.add_remark(TTFT_IS_LATENCY.to_owned());
     }
 }
 
-/// Of `--save-detailed`. Without the moments when they were sent they are only good for figures of single requests.
-fn records(file: &File<'_>, run: &Value, starts: &[Value]) -> Vec<RequestRecord> {
-    let first = starts
-        .iter()
-        .filter_map(Value::as_f64)
-        .filter(|at| *at >= 0.0)
-        .reduce(f64::min);
-    let at_index =
-        |name: &str, i: usize| list(run, &[name]).get(i).filter(|value| !value.is_null());
-    // Zero where there is none; a time that cannot be right leaves the request out, since others are counted from it.
-    let time = |name: &str, value: &Value| file.span(name, value.as_f64()?);
-    let record = |(i, ttft): (usize, &Value)| {
-        let error = at_index("errors", i)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty());
-        let ttft = match error {
-            Some(_) => None,
-            None => Some(time("ttfts", ttft)?).filter(|ttft| !ttft.is_zero()),
-        };
-        let gaps = at_index("itls", i)
-            .and_then(Value::as_array)
-            .map_or(&[][..], Vec::as_slice);
-        let gaps: Vec<Duration> = gaps
-            .iter()
-            .map(|gap| time("itls", gap))
-            .collect::<Option<_>>()?;
-        let sent = match starts.is_empty() {
-            true => Duration::ZERO,
-            false => file.span("start_times", starts.get(i)?.as_f64()? - first?)?,
-        };
-        let whole_answer = match at_index("latencies", i) {
-            Some(latency) => Some(time("latencies", latency)?).filter(|latency| !latency.is_zero()),
-            None => None,
-        };
-        let took: Duration = gaps.iter().fold(ttft.unwrap_or_default(), |sum, gap| {
-            sum.saturating_add(*gap)
-        });
-        let took = whole_answer.unwrap_or(took).max(ttft.unwrap_or_default());
-        let took = seconds(took.as_secs_f64())?;
-        let count = |name: &str, most: u64| {
-            let n = at_index(name, i)?.as_f64()?;
-            file.judged(name, n, 0.0, most as f64)
-                .map(|n| n.round() as u64)
-        };
-        let tokens = count("output_lens", MOST_TOKENS.into());
-        // An answer without gaps has no first token to wait for.
-        let whole = ttft.is_some() && gaps.is_empty() && tokens.is_some_and(|n| n > 1);
-        if whole {
-            file.tell(LATENCY_AGAIN.to_owned());
-        }
-        let first = ttft.filter(|_| !whole);
-        let mut figures = figures(first, ttft.map(|_| took), tokens, TokenSource::Usage);
-        figures.prompt_tokens = count("input_lens", MOST_PROMPT);
-        figures.longest_gap = gaps.iter().max().copied();
-        figures.itl = u32::try_from(gaps.len()).ok().filter(|n| *n > 0).map(|n| {
-            gaps.iter()
-                .fold(Duration::ZERO, |sum, gap| sum.saturating_add(*gap))
-                / n
-        });
-        let failed = error.is_some() || ttft.is_none();
-        Some(RequestRecord {
-            index: i as u64,
-            level: 0,
-            phase: Phase::Measured,
-            due: sent,
-            sent,
-            ended: sent + took,
-            figures,
-            first_byte: None,
-            gaps_us: in_micros(&gaps)?,
-            chunks: if failed { 0 } else { gaps.len() as u64 + 1 },
-            bytes: 0,
-            wanted_prompt_tokens: None,
-            answered_by: None,
-            reconnected: false,
-            error: failed.then(|| RequestError {
-                class: None,
-                status: None,
-                // A traceback: its last line says it.
-                text: super::short(
-                    error
-                        .and_then(|text| text.trim().lines().last())
-                        .unwrap_or("no first token"),
-                ),
-            }),
-        })
-    };
-    file.sound(list(run, &["ttfts"]).iter().enumerate().map(record))
-}
-
-fn stats(file: &File<'_>, run: &Value, name: &str, count: u64) -> Stats {
+fn stats(file: &SourceFile<'_>, run: &Value, name: &str, count: u64) -> Stats {
     let value = |what: &str| {
         file.amount(
             run,
             &[format!("{what}_{name}_ms").as_str()],
-            LONGEST_REQUEST * 1e3,
+            MAX_REQUEST_SECONDS * 1e3,
         )
     };
     if value("mean").is_none() && value("median").is_none() {

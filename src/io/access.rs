@@ -1,5 +1,5 @@
-//! What the requests to an API carry besides their bodies: its key, and the environment's extra headers and query
-//! parameters. Says how they are sent, and how they are shown: a secret as the variable that stands for it.
+//! The key, extra headers and query parameters of requests. Commands that are shown have environment variables in place
+//! of secrets.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use url::form_urlencoded;
@@ -8,13 +8,13 @@ use super::secrets::ExtraSecrets;
 use crate::domain::environment::{Environment, ExtraKind, ExtraValue, HeaderName, KEY_VARIABLE};
 use crate::domain::redact::Redactor;
 
-/// The key, and what else goes with each request. Cheap enough to clone.
+/// The key, extra headers and query parameters of requests to one API.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
     key: Option<SecretString>,
     /// `None` for `Authorization: Bearer`.
     key_header: Option<HeaderName>,
-    /// Stands for the key in lines that are written down.
+    /// The variable that is shown in place of the key.
     key_variable: String,
     extras: Vec<Sent>,
     redactor: Redactor,
@@ -26,12 +26,12 @@ struct Sent {
     kind: ExtraKind,
     name: String,
     value: SecretString,
-    /// The variable that stands for a secret.
+    /// The variable that is shown in place of a secret value.
     variable: Option<String>,
 }
 
 impl Access {
-    /// With a key alone, in the usual header. `variable` stands for it in the lines that are written down.
+    /// Only a key, in the default header. `variable` is shown in its place.
     pub fn with_key(key: Option<SecretString>, variable: impl Into<String>) -> Self {
         Self {
             key,
@@ -41,7 +41,7 @@ impl Access {
         .with_redactor()
     }
 
-    /// As an environment says; `secrets` are the values of its secret extras.
+    /// The access data of an environment; `secrets` are the values of its secret extras.
     pub fn of(env: &Environment, key: Option<SecretString>, secrets: &ExtraSecrets) -> Self {
         let sent = |extra: &crate::domain::environment::Extra| {
             let value = match &extra.value {
@@ -84,12 +84,12 @@ impl Access {
         self.key.is_some()
     }
 
-    /// Takes the secrets out of what a server says.
+    /// Removes the secrets from texts of the server.
     pub fn redactor(&self) -> &Redactor {
         &self.redactor
     }
 
-    /// An address with the extra query parameters, as it is asked. It may hold secrets.
+    /// A URL with the extra query parameters. It may contain secrets.
     pub fn url(&self, url: &str) -> String {
         self.url_with(
             url,
@@ -113,8 +113,7 @@ impl Access {
             .filter(|extra| extra.kind == ExtraKind::Query)
     }
 
-    /// The headers with the key and the extras, in the order in which they are sent. An extra one comes in place of
-    /// the key's if it has the same name.
+    /// The headers with the key and the extras, in order. An extra header with the same name replaces that of the key.
     pub fn lines(&self) -> Vec<(&str, SecretString)> {
         let key_header = self
             .key_header
@@ -144,7 +143,7 @@ impl Access {
             .filter(|extra| extra.kind == ExtraKind::Header)
     }
 
-    /// An address for a shell: quoted, with the extra parameters, secret ones as variables.
+    /// A URL quoted for a shell, with the extra parameters; secrets are variables.
     pub fn shell_url(&self, url: &str) -> String {
         let plain = self.queries().filter(|extra| extra.variable.is_none());
         let shown = self.url_with(
@@ -168,7 +167,7 @@ impl Access {
         word
     }
 
-    /// The headers as curl's `-H` takes them in a shell, secrets as variables; each with a space before it.
+    /// The headers as `-H` arguments of curl, each with a leading space; secrets are variables.
     pub fn curl_headers(&self) -> String {
         let key_header = self
             .key_header
@@ -198,9 +197,9 @@ impl Access {
     }
 }
 
-/// For a shell.
+/// Quotes a text for a shell.
 pub(super) fn quote(text: &str) -> String {
-    // Fails only on NUL, which JSON escapes and no URL and header holds.
+    // Fails only on NUL, which JSON escapes and which URLs and headers cannot contain.
     shlex::try_quote(text)
         .map(std::borrow::Cow::into_owned)
         .unwrap_or_default()
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn extras_go_with_the_key_and_are_shown_as_variables() {
+    fn extras_are_sent_with_the_key_and_shown_as_variables() {
         let plain = |text: &str| ExtraValue::Plain(text.to_owned());
         let (env, access) = access(
             "h.example/v1?a=1",
@@ -302,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_has_the_header_that_the_api_wants() {
+    fn the_key_is_sent_in_the_configured_header() {
         let azure = "h.example/openai/deployments/d/chat/completions?api-version=1";
         let (mut env, access_) = access(azure, &[]);
         assert_eq!(lines(&access_), ["api-key: sk-12345678"]);
@@ -320,7 +319,7 @@ mod tests {
         assert_eq!(
             lines(&own),
             ["Authorization: gateway-secret-1"],
-            "it comes in place of the key's"
+            "it replaces that of the key"
         );
     }
 }

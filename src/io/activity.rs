@@ -1,4 +1,4 @@
-//! Writes down what goes through the doors, for the Activity drawer.
+//! Records requests and commands for the Activity drawer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 use crate::domain::environment::EnvId;
 use crate::protocol::{Activity, ActivityEnding, ActivityKind};
 
-/// In bytes.
-const MOST_WORDS: usize = 4_000;
+const MAX_MESSAGE_BYTES: usize = 4_000;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// Where activities of one environment are told.
+/// Records the activities of one environment.
 #[derive(Clone)]
 pub struct Recorder {
     env: EnvId,
@@ -28,7 +27,7 @@ impl std::fmt::Debug for Recorder {
 }
 
 impl Recorder {
-    /// Tells each beginning and each ending to `tell`.
+    /// Calls `tell` when an activity begins, changes and ends.
     pub fn new(env: EnvId, tell: impl Fn(Activity) + Send + Sync + 'static) -> Self {
         Self {
             env,
@@ -36,17 +35,17 @@ impl Recorder {
         }
     }
 
-    /// Tells nobody.
+    /// Records nothing.
     pub fn silent(env: EnvId) -> Self {
         Self::new(env, |_| {})
     }
 
-    /// Something that the user should know and that needs no further word.
+    /// Records a note for the user.
     pub fn note(&self, text: impl Into<Arc<str>>) {
         self.begin(ActivityKind::Note, text).end(true, "noted");
     }
 
-    /// An activity begins. `line` can be pasted in a shell and holds no key.
+    /// Starts an activity. `line` is a shell command without secrets.
     pub fn begin(&self, kind: ActivityKind, line: impl Into<Arc<str>>) -> Recording {
         let activity = Activity {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
@@ -66,7 +65,7 @@ impl Recorder {
     }
 }
 
-/// An activity under way. Dropped before its end, it is told as stopped.
+/// A running activity. If it is dropped before [`Self::end`], it is recorded as stopped.
 #[derive(Debug)]
 pub struct Recording {
     recorder: Recorder,
@@ -75,32 +74,32 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// How long it has been under way.
+    /// The time since the start.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 
-    /// What the program has said so far, while it runs; fit to be shown.
+    /// Shows the messages of the running program.
     pub fn say(&mut self, words: &str) {
         let Some(activity) = &mut self.activity else {
             return;
         };
-        // The last words are what somebody is to do.
-        let from = words.ceil_char_boundary(words.len().saturating_sub(MOST_WORDS));
+        // The end has the instructions for the user.
+        let from = words.ceil_char_boundary(words.len().saturating_sub(MAX_MESSAGE_BYTES));
         if *activity.words != words[from..] {
             activity.words = words[from..].into();
             (self.recorder.tell)(activity.clone());
         }
     }
 
-    /// Whether it has said something.
+    /// Whether [`Self::say`] was called.
     pub fn has_spoken(&self) -> bool {
         self.activity
             .as_ref()
             .is_some_and(|activity| !activity.words.is_empty())
     }
 
-    /// It ended.
+    /// Records the outcome.
     pub fn end(mut self, ok: bool, outcome: impl Into<String>) {
         self.tell_end(ok, outcome.into());
     }

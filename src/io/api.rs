@@ -1,12 +1,12 @@
-//! The door to an OpenAI-compatible API. What is measured (chats, probes, embeddings, checks) goes over
-//! [`super::http1`], which stamps each read; the model list, of which nothing is measured, over reqwest.
+//! A client for OpenAI-compatible APIs. Measured requests (chats, probes, embeddings, checks) use [`super::http1`], which
+//! timestamps each read. The model list is not measured and uses reqwest.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::access::{Access, quote};
+use super::access::Access;
 use super::activity::{Recorder, Recording};
-use super::http1::{ACCEPT_CHAT, Ask, Dialer, Pool, Response, Unpacker, WireError};
+use super::http1::{ACCEPT_CHAT, Ask, Dialer, Pool, Response, WireError};
 use super::proxy::{Proxy, proxy_for};
 use super::tls;
 use crate::domain::conversation::ChatRequest;
@@ -22,36 +22,33 @@ use crate::wire::embeddings;
 use crate::wire::fault::{self, Endpoint, Fault, HttpResponse, RequestInfo, TransportError};
 use crate::wire::openai;
 
+mod curl;
 mod dialects;
 mod faults;
+mod head;
 mod list;
 mod stream;
+mod whole;
 
 pub use self::dialects::Dialects;
+use self::head::Head;
 pub use self::stream::ChatStream;
-use self::stream::Head;
+use self::whole::{WholeRequest, WholeResponse};
 pub use super::tls::{ClientCertificate, Trust};
 
-/// The ingress closes after as long without data; no model is slower than that.
+/// The ingress closes a connection after this time without data.
 pub const SILENCE: Duration = Duration::from_secs(600);
-/// A model that embeds is done at once, unless it is loaded first.
-const EMBED: Duration = Duration::from_secs(120);
-/// For requests that no model has to think about.
-const SHORT: Duration = Duration::from_secs(20);
-/// How long the body of a refusal is waited for.
-const REFUSAL: Duration = Duration::from_secs(5);
-/// Of an error's body.
-const MOST_ERROR: usize = 64 << 10;
-/// Of a model list, or of an answer that was not streamed.
-const MOST_WHOLE: usize = 32 << 20;
+/// Embedding is fast, unless the model has to be loaded first.
+const EMBED_TIMEOUT: Duration = Duration::from_secs(120);
+/// For requests that run no model.
+const SHORT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Limit of a response that is not streamed.
+const MAX_BODY_BYTES: usize = 32 << 20;
 
-/// Linux takes no argument beyond 128 KiB; what the shell itself prints may be longer.
-const MOST_ARGUMENT: usize = 100 << 10;
-
-/// An API with its key. Cheap to clone; keeps its connections.
+/// An API with its key. Cheap to clone; clones share the idle connections.
 #[derive(Debug, Clone)]
 pub struct Api {
-    /// For the model list; `None` behind a proxy, since [`super::http1`] knows every kind of them.
+    /// For the model list; `None` with a proxy, since only [`super::http1`] supports every kind.
     plain: Option<reqwest::Client>,
     dialer: Dialer,
     pool: Arc<Pool>,
@@ -61,31 +58,31 @@ pub struct Api {
     trust: Trust,
     dialects: Dialects,
     recorder: Recorder,
-    /// The environment has a cluster too, for advice.
+    /// The environment has a cluster, which failures may refer to.
     beside_cluster: bool,
 }
 
-/// The routed models, and what was seen on the way.
+/// The routed models, and facts about the connection.
 #[derive(Debug, Clone)]
 pub struct Models {
-    /// Their ids, sorted.
+    /// The model ids, sorted.
     pub ids: Vec<String>,
     /// From sending to the last byte.
     pub took: Duration,
-    /// Of it opening a connection.
+    /// The time for opening a connection, if one was opened.
     pub connect: Option<Duration>,
     /// How far the server's `Date` is ahead of this machine's clock, in whole seconds.
     pub clock_skew: Option<i64>,
-    /// The certificate that the server showed, where there is TLS.
+    /// The server's certificate, with TLS.
     pub certificate: Option<Certificate>,
 }
 
 impl Api {
-    /// Opens no connection yet.
+    /// Does not open a connection.
     ///
     /// # Errors
-    /// When a certificate's file cannot be read, the system has no certificates to trust, or a variable names a proxy
-    /// that cannot be used.
+    /// When a certificate file cannot be read, the system has no trusted certificates, or an environment variable sets
+    /// a proxy that is not valid.
     pub fn new(
         address: ApiAddress,
         access: Access,
@@ -123,13 +120,13 @@ impl Api {
         })
     }
 
-    /// With what was learned of its servers' refusals earlier, and to be kept.
+    /// Adds what earlier refusals have shown about the servers.
     #[must_use]
     pub fn with_dialects(self, dialects: Dialects) -> Self {
         Self { dialects, ..self }
     }
 
-    /// Whether the environment has a cluster whose pods may be looked at: failures advise so.
+    /// Sets whether the environment has a cluster, so that failures can advise to check its pods.
     #[must_use]
     pub fn beside_cluster(self, has_cluster: bool) -> Self {
         Self {
@@ -137,23 +134,21 @@ impl Api {
             ..self
         }
     }
-
-    /// As [`Self::beside_cluster`] set it.
+    /// Whether the environment has a cluster; see [`Self::beside_cluster`].
     pub fn is_beside_cluster(&self) -> bool {
         self.beside_cluster
     }
 
-    /// Opens connections for measuring.
+    /// Opens connections for benchmarks.
     pub fn dialer(&self) -> Dialer {
         self.dialer.clone()
     }
 
-    /// The proxy on the way, without its credentials, e.g. `http://proxy.corp:3128`.
+    /// The proxy, without its credentials, e.g. `http://proxy.corp:3128`.
     pub fn proxy(&self) -> Option<&str> {
         self.proxy.as_ref().map(|proxy| proxy.shown.as_str())
     }
-
-    /// Where it is.
+    /// The address without extra query parameters.
     pub fn address(&self) -> &ApiAddress {
         &self.address
     }
@@ -163,12 +158,12 @@ impl Api {
         self.access.has_key()
     }
 
-    /// What the servers of its models were found not to take.
+    /// What the servers do not support, by model.
     pub fn dialects(&self) -> &Dialects {
         &self.dialects
     }
 
-    /// Learns from a refusal, and says so in Activity. False when nothing in it is new.
+    /// Learns from a refusal, with a note in Activity. Returns whether it is new.
     pub fn learn(&self, model: &str, refused: Dialect) -> bool {
         let notes = self.dialects.learn(model, refused);
         notes
@@ -177,14 +172,14 @@ impl Api {
         !notes.is_empty()
     }
 
-    /// The names that are routed now (`GET /v1/models`), with what was seen on the way. Public: it proves no key.
+    /// Requests the routed models (`GET /v1/models`). The list is public, so success does not prove the key.
     ///
     /// # Errors
-    /// As everything that HTTP can do wrong.
+    /// Any connection failure or refusal.
     pub async fn reach(&self) -> Result<Models, Fault> {
         let url = self.address.models();
         let whole_url = self.access.url(&url);
-        let asking = Whole {
+        let asking = WholeRequest {
             asked: RequestInfo {
                 what: Endpoint::Models,
                 ..self.asked("", &[])
@@ -196,11 +191,11 @@ impl Api {
                 accept: "application/json",
                 body: None,
             },
-            limit: SHORT,
+            limit: SHORT_TIMEOUT,
             what: "a model list",
         };
-        let read = |got: &Got| {
-            let &Got {
+        let read = |got: &WholeResponse| {
+            let &WholeResponse {
                 took,
                 connect,
                 clock_skew,
@@ -221,12 +216,12 @@ impl Api {
         .await
     }
 
-    /// Sends a chat request and returns when the head of a successful answer is there.
+    /// Sends a chat request and returns when the head of a successful response was received.
     ///
-    /// `known` are the routed names, for a "did you mean".
+    /// `known` are the routed models, to suggest a name after a misspelled one.
     ///
     /// # Errors
-    /// As everything that HTTP can do wrong, and every refusal of the server.
+    /// Any connection failure or refusal.
     pub async fn chat(
         &self,
         request: &ChatRequest,
@@ -241,13 +236,13 @@ impl Api {
         let url = self.address.chat();
         let body = openai::chat_body_in(request, true, dialect).to_string();
         let recording = {
-            // Pictures would make a line of megabytes.
+            // With images, the command would have megabytes.
             let line = match snippet::body_in_words(request, true, dialect) {
                 Some(words) => {
-                    let line = self.curl_head(&url, AS_IT_COMES, true);
+                    let line = self.curl_head(&url, curl::NO_BUFFER, true);
                     format!("printf %s {words} | {line} --data-binary @-")
                 }
-                None => self.curl(&url, AS_IT_COMES, Some(&body)),
+                None => self.curl(&url, curl::NO_BUFFER, Some(&body)),
             };
             self.recorder.begin(ActivityKind::Http, line)
         };
@@ -267,17 +262,16 @@ impl Api {
         }
     }
 
-    /// Makes embeddings (`POST /v1/embeddings`); waits two minutes at most. `known` are the routed names, for a
-    /// "did you mean".
+    /// Requests embeddings (`POST /v1/embeddings`) within two minutes. `known` are the routed models, to suggest a name
+    /// after a misspelled one.
     ///
     /// # Errors
-    /// As everything that HTTP can do wrong, every refusal of the server, and when what it sends are not as many vectors
-    /// as there are texts.
+    /// Any connection failure or refusal, or when the number of vectors differs from that of texts.
     pub async fn embed(&self, request: &EmbedRequest, known: &[String]) -> Result<Embedded, Fault> {
         let url = self.address.embeddings();
         let body = embeddings::body(request).to_string();
         let whole_url = self.access.url(&url);
-        let asking = Whole {
+        let asking = WholeRequest {
             asked: RequestInfo {
                 what: Endpoint::Embeddings,
                 ..self.asked(&request.model, known)
@@ -289,14 +283,14 @@ impl Api {
                 accept: "application/json",
                 body: Some(&body),
             },
-            limit: EMBED,
+            limit: EMBED_TIMEOUT,
             what: "embeddings",
         };
-        let read = |got: &Got| {
+        let read = |got: &WholeResponse| {
             let (vectors, prompt_tokens) = embeddings::read(&got.body)?;
             let (sent, came) = (request.input.len(), vectors.len());
             if sent != came {
-                return Err(format!("{came} vectors came for {sent} texts"));
+                return Err(format!("it has {came} vectors for {sent} texts"));
             }
             Ok(Embedded {
                 vectors,
@@ -311,70 +305,7 @@ impl Api {
         .await
     }
 
-    /// Sends a request and reads its answer whole. `told`: what came, for the activity record.
-    async fn whole<T>(
-        &self,
-        asking: Whole<'_>,
-        read: impl FnOnce(&Got) -> Result<T, String>,
-        told: impl Fn(&T) -> String,
-    ) -> Result<T, Fault> {
-        let Whole {
-            asked,
-            line,
-            ask,
-            limit,
-            what,
-        } = asking;
-        let recording = self.recorder.begin(ActivityKind::Http, line);
-        let mut reconnected = "";
-        let outcome = async {
-            let opened = self.send(&ask, limit, &asked).await?;
-            if opened.reconnected {
-                reconnected = RECONNECTED;
-            }
-            let Opened {
-                sent,
-                connect,
-                response,
-                ..
-            } = opened;
-            let certificate = response.connection().peer_certificate();
-            let certificate = certificate.and_then(|shown| Certificate::read(shown));
-            let head = Head::of(&response.head, self.access.redactor());
-            let left = limit.saturating_sub(sent.elapsed());
-            let reading = self.read_whole(response, &asked);
-            let body = tokio::time::timeout(left, reading)
-                .await
-                .unwrap_or_else(|_| {
-                    Err(TransportError::ReadTimeout(limit).into_fault(&asked, String::new()))
-                })?;
-            let clock_skew = head.clock_skew();
-            let got = Got {
-                body,
-                took: sent.elapsed(),
-                connect,
-                clock_skew,
-                certificate,
-            };
-            read(&got).map_err(|why| {
-                // Before anything of it is cut off.
-                let body = self.access.redactor().clean(&got.body);
-                let mut fault = fault::not_an_answer(&head.reply(&body), &asked);
-                if fault.status == Some(200) && !got.body.trim_start().starts_with('<') {
-                    fault.failure.summary =
-                        format!("{} sent {what} that cannot be read: {why}", asked.host);
-                }
-                fault
-            })
-        };
-        let outcome = outcome.await.map_err(|fault| self.told(fault));
-        end(recording, &outcome, |value| {
-            format!("HTTP 200, {}{reconnected}", told(value))
-        });
-        outcome
-    }
-
-    /// What is asked of whom, for the words of a failure.
+    /// The context of a request, for failure messages.
     pub fn asked<'a>(&'a self, model: &'a str, known: &'a [String]) -> RequestInfo<'a> {
         let host = self.address.host();
         let plain = self.address.root().starts_with("http://");
@@ -392,11 +323,10 @@ impl Api {
         }
     }
 
-    /// Sends a request and waits for the head of a success.
+    /// Sends a request and waits for the head of a successful response.
     ///
-    /// A connection that waited may have been closed by the server: the request is then sent once more on a new
-    /// one, where it is certain that the server has not received it in full, or asks for something that may be asked
-    /// twice.
+    /// If the server had closed an idle connection, the request is sent once more on a new one, provided that the
+    /// server has not received it in full or that it is a GET.
     async fn send(
         &self,
         ask: &Ask<'_>,
@@ -424,10 +354,10 @@ impl Api {
         };
         let (response, connect, reconnected) = match tokio::time::timeout(limit, sending).await {
             Ok(Ok(opened)) => opened,
-            Ok(Err(error)) => return Err(self.told(faults::of_wire(&error, asked))),
+            Ok(Err(error)) => return Err(self.shown(faults::of_wire(&error, asked))),
             Err(_) => {
                 return Err(
-                    self.told(TransportError::ReadTimeout(limit).into_fault(asked, String::new()))
+                    self.shown(TransportError::ReadTimeout(limit).into_fault(asked, String::new()))
                 );
             }
         };
@@ -440,100 +370,45 @@ impl Api {
             });
         }
         let head = Head::of(&response.head, self.access.redactor());
-        // The status tells enough when the body cannot be read.
+        // If the body cannot be read, the status has to do.
         let body = self.read_start(response).await;
         let body = self.access.redactor().clean(&body);
         Err(self.refused(&head.reply(&body), ask.url, asked))
     }
 
-    /// A refusal in words. The body must be clean of secrets.
+    /// Explains a refusal. The body must not contain secrets.
     fn refused(&self, reply: &HttpResponse<'_>, url: &str, asked: &RequestInfo<'_>) -> Fault {
         let mut fault = fault::from_reply(reply, asked);
         if fault.class == FaultClass::NotAnApi {
-            // The base URL may have been meant otherwise. Without the query: it may hold a secret.
+            // The base URL may be wrong, so show it, without the query, which may contain a secret.
             let url = url.split('?').next().unwrap_or_default();
-            fault.failure.details = format!("Asked: {url}\n{}", fault.failure.details);
+            fault.failure.details = format!("Requested: {url}\n{}", fault.failure.details);
         }
-        self.told(fault)
+        self.shown(fault)
     }
 
-    async fn read_start(&self, mut response: Response) -> String {
-        let mut body = Vec::new();
-        let mut unpacker = Unpacker::of(&response.head);
-        let read = async {
-            while let Ok(Some((_, bytes))) = response.next().await {
-                match unpacker.as_mut().map(|unpacker| unpacker.take(&bytes)) {
-                    None => body.extend_from_slice(&bytes),
-                    Some(Ok(bytes)) => body.extend_from_slice(&bytes),
-                    Some(Err(_)) => break,
-                }
-                if body.len() > MOST_ERROR {
-                    break;
-                }
-            }
-        };
-        // Whatever came by then is shown.
-        let _ = tokio::time::timeout(REFUSAL, read).await;
-        body.truncate(MOST_ERROR);
-        self.keep(response);
-        String::from_utf8_lossy(&body).into_owned()
-    }
-
-    async fn read_whole(
-        &self,
-        mut response: Response,
-        asked: &RequestInfo<'_>,
-    ) -> Result<String, Fault> {
-        let mut body = Vec::new();
-        let mut unpacker = Unpacker::of(&response.head);
-        while let Some((_, bytes)) = response
-            .next()
-            .await
-            .map_err(|error| faults::of_wire(&error, asked))?
-        {
-            match &mut unpacker {
-                None => body.extend_from_slice(&bytes),
-                Some(unpacker) => {
-                    let bytes = unpacker
-                        .take(&bytes)
-                        .map_err(|why| faults::of_compressed(&why, asked))?;
-                    body.extend_from_slice(&bytes);
-                }
-            }
-            if body.len() > MOST_WHOLE {
-                let reply = fault::HttpResponse {
-                    status: 200,
-                    ..fault::HttpResponse::default()
-                };
-                return Err(fault::not_an_answer(&reply, asked));
-            }
-        }
-        self.keep(response);
-        Ok(String::from_utf8_lossy(&body).into_owned())
-    }
-
-    /// Keeps the connection of a response that was read to its end.
+    /// Returns the connection of a completed response to the pool.
     fn keep(&self, response: Response) {
         if let Some(connection) = response.into_connection() {
             self.pool.put(connection);
         }
     }
 
-    /// A text of the server's without secrets: it may repeat them anywhere.
+    /// Removes secrets from a text of the server, which may repeat them.
     pub fn clean(&self, text: &str) -> String {
         self.access.redactor().clean(text).into_owned()
     }
 
-    /// A failure as it may be shown: it names the proxy on the way, and holds no key.
-    fn told(&self, fault: Fault) -> Fault {
+    /// Adds the proxy to a failure, and removes secrets.
+    fn shown(&self, fault: Fault) -> Fault {
         Fault {
-            failure: self.told_failure(fault.failure),
+            failure: self.shown_failure(fault.failure),
             ..fault
         }
     }
 
-    fn told_failure(&self, failure: Failure) -> Failure {
-        // A server may repeat secrets in its error.
+    fn shown_failure(&self, failure: Failure) -> Failure {
+        // A server may repeat secrets in its error message.
         let mut failure = self.access.redactor().clean_failure(failure);
         if let Some(proxy) = self
             .proxy()
@@ -543,83 +418,20 @@ impl Api {
         }
         failure
     }
-
-    /// The same request for a shell; secrets are variables. `flags` are curl's, e.g. [`AS_IT_COMES`].
-    fn curl(&self, url: &str, flags: &str, body: Option<&str>) -> String {
-        let line = self.curl_head(url, flags, body.is_some());
-        let Some(body) = body else { return line };
-        if body.len() > MOST_ARGUMENT {
-            return format!("printf %s {} | {line} --data-binary @-", quote(body));
-        }
-        format!("{line} --data-raw {}", quote(body))
-    }
-
-    /// All of it but the body.
-    fn curl_head(&self, url: &str, flags: &str, has_body: bool) -> String {
-        let mut line = String::from("curl -sS");
-        if let Some(path) = &self.trust.ca_file {
-            line = format!("{line} --cacert {}", quote(&path.to_string_lossy()));
-        }
-        if self.trust.accept_invalid_certs {
-            line.push_str(" -k");
-        }
-        if let Some(ClientCertificate { certificate, key }) = &self.trust.client {
-            line = format!("{line} --cert {}", quote(&certificate.to_string_lossy()));
-            if let Some(key) = key {
-                line = format!("{line} --key {}", quote(&key.to_string_lossy()));
-            }
-        }
-        if let Some(proxy) = self.proxy() {
-            line = format!("{line} -x {}", quote(proxy));
-        }
-        line = format!(
-            "{line}{flags} {}{}",
-            self.access.shell_url(url),
-            self.access.curl_headers()
-        );
-        if has_body {
-            line.push_str(" -H 'Content-Type: application/json'");
-        }
-        line
-    }
 }
 
-/// Shows a streamed answer as it comes.
-const AS_IT_COMES: &str = " -N";
-
-/// For the record of activities.
+/// A suffix for the activity record.
 const RECONNECTED: &str = ", reconnected";
 
-/// A request whose answer is read whole.
-struct Whole<'a> {
-    asked: RequestInfo<'a>,
-    /// The same for a shell.
-    line: String,
-    ask: Ask<'a>,
-    /// From sending to the last byte.
-    limit: Duration,
-    /// What it should answer, e.g. `a model list`.
-    what: &'static str,
-}
-
-/// A success whose head is there.
+/// A successful response whose head was received.
 struct Opened {
     /// Just before the request was sent.
     sent: Instant,
-    /// How long connecting took; `None` on a connection that was open.
+    /// How long connecting took; `None` on an idle connection.
     connect: Option<Duration>,
     /// The server had closed the first connection.
     reconnected: bool,
     response: Response,
-}
-
-/// Such an answer, and what was seen on the way; see [`Models`].
-struct Got {
-    body: String,
-    took: Duration,
-    connect: Option<Duration>,
-    clock_skew: Option<i64>,
-    certificate: Option<Certificate>,
 }
 
 fn end<T>(recording: Recording, outcome: &Result<T, Fault>, good: impl Fn(&T) -> String) {

@@ -1,21 +1,22 @@
-//! The clipboard: one thread that owns what was copied for as long as the program runs.
+//! The clipboard. On X11 the copying program must keep the contents, so a thread owns them while Batida runs.
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use arboard::SetExtLinux as _;
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::oneshot;
 
 use crate::domain::failure::Failure;
 use crate::protocol::Picture;
 
-/// The display answers at once or not at all.
+/// The display responds at once or not at all.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Puts text and pictures on the clipboard. On X11 it is there until this is dropped, or something else is copied, so
-/// that it should live as long as the program. Clones share one clipboard.
+/// Copies text and pictures. On X11 they are lost when this is dropped, so it should live as long as the program. Clones
+/// share one clipboard.
 #[derive(Debug, Clone, Default)]
 pub struct Clipboard {
     thread: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
@@ -28,38 +29,37 @@ struct Job {
 
 enum Content {
     Text(SecretString),
-    /// Text that clipboard managers are asked not to remember.
+    /// Text that clipboard managers are asked not to record.
     Private(SecretString),
     Picture(Picture),
 }
 
 impl Clipboard {
-    /// Nothing is opened before the first copy.
+    /// Connects to the display at the first copy.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts `text` on the clipboard.
+    /// Copies a text.
     ///
     /// # Errors
-    /// When there is no display, or it does not answer.
+    /// When there is no display, or it does not respond.
     pub async fn copy(&self, text: String) -> Result<(), Failure> {
         self.hand_over(Content::Text(text.into())).await
     }
 
-    /// Puts text with a key in it on the clipboard, and asks clipboard managers to keep it out of their
-    /// history.
+    /// Copies a text with a secret, and asks clipboard managers not to record it.
     ///
     /// # Errors
-    /// When there is no display, or it does not answer.
+    /// When there is no display, or it does not respond.
     pub async fn copy_secret(&self, text: SecretString) -> Result<(), Failure> {
         self.hand_over(Content::Private(text)).await
     }
 
-    /// Puts a picture on the clipboard.
+    /// Copies a picture.
     ///
     /// # Errors
-    /// When there is no display, or it does not answer.
+    /// When there is no display, or it does not respond.
     pub async fn copy_picture(&self, picture: Picture) -> Result<(), Failure> {
         self.hand_over(Content::Picture(picture)).await
     }
@@ -71,23 +71,23 @@ impl Clipboard {
             .map_err(|why| unavailable(&why.to_string()))?;
         match tokio::time::timeout(PATIENCE, told).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(unavailable("the clipboard's thread died")),
+            Ok(Err(_)) => Err(unavailable("the clipboard thread panicked")),
             Err(_) => Err(Failure::new(
                 format!(
-                    "The clipboard did not answer within {} s",
+                    "The clipboard did not respond within {} s",
                     PATIENCE.as_secs()
                 ),
-                "Try again, or select the text and copy it by hand",
+                "Try again, or select the text and copy it manually",
             )),
         }
     }
 
     fn send(&self, mut job: Job) -> std::io::Result<()> {
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thread = self.thread.lock();
         if let Some(running) = thread.as_ref() {
             match running.send(job) {
                 Ok(()) => return Ok(()),
-                // It died of a panic: the next one may do better.
+                // The thread panicked: start a new one.
                 Err(mpsc::SendError(back)) => job = back,
             }
         }
@@ -95,7 +95,7 @@ impl Clipboard {
         thread::Builder::new()
             .name("clipboard".to_owned())
             .spawn(move || work(&todo))?;
-        // cannot fail: the thread holds the other end until this one is dropped
+        // Cannot fail: the thread has the receiver until the sender is dropped.
         let _ = jobs.send(job);
         *thread = Some(jobs);
         Ok(())
@@ -107,10 +107,10 @@ fn work(todo: &mpsc::Receiver<Job>) {
     for Job { content, tell } in todo {
         let outcome = copy(&mut clipboard, content);
         if outcome.is_err() {
-            // The display may come back: open it anew next time.
+            // Connect again next time: the display may come back.
             clipboard = None;
         }
-        // fails only when nobody waits any more
+        // Fails only if the caller no longer waits.
         let _ = tell.send(outcome);
     }
 }
@@ -140,8 +140,8 @@ fn copy(clipboard: &mut Option<arboard::Clipboard>, content: Content) -> Result<
 
 fn unavailable(why: &str) -> Failure {
     Failure::new(
-        "The clipboard cannot be used",
-        "A graphical display (X11 or Wayland) is needed; select the text and copy it by hand",
+        "The clipboard is not available",
+        "Copying needs a graphical display (X11 or Wayland). Select the text and copy it manually",
     )
     .with_details(why)
 }

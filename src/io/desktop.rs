@@ -1,20 +1,20 @@
-//! The desktop's services, over the session's D-Bus.
+//! Desktop services over the session's D-Bus.
 
 use std::time::Duration;
 
-/// A service on the session's bus.
+/// A service on the session bus.
 pub(super) struct Service {
-    /// For people, e.g. `the desktop portal`.
+    /// The name for messages, e.g. `the desktop portal`.
     pub(super) what: &'static str,
     pub(super) name: &'static str,
     pub(super) path: &'static str,
     pub(super) interface: &'static str,
-    /// It answers by then or not at all.
+    /// The time limit.
     pub(super) patience: Duration,
 }
 
 impl Service {
-    /// Makes one call, or says in words why it could not be made.
+    /// Makes one call. The error says why it failed.
     pub(super) async fn ask<T, F: Future<Output = zbus::Result<T>>>(
         &self,
         call: impl FnOnce(zbus::Proxy<'static>) -> F,
@@ -27,7 +27,7 @@ impl Service {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(why)) => Err(why.to_string()),
             Err(_) => Err(format!(
-                "{} did not answer within {} s",
+                "{} did not respond within {} s",
                 self.what,
                 self.patience.as_secs()
             )),

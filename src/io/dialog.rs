@@ -1,4 +1,4 @@
-//! The system's file dialog, where there is one.
+//! The system's file dialogs, and saving files that users choose.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,21 +6,20 @@ use std::time::Duration;
 use super::desktop::Service;
 use crate::domain::failure::Failure;
 
-/// Opens the desktop's own dialogs.
+/// Opens the desktop's dialogs.
 const PORTAL: Service = Service {
     what: "the desktop portal",
     name: "org.freedesktop.portal.Desktop",
     path: "/org/freedesktop/portal/desktop",
     interface: "org.freedesktop.portal.FileChooser",
-    // It may have to be started first.
+    // It may have to start first.
     patience: Duration::from_secs(10),
 };
 
-/// Lets the user pick a file; `None` when they picked none. Dropping it forgets the dialog, which then
-/// stays open without a consequence.
+/// Lets the user choose a file; `None` if they cancel. After dropping the future, the dialog stays open without effect.
 ///
 /// # Errors
-/// When the system has no file dialog; `instead` is what can be done then.
+/// When the system has no file dialog; `instead` is the advice then.
 pub async fn pick_file(title: &str, instead: &str) -> Result<Option<PathBuf>, Failure> {
     expect_dialog(instead).await?;
     let picked = rfd::AsyncFileDialog::new()
@@ -30,7 +29,7 @@ pub async fn pick_file(title: &str, instead: &str) -> Result<Option<PathBuf>, Fa
     Ok(picked.map(|file| file.path().to_owned()))
 }
 
-/// The same for several files; none when they picked none.
+/// Lets the user choose several files; empty if they cancel.
 ///
 /// # Errors
 /// As [`pick_file`].
@@ -47,10 +46,10 @@ pub async fn pick_files(title: &str, instead: &str) -> Result<Vec<PathBuf>, Fail
         .collect())
 }
 
-/// Lets the user say where a file is to be written; `None` when they gave no place. `name` is offered.
+/// Lets the user choose where to save a file; `None` if they cancel. `name` is the suggested name.
 ///
 /// # Errors
-/// When the system has no file dialog; `instead` is what can be done then.
+/// When the system has no file dialog; `instead` is the advice then.
 pub async fn place_for_file(
     title: &str,
     name: &str,
@@ -65,9 +64,9 @@ pub async fn place_for_file(
     Ok(picked.map(|file| file.path().to_owned()))
 }
 
-/// rfd cannot tell "no dialog" from "nothing picked", so ask first.
+/// Checks that there is a dialog, since rfd does not distinguish that from a canceled one.
 async fn expect_dialog(instead: &str) -> Result<(), Failure> {
-    // It is there, and has a file chooser behind it.
+    // The portal exists and has a file chooser.
     let version =
         |chooser: zbus::Proxy<'static>| async move { chooser.get_property::<u32>("version").await };
     if let Err(why) = PORTAL.ask(version).await
@@ -75,14 +74,14 @@ async fn expect_dialog(instead: &str) -> Result<(), Failure> {
     {
         return Err(Failure::new(
             "No file dialog could be opened",
-            format!("{instead}; a dialog needs xdg-desktop-portal or zenity"),
+            format!("{instead}. A dialog needs xdg-desktop-portal or zenity"),
         )
         .with_details(why));
     }
     Ok(())
 }
 
-/// What rfd falls back to.
+/// rfd's fallback without a portal.
 fn has_zenity() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|dir| dir.join("zenity").is_file())

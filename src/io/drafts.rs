@@ -1,15 +1,15 @@
-//! What is attached to drafts, kept over a restart: a file an environment and window, beside the history.
+//! Keeps the attachments of drafts across restarts: one file per environment and window, next to the history.
 //!
-//! They are too large for the settings. A file is written in one step, for its owner alone, and taken away when what
-//! was in it is sent, or when its environment is deleted; for no other reason.
+//! Attachments are too large for the settings. A file is written atomically, is readable only by its owner, and is
+//! deleted only when the draft is sent or the environment is deleted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -19,10 +19,10 @@ use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::protocol::DraftsFound;
 
-/// A file is no larger than this: what fits into a request, with what stands around it.
-const MOST: u64 = 64 << 20;
-/// Windows that have a draft of the same environment.
-const MOST_FILES: usize = 64;
+/// More than fits into a request.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+/// Windows with a draft for the same environment.
+const MAX_FILES: usize = 64;
 
 #[derive(Serialize)]
 struct Draft<'a> {
@@ -36,20 +36,19 @@ struct Stored {
     attached: Vec<Attachment>,
 }
 
-/// What a window keeps. Another window may keep drafts of the same environment: it has files of its own, and neither
-/// touches what the other wrote.
+/// The drafts of one window. Other windows have their own files, even for the same environment.
 #[derive(Debug)]
 pub struct Drafts {
     folder: PathBuf,
-    /// By environment the files that this window read or wrote, and what it knows to be in them.
-    own: Mutex<HashMap<EnvId, Vec<(PathBuf, Print)>>>,
+    /// For each environment, the files that this window read or wrote, with hashes of their contents.
+    own: Mutex<HashMap<EnvId, Vec<(PathBuf, Hash)>>>,
 }
 
-/// Tells a file's content.
-type Print = [u8; 32];
+/// SHA-256 of a file.
+type Hash = [u8; 32];
 
 impl Drafts {
-    /// Beside what else is kept in `dir`.
+    /// The drafts in the data folder `dir`.
     pub fn in_dir(dir: &Path) -> Self {
         Self {
             folder: dir.join("drafts"),
@@ -57,26 +56,24 @@ impl Drafts {
         }
     }
 
-    /// Keeps what is attached to an environment's draft, or forgets it when it is nothing.
+    /// Saves the attachments of an environment's draft, or deletes the file if there are none.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written or deleted.
     pub fn keep(&self, env: &EnvId, attached: &[Attachment]) -> Result<(), Failure> {
         self.write(env, attached).map_err(|why| {
             let advice =
-                "What is attached is still there until the window is closed; make room on the disk";
-            Failure::new("The draft's attachments cannot be kept", advice)
+                "Free some disk space. The attachments stay available until the window is closed";
+            Failure::new("The draft's attachments could not be saved", advice)
                 .with_details(why.to_string())
         })
     }
 
     fn write(&self, env: &EnvId, attached: &[Attachment]) -> std::io::Result<()> {
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.own.lock();
         let files = own.entry(env.clone()).or_default();
-        // What another window has changed since, or sent, is that one's.
-        files.retain(|(path, print)| {
-            fs::read(path).is_ok_and(|content| print_of(&content) == *print)
-        });
+        // Leave files that another window has changed or sent.
+        files.retain(|(path, hash)| fs::read(path).is_ok_and(|content| hash_of(&content) == *hash));
         let mut written = None;
         if !attached.is_empty() {
             let content = serde_json::to_vec(&Draft { env, attached })?;
@@ -88,13 +85,13 @@ impl Drafts {
                 None => {
                     let path = self.fresh(env)?;
                     files::write(&path, FOR_OWNER, &content).inspect_err(|_| {
-                        // Tried again and again, it must not use up the names. That it failed is told.
+                        // Repeated attempts must not use up the file names. The error is returned.
                         let _ = fs::remove_file(&path);
                     })?;
                     path
                 }
             };
-            written = Some((path, print_of(&content)));
+            written = Some((path, hash_of(&content)));
         }
         for (path, _) in files
             .drain(..)
@@ -109,7 +106,7 @@ impl Drafts {
         Ok(())
     }
 
-    /// Makes a file that no window has, for its owner alone.
+    /// Creates a new file, readable only by its owner.
     fn fresh(&self, env: &EnvId) -> std::io::Result<PathBuf> {
         fs::DirBuilder::new()
             .recursive(true)
@@ -125,7 +122,7 @@ impl Drafts {
                 .open(&path)
             {
                 Ok(_) => return Ok(path),
-                Err(why) if why.kind() == ErrorKind::AlreadyExists && number < MOST_FILES => {
+                Err(why) if why.kind() == ErrorKind::AlreadyExists && number < MAX_FILES => {
                     number += 1
                 }
                 Err(why) => return Err(why),
@@ -133,19 +130,20 @@ impl Drafts {
         }
     }
 
-    /// Forgets what any window keeps of an environment that is deleted.
+    /// Deletes the drafts of all windows for a deleted environment.
     ///
     /// # Errors
-    /// When it cannot be removed.
+    /// When a file cannot be deleted.
     pub fn forget(&self, env: &EnvId) -> Result<(), Failure> {
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.own.lock();
         own.remove(env);
-        for number in 1..=MOST_FILES {
+        for number in 1..=MAX_FILES {
             let path = path_of(&self.folder, env, number);
             match fs::remove_file(&path) {
                 Err(why) if why.kind() != ErrorKind::NotFound => {
-                    let summary = format!("{} cannot be removed", path.display());
-                    let advice = "What was attached to a draft of the deleted environment is in it: remove it";
+                    let summary = format!("{} could not be deleted", path.display());
+                    let advice = "Delete the file: it contains attachments of a draft of the \
+                         deleted environment";
                     return Err(Failure::new(summary, advice).with_details(why.to_string()));
                 }
                 _ => {}
@@ -154,16 +152,16 @@ impl Drafts {
         Ok(())
     }
 
-    /// What was kept of these environments. What is of others stays where it is: the settings that know them may only
-    /// be unreadable now. What is not understood gets another name, which the notice says.
+    /// Loads the drafts of these environments. Files of other environments stay, since the settings may only be
+    /// unreadable at the moment. Invalid files are renamed, with a notice.
     ///
     /// # Errors
     /// When the folder cannot be read.
     pub fn load(&self, known: &[EnvId]) -> Result<DraftsFound, Failure> {
         let folder = &self.folder;
         let failed = |path: &Path, why: &std::io::Error| {
-            let summary = format!("{} cannot be read", path.display());
-            Failure::new(summary, "What was attached to drafts is missing")
+            let summary = format!("{} could not be read", path.display());
+            Failure::new(summary, "The attachments of drafts are missing")
                 .with_details(why.to_string())
         };
         let entries = match fs::read_dir(folder) {
@@ -174,22 +172,22 @@ impl Drafts {
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
         paths.sort();
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.own.lock();
         let mut found = BTreeMap::<EnvId, Vec<Attachment>>::new();
         let mut notice = None;
         for path in paths {
             match read(&path) {
-                Ok(Content::Draft(stored, print)) if known.contains(&stored.env) => {
+                Ok(Content::Draft(stored, hash)) if known.contains(&stored.env) => {
                     own.entry(stored.env.clone())
                         .or_default()
-                        .push((path, print));
+                        .push((path, hash));
                     found.entry(stored.env).or_default().extend(stored.attached);
                 }
                 Ok(Content::Draft(..)) => {}
-                // It was made and never written; what cannot be removed stays.
+                // Created but never written.
                 Ok(Content::Nothing) => drop(fs::remove_file(&path)),
                 Ok(Content::Unknown) => notice = Some(keep_aside(&path)),
-                // Another window has sent it meanwhile.
+                // Another window has sent the draft meanwhile.
                 Err(why) if why.kind() == ErrorKind::NotFound => {}
                 Err(why) => notice = Some(failed(&path, &why)),
             }
@@ -201,25 +199,27 @@ impl Drafts {
     }
 }
 
-/// What is not understood, e.g. as a newer Batida wrote it, is not this one's to destroy.
+/// Renames an invalid file; it may come from a newer version of Batida.
 fn keep_aside(path: &Path) -> Failure {
-    let summary = "What was attached to a draft is not understood";
+    let summary = "The attachments of a draft could not be read";
     match files::move_aside(path) {
         Ok(aside) => Failure::new(
             summary,
-            format!("It was kept as {}. Attach the files again", aside.display()),
+            format!(
+                "The file was renamed to {}. Attach the files again",
+                aside.display()
+            ),
         ),
         Err(why) => {
-            let advice = format!("It is in {}. Attach the files again", path.display());
-            Failure::new(summary, advice)
-                .with_details(format!("It could not be moved aside: {why}"))
+            let advice = format!("They are in {}. Attach the files again", path.display());
+            Failure::new(summary, advice).with_details(format!("It could not be renamed: {why}"))
         }
     }
 }
 
-/// An environment's id may hold anything.
+/// The name is a hash, since an environment's id may contain any characters.
 fn path_of(folder: &Path, env: &EnvId, number: usize) -> PathBuf {
-    let name: String = print_of(env.0.as_bytes())
+    let name: String = hash_of(env.0.as_bytes())
         .iter()
         .take(8)
         .map(|byte| format!("{byte:02x}"))
@@ -232,12 +232,12 @@ fn path_of(folder: &Path, env: &EnvId, number: usize) -> PathBuf {
     folder.join(format!("{name}{number}.json"))
 }
 
-fn print_of(content: &[u8]) -> Print {
+fn hash_of(content: &[u8]) -> Hash {
     Sha256::digest(content).into()
 }
 
 enum Content {
-    Draft(Stored, Print),
+    Draft(Stored, Hash),
     Nothing,
     Unknown,
 }
@@ -248,13 +248,13 @@ fn read(path: &Path) -> std::io::Result<Content> {
     }
     match fs::metadata(path)?.len() {
         0 => return Ok(Content::Nothing),
-        MOST.. => return Ok(Content::Unknown),
+        MAX_FILE_BYTES.. => return Ok(Content::Unknown),
         _ => {}
     }
     let content = fs::read(path)?;
-    let print = print_of(&content);
+    let hash = hash_of(&content);
     Ok(serde_json::from_slice(&content)
-        .map_or(Content::Unknown, |stored| Content::Draft(stored, print)))
+        .map_or(Content::Unknown, |stored| Content::Draft(stored, hash)))
 }
 
 #[cfg(test)]
@@ -422,6 +422,9 @@ mod tests {
         let failure = Drafts::in_dir(&file)
             .keep(&env, &[note("1")])
             .expect_err("a file is no folder");
-        assert!(failure.summary.contains("cannot be kept"), "{failure:?}");
+        assert!(
+            failure.summary.contains("could not be saved"),
+            "{failure:?}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The door to helm, which knows SambaStack's version. It may not be installed.
+//! Runs helm, which knows SambaStack's version. It may not be installed.
 
 use std::ffi::OsString;
 use std::process::Stdio;
@@ -11,21 +11,20 @@ use super::access::quote;
 use super::kubectl::{Group, Kubeconfig, Kubectl};
 use crate::protocol::ActivityKind;
 
-/// No list of releases comes near.
-const MOST: u64 = 4 << 20;
+const MAX_OUTPUT_BYTES: u64 = 4 << 20;
 
-/// What `helm list -o json` prints of the cluster and the namespace that kubectl looks at; `None` without helm, or when it
-/// fails or takes longer than `patience`. Dropping the future kills helm.
+/// The output of `helm list -o json` for kubectl's cluster and namespace; `None` without helm, or if it fails or takes
+/// longer than `patience`. Dropping the future kills helm.
 pub async fn releases(kubectl: &Kubectl, patience: Duration) -> Option<Vec<u8>> {
     let mut args: Vec<OsString> = ["list", "-n", &kubectl.namespace, "-o", "json"]
         .map(Into::into)
         .into();
     match &kubectl.kubeconfig {
-        // The demo's cluster is none that helm could ask.
+        // The demo's cluster is simulated.
         Kubeconfig::BuiltIn => return None,
-        // helm would ask for a login of its own.
+        // helm would ask for a login, too.
         _ if !kubectl.needs_no_login() => return None,
-        Kubeconfig::Usual => {}
+        Kubeconfig::Default => {}
         Kubeconfig::File(path) => args.extend(["--kubeconfig".into(), path.into()]),
     }
     if let Some(context) = &kubectl.context {
@@ -52,12 +51,12 @@ pub async fn releases(kubectl: &Kubectl, patience: Duration) -> Option<Vec<u8>> 
         child
             .stdout
             .take()?
-            .take(MOST)
+            .take(MAX_OUTPUT_BYTES)
             .read_to_end(&mut printed)
             .await
             .ok()?;
         let status = child.wait().await.ok()?;
-        group.forgive();
+        group.release();
         status.success().then_some(printed)
     };
     let printed = tokio::time::timeout(patience, asking).await.ok().flatten();

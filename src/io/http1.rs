@@ -1,7 +1,8 @@
-//! HTTP/1.1: one connection, one request at a time, read on the very task that waits for it.
+//! An HTTP/1.1 client for chats, probes and benchmarks: one request at a time per connection, read on the task that
+//! waits for it.
 //!
-//! Chats, probes and benchmarks all go through here. Bytes are stamped as the system call that brought them
-//! returns, and are decoded where they lie. `cargo bench --bench truth` compares it with a bare reader.
+//! Bytes get their timestamp when the read system call returns, and are decoded in place. `cargo bench --bench truth`
+//! compares it with a bare reader.
 
 mod body;
 mod dial;
@@ -23,8 +24,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use self::body::{Body, Telling};
-use self::head::{MOST_HEAD, read_head};
+use self::body::{Body, Delivery};
+use self::head::{MAX_HEAD_BYTES, read_head};
 
 pub use self::dial::{ACCEPT_CHAT, Ask, Dialer};
 pub use self::error::{Lack, ProxyError, WireError};
@@ -32,21 +33,20 @@ pub use self::head::ResponseHead;
 pub use self::response::{Pool, Response};
 pub use self::unpack::{Compressed, Unpacker};
 
-/// One read takes at most so much.
-const BUFFER: usize = 64 << 10;
+const READ_BYTES: usize = 64 << 10;
 
 thread_local! {
-    /// Every connection of a thread reads into the same memory: two thousand streams need one buffer.
-    static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
+    /// Shared by all connections of a thread: two thousand streams need only one buffer.
+    static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 
-/// What hears of a response.
+/// Receives a response as it arrives.
 pub trait Sink {
-    /// The head, and when it was there.
+    /// The head, and when it was complete.
     fn head(&mut self, at: Instant, head: ResponseHead);
-    /// Bytes of the body and when they arrived. False: the answer is complete, nothing more is wanted.
+    /// Bytes of the body and when they arrived. Returns false if the response is complete and no more bytes are needed.
     fn body(&mut self, at: Instant, bytes: &[u8]) -> bool;
-    /// All that came in one read was told; it was read at `at`.
+    /// All bytes of the read at `at` were delivered.
     fn read(&mut self, at: Instant) {
         let _ = at;
     }
@@ -55,9 +55,9 @@ pub trait Sink {
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// The body is at its end.
+    /// The body was read to its end.
     Whole,
-    /// The sink had enough.
+    /// The sink needed no more bytes.
     Enough,
 }
 
@@ -79,31 +79,31 @@ impl Stream {
 }
 
 /// An open connection.
-pub struct Connection {
+pub struct HttpConnection {
     stream: Stream,
-    /// A response that was read as far as anyone cared; its end is still to come.
-    unfinished: Option<Reading>,
-    /// No further request may follow.
+    /// A response whose sink needed no more bytes; its end is not read yet.
+    unfinished: Option<ResponseState>,
+    /// The connection cannot be used for another request.
     spoiled: bool,
-    /// It has waited for its request: the server may have closed it meanwhile.
+    /// It was idle before its request: the server may have closed it meanwhile.
     waited: bool,
-    /// How long opening the TCP connection took: one round trip of the network.
+    /// The duration of the TCP handshake: one network round trip.
     round_trip: Duration,
     /// When its last response ended, or when it was opened.
     idle_since: Instant,
-    /// How long the server keeps it without a request, where it says so.
+    /// How long the server keeps an idle connection, if it says so.
     idle_limit: Option<Duration>,
 }
 
-impl std::fmt::Debug for Connection {
+impl std::fmt::Debug for HttpConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection")
+        f.debug_struct("HttpConnection")
             .field("spoiled", &self.spoiled)
             .finish_non_exhaustive()
     }
 }
 
-impl Connection {
+impl HttpConnection {
     fn new(stream: Stream, round_trip: Duration) -> Self {
         Self {
             stream,
@@ -116,11 +116,10 @@ impl Connection {
         }
     }
 
-    /// Whether another request may follow on a connection that has waited for one: both sides kept it open, and
-    /// nothing came unasked.
+    /// Whether an idle connection can be used again: both sides kept it open, and the server sent nothing.
     pub fn is_usable(&mut self) -> bool {
         self.waited = true;
-        // A request takes time to get there: one just before the server's limit would be too late.
+        // A request sent just before the server's limit would arrive too late.
         let limit = self.idle_limit.map(|limit| {
             limit
                 .saturating_sub(Duration::from_millis(500))
@@ -131,7 +130,7 @@ impl Connection {
         }
         match stale::peek(self.stream.tcp()) {
             Ok(None) => true,
-            // Of TLS it may be something that is not for us, e.g. a session ticket.
+            // With TLS it may be a protocol message, e.g. a session ticket.
             Ok(Some(bytes)) if bytes > 0 && !matches!(self.stream, Stream::Plain(_)) => {
                 let mut byte = [0; 1];
                 let mut context = Context::from_waker(Waker::noop());
@@ -142,20 +141,20 @@ impl Connection {
         }
     }
 
-    /// Sends a request and tells `sink` its response. Afterwards [`Self::is_usable`] says whether the
-    /// connection is good for another; after an error, or when this is dropped midway, it is not.
+    /// Sends a request and passes the response to `sink`. Afterwards, [`Self::is_usable`] says whether the connection
+    /// can be used again. After an error, or if this is dropped midway, it cannot.
     ///
     /// # Errors
-    /// When the connection breaks, or what comes is no HTTP/1.1. [`WireError::Stale`] when the server had closed a
-    /// connection that waited: it has not received the request in full, which may be sent again.
+    /// When the connection breaks, or the response is not HTTP/1.1. [`WireError::Stale`] when the server had closed an
+    /// idle connection: it has not received the whole request, which can be sent again.
     pub async fn exchange(
         &mut self,
         request: &[u8],
         sink: &mut (impl Sink + Send),
     ) -> Result<Ended, WireError> {
-        let mut reading = Reading::default();
+        let mut reading = ResponseState::default();
         match self.begin(request, &mut reading, sink).await? {
-            Go::On => self.read_on(reading, sink).await,
+            Progress::On => self.read_on(reading, sink).await,
             go => Ok(self.ended(go, reading)),
         }
     }
@@ -164,18 +163,18 @@ impl Connection {
     async fn begin(
         &mut self,
         request: &[u8],
-        reading: &mut Reading,
+        reading: &mut ResponseState,
         sink: &mut (impl Sink + Send),
-    ) -> Result<Go, WireError> {
+    ) -> Result<Progress, WireError> {
         self.spoiled = true;
         let (written_at, first) = match self.write(request, reading, sink).await {
-            // It answers what it has not received: nothing may follow.
+            // The response came before the whole request was sent: the connection cannot be used again.
             Ok(Some(go)) => {
                 reading.cut_off = true;
                 return Ok(go);
             }
             Ok(None) => (Some(Instant::now()), self.step(reading, sink).await),
-            // A refusal may lie before the end: a server need not read a request to answer it.
+            // The server may have sent a refusal and closed the connection without reading the request.
             Err(error) => {
                 match tokio::time::timeout(stale::LATE_ANSWER, self.step(reading, sink)).await {
                     Ok(Ok(go)) => {
@@ -199,13 +198,13 @@ impl Connection {
         }
     }
 
-    /// Writes a request. Gives what the server answers before it has received all of it.
+    /// Writes a request. Returns early if the server responds before it was sent in full.
     async fn write(
         &mut self,
         request: &[u8],
-        reading: &mut Reading,
+        reading: &mut ResponseState,
         sink: &mut (impl Sink + Send),
-    ) -> Result<Option<Go>, WireError> {
+    ) -> Result<Option<Progress>, WireError> {
         let mut left = request;
         let mut flushed = false;
         poll_fn(|context| {
@@ -241,66 +240,65 @@ impl Connection {
         .await
     }
 
-    /// Whether [`Self::drain`] has anything to read.
+    /// Whether the last response was read to its end.
     pub fn is_drained(&self) -> bool {
         self.unfinished.is_none()
     }
 
-    /// Reads an answer that the sink had enough of to its end, so that the connection can be used again.
+    /// Reads the rest of a response, so that the connection can be used again.
     ///
     /// # Errors
     /// As [`Self::exchange`].
     pub async fn drain(&mut self) -> Result<(), WireError> {
-        struct Deaf;
-        impl Sink for Deaf {
+        struct Discard;
+        impl Sink for Discard {
             fn head(&mut self, _: Instant, _: ResponseHead) {}
             fn body(&mut self, _: Instant, _: &[u8]) -> bool {
                 true
             }
         }
         while let Some(reading) = self.unfinished.take() {
-            let reading = Reading {
+            let reading = ResponseState {
                 enough: false,
                 ..reading
             };
-            self.read_on(reading, &mut Deaf).await?;
+            self.read_on(reading, &mut Discard).await?;
         }
         Ok(())
     }
 
     async fn read_on(
         &mut self,
-        mut reading: Reading,
+        mut reading: ResponseState,
         sink: &mut (impl Sink + Send),
     ) -> Result<Ended, WireError> {
         loop {
             match self.step(&mut reading, sink).await? {
-                Go::On => {}
+                Progress::On => {}
                 go => return Ok(self.ended(go, reading)),
             }
         }
     }
 
-    /// One read.
     async fn step(
         &mut self,
-        reading: &mut Reading,
+        reading: &mut ResponseState,
         sink: &mut (impl Sink + Send),
-    ) -> Result<Go, WireError> {
+    ) -> Result<Progress, WireError> {
         poll_fn(|context| self.poll_step(context, reading, sink)).await
     }
 
     fn poll_step(
         &mut self,
         context: &mut Context<'_>,
-        reading: &mut Reading,
+        reading: &mut ResponseState,
         sink: &mut (impl Sink + Send),
-    ) -> Poll<Result<Go, WireError>> {
+    ) -> Poll<Result<Progress, WireError>> {
         READ.with_borrow_mut(|memory| {
             let mut buffer = ReadBuf::new(memory);
             match self.poll_read(context, &mut buffer) {
                 Poll::Pending => Poll::Pending,
-                // A server that leaves out TLS's goodbye has ended its response as well as one that only closes.
+                // A missing TLS close_notify still ends a response that ends with the connection.
                 Poll::Ready(Err(error))
                     if error.kind() == io::ErrorKind::UnexpectedEof
                         && reading.ends_with_connection() =>
@@ -316,9 +314,9 @@ impl Connection {
         })
     }
 
-    /// Puts a response aside whose sink has enough, or notes that it is at its end.
-    fn ended(&mut self, go: Go, reading: Reading) -> Ended {
-        if matches!(go, Go::Enough) {
+    /// Keeps an unfinished response for [`Self::drain`], or notes that it is complete.
+    fn ended(&mut self, go: Progress, reading: ResponseState) -> Ended {
+        if matches!(go, Progress::Enough) {
             self.unfinished = Some(reading);
             return Ended::Enough;
         }
@@ -332,7 +330,7 @@ impl Connection {
         }
     }
 
-    /// The certificate that the server showed, in DER; `None` without TLS.
+    /// The server's certificate in DER; `None` without TLS.
     pub fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
         let shown = match &self.stream {
             Stream::Plain(_) => None,
@@ -371,10 +369,10 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for HttpConnection {
     fn drop(&mut self) {
         let mut context = Context::from_waker(Waker::noop());
-        // A goodbye where there is room for one; nobody waits for it.
+        // Sends close_notify if the socket takes it at once; nothing waits for it.
         let _ = match &mut self.stream {
             Stream::Plain(_) => return,
             Stream::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(&mut context),
@@ -383,46 +381,51 @@ impl Drop for Connection {
     }
 }
 
-enum Go {
+enum Progress {
     On,
-    /// The sink has enough and the body's end did not come with it.
+    /// The sink needs no more bytes, and the body has not ended yet.
     Enough,
     Whole,
 }
 
-/// A response as far as it was read.
+/// The state of a response that is being read.
 #[derive(Debug, Default)]
-struct Reading {
-    /// The head's bytes until it is whole.
+struct ResponseState {
+    /// The bytes of an incomplete head.
     head: Vec<u8>,
     body: Option<Body>,
     enough: bool,
-    /// The connection may be used again.
+    /// The connection can be used again.
     keep: bool,
-    /// It came before the request was sent in full.
+    /// The response came before the whole request was sent.
     cut_off: bool,
-    /// Any byte of a response came, also of one that is only a hint (1xx).
+    /// A byte of a response arrived, including interim responses (1xx).
     begun: bool,
-    /// How long the server keeps the connection without a request.
+    /// How long the server keeps an idle connection.
     idle_limit: Option<Duration>,
 }
 
-impl Reading {
-    /// The connection's end is the body's.
+impl ResponseState {
+    /// Whether the body ends with the connection.
     fn ends_with_connection(&self) -> bool {
         matches!(self.body, Some(Body::UntilClose))
     }
 
-    fn take(&mut self, at: Instant, bytes: &[u8], sink: &mut impl Sink) -> Result<Go, WireError> {
+    fn take(
+        &mut self,
+        at: Instant,
+        bytes: &[u8],
+        sink: &mut impl Sink,
+    ) -> Result<Progress, WireError> {
         if bytes.is_empty() {
-            // The connection's end; it may be the body's.
+            // The connection ended, and maybe the body with it.
             self.keep = false;
             return match &self.body {
-                Some(Body::UntilClose) => Ok(Go::Whole),
+                Some(Body::UntilClose) => Ok(Progress::Whole),
                 _ if self.begun => Err(WireError::Broken(io::ErrorKind::UnexpectedEof.into())),
                 _ => Err(WireError::Broken(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
-                    "the connection was closed before any byte of a response",
+                    "the connection was closed before the first byte of a response",
                 ))),
             };
         }
@@ -430,7 +433,7 @@ impl Reading {
         if self.body.is_some() {
             return self.take_body(at, bytes, sink);
         }
-        // The usual head comes in one read and is parsed where it lies.
+        // A head usually arrives in one read and is parsed in place.
         let held = if self.head.is_empty() {
             None
         } else {
@@ -440,14 +443,14 @@ impl Reading {
         let mut bytes = held.as_deref().unwrap_or(bytes);
         loop {
             let Some((head, used)) = read_head(bytes)? else {
-                if bytes.len() > MOST_HEAD {
-                    return Err(WireError::not_http("the response's head has no end", &[]));
+                if bytes.len() > MAX_HEAD_BYTES {
+                    return Err(WireError::not_http("the response head is too long", &[]));
                 }
                 self.head = bytes.to_vec();
-                return Ok(Go::On);
+                return Ok(Progress::On);
             };
             bytes = &bytes[used..];
-            // 1xx: the real one follows.
+            // 1xx: the final response follows.
             if !(100..200).contains(&head.status) {
                 self.body = Some(Body::of(&head)?);
                 self.keep = head.keeps_open();
@@ -463,13 +466,13 @@ impl Reading {
         at: Instant,
         mut bytes: &[u8],
         sink: &mut impl Sink,
-    ) -> Result<Go, WireError> {
+    ) -> Result<Progress, WireError> {
         let Some(body) = &mut self.body else {
-            return Ok(Go::On);
+            return Ok(Progress::On);
         };
         let whole = body.take(
             &mut bytes,
-            &mut Telling {
+            &mut Delivery {
                 sink,
                 at,
                 enough: &mut self.enough,
@@ -479,132 +482,15 @@ impl Reading {
         let whole = whole?;
         if whole {
             self.keep &= bytes.is_empty();
-            return Ok(Go::Whole);
+            return Ok(Progress::Whole);
         }
-        Ok(if self.enough { Go::Enough } else { Go::On })
+        Ok(if self.enough {
+            Progress::Enough
+        } else {
+            Progress::On
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[derive(Default)]
-    struct Heard {
-        status: u16,
-        body: Vec<u8>,
-    }
-
-    impl Sink for Heard {
-        fn head(&mut self, _: Instant, head: ResponseHead) {
-            self.status = head.status;
-        }
-        fn body(&mut self, _: Instant, bytes: &[u8]) -> bool {
-            self.body.extend_from_slice(bytes);
-            !self.body.ends_with(b"STOP")
-        }
-    }
-
-    /// Reads a response that comes in pieces: status, body, whether it was whole and may be used again.
-    fn read(pieces: &[&[u8]]) -> Result<(u16, String, bool, bool), String> {
-        let mut reading = Reading::default();
-        let mut heard = Heard::default();
-        let mut whole = false;
-        for piece in pieces {
-            match reading
-                .take(Instant::now(), piece, &mut heard)
-                .map_err(|error| error.to_string())?
-            {
-                Go::Whole => whole = true,
-                Go::On | Go::Enough => {}
-            }
-        }
-        Ok((
-            heard.status,
-            String::from_utf8_lossy(&heard.body).into_owned(),
-            whole,
-            whole && reading.keep,
-        ))
-    }
-
-    #[track_caller]
-    fn check_read(text: &str, status: u16, body: &str, keep: bool) {
-        assert_eq!(
-            read(&[text.as_bytes()]),
-            Ok((status, body.to_owned(), true, keep)),
-            "{text:?}"
-        );
-    }
-
-    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\nA\r\n wonderful\r\n0\r\nt: 1\r\n\r\n";
-
-    #[test]
-    fn bodies_end_as_the_standard_says() {
-        check_read(
-            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
-            200,
-            "hi",
-            true,
-        );
-        check_read(
-            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-            200,
-            "",
-            true,
-        );
-        check_read(CHUNKED, 200, "hello wonderful", true);
-        check_read(
-            "HTTP/1.1 429 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi",
-            429,
-            "hi",
-            false,
-        );
-        check_read(
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
-            200,
-            "hi",
-            true,
-        );
-        check_read(
-            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi unasked",
-            200,
-            "hi",
-            false,
-        );
-        assert_eq!(
-            read(&[b"HTTP/1.1 200 OK\r\n\r\nuntil", b" the end", b""]),
-            Ok((200, "until the end".to_owned(), true, false))
-        );
-    }
-
-    #[test]
-    fn a_response_that_is_cut_is_an_error() {
-        assert!(read(&[b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", b""]).is_err());
-        assert!(read(&[b"HTTP/1.1 200", b""]).is_err());
-        assert!(read(&[&CHUNKED.as_bytes()[..70], b""]).is_err());
-        assert!(read(&[b"SSH-2.0-OpenSSH_9.2\r\n"]).is_err());
-        assert!(read(&[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"]).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn where_the_network_cuts_changes_nothing(cuts in prop::collection::vec(1..CHUNKED.len(), 0..9)) {
-            let bytes = CHUNKED.as_bytes();
-            let mut at = cuts;
-            at.extend([0, bytes.len()]);
-            at.sort_unstable();
-            at.dedup();
-            let pieces: Vec<&[u8]> = at.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
-            prop_assert_eq!(read(&pieces), read(&[bytes]));
-        }
-
-        #[test]
-        fn no_bytes_make_it_panic(junk in prop::collection::vec(any::<u8>(), 1..80)) {
-            let head: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-            let _ = read(&[head, &junk]);
-            let _ = read(&[&junk]);
-        }
-    }
-}
+mod tests;

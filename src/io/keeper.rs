@@ -1,28 +1,29 @@
-//! The keeper: a process of Batida's own that kills what Batida has started, should Batida be killed itself.
+//! The keeper: a helper process that kills the programs Batida has started if Batida itself is killed.
 //!
-//! It is started with the first kubectl and told of each process group's beginning and end over its standard input. When
-//! that ends, Batida is gone, whatever ended it; the groups that are left are killed. In Batida's own process this cannot
-//! be done: SIGKILL leaves it no time, and a parent-death signal reaches kubectl but not its credential plugin.
+//! It starts with the first kubectl, and reads the start and end of each process group from its standard input. When that
+//! is closed, Batida has ended for whatever reason, and the keeper kills the remaining groups. Batida itself cannot do
+//! this: SIGKILL leaves no time, and a parent-death signal reaches kubectl but not its credential plugin.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::{Pid, Signal, getpgid, kill_process_group};
 
-/// The argument that makes Batida's executable the keeper.
+/// The argument that makes Batida's executable run as the keeper.
 pub const ARGUMENT: &str = "kubectl-keeper";
 
 static KEEPER: OnceLock<Keeper> = OnceLock::new();
 
-/// The variable by which the keeper finds a program that began in the very moment in which Batida was killed.
+/// The variable by which the keeper finds a program that was starting when Batida was killed.
 pub(super) const VARIABLE: &str = "BATIDA_RUN";
-/// How long such a program is looked for: it may not have begun to run.
-const SEARCH: Duration = Duration::from_millis(600);
+/// How long to search for such a program, which may not be running yet.
+const SEARCH_TIME: Duration = Duration::from_millis(600);
 
 #[derive(Debug)]
 struct Keeper {
@@ -33,29 +34,29 @@ struct Keeper {
 #[derive(Debug, Default)]
 struct State {
     child: Option<Child>,
-    /// The lines that tell what the keeper watches over.
+    /// The groups and markers that the keeper knows.
     kept: BTreeSet<String>,
     count: u64,
 }
 
-/// A program that is about to be started, to be given [`VARIABLE`] with this value.
+/// A program that is about to start with [`VARIABLE`] in its environment.
 #[derive(Debug)]
 pub(super) struct Expected(Kept);
 
-/// A process group that the keeper watches over until this is dropped.
+/// A process group that the keeper kills unless this is dropped before.
 #[derive(Debug)]
 pub(super) struct Kept(String);
 
-/// Has process groups watched over from now on, by this program, which is Batida's own. Without it, as in tests, none are.
+/// Enables the keeper; `program` is Batida's own executable. In tests it is not enabled.
 pub fn enable(program: PathBuf) {
-    // Enabled already: nothing changes.
+    // Already enabled.
     let _ = KEEPER.set(Keeper {
         program,
         state: Mutex::default(),
     });
 }
 
-/// To be called before a program is started.
+/// Call this before starting a program.
 pub(super) fn expect() -> Option<Expected> {
     let keeper = KEEPER.get()?;
     let mut state = keeper.state();
@@ -69,7 +70,7 @@ impl Expected {
         &self.0.0
     }
 
-    /// It was started, and leads this group.
+    /// The program has started as the leader of this group.
     pub(super) fn begun(self, group: Pid) -> Option<Kept> {
         let keeper = KEEPER.get()?;
         let mut state = keeper.state();
@@ -89,7 +90,7 @@ impl Drop for Kept {
 
 impl Keeper {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn keep(&self, state: &mut State, what: String) -> Kept {
@@ -98,10 +99,10 @@ impl Keeper {
         Kept(what)
     }
 
-    /// Where the keeper cannot be started or told, all goes on without it.
+    /// Sends a line to the keeper. If that fails, Batida continues without it.
     fn say(&self, state: &mut State, line: &str) {
         if state.say(line).is_err() {
-            // It has not begun, or somebody has killed it.
+            // It has not started yet, or was killed.
             state.child = self.start().ok();
             let all: String = state.kept.iter().map(|kept| format!("+{kept}\n")).collect();
             state.say(&(all + line)).ok();
@@ -116,7 +117,7 @@ impl Keeper {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Ctrl-C is for Batida.
+            // Ctrl-C must reach only Batida.
             .process_group(0)
             .spawn()
     }
@@ -130,7 +131,7 @@ impl State {
     }
 }
 
-/// The keeper itself: reads until its input ends, then kills what is left.
+/// Runs the keeper: reads until the input ends, then kills the remaining groups.
 pub fn run(input: impl BufRead) {
     let mut kept = BTreeSet::new();
     for line in input.lines() {
@@ -153,7 +154,7 @@ pub fn run(input: impl BufRead) {
         }
     }
     let began = Instant::now();
-    while !markers.is_empty() && began.elapsed() < SEARCH {
+    while !markers.is_empty() && began.elapsed() < SEARCH_TIME {
         markers.retain(|marker| find(marker).map(kill).is_none());
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -161,12 +162,12 @@ pub fn run(input: impl BufRead) {
 
 fn kill(group: i32) {
     if let Some(group) = Pid::from_raw(group).filter(|_| group > 1) {
-        // Fails only when nobody is left to kill.
+        // Fails only if no process is left.
         kill_process_group(group, Signal::KILL).ok();
     }
 }
 
-/// The process that was started with this marker: it leads its group.
+/// Finds the process with this marker, which leads its group.
 fn find(marker: &str) -> Option<i32> {
     let wanted = format!("{VARIABLE}={marker}");
     std::fs::read_dir("/proc")
@@ -190,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_is_killed_and_what_has_ended_is_let_be() {
+    fn only_remaining_groups_are_killed() {
         let sleeper = || {
             Command::new("sleep")
                 .arg("100")
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_about_to_begin_is_found_by_its_marker() {
+    fn a_starting_program_is_found_by_its_marker() {
         let marker = format!("test-{}", std::process::id());
         let started = || {
             Command::new("sleep")

@@ -1,9 +1,10 @@
-//! The door to kubectl: a subprocess that is asked, bounded, and never left behind.
+//! Runs kubectl as a subprocess, with limits on time and output. It never outlives its caller.
 
+mod logins;
+mod outcome;
 mod process;
 mod start;
 mod stream;
-mod turns;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -13,31 +14,31 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
-use self::process::{Answer, Ended, Patience, converse, words_of};
+use self::outcome::too_slow;
+use self::process::{Ended, TimeLimits, read_output, words_of};
 use super::activity::{Recorder, Recording};
 use crate::domain::environment::{ClusterAccess, KEY_VARIABLE};
-use crate::domain::failure::{Advice, Failure};
-use crate::domain::units;
+use crate::domain::failure::Failure;
 use crate::protocol::ActivityKind;
-use crate::wire::kubectl::{KubectlFault, credentials, explain, missing_credentials};
+use crate::wire::kubectl::{KubectlFault, credentials};
 
+pub use logins::LoginQueue;
 pub(crate) use process::Group;
-pub use stream::Lines;
-pub use turns::Turns;
+pub use stream::OutputLines;
 
-/// No list of pods comes near; without a bound a wrong path could fill the memory.
-const MOST_OUTPUT: usize = 256 << 20;
-/// How long a question may take unless told otherwise.
+/// Far more than any list of pods; a wrong path must not fill the memory.
+const MAX_OUTPUT_BYTES: usize = 256 << 20;
+/// The default time limit of a command.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a credential plugin may wait for somebody who sees what it says: long enough to open a page, type a code and
-/// confirm it on a telephone.
+/// How long a credential plugin may wait for the user to log in: enough to open a page, type a code and confirm it on a
+/// phone.
 pub const LOGIN: Duration = Duration::from_secs(180);
-/// A plugin that failed after less has waited for nobody.
-const QUICK: Duration = Duration::from_secs(5);
+/// A plugin that fails sooner did not wait for the user.
+const MIN_LOGIN_WAIT: Duration = Duration::from_secs(5);
 
-/// For Go's runtime: kubectl's start is most of its work, and several start at once. With fewer collections and threads
-/// each takes a third less of the processor. And for its connections: a silent one is tested, so that a server that has
-/// stopped answering, or a connection that a firewall has forgotten, ends a watch after 13 s instead of 45.
+/// Settings of Go's runtime and HTTP/2 client. Starting is most of kubectl's work, and several start at once: fewer
+/// garbage collections and threads save a third of the CPU time. Pings on silent connections end a watch after 13 s
+/// instead of 45 if the server stops responding or a firewall drops the connection.
 const RUNTIME: [(&str, &str); 4] = [
     ("GOGC", "400"),
     ("GOMAXPROCS", "1"),
@@ -45,56 +46,56 @@ const RUNTIME: [(&str, &str); 4] = [
     ("HTTP2_PING_TIMEOUT_SECONDS", "5"),
 ];
 
-/// kubectl, and how it reaches one cluster.
+/// A kubectl program with the settings for one cluster.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
-    /// The program.
+    /// A path, or a name to look up in `PATH`.
     pub program: PathBuf,
-    /// Arguments that come before all others.
+    /// Arguments before all others.
     pub prefix: Vec<OsString>,
-    /// Where the cluster is written down.
+    /// The kubeconfig with the cluster.
     pub kubeconfig: Kubeconfig,
-    /// `None` for the kubeconfig's current one.
+    /// `None` for the kubeconfig's current context.
     pub context: Option<String>,
-    /// The namespace that is looked at.
+    /// The namespace of all commands; empty if it is not resolved yet.
     pub namespace: String,
-    /// Variables that are set for kubectl besides Batida's own.
+    /// Environment variables set for kubectl, in addition to Batida's own.
     pub env: Vec<(OsString, OsString)>,
-    /// Variables that hold API keys and the like: neither kubectl nor the plugins it runs are given them.
+    /// Environment variables with secrets, which are removed for kubectl and its plugins.
     pub hidden: Vec<String>,
-    /// How long a question may take.
+    /// The time limit of a command.
     pub patience: Duration,
-    /// The same while a credential plugin waits for somebody to log in.
+    /// The time limit while a credential plugin waits for a login.
     pub login: Duration,
-    /// Whose turn it is where a credential plugin may ask for a login; shared by all kubectls of an environment.
-    pub turns: Turns,
-    /// Where each run is written down.
+    /// Makes sure that only one credential plugin asks for a login; shared by all kubectls of an environment.
+    pub turns: LoginQueue,
+    /// Records each run for the Activity list.
     pub recorder: Recorder,
 }
 
-/// Where a cluster's address and credentials are written down.
+/// The source of the cluster's address and credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kubeconfig {
-    /// Where kubectl looks by itself: `KUBECONFIG`, then `~/.kube/config`.
-    Usual,
-    /// In this file.
+    /// kubectl's default: `KUBECONFIG`, then `~/.kube/config`.
+    Default,
+    /// This file.
     File(PathBuf),
-    /// Nowhere: the program brings its own cluster.
+    /// None: the program simulates its own cluster.
     BuiltIn,
 }
 
-/// Why a question was not answered.
+/// Why a command failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{failure}")]
 pub struct KubectlError {
-    /// What kind it is.
+    /// The kind of the failure.
     pub fault: KubectlFault,
-    /// As a person reads it.
+    /// The failure as it is shown.
     pub failure: Failure,
 }
 
 impl KubectlError {
-    /// A fault with its words.
+    /// Combines a kind with its message.
     pub fn new(fault: KubectlFault, failure: Failure) -> Self {
         Self { fault, failure }
     }
@@ -107,7 +108,7 @@ impl From<KubectlError> for Failure {
 }
 
 impl Kubectl {
-    /// As an environment says.
+    /// kubectl with the settings of an environment and the default time limits.
     pub fn new(access: &ClusterAccess, recorder: Recorder) -> Self {
         let ClusterAccess {
             kubectl,
@@ -122,7 +123,7 @@ impl Kubectl {
             prefix: Vec::new(),
             kubeconfig: match kubeconfig {
                 Some(path) if !path.as_os_str().is_empty() => Kubeconfig::File(with_home(path)),
-                _ => Kubeconfig::Usual,
+                _ => Kubeconfig::Default,
             },
             context: context.clone().filter(|context| !context.is_empty()),
             namespace: namespace.clone(),
@@ -130,13 +131,13 @@ impl Kubectl {
             hidden: vec![KEY_VARIABLE.to_owned()],
             patience: PATIENCE,
             login: LOGIN,
-            turns: Turns::default(),
+            turns: LoginQueue::default(),
             recorder,
         }
     }
 
-    /// A program that answers as kubectl would, from a cluster of its own: the demo's twin.
-    pub fn twin(
+    /// A program that simulates kubectl and a cluster, for the demo.
+    pub fn simulated(
         program: PathBuf,
         prefix: Vec<OsString>,
         namespace: &str,
@@ -154,9 +155,9 @@ impl Kubectl {
         }
     }
 
-    /// Asks kubectl, with the kubeconfig and the context, and gives what it printed.
+    /// Runs kubectl with the kubeconfig and the context, and returns its output.
     ///
-    /// Dropping the future kills kubectl and all that it has started.
+    /// Dropping the future kills kubectl and the programs it has started.
     pub async fn run<A: AsRef<OsStr>>(
         &self,
         args: &[A],
@@ -164,7 +165,7 @@ impl Kubectl {
     ) -> Result<Vec<u8>, KubectlError> {
         self.find_program()?;
         self.find_kubeconfig()?;
-        // What reads only files starts no plugin.
+        // `kubectl config` reads only files and starts no plugin.
         let local = args.first().is_some_and(|arg| arg.as_ref() == "config");
         let plugin = !local && self.may_start_a_plugin();
         let turn = if plugin {
@@ -172,7 +173,7 @@ impl Kubectl {
         } else {
             None
         };
-        // kubectl's own time-out would go on while somebody logs in.
+        // kubectl's own timeout also runs during a login.
         let told = if turn.is_some() {
             deadline.max(self.login)
         } else {
@@ -180,11 +181,11 @@ impl Kubectl {
         };
         let args = self.arguments(args, told);
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
-        let patience = Patience {
+        let patience = TimeLimits {
             deadline,
             login: plugin.then_some(self.login),
         };
-        let outcome = self.ask(&args, patience, recording).await;
+        let outcome = self.execute(&args, patience, recording).await;
         if plugin {
             self.turns.ended(turn, &outcome);
         }
@@ -196,9 +197,9 @@ impl Kubectl {
         }
     }
 
-    /// Says what in the kubeconfig has expired, if that is why the server refused it.
+    /// Adds which credential has expired, if that is why the server refused them.
     async fn with_expiry(&self, mut error: KubectlError) -> KubectlError {
-        let mut args = self.reach();
+        let mut args = self.cluster_args();
         let view = [
             "config",
             "view",
@@ -210,13 +211,13 @@ impl Kubectl {
         ];
         args.extend(view.map(OsString::from));
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
-        let patience = Patience {
+        let patience = TimeLimits {
             deadline: Duration::from_secs(5),
             login: None,
         };
-        // What cannot be read is said by others.
+        // A failure here adds nothing to the original error.
         let printed = self
-            .ask(&args, patience, recording)
+            .execute(&args, patience, recording)
             .await
             .unwrap_or_default();
         let printed = String::from_utf8_lossy(&printed);
@@ -226,8 +227,8 @@ impl Kubectl {
         error
     }
 
-    /// Asks kubectl a question that it answers with a word on standard output; its exit code may be that of
-    /// a failure, as `auth can-i` has it for `no`.
+    /// Runs kubectl and returns the first word of its output, even if it exits with a failure, as `auth can-i` does
+    /// for `no`.
     pub async fn word<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<String, KubectlError> {
         let mut lines = self.follow(args).await?;
         let asking = async {
@@ -247,7 +248,7 @@ impl Kubectl {
         outcome.unwrap_or_else(|_| Err(too_slow(self.patience, lines.words(), false)))
     }
 
-    /// Asks kubectl what needs neither a kubeconfig nor a cluster.
+    /// Runs kubectl without a kubeconfig and a cluster.
     pub async fn run_alone<A: AsRef<OsStr>>(
         &self,
         args: &[A],
@@ -260,9 +261,9 @@ impl Kubectl {
             .chain(args.iter().map(|arg| arg.as_ref().to_owned()))
             .collect();
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
-        self.ask(
+        self.execute(
             &args,
-            Patience {
+            TimeLimits {
                 deadline,
                 login: None,
             },
@@ -271,23 +272,23 @@ impl Kubectl {
         .await
     }
 
-    /// Whether other programs may ask the same cluster beside kubectl: no credential plugin would ask for a login.
+    /// Whether other programs can use the same cluster without a credential plugin asking for a login.
     pub fn needs_no_login(&self) -> bool {
         self.turns.is_fresh() || !self.may_start_a_plugin()
     }
 
-    /// kubectl's own flags, which hold for any question, and the question.
+    /// The arguments with the flags that select the cluster and limit the time.
     fn arguments<A: AsRef<OsStr>>(&self, args: &[A], deadline: Duration) -> Vec<OsString> {
-        let mut all = self.reach();
-        // Sooner than our own deadline, so that kubectl can still say what it waited for.
+        let mut all = self.cluster_args();
+        // Shorter than our own limit, so that kubectl can report what it waited for.
         let seconds = deadline.as_secs().saturating_sub(1).max(1);
         all.extend(["--request-timeout".into(), format!("{seconds}s").into()]);
         all.extend(args.iter().map(|arg| arg.as_ref().to_owned()));
         all
     }
 
-    /// What comes before a question: which cluster is meant.
-    fn reach(&self) -> Vec<OsString> {
+    /// The arguments that select the cluster.
+    fn cluster_args(&self) -> Vec<OsString> {
         let mut all = self.prefix.clone();
         if let Kubeconfig::File(path) = &self.kubeconfig {
             all.extend(["--kubeconfig".into(), path.into()]);
@@ -298,15 +299,15 @@ impl Kubectl {
         all
     }
 
-    /// A question for the user to ask, as one can paste it in a shell: the same cluster and namespace.
+    /// A command for the user to paste into a shell, with the same cluster and namespace.
     pub fn pasteable(&self, args: &[&str]) -> String {
-        let mut all = self.reach();
+        let mut all = self.cluster_args();
         all.extend(["-n".into(), self.namespace.clone().into()]);
         all.extend(args.iter().map(OsString::from));
         self.line(&all)
     }
 
-    /// The command as one can paste it in a shell.
+    /// The command as text to paste into a shell.
     fn line(&self, args: &[OsString]) -> String {
         let words: Vec<_> = std::iter::once(self.program.as_os_str())
             .chain(args.iter().map(OsString::as_os_str))
@@ -315,10 +316,10 @@ impl Kubectl {
         shlex::try_join(words.iter().map(AsRef::as_ref)).unwrap_or_else(|_| words.join(" "))
     }
 
-    async fn ask(
+    async fn execute(
         &self,
         args: &[OsString],
-        patience: Patience,
+        patience: TimeLimits,
         mut recording: Recording,
     ) -> Result<Vec<u8>, KubectlError> {
         let (mut child, mut group) = match self.spawn(args) {
@@ -328,8 +329,8 @@ impl Kubectl {
                 return Err(self.not_started(&error));
             }
         };
-        let answer = match converse(&mut child, &group, &mut recording, patience).await {
-            Ok(Ended::Answered(answer)) => answer,
+        let answer = match read_output(&mut child, &group, &mut recording, patience).await {
+            Ok(Ended::Finished(answer)) => answer,
             Ok(Ended::TooSlow {
                 waited,
                 stderr,
@@ -343,13 +344,13 @@ impl Kubectl {
             }
             Err(error) => {
                 recording.end(false, format!("lost: {error}"));
-                let failure = Failure::new("kubectl could not be read", "Try again")
+                let failure = Failure::new("The output of kubectl could not be read", "Try again")
                     .with_details(error.to_string());
                 return Err(KubectlError::new(KubectlFault::Other, failure));
             }
         };
-        group.forgive();
-        self.judge(answer, recording)
+        group.release();
+        self.evaluate(answer, recording)
     }
 
     fn spawn(&self, args: &[OsString]) -> io::Result<(Child, Group)> {
@@ -370,85 +371,14 @@ impl Kubectl {
         Group::start(&mut command)
     }
 
-    /// Takes the variables with secrets out of a program's environment.
+    /// Removes the variables with secrets from a program's environment.
     pub(super) fn hide_from(&self, command: &mut Command) {
         for name in &self.hidden {
             command.env_remove(name);
         }
     }
 
-    /// The exit code first: a failed question may well print a valid and empty list.
-    fn judge(&self, answer: Answer, recording: Recording) -> Result<Vec<u8>, KubectlError> {
-        let Answer {
-            stdout,
-            stderr,
-            status,
-        } = answer;
-        let told = match status.code() {
-            Some(code) => format!("exit {code}"),
-            None => status.to_string(),
-        };
-        if stdout.len() > MOST_OUTPUT {
-            recording.end(false, "killed: it printed too much");
-            return Err(KubectlError::new(
-                KubectlFault::TooMuch,
-                Failure::new(
-                    format!("kubectl printed more than {} MB", MOST_OUTPUT >> 20),
-                    Advice::rerun_kubectl(""),
-                ),
-            ));
-        }
-        if status.success() {
-            recording.end(true, format!("{told}, {}", bytes(stdout.len())));
-            return Ok(stdout);
-        }
-        // It told somebody what to do, and waited for it.
-        let waited = recording.has_spoken() && recording.elapsed() >= QUICK;
-        recording.end(false, told.clone());
-        let words = words_of(&stderr);
-        let (fault, failure) = missing_credentials(&stdout).unwrap_or_else(|| {
-            self.explained(if words.is_empty() { &told } else { &words }, waited)
-        });
-        Err(KubectlError::new(fault, failure))
-    }
-
-    /// kubectl's words, with what Batida knows besides. `waited`: what was said was told while kubectl waited.
-    fn explained(&self, words: &str, waited: bool) -> (KubectlFault, Failure) {
-        let (fault, mut failure) = explain(words);
-        match fault {
-            KubectlFault::PluginFailed if waited => {
-                failure.summary =
-                    format!("The login was not finished: {}", lowered(&failure.summary));
-                let told = Failure::new(failure.summary, LOG_IN).with_details(failure.details);
-                (KubectlFault::LoginUnfinished, told)
-            }
-            KubectlFault::Refused | KubectlFault::ProxyAuth | KubectlFault::ProxyRefused => {
-                if let Some((variable, proxy)) = self.proxy() {
-                    let before = format!("kubectl may go through the proxy {proxy} ({variable}). ");
-                    failure.advice.insert_str(0, &before);
-                    failure.cli_advice = failure
-                        .cli_advice
-                        .map(|advice| format!("{before}{advice}").into());
-                }
-                (fault, failure)
-            }
-            fault => (fault, failure),
-        }
-    }
-
-    /// The proxy that kubectl is told of, without a password, and by which variable.
-    fn proxy(&self) -> Option<(&'static str, String)> {
-        let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
-        let (name, value) = names
-            .iter()
-            .find_map(|name| Some((*name, self.variable(name)?)))?;
-        let value = value.to_string_lossy();
-        let place = value.rsplit('@').next().unwrap_or_default();
-        let place = place.split_once("://").map_or(place, |(_, place)| place);
-        Some((name, place.trim_end_matches('/').to_owned()))
-    }
-
-    /// As kubectl will see it.
+    /// The value of a variable in kubectl's environment.
     fn variable(&self, name: &str) -> Option<OsString> {
         let own = self
             .env
@@ -461,58 +391,11 @@ impl Kubectl {
     }
 }
 
-/// A leading `~/` is the home folder: no shell stands between to expand it.
+/// Expands a leading `~/`, since no shell does.
 pub(crate) fn with_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::home_dir()) {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path.to_owned(),
-    }
-}
-
-/// What to do about a login that was not finished.
-const LOG_IN: &str = "Try again and do what the plugin says (see the details), or log in once in a terminal, e.g. with kubectl \
-                      get pods";
-
-/// `login`: a credential plugin was waiting for somebody. `words` is what was said until then.
-fn too_slow(waited: Duration, words: String, login: bool) -> KubectlError {
-    let seconds = units::counted(waited.as_secs_f64().round() as usize, "second");
-    let (fault, summary, advice): (_, _, Advice) = if login {
-        (
-            KubectlFault::LoginUnfinished,
-            format!(
-                "The kubeconfig's credential plugin waited {seconds} for a login that nobody finished"
-            ),
-            LOG_IN.into(),
-        )
-    } else {
-        (
-            KubectlFault::Deadline,
-            format!(
-                "kubectl had no answer after {} s and was stopped",
-                waited.as_secs_f64().round()
-            ),
-            Advice::rerun_kubectl(
-                "Is the VPN on? A credential plugin that waits without a word looks like this too",
-            ),
-        )
-    };
-    KubectlError::new(fault, Failure::new(summary, advice).with_details(words))
-}
-
-/// To go on a sentence with.
-fn lowered(sentence: &str) -> String {
-    let mut chars = sentence.chars();
-    chars
-        .next()
-        .map(|first| first.to_lowercase().chain(chars).collect())
-        .unwrap_or_default()
-}
-
-fn bytes(count: usize) -> String {
-    match count {
-        0..1_000 => format!("{count} B"),
-        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
-        _ => format!("{:.1} MB", count as f64 / 1e6),
     }
 }
 

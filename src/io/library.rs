@@ -1,4 +1,5 @@
-//! The prompts' file: JSON beside the settings, changed in one step, kept aside when it is not understood.
+//! The file of the prompt library: JSON next to the settings. A file that cannot be parsed is moved aside, and writing is
+//! atomic.
 
 use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Read as _};
@@ -9,40 +10,40 @@ use super::files::{self, FOR_OWNER};
 use crate::domain::failure::Failure;
 use crate::domain::library::{Library, LibraryChange, Unreadable};
 
-/// The file's name.
+/// The name of the file.
 pub const FILE: &str = "prompts.json";
-/// More than anybody types: a larger file is not read.
-pub const MOST_BYTES: u64 = 16 << 20;
+/// Limit for reading.
+pub const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// The prompts' file. Each call reads it anew: another window may have changed it.
+/// The file of the prompt library. Each call reads it again, since another window may have changed it.
 #[derive(Debug, Clone)]
 pub struct LibraryStore {
     path: PathBuf,
 }
 
-/// What a look at the file gave.
+/// The contents of the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// The prompts, or none.
+    /// The prompts.
     pub library: Library,
-    /// How many a change added.
+    /// The number of prompts that a change added.
     pub added: usize,
-    /// The file was not understood, and where it is now.
+    /// Says that the file was not valid, and where it was moved.
     pub notice: Option<Failure>,
 }
 
 impl LibraryStore {
-    /// Beside this settings file.
+    /// The library next to this settings file.
     pub fn beside(settings: &Path) -> Self {
         Self {
             path: settings.with_file_name(FILE),
         }
     }
 
-    /// Reads the prompts. What is not understood is moved aside.
+    /// Reads the prompts. An invalid file is moved aside.
     ///
     /// # Errors
-    /// When the file cannot be read, or a newer Batida wrote it: then it stays as it is.
+    /// When the file cannot be read, or was written by a newer version of Batida; it is not changed then.
     pub fn load(&self) -> Result<Found, Failure> {
         let (library, notice) = self.read()?;
         Ok(Found {
@@ -52,14 +53,14 @@ impl LibraryStore {
         })
     }
 
-    /// Reads the prompts, changes them and writes them in one step.
+    /// Reads, changes and writes the prompts, while other windows wait.
     ///
     /// # Errors
-    /// As [`Self::load`], and when it cannot be written.
+    /// As [`Self::load`], and when the file cannot be written.
     pub fn change(&self, change: LibraryChange) -> Result<Found, Failure> {
         let unwritten = |why: std::io::Error| {
             Failure::new(
-                "The prompts could not be saved",
+                "The prompt library could not be saved",
                 format!("Check that {} can be written", self.path.display()),
             )
             .with_details(why.to_string())
@@ -84,9 +85,9 @@ impl LibraryStore {
     fn read(&self) -> Result<(Library, Option<Failure>), Failure> {
         let unread = |why: String| {
             Failure::new(
-                format!("The prompts could not be read: {why}"),
+                format!("The prompt library could not be read: {why}"),
                 format!(
-                    "Make {} readable; until then nothing is saved there",
+                    "Make {} readable. Until then, prompts are not saved",
                     self.path.display()
                 ),
             )
@@ -98,11 +99,11 @@ impl LibraryStore {
         }
         let mut bytes = Vec::new();
         match File::open(&self.path)
-            .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+            .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
         {
             Err(why) if why.kind() == ErrorKind::NotFound => return Ok((Library::default(), None)),
             Err(why) => return Err(unread(super::why(&why))),
-            Ok(_) if bytes.len() as u64 > MOST_BYTES => {
+            Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => {
                 return Err(unread("it is too large".to_owned()));
             }
             Ok(_) => {}
@@ -118,14 +119,14 @@ impl LibraryStore {
         }
     }
 
-    /// Moves the file to a name of its own. `Err` when it had to stay where it is.
+    /// Moves the file aside. `Err` if that failed.
     fn keep_aside(&self, why: &str) -> Result<Failure, Failure> {
-        let summary = "The file of the prompts was not understood";
+        let summary = "The file of the prompt library is not valid";
         match files::move_aside(&self.path) {
             Ok(aside) => Ok(Failure::new(
                 summary,
                 format!(
-                    "It was kept as {}, and the library is empty now",
+                    "It was renamed to {}. The library is now empty",
                     aside.display()
                 ),
             )
@@ -133,11 +134,11 @@ impl LibraryStore {
             Err(error) => Err(Failure::new(
                 summary,
                 format!(
-                    "Repair or move {}; until then nothing is saved there",
+                    "Repair or move {}. Until then, prompts are not saved",
                     self.path.display()
                 ),
             )
-            .with_details(format!("{why}. It could not be moved aside: {error}"))),
+            .with_details(format!("{why}. It could not be renamed: {error}"))),
         }
     }
 }

@@ -1,12 +1,12 @@
-//! How many files and sockets this process may have open.
+//! The limit of open files and sockets.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Lets this process open as many files and sockets as the system allows it, which it seldom does by default. Gives
-/// how many that are; `None` where there is no limit.
+/// Raises the limit of open files and sockets to the maximum that the system allows, and returns it; `None` if there is
+/// no limit.
 pub fn raise_open_files() -> Option<u64> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Refused, e.g. where no limit at all is more than the system can keep: then it stays as it was.
+    // If the system refuses, the limit stays unchanged.
     let _ = setrlimit(
         Resource::Nofile,
         Rlimit {
@@ -17,7 +17,7 @@ pub fn raise_open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// How many files and sockets this process has open; `None` where the system does not say.
+/// The number of open files and sockets of this process; `None` if unknown.
 pub fn open_files() -> Option<u64> {
     let folder = ["/proc/self/fd", "/dev/fd"]
         .into_iter()

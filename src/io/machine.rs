@@ -1,15 +1,15 @@
-//! What the system tells of the whole machine.
+//! CPU load of the whole machine.
 
-/// CPU time of all cores since the machine started, in the system's ticks.
+/// CPU time of all cores since the machine started, in clock ticks.
 #[derive(Debug, Clone, Copy)]
 pub struct Ticks {
-    /// Spent working.
+    /// Time not idle.
     pub busy: u64,
-    /// Spent at all.
+    /// All time.
     pub all: u64,
 }
 
-/// The first line of `/proc/stat`; `None` where there is none.
+/// Reads the first line of `/proc/stat`; `None` if it is not available.
 pub fn ticks() -> Option<Ticks> {
     let text = std::fs::read_to_string("/proc/stat").ok()?;
     let fields: Vec<u64> = text
@@ -19,7 +19,7 @@ pub fn ticks() -> Option<Ticks> {
         .skip(1)
         .filter_map(|field| field.parse().ok())
         .collect();
-    // user nice system idle iowait irq softirq steal; guest time is in user time already.
+    // user nice system idle iowait irq softirq steal; user time includes guest time.
     let all: u64 = fields.iter().take(8).sum();
     let idle: u64 = fields.iter().skip(3).take(2).sum();
     (fields.len() >= 8).then_some(Ticks {

@@ -1,4 +1,4 @@
-//! The desktop's notifications, over the session's D-Bus (org.freedesktop.Notifications).
+//! Desktop notifications over D-Bus (org.freedesktop.Notifications).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,10 +20,10 @@ const NOTIFICATIONS: Service = Service {
 /// Shows a notification.
 ///
 /// # Errors
-/// When this desktop shows none.
+/// When the desktop has no notification service.
 pub async fn show(title: &str, body: &str) -> Result<(), Failure> {
     let (replaces, actions, hints) = (0u32, Vec::<&str>::new(), HashMap::<&str, Value<'_>>::new());
-    // The service may read markup in the body. Its own default decides how long it stays.
+    // The service may interpret markup in the body. It decides how long the notification stays.
     let ask = (
         "Batida",
         replaces,
@@ -37,12 +37,12 @@ pub async fn show(title: &str, body: &str) -> Result<(), Failure> {
     let shown =
         NOTIFICATIONS.ask(|service| async move { service.call_method("Notify", &ask).await });
     let advice =
-        "Start a notification service of your desktop, or untick Desktop notifications on Home";
+        "Start your desktop's notification service, or turn off Desktop notifications on Home";
     match shown.await {
         Ok(_) => Ok(()),
-        Err(why) => {
-            Err(Failure::new("This desktop shows no notifications", advice).with_details(why))
-        }
+        Err(why) => Err(
+            Failure::new("This desktop does not support notifications", advice).with_details(why),
+        ),
     }
 }
 

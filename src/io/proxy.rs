@@ -1,53 +1,53 @@
-//! The proxy that the environment's variables name for an address.
+//! Finds the proxy for an address in environment variables.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use secrecy::SecretString;
 
 use crate::domain::failure::{Failure, FaultClass};
 
-/// A proxy to connect through. Its credentials are in no text that is shown.
+/// A proxy. Its credentials are never shown.
 #[derive(Debug, Clone)]
 pub struct Proxy {
-    /// What it speaks.
+    /// The protocol of the proxy.
     pub kind: ProxyKind,
-    /// A name or an address, without brackets.
+    /// A name, or an address without brackets.
     pub host: String,
-    /// The port.
+    /// The TCP port.
     pub port: u16,
     /// `Proxy-Authorization` for an HTTP proxy.
     pub authorization: Option<SecretString>,
     /// User and password for a SOCKS proxy.
     pub login: Option<(String, SecretString)>,
-    /// The proxy gets addresses, not names: `socks5://` and `socks4://`, but not `socks5h://` and `socks4a://`.
+    /// Batida resolves host names: `socks5://` and `socks4://`, but not `socks5h://` and `socks4a://`.
     pub local_names: bool,
-    /// As a person would write it, without credentials.
+    /// The URL without credentials.
     pub shown: String,
 }
 
-/// What a proxy speaks.
+/// The protocol of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyKind {
-    /// HTTP.
+    /// An HTTP proxy.
     Http,
-    /// HTTP over TLS.
+    /// An HTTP proxy over TLS.
     Https,
-    /// SOCKS4, or SOCKS4a that takes names.
+    /// SOCKS4 or SOCKS4a.
     Socks4,
-    /// SOCKS5.
+    /// A SOCKS5 proxy.
     Socks5,
 }
 
 impl ProxyKind {
-    /// Whether it makes a way to the API for plain HTTP too, without reading the requests.
+    /// Whether the proxy forwards bytes without reading requests, also for plain HTTP.
     pub fn is_socks(self) -> bool {
         matches!(self, Self::Socks4 | Self::Socks5)
     }
 }
 
-/// The proxy for an address, as `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+/// The proxy for an address, from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 ///
 /// # Errors
-/// When one of them names a proxy that cannot be used: to go without it would not be what the user set.
+/// When one of them is not valid. Connecting without the proxy would ignore the user's setting.
 pub fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
     let found = of(&Matcher::from_env(), url);
     if found.is_some() || std::env::var_os("REQUEST_METHOD").is_some() {
@@ -83,12 +83,12 @@ pub fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
     {
         return Ok(None);
     }
-    // The value is not shown: it may hold a password.
+    // The value is not shown, since it may contain a password.
     let advice = format!(
         "Write ${name} as http://host:port, https://host:port or socks5h://host:port, or unset it"
     );
     Err(
-        Failure::new(format!("${name} names no proxy that can be used"), advice)
+        Failure::new(format!("${name} does not contain a valid proxy"), advice)
             .of_class(FaultClass::Proxy),
     )
 }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proxy_is_named_without_its_credentials() {
+    fn a_proxy_is_shown_without_its_credentials() {
         let named = |text: &str| {
             of(
                 &Matcher::builder().all(text).build(),

@@ -1,10 +1,11 @@
-//! Where API keys are kept: the system's keychain, an environment variable, or the settings file.
+//! Stores API keys in the system's keychain or the settings file, or reads them from an environment variable.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::environment::{EnvId, Environment, KeyPlace};
@@ -18,53 +19,53 @@ pub use self::extras::ExtraSecrets;
 
 mod extras;
 
-/// What the keychain files our keys under.
+/// The service name of Batida's keys in the keychain.
 const SERVICE: &str = "batida";
 
-/// The desktop's bus answers at once or not at all.
-const FOR_A_CONNECTION: Duration = Duration::from_secs(10);
+/// D-Bus responds at once or not at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A locked keychain asks its owner for a password first.
-const FOR_A_PROMPT: Duration = Duration::from_secs(60);
+/// A locked keychain first asks the user for a password.
+const PROMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Why there is no key, or why it could not be kept.
+/// Why a key could not be read or stored.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// Nothing but white space.
+    /// Empty or only white space.
     #[error("the API key is empty")]
     Empty,
     /// The word before a key, and no key.
     #[error("the API key is only the word Bearer")]
     OnlyScheme,
-    /// It cannot stand in a header.
-    #[error("this is no API key: {0}")]
+    /// Not valid in an HTTP header.
+    #[error("this is not a valid API key: {0}")]
     NotAHeader(&'static str),
-    /// The variable is unset or empty.
-    #[error("the environment variable {0} holds no API key")]
+    /// The variable is not set, or is empty.
+    #[error("the environment variable {0} has no API key")]
     VariableUnset(String),
-    /// The environment reads its key from elsewhere, so that a typed one has no place to go.
-    #[error("the API key cannot be kept: {0}")]
+    /// The environment's key is read from elsewhere.
+    #[error("the API key cannot be stored: {0}")]
     NoPlace(String),
-    /// The place is right and there is no key.
+    /// There is no key where it should be.
     #[error("there is no API key in {0}")]
     NotThere(&'static str),
-    /// No Secret Service, or it does not answer us.
-    #[error("the system's keychain cannot be used")]
+    /// There is no Secret Service, or it does not respond.
+    #[error("the system's keychain is not available")]
     NoKeychain(String),
-    /// The keychain is locked, and its owner said no.
+    /// The keychain is locked, and the user did not unlock it.
     #[error("the system's keychain is locked")]
     Locked(String),
-    /// It took too long.
-    #[error("the system's keychain did not answer within {} s", .0.as_secs())]
+    /// The time limit was reached.
+    #[error("the system's keychain did not respond within {} s", .0.as_secs())]
     Slow(Duration),
-    /// Anything else it said.
+    /// Any other error.
     #[error("the system's keychain failed")]
     Keychain(String),
 }
 
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
-        let elsewhere = "keep the key in an environment variable instead";
+        let elsewhere = "use an environment variable for the key";
         let mut summary = error.to_string();
         if let Some(first) = summary.get_mut(..1) {
             first.make_ascii_uppercase();
@@ -78,23 +79,26 @@ impl From<KeyError> for Failure {
                 ("Paste it again".to_owned(), String::new())
             }
             KeyError::VariableUnset(name) => (
-                format!("Set {name} before starting Batida, or keep the key elsewhere"),
+                format!("Set {name} before starting Batida, or store the key elsewhere"),
                 String::new(),
             ),
-            KeyError::NoPlace(_) => ("Choose another place for the key".to_owned(), String::new()),
+            KeyError::NoPlace(_) => (
+                "Choose another storage for the key".to_owned(),
+                String::new(),
+            ),
             KeyError::NotThere(_) => (
-                "Type the key in the environment's settings".to_owned(),
+                "Enter the key in the environment's settings".to_owned(),
                 String::new(),
             ),
             KeyError::NoKeychain(why) => (
                 format!(
-                    "Start a keychain (gnome-keyring, KWallet) and then Batida again, or {elsewhere}"
+                    "Start a keychain (gnome-keyring, KWallet) and restart Batida, or {elsewhere}"
                 ),
                 why,
             ),
             KeyError::Locked(why) => (format!("Unlock it and try again, or {elsewhere}"), why),
             KeyError::Slow(_) => (
-                format!("See whether it waits for its password, or {elsewhere}"),
+                format!("Check whether it is waiting for its password, or {elsewhere}"),
                 String::new(),
             ),
             KeyError::Keychain(why) => (format!("Try again, or {elsewhere}"), why),
@@ -103,10 +107,10 @@ impl From<KeyError> for Failure {
     }
 }
 
-/// A typed or read key without what people paste along with it: see [`pasted::strip`].
+/// Checks a key and removes quotes and the like that were pasted with it: see [`pasted::strip`].
 ///
 /// # Errors
-/// When it cannot stand in an `Authorization` header.
+/// When it is not valid in an `Authorization` header.
 pub fn check_key(key: &SecretString) -> Result<SecretString, KeyError> {
     let (key, _) = pasted::strip(key.expose_secret());
     if key.is_empty() {
@@ -117,22 +121,22 @@ pub fn check_key(key: &SecretString) -> Result<SecretString, KeyError> {
     }
     if key.chars().any(char::is_control) {
         return Err(KeyError::NotAHeader(
-            "it has a line break or another control character in it",
+            "it contains a line break or another control character",
         ));
     }
     if !key.is_ascii() {
-        return Err(KeyError::NotAHeader("it has letters in it that no key has"));
+        return Err(KeyError::NotAHeader("it contains non-ASCII characters"));
     }
     Ok(key.into())
 }
 
-/// All keys of one settings folder. Clones share it.
+/// All keys of one settings folder. Clones share the data.
 #[derive(Debug, Clone)]
 pub struct Keys {
     store: SettingsStore,
-    /// Keys that are kept until the program ends, in place of a variable.
+    /// Keys for this session only, which take precedence over a variable.
     session: Arc<Mutex<BTreeMap<EnvId, SecretString>>>,
-    /// Extra values that were typed and wait for the next save.
+    /// Extra values that the next save will store.
     staged: Arc<Mutex<BTreeMap<SecretId, SecretString>>>,
 }
 
@@ -146,34 +150,27 @@ impl Keys {
         }
     }
 
-    /// Keeps a key until the program ends, for an environment whose place is a variable. It comes before that
-    /// variable, which may hold the key of another host.
+    /// Keeps a key for this session, for an environment that reads its key from a variable. It takes precedence over
+    /// the variable, which may hold the key of another host.
     ///
     /// # Errors
-    /// When it is no key.
+    /// When the key is not valid.
     pub fn hold(&self, env: &EnvId, key: &SecretString) -> Result<(), Failure> {
         let key = check_key(key)?;
-        self.session
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(env.clone(), key);
+        self.session.lock().insert(env.clone(), key);
         Ok(())
     }
 
     fn held(&self, env: &EnvId) -> Option<SecretString> {
-        self.session
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(env)
-            .cloned()
+        self.session.lock().get(env).cloned()
     }
 
-    /// The settings file beside which everything else of the user's is.
+    /// The settings file.
     pub fn settings_path(&self) -> &std::path::Path {
         self.store.path()
     }
 
-    /// Keeps what the Playground is left as. No key is asked for or moved.
+    /// Saves the state of the Playground, without touching keys.
     ///
     /// # Errors
     /// As [`SettingsStore::keep_playgrounds`].
@@ -181,18 +178,18 @@ impl Keys {
         self.store.keep_playgrounds(changed)
     }
 
-    /// The environment's key; `None` when it says that there is none ([`KeyPlace::None`]).
+    /// The environment's key; `None` if it needs none ([`KeyPlace::None`]).
     ///
     /// # Errors
-    /// When there should be one and it is not there, with what to do.
+    /// When the key is missing or cannot be read.
     pub async fn find(&self, env: &Environment) -> Result<Option<SecretString>, Failure> {
         Ok(self.find_noted(env).await?.map(|(key, _)| key))
     }
 
-    /// [`Self::find`], and a note when something around the key was left out, such as quotes.
+    /// Like [`Self::find`], with a note if characters around the key were removed, such as quotes.
     ///
     /// # Errors
-    /// The same.
+    /// As [`Self::find`].
     pub async fn find_noted(
         &self,
         env: &Environment,
@@ -222,7 +219,7 @@ impl Keys {
         Ok(noted(&key.ok_or(KeyError::NotThere(place))?)?)
     }
 
-    /// The variables that hold secrets of the environments in the settings file.
+    /// The names of variables with secrets of the environments in the settings file.
     pub fn secret_variables(&self) -> Vec<String> {
         self.store
             .stored()
@@ -231,10 +228,10 @@ impl Keys {
             .collect()
     }
 
-    /// Keeps a key where the environment says. [`Keys::save`] does it in step with the settings.
+    /// Stores a key as the environment specifies. [`Keys::save`] does this together with the settings.
     ///
     /// # Errors
-    /// When it is no key, or when its place does not take it.
+    /// When the key is not valid, or cannot be stored.
     pub async fn put(&self, env: &Environment, key: &SecretString) -> Result<(), Failure> {
         let key = check_key(key)?;
         match &env.key {
@@ -244,24 +241,21 @@ impl Keys {
                 Err(KeyError::NoPlace(format!("it is read from ${name}")).into())
             }
             KeyPlace::None => {
-                Err(KeyError::NoPlace("the environment says that it has none".to_owned()).into())
+                Err(KeyError::NoPlace("the environment needs no key".to_owned()).into())
             }
         }
     }
 
-    fn let_go(&self, env: &EnvId) {
-        self.session
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(env);
+    fn drop_session_key(&self, env: &EnvId) {
+        self.session.lock().remove(env);
     }
 
-    /// Forgets an environment's key, wherever Batida put it. A variable stays what it is.
+    /// Removes an environment's key from the session, the settings file and the keychain.
     ///
     /// # Errors
     /// When it could not be removed.
     pub async fn forget(&self, env: &Environment) -> Result<(), Failure> {
-        self.let_go(&env.id);
+        self.drop_session_key(&env.id);
         self.store.set_file_key(&env.id, None)?;
         let was_there =
             |stored: &Environment| stored.id == env.id && stored.key == KeyPlace::Keychain;
@@ -271,12 +265,12 @@ impl Keys {
         Ok(())
     }
 
-    /// Saves the settings and the keys with them: a new key is put first, a key whose place changed moves,
-    /// and only when the settings are safe are old copies and the keys of removed environments forgotten.
+    /// Saves the settings and the keys. A new key is stored first, and a key whose storage changed is moved. Old copies
+    /// and the keys of removed environments are deleted only after the settings are saved.
     ///
     /// # Errors
-    /// When something was not saved; nothing has been forgotten then, and what could be saved is. Or when a key that is no longer
-    /// needed could not be removed from the keychain, which the summary says.
+    /// When something was not saved: as much as possible is saved, and nothing is deleted. Or when an old key could not
+    /// be removed from the keychain, which the summary says.
     pub async fn save(
         &self,
         settings: &Settings,
@@ -291,11 +285,11 @@ impl Keys {
         if let Some(KeyChange { env, key: Some(_) }) = change
             && !before.contains_key(env)
         {
-            // Whoever types a key for an environment wants it, though another window has deleted it.
+            // A new key restores an environment that another window has deleted.
             self.store.make_own(env);
         }
         let mut unkept = Ok(());
-        // What another window has changed is neither this one's to move nor to forget.
+        // Keys that another window has changed are neither moved nor deleted here.
         for env in self
             .store
             .merged(settings)
@@ -306,27 +300,27 @@ impl Keys {
             let kept = match change.filter(|change| change.env == env.id) {
                 Some(KeyChange { key: Some(key), .. }) => self.put(env, key).await,
                 Some(KeyChange { key: None, .. }) => Ok(()),
-                None => self.carry(before.get(&env.id), env).await,
+                None => self.move_key(before.get(&env.id), env).await,
             };
             unkept = unkept
                 .and(kept)
                 .and(self.put_extras(before.get(&env.id), env).await);
         }
-        // A keychain that does not answer must not cost the rest of what was typed.
+        // Save the settings even if the keychain failed.
         let now = self.store.save(settings)?;
         unkept?;
 
         let forgotten = change
             .filter(|change| change.key.is_none())
             .map(|change| &change.env);
-        // Whoever names another place for a key means the key that is there.
+        // After a change of storage, the key there is used.
         let moved = before
             .values()
             .filter(|old| now.get(&old.id).is_none_or(|env| env.key != old.key));
         moved
             .map(|old| &old.id)
             .chain(forgotten)
-            .for_each(|env| self.let_go(env));
+            .for_each(|env| self.drop_session_key(env));
         if let Some(env) = forgotten {
             self.store.set_file_key(env, None)?;
         }
@@ -342,16 +336,20 @@ impl Keys {
         self.forget_extras(&before, &now).await.map_err(still_there)
     }
 
-    /// Whether the system has a keychain that answers.
+    /// Checks that the system's keychain responds.
     ///
     /// # Errors
-    /// When it has none, and why.
+    /// When it is not available.
     pub async fn keychain_available(&self) -> Result<(), Failure> {
         Ok(in_keychain(|| Ok(())).await?)
     }
 
-    /// A key whose place changed without being typed again goes along. What is not there cannot.
-    async fn carry(&self, before: Option<&Environment>, now: &Environment) -> Result<(), Failure> {
+    /// Moves an existing key to the environment's new storage.
+    async fn move_key(
+        &self,
+        before: Option<&Environment>,
+        now: &Environment,
+    ) -> Result<(), Failure> {
         let keeps = |place: &KeyPlace| matches!(place, KeyPlace::Keychain | KeyPlace::SettingsFile);
         let Some(before) = before.filter(|before| before.key != now.key) else {
             return Ok(());
@@ -393,7 +391,7 @@ impl Keys {
         .await
     }
 
-    /// The same id may mean another environment in another settings folder.
+    /// The user name in the keychain. It includes the settings folder, since ids are unique only within one.
     fn user(&self, SecretId { env, slot }: &SecretId) -> String {
         let slot = slot
             .as_ref()
@@ -409,11 +407,11 @@ fn still_there(error: KeyError) -> Failure {
     Failure { summary, ..why }
 }
 
-/// What is in an environment variable; `None` when that is nothing but white space.
+/// The value of an environment variable; `None` if it is unset or only white space.
 fn variable(name: &str) -> Option<SecretString> {
-    // `var_os` panics at names that no variable can have.
-    let sayable = !name.is_empty() && !name.contains(['=', '\0']);
-    let value = sayable
+    // `var_os` panics at invalid names.
+    let valid = !name.is_empty() && !name.contains(['=', '\0']);
+    let value = valid
         .then(|| std::env::var_os(name))
         .flatten()?
         .to_string_lossy()
@@ -425,7 +423,7 @@ fn entry(user: &str) -> keyring::Result<keyring::Entry> {
     keyring::Entry::new(SERVICE, user)
 }
 
-/// Runs `work` once there is a keychain. A bus that does not answer is given up sooner than a prompt.
+/// Runs `work` if there is a keychain. Connecting has a shorter time limit than a password prompt.
 async fn in_keychain<T: Send + 'static>(
     work: impl FnOnce() -> keyring::Result<T> + Send + 'static,
 ) -> Result<T, KeyError> {
@@ -434,30 +432,29 @@ async fn in_keychain<T: Send + 'static>(
             .as_ref()
             .map_err(ToString::to_string)
     };
-    patiently(FOR_A_CONNECTION, connect)
+    with_timeout(CONNECT_TIMEOUT, connect)
         .await?
         .map_err(KeyError::NoKeychain)?;
-    Ok(patiently(FOR_A_PROMPT, work).await??)
+    Ok(with_timeout(PROMPT_TIMEOUT, work).await??)
 }
 
-/// Runs `work` on a thread of its own, since D-Bus blocks and a prompt may stay open after we gave up:
-/// the program must be able to end all the same.
-async fn patiently<T: Send + 'static>(
-    patience: Duration,
+/// Runs `work` on its own thread: D-Bus calls block, and a prompt that is still open must not keep Batida from exiting.
+async fn with_timeout<T: Send + 'static>(
+    limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, KeyError> {
     let (tell, told) = tokio::sync::oneshot::channel();
     thread::Builder::new()
         .name("keychain".to_owned())
-        // fails only when nobody waits any more
+        // Fails only if the receiver has timed out.
         .spawn(move || drop(tell.send(work())))
         .map_err(|why| KeyError::Keychain(why.to_string()))?;
-    match tokio::time::timeout(patience, told).await {
+    match tokio::time::timeout(limit, told).await {
         Ok(Ok(outcome)) => Ok(outcome),
         Ok(Err(_)) => Err(KeyError::NoKeychain(
-            "the thread that asked it died".to_owned(),
+            "the thread that used it panicked".to_owned(),
         )),
-        Err(_) => Err(KeyError::Slow(patience)),
+        Err(_) => Err(KeyError::Slow(limit)),
     }
 }
 
@@ -472,44 +469,4 @@ impl From<keyring::Error> for KeyError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_lose_the_space_around_them() {
-        for text in ["sk-1", " sk-1", "sk-1\n", "\tsk-1\r\n"] {
-            assert_eq!(
-                check_key(&text.into()).expect("a key").expose_secret(),
-                "sk-1"
-            );
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_a_header_is_no_key() {
-        for text in [
-            "",
-            "  \n",
-            "sk\n1",
-            "sk\u{0}1",
-            "sk\u{7f}1",
-            "schlüssel",
-            "••••••••wxyz",
-        ] {
-            let failure = Failure::from(check_key(&text.into()).expect_err("no key"));
-            assert!(failure.summary.contains("API key"), "{failure:?}");
-            assert!(
-                text.trim().len() < 3 || !format!("{failure:?}").contains(text),
-                "{failure:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_odd_variable_name_is_an_unset_variable() {
-        for name in ["", "A=B", "A\0B", "BATIDA_TEST_SURELY_UNSET"] {
-            assert!(variable(name).is_none(), "{name:?}");
-        }
-        assert!(variable("PATH").is_some());
-    }
-}
+mod tests;

@@ -1,38 +1,38 @@
-//! The signals by which others end the program: Ctrl-C, `kill`, a terminal that is closed.
+//! The signals that end the program: Ctrl-C, `kill`, and closing the terminal.
 
 use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT, SIGTERM and SIGHUP by their numbers.
+/// SIGINT.
 pub const INTERRUPT: i32 = 2;
-/// See [`INTERRUPT`].
+/// SIGTERM.
 pub const TERMINATE: i32 = 15;
-/// See [`INTERRUPT`].
+/// SIGHUP.
 pub const HANG_UP: i32 = 1;
 
 static FIRST: AtomicI32 = AtomicI32::new(0);
 
-/// The number of the signal that came first; `None` before any has.
+/// The number of the first signal that arrived.
 pub fn first() -> Option<i32> {
     Some(FIRST.load(Ordering::Relaxed)).filter(|number| *number != 0)
 }
 
-/// Waits for signals. From the first of these on none of them ends the program by itself.
+/// Waits for signals. Once this exists, they no longer end the program by default.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// `None` under nohup.
+    /// `None` if ignored, as with nohup.
     hang_up: Option<Signal>,
 }
 
 impl Signals {
-    /// To be called within a runtime.
+    /// Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// When the system does not let Batida listen.
+    /// When a handler cannot be installed.
     pub fn new() -> io::Result<Self> {
         let hang_up = if is_ignored(HANG_UP) {
             None
@@ -46,7 +46,7 @@ impl Signals {
         })
     }
 
-    /// The number of the next one.
+    /// The number of the next signal.
     pub async fn next(&mut self) -> i32 {
         let hang_up = async {
             match &mut self.hang_up {
@@ -59,13 +59,13 @@ impl Signals {
             _ = self.terminate.recv() => TERMINATE,
             _ = hang_up => HANG_UP,
         };
-        // A later one changes nothing.
+        // Only the first signal is stored.
         let _ = FIRST.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
         number
     }
 }
 
-/// Whether whoever started the program wants a signal ignored, as nohup does.
+/// Whether the parent process made this signal ignored, as nohup does.
 fn is_ignored(number: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

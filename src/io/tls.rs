@@ -1,4 +1,4 @@
-//! Which certificates are trusted, and which one is shown.
+//! TLS settings: trusted certificates and the client certificate.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,38 +17,38 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::files;
 use crate::domain::failure::{Advice, Failure, FaultClass};
 
-/// All authorities that a system trusts take a quarter of a MiB.
-const MOST_CERTIFICATES: u64 = 16 << 20;
+/// All authorities that a system trusts have about 0.25 MiB.
+const MAX_CERTIFICATE_FILE_BYTES: u64 = 16 << 20;
 
-/// How certificates are judged, and which one Batida shows.
+/// Which server certificates are trusted, and the client certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// PEM certificates to trust besides the system's.
+    /// A PEM file of certificates to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// Trust any.
+    /// Accept any server certificate.
     pub accept_invalid_certs: bool,
-    /// What to show to a server that asks for a certificate.
+    /// For servers that require a client certificate.
     pub client: Option<ClientCertificate>,
 }
 
-/// A certificate that names this client, and its key. Only where they lie: what is in the key's file is secret.
+/// The paths of a client certificate and its key. The key itself is not kept here, since it is secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// A PEM file with the certificate and those that lead to its authority.
+    /// A PEM file with the certificate and its chain.
     pub certificate: PathBuf,
-    /// A PEM file with its key; `None` where the certificate's file holds it too.
+    /// A PEM file with the key; `None` if the certificate file contains it.
     pub key: Option<PathBuf>,
 }
 
-/// TLS for one API.
+/// The TLS configuration for one API.
 #[derive(Debug, Clone)]
 pub(super) struct Tls {
     pub(super) config: Arc<ClientConfig>,
-    /// The server has asked for a client certificate, and there is none.
+    /// The server has requested a client certificate, but there is none.
     pub(super) wants_client: Arc<AtomicBool>,
 }
 
-/// TLS for one API. `wanted`: whether there is any.
+/// Builds the TLS configuration for one API. `wanted`: whether TLS will be used.
 pub(super) fn open(trust: &Trust, wanted: bool) -> Result<Tls, Failure> {
     let wants_client = Arc::new(AtomicBool::new(false));
     let config = Arc::new(config(trust, wanted, &wants_client)?);
@@ -66,11 +66,12 @@ fn config(
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let odd = |details: String| {
         let advice = Advice::by_face(
-            "Install the package ca-certificates, or give the environment a CA certificate file on Home",
-            "Install the package ca-certificates, or give a CA certificate file with --ca",
+            "Install the package ca-certificates, or set a CA certificate file for the \
+             environment on Home",
+            "Install the package ca-certificates, or set a CA certificate file with --ca",
         );
         Failure::new(
-            "This machine has no certificate authorities to trust",
+            "This machine has no trusted certificate authorities",
             advice,
         )
         .with_details(details)
@@ -79,13 +80,13 @@ fn config(
         .with_safe_default_protocol_versions()
         .map_err(|error| odd(error.to_string()))?;
     let builder = match &trust.ca_file {
-        // No certificate is looked at, so a machine without any must not fail here.
+        // Certificates are not verified, so a machine without authorities must not fail here.
         _ if !wanted => builder.with_root_certificates(rustls::RootCertStore::empty()),
         _ if trust.accept_invalid_certs => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AcceptAny(provider))),
         Some(path) => {
-            let verifier = Given::new(path, provider)?;
+            let verifier = ExtraAuthorities::new(path, provider)?;
             builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(verifier))
@@ -100,43 +101,44 @@ fn config(
             builder.with_client_auth_cert(chain, key).map_err(|error| {
                 let shown = client.certificate.display();
                 Failure::new(
-                    format!("The client certificate {shown} cannot be used: {error}"),
+                    format!("The client certificate {shown} is not usable: {error}"),
                     CLIENT_ADVICE,
                 )
                 .of_class(FaultClass::Tls)
             })?
         }
-        _ => builder.with_client_cert_resolver(Arc::new(NoneToShow(Arc::clone(wants_client)))),
+        _ => builder
+            .with_client_cert_resolver(Arc::new(NoClientCertificate(Arc::clone(wants_client)))),
     };
-    // A server that speaks HTTP/2 alone then says so in the handshake.
+    // A server that supports only HTTP/2 reports that in the handshake.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 
-/// Notes that a server has asked for a client certificate: TLS 1.2 does not say that it ended for want of one.
+/// Notes that a server requested a client certificate: with TLS 1.2 the final error does not say so.
 #[derive(Debug)]
-struct NoneToShow(Arc<AtomicBool>);
+struct NoClientCertificate(Arc<AtomicBool>);
 
-impl ResolvesClientCert for NoneToShow {
+impl ResolvesClientCert for NoClientCertificate {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.0.store(true, Ordering::Relaxed);
         None
     }
 
     fn has_certs(&self) -> bool {
-        // Without, it would not be asked.
+        // Otherwise rustls would not call `resolve`.
         true
     }
 }
 
-const CLIENT_ADVICE: &str = "Both must be PEM files: the certificate with those that lead to its authority, and its \
-key, not encrypted";
+const CLIENT_ADVICE: &str = "Both must be PEM files: the certificate with its chain, and the \
+     unencrypted key";
 
 fn read_client(
     client: &ClientCertificate,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Failure> {
     let unread = |what: &str, path: &Path, why: &str| {
-        let summary = format!("The {what} {} cannot be used: {why}", path.display());
+        let summary = format!("The {what} {} is not usable: {why}", path.display());
         Failure::new(summary, CLIENT_ADVICE).of_class(FaultClass::Tls)
     };
     let (certificate, key) = (
@@ -144,7 +146,7 @@ fn read_client(
         client.key.as_ref().unwrap_or(&client.certificate),
     );
     let read = |what: &str, path: &Path| {
-        files::read_now(path, MOST_CERTIFICATES)
+        files::read_now(path, MAX_CERTIFICATE_FILE_BYTES)
             .map_err(|error| unread(what, path, &error.why().to_string()))
     };
     let pem = read("client certificate", certificate)?;
@@ -154,7 +156,7 @@ fn read_client(
         return Err(unread(
             "client certificate",
             certificate,
-            "it holds no certificate",
+            "it contains no certificate",
         ));
     }
     let pem = read("client key", key)?;
@@ -163,25 +165,25 @@ fn read_client(
         let why = if encrypted {
             "it is encrypted"
         } else {
-            "it holds no key"
+            "it contains no key"
         };
         unread("client key", key, why)
     })?;
     Ok((chain, parsed))
 }
 
-/// Reads the authorities of a file.
+/// Reads the certificates of a CA file.
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let shown = path.display();
-    let pem = files::read_now(path, MOST_CERTIFICATES).map_err(|unread| {
+    let pem = files::read_now(path, MAX_CERTIFICATE_FILE_BYTES).map_err(|unread| {
         Failure::new(
             format!(
-                "The CA certificate file {shown} cannot be read: {}",
+                "The CA certificate file {shown} could not be read: {}",
                 unread.why()
             ),
             Advice::by_face(
                 "Check its path on Home",
-                "Check the path of --ca, or of the environment",
+                "Check the path in --ca, or that of the environment",
             ),
         )
     })?;
@@ -195,25 +197,25 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failur
 }
 
 fn no_certificate(path: &Path, details: String) -> Failure {
-    let summary = format!("{} holds no certificate that can be read", path.display());
+    let summary = format!("{} contains no readable certificate", path.display());
     let advice =
         "It must be a PEM file: one or more blocks that start with -----BEGIN CERTIFICATE-----";
     Failure::new(summary, advice).with_details(details)
 }
 
-/// Trusts the system's authorities and those of a file, as curl does with `--cacert`: a server may also show one of
-/// the file's certificates itself, or one that such an authority signed and that is an authority too. `openssl req
-/// -x509` makes such certificates, which the usual rules refuse as a server's.
+/// Trusts the system's authorities and those of a file, like curl with `--cacert`. A server may also present one of the
+/// file's certificates itself, or an authority's certificate that is signed by one of them. `openssl req -x509` creates
+/// such certificates, which rustls refuses as server certificates.
 #[derive(Debug)]
-struct Given {
+struct ExtraAuthorities {
     usual: rustls_platform_verifier::Verifier,
     certificates: Vec<CertificateDer<'static>>,
 }
 
-impl Given {
+impl ExtraAuthorities {
     fn new(path: &Path, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
         let certificates = read_certificates(path)?;
-        // What cannot be an authority by the usual rules is only compared as it is.
+        // A certificate that rustls does not accept as an authority is only compared byte by byte.
         let is_authority = |der: &&CertificateDer<'static>| {
             rustls::RootCertStore::empty()
                 .add(CertificateDer::clone(der))
@@ -228,8 +230,8 @@ impl Given {
         })
     }
 
-    /// Whether the file speaks for a certificate: it is in it, or is signed by one that is.
-    fn speaks_for(&self, der: &CertificateDer<'_>, shown: &X509Certificate<'_>) -> bool {
+    /// Whether a certificate is in the file, or signed by one in the file.
+    fn vouches_for(&self, der: &CertificateDer<'_>, shown: &X509Certificate<'_>) -> bool {
         self.certificates.iter().any(|own| {
             own.as_ref() == der.as_ref()
                 || X509Certificate::from_der(own).is_ok_and(|(_, own)| {
@@ -242,7 +244,7 @@ impl Given {
     }
 }
 
-impl ServerCertVerifier for Given {
+impl ServerCertVerifier for ExtraAuthorities {
     fn verify_server_cert(
         &self,
         shown: &CertificateDer<'_>,
@@ -261,7 +263,7 @@ impl ServerCertVerifier for Given {
         let Ok((_, read)) = X509Certificate::from_der(shown) else {
             return Err(usual);
         };
-        if !self.speaks_for(shown, &read) {
+        if !self.vouches_for(shown, &read) {
             return Err(usual);
         }
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
@@ -301,8 +303,8 @@ impl ServerCertVerifier for Given {
     }
 }
 
-/// Whether a certificate is for this name: by its alternative names, or, without any, by its common name, as curl
-/// takes it.
+/// Whether a certificate is valid for this name: by its alternative names or, without any, by its common name, as in
+/// curl.
 fn is_named(certificate: &X509Certificate<'_>, name: &ServerName<'_>) -> bool {
     use x509_parser::extensions::GeneralName;
     let wanted = name.to_str().to_ascii_lowercase();
@@ -345,7 +347,7 @@ fn is_named(certificate: &X509Certificate<'_>, name: &ServerName<'_>) -> bool {
     }
 }
 
-/// For environments that say so: whoever sits between can read the key.
+/// Accepts any certificate, for environments with that setting. Anyone on the network path can read the key.
 #[derive(Debug)]
 struct AcceptAny(Arc<CryptoProvider>);
 

@@ -1,37 +1,36 @@
-//! Prompts from a file.
+//! Reads prompts from a file.
 //!
-//! | form | of each entry |
+//! | format | each entry |
 //! |---|---|
 //! | JSONL, a JSON array | `prompt` (a text), `messages` (a chat list), a bare chat list, or a text; `max_tokens` or `output_tokens`, if there |
 //! | OpenAI batch | the same in `body` |
 //! | ShareGPT | `conversations`: a list of `from` and `value`, or of `role` and `content` |
 //! | aiperf, guidellm, SGLang | `text`, `turns`, `output_tokens_count`, contents by turns |
-//! | CSV | a column of prompts, by its name |
-//! | plain text | each line that is not blank is a prompt |
+//! | CSV | a row; the column of prompts is found by its name |
+//! | plain text | a line that is not blank |
 //!
-//! An entry that cannot be sent is left out, and told with its place and its reason: before the session and in its
-//! report.
+//! Entries that cannot be sent are skipped. The session's start and its report list them with line and reason.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::entry::{self, EntryPrompt};
 use super::pieces::{self, Piece, Place};
-use super::said::{self, Said};
 use super::table::Table;
 use crate::domain::encoding;
 use crate::domain::failure::Failure;
 use crate::domain::run::known::PromptsBrief;
 use crate::domain::units;
 
-/// The prompts of a file, in its order. Cheap to clone.
+/// The prompts of a file, in file order. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Material {
-    entries: Arc<[Said]>,
-    left_out: LeftOut,
+    entries: Arc<[EntryPrompt]>,
+    skipped: SkippedEntries,
 }
 
-/// Names of a column of prompts.
-const COLUMNS: [&str; 8] = [
+/// Column names of prompts.
+const PROMPT_COLUMNS: [&str; 8] = [
     "prompt",
     "prompts",
     "text",
@@ -41,8 +40,8 @@ const COLUMNS: [&str; 8] = [
     "input",
     "content",
 ];
-/// Names of a column of the longest answers.
-const LIMITS: [&str; 5] = [
+/// Column names of `max_tokens`.
+const MAX_TOKENS_COLUMNS: [&str; 5] = [
     "maxtokens",
     "outputtokens",
     "outputtokenscount",
@@ -51,10 +50,10 @@ const LIMITS: [&str; 5] = [
 ];
 
 impl Material {
-    /// Reads a file called `name`. `.txt` is plain text; else the content says what it is.
+    /// Reads a file called `name`. `.txt` means plain text; other formats are recognized by the contents.
     ///
     /// # Errors
-    /// When it holds no prompt that can be sent: why.
+    /// When the file has no prompt that can be sent.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, Failure> {
         let text = text_of(name, bytes)?;
         let ends = |ends: &[&str]| {
@@ -64,17 +63,17 @@ impl Material {
         let is_json = ends(&[".json", ".jsonl", ".ndjson"]);
         let begins = text.trim_start();
         let json = begins.starts_with(['[', '{']) || (is_json && begins.starts_with('"'));
-        let mut left_out = LeftOut::default();
+        let mut skipped = SkippedEntries::default();
         let entries = if ends(&[".txt"]) {
             plain(&text)
         } else if ends(&[".csv", ".tsv"]) || (!json && Table::of_trace(&text).is_some()) {
-            table(name, &text, &mut left_out)?
+            table(name, &text, &mut skipped)?
         } else if json {
-            of_json(name, &text, &mut left_out)?
+            of_json(name, &text, &mut skipped)?
         } else if is_json && !text.trim().is_empty() {
             let first = pieces::lines(&text).next().map_or(1, |(number, _)| number);
             let why = format!(
-                "{name}, line {}: it is no JSON object",
+                "{name}, line {}: not a JSON object",
                 units::count(first as u64)
             );
             return Err(Failure::new(why, FORMS));
@@ -82,91 +81,107 @@ impl Material {
             plain(&text)
         };
         if entries.is_empty() {
-            return Err(left_out.refusal(name, "prompts", FORMS));
+            return Err(skipped.refusal(name, "prompts", FORMS));
         }
         Ok(Self {
             entries: entries.into(),
-            left_out,
+            skipped,
         })
     }
 
-    /// How many prompts or conversations there are. A session that sends more begins again with the first, and
-    /// then finds them in the server's caches.
+    /// The number of prompts or conversations. A session that sends more starts again with the first, which the
+    /// server may then have in its cache.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Never true: a file without prompts is refused.
+    /// Always false, since [`Self::parse`] refuses a file without prompts.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// What should be told of the file beside the figures, if anything.
+    /// The remark about skipped entries, if there are any.
     pub fn note(&self) -> Option<String> {
-        self.left_out.told("entries", self.len())
+        self.skipped.remark("entries", self.len())
     }
 
-    /// For a report. Nothing of it has been sent yet.
+    /// The summary for a report, before anything was sent.
     pub fn brief(&self) -> PromptsBrief {
         PromptsBrief {
             prompts: self.len() as u64,
-            left_out: self.left_out.count as u64,
+            left_out: self.skipped.count as u64,
             why_left_out: self.note(),
             repeated: 0,
         }
     }
 
-    pub(super) fn entry(&self, index: u64) -> &Said {
+    pub(super) fn entry(&self, index: u64) -> &EntryPrompt {
         &self.entries[(index % self.entries.len() as u64) as usize]
     }
 }
 
-fn plain(text: &str) -> Vec<Said> {
+fn plain(text: &str) -> Vec<EntryPrompt> {
     pieces::lines(text)
-        .map(|(_, line)| Said::prompt(line.trim()))
+        .map(|(_, line)| EntryPrompt::prompt(line.trim()))
         .collect()
 }
 
-fn of_json(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Vec<Said>, Failure> {
-    let found = pieces::json(text)
-        .map_err(|why| Failure::new(format!("{name} is no JSON, or is cut off: {why}"), FORMS))?;
+fn of_json(
+    name: &str,
+    text: &str,
+    skipped: &mut SkippedEntries,
+) -> Result<Vec<EntryPrompt>, Failure> {
+    let found = pieces::json(text).map_err(|why| {
+        Failure::new(
+            format!("{name} is not valid JSON, or is truncated: {why}"),
+            FORMS,
+        )
+    })?;
     let mut entries = Vec::new();
     for Piece { place, json } in found {
-        let said = json
+        let prompt = json
             .and_then(|json| serde_json::from_str(json).map_err(|why| pieces::in_line(&why)))
-            .and_then(|value| said::of(&value))
-            .and_then(|said| said.ok_or_else(|| "there are no words of a user".to_owned()));
-        match said {
-            Ok(said) => entries.push(said),
-            Err(why) => left_out.add(place, why),
+            .and_then(|value| entry::of(&value))
+            .and_then(|prompt| {
+                prompt.ok_or_else(|| "there is no user message with text".to_owned())
+            });
+        match prompt {
+            Ok(prompt) => entries.push(prompt),
+            Err(why) => skipped.add(place, why),
         }
     }
     Ok(entries)
 }
 
-/// The prompts of a table's column. A table without one is no list of prompts, whatever its lines look like.
-fn table(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Vec<Said>, Failure> {
+/// The prompts of a table's column. A table without such a column is an error, not plain text.
+fn table(
+    name: &str,
+    text: &str,
+    skipped: &mut SkippedEntries,
+) -> Result<Vec<EntryPrompt>, Failure> {
     let table = Table::read(text)
         .map_err(|why| Failure::new(format!("{name} cannot be read as CSV: {why}"), CSV_QUOTES))?;
-    let Some(column) = table.column(&COLUMNS) else {
+    let Some(column) = table.column(&PROMPT_COLUMNS) else {
         let columns = units::shorten_middle(&table.heads.join(", "), 120);
         let trace = Table::of_trace(text).is_some();
         return Err(Failure::new(
-            format!("{name} is CSV without a column of prompts: it has {columns}"),
+            format!("{name} is CSV without a column of prompts. Its columns are {columns}"),
             if trace {
-                "It looks like a trace of times and lengths: replay it as one (`--trace`, or Trace file in the form)"
+                "The file looks like a trace of times and lengths: replay it with `--trace`, or \
+                 with Trace file in the form"
             } else {
-                "Name the column of the prompts \"prompt\", or save the prompts as JSONL or as text with one a line"
+                "Rename the column of prompts to \"prompt\", or save the prompts as JSONL or as \
+                 text with one prompt per line"
             },
         ));
     };
-    let limit = table.column(&LIMITS);
+    let limit = table.column(&MAX_TOKENS_COLUMNS);
     let mut entries = Vec::new();
     for (line, row) in table.rows {
         let row = match row {
             Ok(row) => row,
             Err(why) => {
-                left_out.add(Place::Line(line), why);
+                skipped.add(Place::Line(line), why);
                 continue;
             }
         };
@@ -181,36 +196,35 @@ fn table(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Vec<Said>, Fa
         {
             fields.insert("max_tokens".to_owned(), most.as_str().into());
         }
-        match said::of(&fields.into()) {
-            Ok(said) => entries.extend(said),
-            Err(why) => left_out.add(Place::Line(line), why),
+        match entry::of(&fields.into()) {
+            Ok(prompt) => entries.extend(prompt),
+            Err(why) => skipped.add(Place::Line(line), why),
         }
     }
     Ok(entries)
 }
 
-/// What to do about a broken table.
 pub(super) const CSV_QUOTES: &str =
-    "Close the quote. A quote within a cell in quotes is written twice (\"\")";
+    "Close the quote. Inside a quoted cell, write a quote twice (\"\")";
 
-const FORMS: &str = "A prompt file is JSONL with \"prompt\" or \"messages\" in each line, OpenAI batch lines, ShareGPT JSON, CSV \
-     with a column \"prompt\", or plain text (.txt) with a prompt per line";
+const FORMS: &str = "A prompt file is JSONL with \"prompt\" or \"messages\" in each line, an \
+     OpenAI batch file, ShareGPT JSON, CSV with a column \"prompt\", or plain text (.txt) with \
+     one prompt per line";
 
-// ---- what is left out ---------------------------------------------------------------------------------
+// ---- skipped entries ----------------------------------------------------------------------------------
 
-/// Entries that cannot be sent.
+/// Entries that cannot be sent, grouped by reason.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LeftOut {
+pub(super) struct SkippedEntries {
     pub(super) count: usize,
-    /// How often for each reason, with the first place.
+    /// For each reason the count and the first position.
     why: BTreeMap<String, (usize, String)>,
     first: Option<String>,
 }
 
-/// More reasons are not told.
 const MAX_REASONS: usize = 3;
 
-impl LeftOut {
+impl SkippedEntries {
     pub(super) fn add(&mut self, place: Place, why: String) {
         let place = match place {
             Place::Line(n) => format!("line {}", units::count(n as u64)),
@@ -218,14 +232,14 @@ impl LeftOut {
         };
         self.count += 1;
         self.first.get_or_insert_with(|| format!("{place}: {why}"));
-        // Reasons that hold bytes of the file may all differ.
+        // Reasons may quote the file and then all differ.
         if self.why.len() < 100 || self.why.contains_key(&why) {
             self.why.entry(why).or_insert((0, place)).0 += 1;
         }
     }
 
-    /// `2 of 10 entries are left out: line 3: … (2)`, where there are some.
-    pub(super) fn told(&self, noun: &str, kept: usize) -> Option<String> {
+    /// One sentence about all skipped entries, with the most frequent reasons.
+    pub(super) fn remark(&self, noun: &str, kept: usize) -> Option<String> {
         if self.count == 0 {
             return None;
         }
@@ -249,19 +263,19 @@ impl LeftOut {
         }
         let [count, all] = [self.count, self.count + kept].map(|n| units::count(n as u64));
         Some(format!(
-            "{count} of {all} {noun} of the file cannot be sent and are left out: {shown}"
+            "{count} of the file's {all} {noun} cannot be sent and were skipped: {shown}"
         ))
     }
 
-    /// Of a file with nothing that can be sent.
+    /// The error for a file with nothing to send.
     pub(super) fn refusal(&self, name: &str, nouns: &str, forms: &str) -> Failure {
         match &self.first {
-            None => Failure::new(format!("{name} holds no {nouns}"), forms),
+            None => Failure::new(format!("{name} has no {nouns}"), forms),
             Some(first) if self.count == 1 => Failure::new(format!("{name}, {first}"), forms),
             Some(first) => {
                 let all = units::count(self.count as u64);
                 Failure::new(
-                    format!("{name}, {first}; none of its {all} entries can be sent"),
+                    format!("{name}, {first}. None of its {all} entries can be sent"),
                     forms,
                 )
             }
@@ -269,7 +283,7 @@ impl LeftOut {
     }
 }
 
-/// The text of a file; a byte order mark is no part of it.
+/// Decodes a file, without its byte order mark.
 pub(super) fn text_of<'a>(
     name: &str,
     bytes: &'a [u8],
@@ -280,7 +294,7 @@ pub(super) fn text_of<'a>(
             .map(|line| format!(", line {}", units::count(line as u64)))
             .unwrap_or_default();
         Failure::new(
-            format!("{name}{line}: it is {}", why.what),
+            format!("{name}{line}: the text is {}", why.what),
             "Save the file as UTF-8 text",
         )
     })

@@ -1,21 +1,20 @@
-//! How many words make a prompt of so many tokens, learned from what the server counts.
+//! Learns from the server's token counts how many words give a prompt of a given length.
 //!
-//! What is sent to learn it:
+//! The probes:
 //!
-//! | probe | words | tells |
+//! | probe | words | gives |
 //! |---|---|---|
-//! | 1, 2 | a few, then the same eight times over | what the chat template adds: all words are counted in both |
-//! | 3 | each word of the list once | the mean tokens of a word, exactly |
-//! | 4 | a prompt as they will be sent | whether it holds at the length wanted |
-//! | 5 | another | whether the correction does |
+//! | 1, 2 | a few, then the same repeated eight times | the tokens of the chat template, since both have the same words |
+//! | 3 | each word of the list once | the mean tokens per word, exactly |
+//! | 4 | a prompt of the target length | whether the fit is right at that length |
+//! | 5 | another such prompt | whether the correction is right |
 //!
-//! A server whose context is too small for one of them gets a smaller one instead ([`Calibrator::too_long`]): fewer words,
-//! fewer repeats, and without the third probe the mean of a word is that of the first two.
+//! If a probe exceeds the server's context, a smaller one is sent ([`Calibrator::too_long`]): fewer words, or fewer
+//! repeats. Without the third probe, the mean tokens per word come from the first two.
 //!
-//! What cannot be exact: a tokenizer that splits some of the words gives prompts of the right length in the
-//! mean, but a single short one is off by as many tokens as its words happen to be split more or less
-//! often than the mean. And a prompt is made of whole words: where a word is not a token, short prompts
-//! take one word more or less by chance, so that their mean is right.
+//! Limits: if the tokenizer splits some words, prompts have the right length on average, but a single short prompt may
+//! be off by a few tokens. A prompt consists of whole words: if a word is more than one token, short prompts randomly
+//! take one word more or less, so that the mean length is right.
 
 use super::synthetic::{self, Space};
 use crate::domain::conversation::{Message, Role};
@@ -24,7 +23,7 @@ use crate::domain::plan::{Lengths, Prompts};
 use crate::domain::random::Random;
 use crate::domain::units;
 
-/// How long made-up words are for a server's tokenizer.
+/// The tokens of generated words under a server's tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fit {
     /// Tokens of the chat template around a prompt.
@@ -33,12 +32,12 @@ pub struct Fit {
     pub tokens_per_word: f64,
 }
 
-/// To be told when prompts were made with [`Fit::default`].
-pub const UNFITTED: &str = "the server does not say how many tokens a prompt has, so prompts are taken to have one \
-     token per word and 8 around them";
+/// The note for sessions that use [`Fit::default`].
+pub const UNFITTED: &str = "the server does not report prompt tokens, so prompts are assumed to \
+     have one token per word and 8 for the chat template";
 
 impl Default for Fit {
-    /// A guess for a server that does not count tokens: see [`UNFITTED`].
+    /// An estimate for servers that do not count tokens: see [`UNFITTED`].
     fn default() -> Self {
         Self {
             overhead_tokens: 8.0,
@@ -48,22 +47,22 @@ impl Default for Fit {
 }
 
 impl Fit {
-    /// Tokens of a prompt of one word.
+    /// Tokens of a prompt with one word.
     pub fn shortest_prompt(&self) -> f64 {
         self.overhead_tokens + self.tokens_per_word
     }
 
-    /// Tokens of a prompt of `words` words.
+    /// Tokens of a prompt with `words` words.
     pub fn tokens(&self, words: usize) -> f64 {
         self.overhead_tokens + words as f64 * self.tokens_per_word
     }
 
-    /// Words of a prompt of `tokens` tokens with the template around it; at least one.
+    /// Words of a prompt that has `tokens` tokens including the chat template; at least one.
     pub(super) fn words(&self, tokens: u32, random: &mut Random) -> usize {
         let tokens = f64::from(tokens);
         let words = (tokens - self.overhead_tokens) / self.tokens_per_word;
         let missed = (words - words.round()).abs() * self.tokens_per_word;
-        // What whole words miss by more than this is met in the mean.
+        // If whole words are off by more than 0.5 %, the length is met on average.
         let whole = if missed > 0.005 * tokens {
             (words + random.unit()).floor()
         } else {
@@ -72,16 +71,16 @@ impl Fit {
         whole.max(1.0) as usize
     }
 
-    /// Words that are `tokens` tokens by themselves.
+    /// Words that have `tokens` tokens without the chat template.
     pub(super) fn words_in(&self, tokens: u32) -> usize {
         (f64::from(tokens) / self.tokens_per_word).round() as usize
     }
 
     /// # Errors
-    /// When prompts are to be shorter than one word in the chat template.
+    /// When the requested length is below that of one word in the chat template.
     pub(super) fn check_room(&self, lengths: &Lengths) -> Result<(), Failure> {
         let wanted = match lengths {
-            // Cut at what is possible, as the normal distribution is cut anyway.
+            // Draws below the minimum are raised to it, so only the mean has to fit.
             Lengths::Normal { mean, .. } => *mean,
             Lengths::Fixed(_) | Lengths::Uniform { .. } => lengths.least(),
         };
@@ -92,29 +91,29 @@ impl Fit {
         let shortest = shortest.ceil() as u64;
         Err(Failure::new(
             format!(
-                "prompts of {} cannot be made: the model's chat template alone takes {:.0}",
+                "Can't build prompts of {}: the model's chat template alone has {:.0} tokens",
                 units::counted(wanted as usize, "token"),
                 self.overhead_tokens
             ),
             format!(
-                "Ask for prompts of at least {} tokens",
+                "Request prompts of at least {} tokens",
                 units::count(shortest)
             ),
         ))
     }
 }
 
-/// Learns a [`Fit`] from what a server counts. Send what [`Calibrator::next`] gives with `max_tokens` 1 and tell
-/// [`Calibrator::learn`] its `usage.prompt_tokens`, until there is no next.
+/// Learns a [`Fit`] from the server's counts. Send the messages of [`Calibrator::next`] with `max_tokens` 1 and pass
+/// the response's `usage.prompt_tokens` to [`Calibrator::learn`], until `next` returns `None`.
 #[derive(Debug, Clone)]
 pub struct Calibrator {
-    /// Words of the first probe, and how often the second says them.
+    /// Words of the first probe, and how often the second repeats them.
     few: usize,
     times: usize,
-    /// The third probe does not fit.
+    /// The third probe exceeds the server's context.
     without_all: bool,
     seed: u64,
-    /// The length that matters most, in tokens.
+    /// The target length in tokens.
     target: f64,
     counted: Vec<f64>,
     fit: Fit,
@@ -126,9 +125,9 @@ const FEW: usize = 60;
 /// How often the second says them.
 const TIMES: usize = 8;
 /// Fewer words tell nothing.
-const FEWEST: usize = 10;
+const MIN_FEW_WORDS: usize = 10;
 /// Requests at most.
-const MOST_PROBES: usize = 5;
+const MAX_PROBES: usize = 5;
 
 impl Calibrator {
     /// Fits the prompts of a plan with `seed`, best at their mean length. Prompts from a file need no fit; for
@@ -157,7 +156,7 @@ impl Calibrator {
         }
     }
 
-    /// What to send next; `None` when all is known.
+    /// The next probe; `None` when the calibration is complete.
     pub fn next(&self) -> Option<Vec<Message>> {
         if self.done {
             return None;
@@ -172,29 +171,29 @@ impl Calibrator {
         Some(vec![Message::new(Role::User, text)])
     }
 
-    /// The server refused [`Calibrator::next`] as too long for its context. Gives whether there is a smaller one to try.
+    /// Reports that the last probe exceeded the server's context. Returns whether there is a smaller one to try.
     pub fn too_long(&mut self) -> bool {
         match self.counted.len() {
-            0 if self.few > FEWEST => self.few = (self.few / 2).max(FEWEST),
+            0 if self.few > MIN_FEW_WORDS => self.few = (self.few / 2).max(MIN_FEW_WORDS),
             1 if self.times > 2 => self.times /= 2,
-            // Even twice the words are too many: begin with fewer.
-            1 if self.few > FEWEST => {
-                self.few = (self.few / 2).max(FEWEST);
+            // Even two repeats are too long: start again with fewer words.
+            1 if self.few > MIN_FEW_WORDS => {
+                self.few = (self.few / 2).max(MIN_FEW_WORDS);
                 self.counted.clear();
             }
             2 => {
                 self.without_all = true;
-                // As many tokens as its words would be by what is known.
+                // Use the estimate of the first two probes instead.
                 self.counted.push(self.fit.tokens(synthetic::COUNT));
                 self.done = self.fit.shortest_prompt() > self.target + 0.5;
             }
-            // The prompts themselves are too long.
+            // Prompts of the target length are too long.
             _ => return false,
         }
         true
     }
 
-    /// Learns what the server counted for [`Calibrator::next`].
+    /// Takes the server's count for the last probe.
     pub fn learn(&mut self, prompt_tokens: u64) {
         if self.done {
             return;
@@ -205,52 +204,52 @@ impl Calibrator {
                 let tokens_of_few = (many - few) / (self.times - 1) as f64;
                 self.fit.overhead_tokens = few - tokens_of_few;
                 self.fit.tokens_per_word = tokens_of_few / self.few as f64;
-                self.done = !self.is_sound();
+                self.done = !self.is_plausible();
             }
             [_, _, all] => {
                 self.fit.tokens_per_word =
                     (all - self.fit.overhead_tokens) / synthetic::COUNT as f64;
-                self.done = !self.is_sound() || self.fit.shortest_prompt() > self.target + 0.5;
+                self.done = !self.is_plausible() || self.fit.shortest_prompt() > self.target + 0.5;
             }
             [_, _, _, .., counted] => {
                 let off = counted - self.fit.tokens(self.words_of_target());
-                let as_expected = off.abs() <= self.chance();
+                let as_expected = off.abs() <= self.expected_deviation();
                 if !as_expected {
                     self.correct(off);
                 }
-                self.done = as_expected || self.counted.len() == MOST_PROBES;
+                self.done = as_expected || self.counted.len() == MAX_PROBES;
             }
             _ => {}
         }
     }
 
-    /// Whether what the server counts tells nothing: its counts do not grow with the words of a prompt.
-    pub fn is_senseless(&self) -> bool {
-        self.done && !self.counted.is_empty() && !self.is_sound()
+    /// Whether the server's counts are unusable, since they do not grow with the words of a prompt.
+    pub fn has_unusable_counts(&self) -> bool {
+        self.done && !self.counted.is_empty() && !self.is_plausible()
     }
 
-    /// The fit, and how many requests it took.
+    /// The fit, and the number of requests that it took.
     ///
     /// # Errors
-    /// When it was ended before its time, when the server's counts do not grow with the prompts, or when the
-    /// chat template alone is longer than the prompts wanted.
+    /// When the calibration is not complete, the server's counts are unusable, or the chat template is longer than the
+    /// requested prompts.
     pub fn finish(self) -> Result<(Fit, u32), Failure> {
-        let advice = "Take the prompts from a file, whose length is as it is";
+        let advice = "Use prompts from a file, which need no calibration";
         if !self.done {
             return Err(Failure::new(
-                "the prompts were not fitted to the server's tokenizer",
+                "The calibration of prompt lengths was not completed",
                 advice,
             ));
         }
-        if !self.counted.is_empty() && !self.is_sound() {
+        if !self.counted.is_empty() && !self.is_plausible() {
             let counts: Vec<String> = self.counted.iter().map(f64::to_string).collect();
             return Err(Failure::new(
-                "prompts of a given length cannot be made: the tokens that the server counts do not grow with \
-                 the words of a prompt",
+                "Can't build prompts of a fixed length: the server's prompt token counts do not \
+                 grow with the prompt",
                 advice,
             )
             .with_details(format!(
-                "Prompts of {}, {} and {} words were counted as {} tokens",
+                "For prompts of {}, {} and {} words, the server counted {} tokens",
                 self.few,
                 self.few * self.times,
                 synthetic::COUNT,
@@ -265,8 +264,8 @@ impl Calibrator {
         ))
     }
 
-    fn is_sound(&self) -> bool {
-        // No tokenizer makes one token of ten common words, or twenty of one.
+    fn is_plausible(&self) -> bool {
+        // No tokenizer merges ten common words into a token, or splits one into twenty.
         (0.1..=20.0).contains(&self.fit.tokens_per_word)
     }
 
@@ -276,18 +275,18 @@ impl Calibrator {
             .max(1.0) as usize
     }
 
-    /// By how many tokens a prompt of the target's length may well be off, just because of its words: three
-    /// standard deviations, where each word has one of the two numbers of tokens about the mean.
-    fn chance(&self) -> f64 {
+    /// The expected deviation in tokens of a prompt of the target length, caused by the choice of its words: three
+    /// standard deviations, if each word has one of the two whole numbers of tokens around the mean.
+    fn expected_deviation(&self) -> f64 {
         let words = self.words_of_target() as f64;
         let fraction = self.fit.tokens_per_word.fract();
-        // All words come once before any comes twice, and all together are no chance.
+        // Each word of the list is used once before any repeats, so a whole list has no deviation.
         let by_chance = words.min(synthetic::COUNT as f64 / 4.0);
         1.0 + 3.0 * (by_chance * fraction * (1.0 - fraction)).sqrt()
     }
 
-    /// The server counted `off` tokens more than expected: a long prompt tells of its words, a short one of
-    /// what stands around them.
+    /// Corrects the fit after the server counted `off` tokens more than expected: in a long prompt the tokens per word
+    /// are wrong, in a short one those of the template.
     fn correct(&mut self, off: f64) {
         let words = self.words_of_target();
         if words > FEW {

@@ -1,10 +1,11 @@
-//! What a benchmark says, and when: made-up text of a length, files, traces, schedules. The same seed says
-//! the same at the same moments.
+//! The prompts of a benchmark and the times at which they are sent: generated text, files, traces and schedules. The
+//! same seed gives the same prompts at the same times.
 
+mod entry;
 pub mod files;
 pub mod fit;
 mod pieces;
-mod said;
+
 pub mod schedule;
 mod synthetic;
 mod table;
@@ -21,12 +22,12 @@ use crate::domain::random::Random;
 use files::Material;
 use fit::Fit;
 use synthetic::Space;
-use trace::{Said, Trace};
+use trace::{Trace, TracePrompt};
 
-/// A larger file of prompts, or a larger trace, is not read: it would take up several times as much memory.
-pub const MOST_BYTES: u64 = 1 << 30;
+/// Limit of prompt files and traces: parsing needs several times as much memory.
+pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Where the requests of a session get their words. Cheap to clone, and shared by all that send.
+/// Supplies the prompts of a session. Cheap to clone; all workers share it.
 #[derive(Debug, Clone)]
 pub struct PromptSource(Arc<Inner>);
 
@@ -49,36 +50,34 @@ enum Words {
     File(Material),
 }
 
-/// What one request, or one conversation, says.
+/// The prompt of one request, or of one conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// The messages before each answer: first the opening, then what follows each answer. Never empty; the
-    /// model's own answers go between.
+    /// The messages of each turn. The model's own responses go between the turns. Never empty.
     pub turns: Vec<Vec<Message>>,
-    /// Tokens that the server should count for the opening; `None` where nobody asked for a length.
+    /// The intended length of the first turn; `None` if no length was requested.
     pub wanted_prompt_tokens: Option<u32>,
-    /// `max_tokens` of every turn; `None` leaves it to the server.
+    /// `max_tokens` of every turn; `None` means the server's default.
     pub max_tokens: Option<u32>,
 }
 
-/// A request that says one thing.
+/// A generated prompt of a single message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
-    /// Lower-case letters and spaces: nothing that JSON escapes.
+    /// Only lower-case letters and spaces, so that JSON needs no escapes.
     pub text: String,
-    /// As in [`Draft`].
+    /// The intended length in tokens.
     pub wanted_prompt_tokens: u32,
-    /// As in [`Draft`].
+    /// `max_tokens`; `None` means the server's default.
     pub max_tokens: Option<u32>,
 }
 
 impl PromptSource {
-    /// The words of `plan`. `material` is its prompt file, read; `fit` is how long its made-up words are for
-    /// the server (`None` takes [`Fit::default`]). A plan without a seed says what seed 0 says: who runs it draws
-    /// one first.
+    /// The prompts of `plan`. `material` is its prompt file; `fit` is the server's count of tokens per word (`None`
+    /// means [`Fit::default`]). A plan without a seed uses seed 0; the caller draws a seed first.
     ///
     /// # Errors
-    /// When the plan wants a file and there is none, or prompts shorter than the chat template alone.
+    /// When the plan needs a prompt file and `material` is `None`, or its prompts are shorter than the chat template.
     pub fn new(plan: &Plan, material: Option<Material>, fit: Option<Fit>) -> Result<Self, Failure> {
         let fit = fit.unwrap_or_default();
         let words = match (&plan.prompts, material) {
@@ -98,8 +97,8 @@ impl PromptSource {
             (Prompts::File(_), Some(material)) => Words::File(material),
             (Prompts::File(file), None) => {
                 return Err(Failure::new(
-                    format!("the prompts of {} were not read", file.display()),
-                    "Choose the file again, or let the prompts be made up",
+                    format!("The prompt file {} was not read", file.display()),
+                    "Choose the file again, or use synthetic prompts",
                 ));
             }
         };
@@ -113,7 +112,7 @@ impl PromptSource {
         })))
     }
 
-    /// The same, where `trace` says what it says: an entry's own words or lengths stand before the plan's.
+    /// Adds a trace: the prompts and lengths of its entries take precedence over the plan's.
     #[must_use]
     pub fn with_trace(self, trace: Trace) -> Self {
         let inner = Arc::unwrap_or_clone(self.0);
@@ -123,7 +122,7 @@ impl PromptSource {
         }))
     }
 
-    /// What [`Self::draft`] says, where that is a single message of made-up words: for those who write very many.
+    /// A cheaper [`Self::draft`] for generated prompts of a single message; `None` for all others.
     pub fn opening(&self, index: u64) -> Option<Opening> {
         let inner = &*self.0;
         if inner.turns > 1 || inner.trace.is_some() {
@@ -145,18 +144,18 @@ impl PromptSource {
         })
     }
 
-    /// What request `index` says; the same at every call. Requests differ as long as their indexes do, so an
-    /// index is used once in a session, whatever the level. Files and traces begin again at their end.
+    /// The prompt of request `index`; the same at every call. Different indexes give different prompts, so a session
+    /// uses each index once across all levels. Files and traces start again at their end.
     ///
-    /// Takes about 10 µs for each thousand made-up words.
+    /// Takes about 10 µs per thousand generated words.
     pub fn draft(&self, index: u64) -> Draft {
         let inner = &*self.0;
         let entry = inner.trace.as_ref().map(|trace| trace.entry(index));
-        let mut draft = match entry.map(|entry| &entry.said) {
-            Some(Said::Own(said)) => said.draft(inner.turns),
-            Some(Said::OfLength(tokens)) => inner.synthetic(index, *tokens, 0),
-            Some(Said::OfBlocks(tokens, ids)) => inner.of_blocks(index, *tokens, ids),
-            Some(Said::AsPlanned) | None => inner.planned(index),
+        let mut draft = match entry.map(|entry| &entry.prompt) {
+            Some(TracePrompt::Own(prompt)) => prompt.draft(inner.turns),
+            Some(TracePrompt::OfLength(tokens)) => inner.synthetic(index, *tokens, 0),
+            Some(TracePrompt::OfBlocks(tokens, ids)) => inner.of_blocks(index, *tokens, ids),
+            Some(TracePrompt::AsPlanned) | None => inner.planned(index),
         };
         draft.max_tokens = entry
             .and_then(|entry| entry.max_tokens)
@@ -197,7 +196,6 @@ impl Inner {
         ))
     }
 
-    /// What the user says first.
     fn opening(&self, index: u64, tokens: u32, prefix_tokens: u32) -> String {
         let mut random = Random::at(&[self.seed, Space::Rounding.key(), index]);
         let words = self.fit.words(tokens, &mut random);
@@ -210,7 +208,7 @@ impl Inner {
         )
     }
 
-    /// A prompt of blocks: the same id gives the same words, in every prompt of the session.
+    /// A prompt of blocks: the same id gives the same text in every prompt of the session.
     fn of_blocks(&self, index: u64, tokens: u32, ids: &[u64]) -> Draft {
         let mut draft = self.synthetic(index, tokens, 0);
         let block = self
@@ -239,7 +237,7 @@ impl Inner {
             left -= taken;
         }
         if left > 0 {
-            // Fewer blocks than tokens: the rest is the prompt's own.
+            // The blocks are shorter than the prompt: the rest is unique text.
             text.push(' ');
             text.push_str(&synthetic::text(self.seed, Space::Turn(0), index, left, 0));
         }
@@ -252,7 +250,7 @@ impl Inner {
             Role::User,
             self.opening(index, tokens, prefix_tokens),
         )]];
-        let later = self.fit.words_in(tokens / 8).max(SHORTEST_TURN);
+        let later = self.fit.words_in(tokens / 8).max(MIN_TURN_WORDS);
         turns.extend((1..self.turns).map(|turn| {
             let text = synthetic::text(self.seed, Space::Turn(turn as u64), index, later, 0);
             vec![Message::new(Role::User, text)]
@@ -265,11 +263,10 @@ impl Inner {
     }
 }
 
-/// Words of the shortest made-up message after an answer.
-const SHORTEST_TURN: usize = 8;
+/// Words of the shortest generated message after a response.
+const MIN_TURN_WORDS: usize = 8;
 
-/// The length in tokens to which [`fit::Calibrator`] should fit made-up prompts; `None` when nothing is made
-/// up.
+/// The length in tokens to which [`fit::Calibrator`] should fit generated prompts; `None` if none are generated.
 pub fn length_to_fit(plan: &Plan, trace: Option<&Trace>) -> Option<f64> {
     let planned = match &plan.prompts {
         Prompts::Synthetic { input_tokens, .. } => Some(input_tokens.mean()),
@@ -278,7 +275,7 @@ pub fn length_to_fit(plan: &Plan, trace: Option<&Trace>) -> Option<f64> {
     match (&plan.load, trace) {
         (Load::Trace { .. }, Some(trace)) => trace
             .mean_input_tokens()
-            .or(planned.filter(|_| trace.leaves_words_to_the_plan())),
+            .or(planned.filter(|_| trace.uses_prompts_of_plan())),
         _ => planned,
     }
 }

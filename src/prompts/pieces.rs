@@ -1,34 +1,33 @@
-//! The entries of a JSON file, whatever way they stand in it: a line each, glued together, in an array, or in an
-//! object around an array. An entry that is no JSON is one entry less, and not the end of the file.
+//! Splits a JSON file into its entries: one per line, concatenated, in an array, or in an object around an array. An
+//! invalid entry does not affect the others.
 
 use serde_json::value::RawValue;
 
-/// An entry before it is read.
+/// An entry that is not parsed yet.
 pub(super) struct Piece<'a> {
-    /// Where it stands.
     pub(super) place: Place,
-    /// Its JSON, or why it is none.
+    /// The JSON, or why it is invalid.
     pub(super) json: Result<&'a str, String>,
 }
 
-/// Where an entry stands, from 1.
+/// The position of an entry in the file, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// A line of the file.
+    /// The number of the line.
     Line(usize),
-    /// An entry of an array.
+    /// The number of the entry in an array.
     Entry(usize),
 }
 
-/// Names of the array in an object that is nothing but the frame of one.
-const FRAMES: [&str; 8] = [
+/// Keys of the array in an object that only wraps one.
+const WRAPPER_KEYS: [&str; 8] = [
     "data", "prompts", "rows", "requests", "entries", "examples", "items", "train",
 ];
 
-/// The entries of a text that begins with `[` or `{`.
+/// Splits a text that begins with `[` or `{`.
 ///
 /// # Errors
-/// Where the JSON is broken so that no entry can be told from the next.
+/// When the JSON is broken in a way that hides where entries end.
 pub(super) fn json(text: &str) -> Result<Vec<Piece<'_>>, serde_json::Error> {
     let mut filled = lines(text);
     let (Some((number, first)), second) = (filled.next(), filled.next()) else {
@@ -43,8 +42,8 @@ pub(super) fn json(text: &str) -> Result<Vec<Piece<'_>>, serde_json::Error> {
             .collect()
     };
     if second.is_some() {
-        // Where the first line is broken others tell that it is a line each; an array over several lines has commas
-        // behind its entries.
+        // If only the first line is broken, most other lines are entries. In an array over several lines, entries end
+        // with commas, so they are not.
         let broken = || {
             let entries = lines(text).filter(|(_, line)| is_entry(line)).count();
             entries * 2 >= lines(text).count() && serde_json::from_str::<&RawValue>(text).is_err()
@@ -62,7 +61,7 @@ pub(super) fn json(text: &str) -> Result<Vec<Piece<'_>>, serde_json::Error> {
         values.push((at, value?.get()));
     }
     if let [(_, one)] = values[..] {
-        return Ok(framed(one).unwrap_or_else(|| {
+        return Ok(unwrapped(one).unwrap_or_else(|| {
             vec![Piece {
                 place: Place::Line(number),
                 json: Ok(one),
@@ -81,7 +80,7 @@ pub(super) fn json(text: &str) -> Result<Vec<Piece<'_>>, serde_json::Error> {
     Ok(values.into_iter().map(piece).collect())
 }
 
-/// Whether a line is a whole object, array or text.
+/// Whether a line is a complete object, array or string.
 fn is_entry(line: &str) -> bool {
     line.trim_start().starts_with(['{', '[', '"'])
         && serde_json::from_str::<&RawValue>(line).is_ok()
@@ -93,18 +92,18 @@ fn whole(line: &str) -> Result<&str, String> {
         .map_err(|why| in_line(&why))
 }
 
-/// The entries of an array, or of an object that is a frame around one; `None` for an entry.
-fn framed(json: &str) -> Option<Vec<Piece<'_>>> {
+/// The entries of an array, or of an object that wraps one; `None` if the value is itself an entry.
+fn unwrapped(json: &str) -> Option<Vec<Piece<'_>>> {
     let entries = match serde_json::from_str::<Vec<&RawValue>>(json) {
         Ok(entries) => entries,
         Err(_) => {
             let fields: std::collections::HashMap<String, &RawValue> =
                 serde_json::from_str(json).ok()?;
-            let frame = FRAMES.iter().find_map(|name| fields.get(*name))?;
-            serde_json::from_str(frame.get()).ok()?
+            let array = WRAPPER_KEYS.iter().find_map(|name| fields.get(*name))?;
+            serde_json::from_str(array.get()).ok()?
         }
     };
-    // A list of messages is one conversation.
+    // A list of messages is one entry.
     let is_message = |entry: &&RawValue| {
         let fields: Option<std::collections::HashMap<String, &RawValue>> =
             serde_json::from_str(entry.get()).ok();
@@ -124,7 +123,7 @@ fn framed(json: &str) -> Option<Vec<Piece<'_>>> {
     )
 }
 
-/// The lines that are not blank, with their numbers from 1.
+/// The lines that are not blank, numbered from 1.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines()
         .enumerate()
@@ -132,7 +131,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .filter(|(_, line)| !line.trim().is_empty())
 }
 
-/// Without "at line 1", since the line is named already.
+/// The error without "at line 1", since the message names the line already.
 pub(super) fn in_line(why: &serde_json::Error) -> String {
     why.to_string().replace(" at line 1 column ", " at column ")
 }

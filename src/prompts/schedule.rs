@@ -1,4 +1,4 @@
-//! When requests are due, counted from the beginning of their level.
+//! The times at which requests are due, counted from the start of their level.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use crate::domain::plan::{Arrivals, LevelLoad};
 use crate::domain::random::Random;
 use crate::domain::units;
 
-/// The moments at which a level's requests are due, one after the other.
+/// The due times of a level's requests, in order.
 #[derive(Debug, Clone)]
-pub struct Schedule(Kind);
+pub struct Schedule(Arrival);
 
 #[derive(Debug, Clone)]
-enum Kind {
+enum Arrival {
     AtOnce,
     Rate {
         per_sec: f64,
         ramp_up: f64,
         arrivals: Arrivals,
         random: Random,
-        /// Requests expected up to the next one, at the rate that then held.
+        /// The integral of the rate up to the next request.
         expected: f64,
         sent: u64,
     },
@@ -30,11 +30,11 @@ enum Kind {
 }
 
 impl Schedule {
-    /// The schedule of `load`. With `ramp_up`, a rate rises evenly from nothing to its full height over that
-    /// time; a trace keeps its own times. Poisson arrivals are the same for the same `seed`.
+    /// The schedule of `load`. During `ramp_up`, a rate rises linearly from zero; a trace is not affected. The same
+    /// `seed` gives the same Poisson arrivals.
     pub fn new(load: &LevelLoad, ramp_up: Duration, seed: u64, trace: Option<&Trace>) -> Self {
         Self(match (load, trace) {
-            (LevelLoad::Trace { .. }, Some(trace)) => Kind::Trace {
+            (LevelLoad::Trace { .. }, Some(trace)) => Arrival::Trace {
                 trace: trace.clone(),
                 next: 0,
             },
@@ -50,7 +50,7 @@ impl Schedule {
                     Arrivals::Poisson => random.exponential(),
                 };
                 let ramp_up = ramp_up.as_secs_f64();
-                Kind::Rate {
+                Arrival::Rate {
                     per_sec: *per_sec,
                     ramp_up,
                     arrivals: *arrivals,
@@ -59,17 +59,16 @@ impl Schedule {
                     sent: 0,
                 }
             }
-            _ => Kind::AtOnce,
+            _ => Arrival::AtOnce,
         })
     }
 
-    /// When the next request is due, never before the one before it. Where requests wait for answers and
-    /// not for moments (a closed loop, or as fast as it goes) that is zero, always. `None` at the end of a
-    /// trace.
+    /// The due time of the next request; times never decrease. Always zero for loads without a schedule (a fixed number
+    /// of clients, or the maximum rate). `None` at the end of a trace.
     pub fn due(&mut self) -> Option<Duration> {
         match &mut self.0 {
-            Kind::AtOnce => Some(Duration::ZERO),
-            Kind::Rate {
+            Arrival::AtOnce => Some(Duration::ZERO),
+            Arrival::Rate {
                 per_sec,
                 ramp_up,
                 arrivals,
@@ -77,16 +76,16 @@ impl Schedule {
                 expected,
                 sent,
             } => {
-                let due = moment(*expected, *per_sec, *ramp_up);
+                let due = due_seconds(*expected, *per_sec, *ramp_up);
                 *sent += 1;
                 match arrivals {
-                    // Not added up, so that a million gaps have no million rounding errors.
+                    // Not summed, so that rounding errors do not add up.
                     Arrivals::Constant => *expected = *sent as f64,
                     Arrivals::Poisson => *expected += random.exponential(),
                 }
                 Some(units::checked_seconds(due).unwrap_or(units::LONGEST))
             }
-            Kind::Trace { trace, next } => {
+            Arrival::Trace { trace, next } => {
                 let due = trace.due(*next)?;
                 *next += 1;
                 Some(due)
@@ -95,11 +94,12 @@ impl Schedule {
     }
 }
 
-/// Sets arrivals apart from all else that is drawn with the plan's seed.
+/// Separates the random numbers of arrivals from others with the plan's seed.
 const ARRIVALS: u64 = 0xA221;
 
-/// When `expected` requests are due: the rate is `per_sec`·t/`ramp_up` at first, and `per_sec` later.
-fn moment(expected: f64, per_sec: f64, ramp_up: f64) -> f64 {
+/// The time in seconds at which `expected` requests are due: the rate is `per_sec`·t/`ramp_up` during the ramp-up, and
+/// `per_sec` afterwards.
+fn due_seconds(expected: f64, per_sec: f64, ramp_up: f64) -> f64 {
     let rising = per_sec * ramp_up / 2.0;
     if expected < rising {
         (2.0 * expected * ramp_up / per_sec).sqrt()
@@ -108,7 +108,8 @@ fn moment(expected: f64, per_sec: f64, ramp_up: f64) -> f64 {
     }
 }
 
-/// When `client` (from 0) of a closed loop sends its first request: evenly over `ramp_up`, the first at once.
+/// When `client` (counted from 0) of a closed loop sends its first request. Starts are spread evenly over `ramp_up`,
+/// the first at zero.
 pub fn client_start(client: u32, clients: u32, ramp_up: Duration) -> Duration {
     ramp_up.mul_f64(f64::from(client) / f64::from(clients.max(1)))
 }

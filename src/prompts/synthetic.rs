@@ -1,19 +1,20 @@
-//! Text that means nothing, of a given number of words, and unlike any other from its first word on.
+//! Generates meaningless text with a given number of words. Texts differ from the first word on, so that a server's
+//! prefix cache cannot help.
 //!
-//! The words (`words.txt`, put together for Batida) are common ones of three to six letters that are one token
-//! each, with a space before them and without, for the tokenizers of GPT-4 (which Llama 3 and Qwen build
-//! upon) and gpt-oss. Their lengths follow a fixed pattern, and each word comes once before any comes
-//! twice: texts of as many words have as many bytes, whatever the words.
+//! The words (`words.txt`, compiled for Batida) are common and have three to six letters. With or without a leading
+//! space, each is one token for the tokenizers of GPT-4 (the basis of Llama 3's and Qwen's) and gpt-oss. Word lengths
+//! follow a fixed pattern, and each word is used once before any repeats: texts with the same number of words have the
+//! same number of bytes.
 
 use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use crate::domain::random::Random;
 
-/// What a piece of text, or a draw, is for: each has its own chance.
+/// Purposes of random numbers. Each has its own sequence.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Space {
-    /// What the user says: 0 is the opening.
+    /// The user message of this turn, counted from 0.
     Turn(u64),
     Probe,
     Prefix,
@@ -38,12 +39,12 @@ impl Space {
     }
 }
 
-/// `words` words, of which up to `prefix` are the same for all that have the seed. What follows them has
-/// its first word in common with no other of [`COUNT`] indexes in a row, and its first two with none below
+/// A text of `words` words, of which the first `prefix` are the same for all texts with this seed. The first word after
+/// the prefix is different for [`COUNT`] consecutive indexes; the first two words are different for all indexes below
 /// `COUNT` squared.
 pub(super) fn text(seed: u64, space: Space, index: u64, words: usize, prefix: usize) -> String {
     let words = words.max(1);
-    // Two words of its own tell a prompt from all others.
+    // Two words after the prefix make a prompt unique.
     let prefix = prefix.min(words.saturating_sub(2));
     let mut out = Text::with_room_for(words);
     if prefix > 0 {
@@ -57,7 +58,7 @@ pub(super) fn text(seed: u64, space: Space, index: u64, words: usize, prefix: us
     out.finish()
 }
 
-/// Every word of the list once, in the order of `seed`; then again, up to `words`.
+/// `words` words in an order given by the seed; the whole list before any word repeats.
 pub(super) fn noise(seed: u64, index: u64, words: usize) -> String {
     let mut out = Text::with_room_for(words);
     write_noise(
@@ -68,7 +69,7 @@ pub(super) fn noise(seed: u64, index: u64, words: usize) -> String {
     out.finish()
 }
 
-/// The first words of request `index`: two that name it, and two that bring the four to [`HEAD_LETTERS`].
+/// The first words of request `index`: two that identify it, and two that bring their letters to [`HEAD_LETTERS`].
 fn head(seed: u64, space: Space, index: u64, random: &mut Random) -> [usize; 4] {
     const N: u64 = COUNT as u64;
     let mut order = Random::at(&[seed, space.key()]);
@@ -90,7 +91,7 @@ fn head(seed: u64, space: Space, index: u64, random: &mut Random) -> [usize; 4] 
     [first, second, word(third), word(left - third)]
 }
 
-/// Where `n` stands in an order of the words (n ↦ a·n + b modulo their number, with a prime to it).
+/// The position of `n` in a permutation of the words (n ↦ a·n + b modulo their number, with a coprime to it).
 fn shuffled(n: u64, order: &mut Random) -> u64 {
     const N: u64 = COUNT as u64;
     let factor = loop {
@@ -106,7 +107,6 @@ fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Where every order of the words begins.
 static IN_ORDER: [u16; COUNT] = {
     let mut order = [0; COUNT];
     let mut at = 0;
@@ -117,10 +117,10 @@ static IN_ORDER: [u16; COUNT] = {
     order
 };
 
-/// Writes words of the lengths that [`PATTERN`] says, each class in its own order and without repeats until it is
-/// used up.
+/// Writes words with the lengths of [`PATTERN`]. Each length class is shuffled, and used up before any of its words
+/// repeats.
 fn write_noise(mut random: Random, words: usize, out: &mut Text) {
-    /// As it was in the beginning, and what was swapped in it since.
+    /// [`IN_ORDER`] with some swaps, which are undone afterwards.
     struct Order {
         order: Box<[u16; COUNT]>,
         swapped: Vec<[u16; 2]>,
@@ -141,7 +141,7 @@ fn write_noise(mut random: Random, words: usize, out: &mut Text) {
             *used = if *used + 1 == count { 0 } else { *used + 1 };
             out.push(usize::from(order[here]));
         }
-        // A short text's way back is shorter than a copy of the order.
+        // For a short text, undoing the swaps is cheaper than copying the list.
         if swapped.len() < COUNT {
             for [here, there] in swapped.iter().rev() {
                 order.swap(usize::from(*here), usize::from(*there));
@@ -153,7 +153,7 @@ fn write_noise(mut random: Random, words: usize, out: &mut Text) {
     });
 }
 
-/// Words with a space before each.
+/// A text under construction, with a space before each word.
 struct Text {
     text: Vec<u8>,
     list: &'static [Word],
@@ -162,7 +162,7 @@ struct Text {
 impl Text {
     fn with_room_for(words: usize) -> Self {
         Self {
-            text: Vec::with_capacity(words * (LONGEST + 1) + SPACED),
+            text: Vec::with_capacity(words * (LONGEST + 1) + SPACED_BYTES),
             list: &WORDS,
         }
     }
@@ -170,13 +170,13 @@ impl Text {
     #[inline]
     fn push(&mut self, word: usize) {
         let Word { spaced, length } = self.list[word];
-        // As many bytes for each, and then back to the word's end: that is one move.
+        // Copying a fixed number of bytes and truncating is a single move.
         let end = self.text.len() + usize::from(length);
         self.text.extend_from_slice(&spaced);
         self.text.truncate(end);
     }
 
-    /// Without the first word's space.
+    /// Removes the leading space.
     fn finish(mut self) -> String {
         if !self.text.is_empty() {
             self.text.remove(0);
@@ -188,20 +188,20 @@ impl Text {
 
 const LIST: &str = include_str!("words.txt");
 
-/// Bytes of the longest word and its space, rounded up to what is moved at once.
-const SPACED: usize = 8;
+/// Bytes of the longest word and its space, rounded up to a machine word.
+const SPACED_BYTES: usize = 8;
 
-/// A word with the space before it.
+/// A word with a leading space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Word {
-    spaced: [u8; SPACED],
+    spaced: [u8; SPACED_BYTES],
     length: u8,
 }
 
 /// In the order of [`CLASSES`].
 static WORDS: LazyLock<Vec<Word>> = LazyLock::new(|| {
     let word = |word: &str| {
-        let mut spaced = [b' '; SPACED];
+        let mut spaced = [b' '; SPACED_BYTES];
         spaced[1..=word.len()].copy_from_slice(word.as_bytes());
         Word {
             spaced,
@@ -211,17 +211,16 @@ static WORDS: LazyLock<Vec<Word>> = LazyLock::new(|| {
     LIST.split_ascii_whitespace().map(word).collect()
 });
 
-/// How many words there are.
+/// The number of words in the list.
 pub(super) const COUNT: usize = 1_680;
 const SHORTEST: usize = 3;
 const LONGEST: usize = 6;
-/// Letters of a text's first four words together: any two words can be filled up to it by two more.
+/// Letters of a text's first four words: two more words can always bring any two to this sum.
 const HEAD_LETTERS: usize = 2 * (SHORTEST + LONGEST);
-/// Letters of one word after the other, long and short by turns. Each class is used up after as many rounds as
-/// every other.
+/// The repeating sequence of word lengths. All length classes are used up at the same time.
 const PATTERN: [usize; 12] = [6, 4, 6, 4, 5, 4, 6, 3, 5, 5, 5, 4];
 
-/// The words of one length.
+/// The part of the list with words of one length.
 struct Class {
     start: usize,
     count: usize,

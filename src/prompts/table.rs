@@ -1,16 +1,16 @@
-//! Tables in CSV, separated by commas, semicolons or tabs, whose first line names the columns.
+//! Reads CSV tables with commas, semicolons or tabs, whose first line names the columns.
 
 use crate::domain::units;
 
-/// A table. Columns are found by their names without case, spaces and signs.
+/// A table. Column names are compared without case, spaces and punctuation.
 pub(super) struct Table {
-    /// The columns' names as they are written.
+    /// The column names as written in the file.
     pub(super) heads: Vec<String>,
-    /// The rows with their lines in the file, or why one cannot be told apart into its cells.
+    /// The rows with their line numbers, or why a row could not be split into cells.
     pub(super) rows: Vec<(usize, Result<Vec<String>, String>)>,
 }
 
-/// Names of a column of times, and of columns of lengths: together they are a trace's.
+/// Column names of times. Together with lengths they make a trace.
 pub(super) const TIMES: [&str; 8] = [
     "timestamp",
     "arrivaltime",
@@ -21,7 +21,7 @@ pub(super) const TIMES: [&str; 8] = [
     "starttime",
     "arrival",
 ];
-/// Names of a column of prompts' lengths, in tokens.
+/// Column names of prompt lengths, in tokens.
 pub(super) const INPUTS: [&str; 14] = [
     "contexttokens",
     "requesttokens",
@@ -38,7 +38,7 @@ pub(super) const INPUTS: [&str; 14] = [
     "isl",
     "inputsequencelength",
 ];
-/// Names of a column of answers' lengths, in tokens.
+/// Column names of response lengths, in tokens.
 pub(super) const OUTPUTS: [&str; 13] = [
     "generatedtokens",
     "responsetokens",
@@ -57,10 +57,10 @@ pub(super) const OUTPUTS: [&str; 13] = [
 
 impl Table {
     /// # Errors
-    /// Where its quotes are broken, and as the reader's.
+    /// When quotes are unbalanced, or the CSV reader fails.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let separator = separator(text);
-        // The reader would take all that stands behind the quote for one cell.
+        // The CSV reader would take everything after an unbalanced quote as one cell.
         check_quotes(text, separator)?;
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(separator)
@@ -72,7 +72,7 @@ impl Table {
         let mut rows = Vec::new();
         for row in reader.records() {
             let row = row.map_err(|why| why.to_string())?;
-            // The reader's position is before the blank lines ahead of the row.
+            // The reported position is before any blank lines that precede the row.
             let (line, byte) = row
                 .position()
                 .map_or((0, 0), |at| (at.line() as usize, at.byte() as usize));
@@ -86,7 +86,8 @@ impl Table {
                 let cells = || row.iter().map(str::to_owned).collect();
                 let too_many = || {
                     format!(
-                        "it has {} cells and the first line {}: a cell with a separator in it needs quotes",
+                        "it has {} cells, but the first line has {}. Put cells that contain a \
+                         separator in quotes",
                         row.len(),
                         heads.len()
                     )
@@ -97,7 +98,7 @@ impl Table {
         Ok(Self { heads, rows })
     }
 
-    /// The place of the first column that has one of these names.
+    /// The index of the first column with one of these names.
     pub(super) fn column(&self, names: &[&str]) -> Option<usize> {
         let heads: Vec<String> = self.heads.iter().map(|head| plain(head)).collect();
         names
@@ -105,7 +106,7 @@ impl Table {
             .find_map(|name| heads.iter().position(|head| head == name))
     }
 
-    /// The first line of a table, where it has a trace's columns.
+    /// The header of a table that has a trace's columns.
     pub(super) fn of_trace(text: &str) -> Option<Self> {
         let first = text.lines().find(|line| !line.trim().is_empty())?;
         let head = Self::read(first).ok()?;
@@ -113,7 +114,7 @@ impl Table {
     }
 }
 
-/// A name without case, spaces and signs.
+/// A name without case, spaces and punctuation.
 pub(super) fn plain(name: &str) -> String {
     name.chars()
         .filter(|c| c.is_ascii_alphanumeric())
@@ -121,45 +122,47 @@ pub(super) fn plain(name: &str) -> String {
         .collect()
 }
 
-/// Where a byte of a table stands. What is quoted knows the line in which its quote opened.
+/// The state of the quote check. Quoted states hold the line of the opening quote.
 #[derive(Clone, Copy)]
-enum At {
-    /// A cell begins.
+enum CellState {
     Start,
     Plain,
     Quoted(usize),
-    /// Behind a quote that closes its cell, unless another quote follows.
+    /// After a quote that closes the cell, unless another quote follows.
     Closed(usize),
-    /// Behind spaces after such a quote.
-    Behind(usize),
+    /// After spaces that follow the closing quote.
+    AfterClosed(usize),
 }
 
 /// # Errors
-/// When a quote is never closed, or by a quote of another cell in a later line.
+/// When a quote is never closed, or is closed by a quote of another cell in a later line.
 fn check_quotes(text: &str, separator: u8) -> Result<(), String> {
-    let mut at = At::Start;
+    let mut at = CellState::Start;
     let mut line = 1;
     for byte in text.bytes() {
         at = match (at, byte) {
-            (At::Quoted(opened), b'"') => At::Closed(opened),
-            (At::Closed(opened), b'"') => At::Quoted(opened),
-            (At::Quoted(opened), _) => At::Quoted(opened),
-            (_, b'\r' | b'\n') => At::Start,
-            (_, byte) if byte == separator => At::Start,
-            (At::Closed(opened) | At::Behind(opened), b' ' | b'\t') => At::Behind(opened),
-            (At::Closed(opened) | At::Behind(opened), _) if opened < line => {
+            (CellState::Quoted(opened), b'"') => CellState::Closed(opened),
+            (CellState::Closed(opened), b'"') => CellState::Quoted(opened),
+            (CellState::Quoted(opened), _) => CellState::Quoted(opened),
+            (_, b'\r' | b'\n') => CellState::Start,
+            (_, byte) if byte == separator => CellState::Start,
+            (CellState::Closed(opened) | CellState::AfterClosed(opened), b' ' | b'\t') => {
+                CellState::AfterClosed(opened)
+            }
+            (CellState::Closed(opened) | CellState::AfterClosed(opened), _) if opened < line => {
                 let [opened, line] = [opened, line].map(|n| units::count(n as u64));
                 return Err(format!(
-                    "the quote that opens a cell in line {opened} is closed in the midst of line {line}"
+                    "the quote that opens a cell in line {opened} is closed within another cell \
+                     in line {line}"
                 ));
             }
-            (At::Start, b'"') => At::Quoted(line),
-            _ => At::Plain,
+            (CellState::Start, b'"') => CellState::Quoted(line),
+            _ => CellState::Plain,
         };
         line += usize::from(byte == b'\n');
     }
     match at {
-        At::Quoted(opened) => Err(format!(
+        CellState::Quoted(opened) => Err(format!(
             "the quote that opens a cell in line {} is never closed",
             units::count(opened as u64)
         )),
@@ -167,7 +170,7 @@ fn check_quotes(text: &str, separator: u8) -> Result<(), String> {
     }
 }
 
-/// What the first line is separated by.
+/// The most frequent separator of the first line.
 fn separator(text: &str) -> u8 {
     let first = text
         .lines()

@@ -1,35 +1,33 @@
-//! A prompt with places: `{{topic}}`, or `{{length=short}}` with what stands there unless something else is said.
+//! Prompts with placeholders: `{{topic}}`, or `{{length=short}}` with a default value.
 //!
-//! A name begins with a letter or `_` and goes on with letters, digits, `_`, `-`, `.` and spaces. `\{{` is two braces and
-//! no place. Whatever is not such a place is plain text, so that no text is wrong.
+//! A name starts with a letter or `_`, followed by letters, digits, `_`, `-`, `.` and spaces. `\{{` stands for two
+//! braces. Anything else is plain text, so every text is valid.
 
-/// Characters of a place's name at most.
-const MOST_NAME: usize = 60;
+const MAX_NAME_CHARS: usize = 60;
 
-/// A prompt, taken apart.
+/// A parsed prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template {
     pieces: Vec<Piece>,
 }
 
-/// A part of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Place(Place),
+    Placeholder(Placeholder),
 }
 
-/// Where something is to be filled in.
+/// A placeholder of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// What it is called; the same name is the same value.
+pub struct Placeholder {
+    /// All placeholders with the same name have the same value.
     pub name: String,
-    /// What stands there unless something else is said.
+    /// The value if none is given.
     pub default: Option<String>,
 }
 
 impl Template {
-    /// Takes any text apart.
+    /// Parses a text; every text is valid.
     pub fn parse(text: &str) -> Self {
         let mut pieces = Vec::new();
         let mut plain = String::new();
@@ -45,10 +43,10 @@ impl Template {
                 if !plain.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut plain)));
                 }
-                pieces.push(Piece::Place(place));
+                pieces.push(Piece::Placeholder(place));
                 rest = after;
             } else {
-                // The second brace may begin a place: `{{{a}}`.
+                // The second brace may begin a placeholder: `{{{a}}`.
                 plain.push_str(before);
                 plain.push('{');
                 rest = &from[1..];
@@ -61,11 +59,13 @@ impl Template {
         Self { pieces }
     }
 
-    /// Its places in the order in which they first occur, each name once; the first default counts.
-    pub fn places(&self) -> Vec<Place> {
-        let mut all: Vec<Place> = Vec::new();
+    /// The placeholders in order of their first occurrence, each name once, with its first default.
+    pub fn placeholders(&self) -> Vec<Placeholder> {
+        let mut all: Vec<Placeholder> = Vec::new();
         for piece in &self.pieces {
-            let Piece::Place(place) = piece else { continue };
+            let Piece::Placeholder(place) = piece else {
+                continue;
+            };
             match all.iter_mut().find(|known| known.name == place.name) {
                 Some(known) => {
                     known.default = known.default.take().or_else(|| place.default.clone())
@@ -76,11 +76,11 @@ impl Template {
         all
     }
 
-    /// The text with these values in its places. A place without a value has its default, else nothing.
+    /// The text with these values. A placeholder without a value gets its default, or an empty text.
     pub fn fill<'a>(&self, value: impl Fn(&str) -> Option<&'a str>) -> String {
-        let places = self.places();
+        let placeholders = self.placeholders();
         let default = |name: &str| {
-            places
+            placeholders
                 .iter()
                 .find(|place| place.name == name)?
                 .default
@@ -90,7 +90,7 @@ impl Template {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Place(Place { name, .. }) => {
+                Piece::Placeholder(Placeholder { name, .. }) => {
                     out.push_str(value(name).or_else(|| default(name)).unwrap_or_default());
                 }
             }
@@ -99,13 +99,13 @@ impl Template {
     }
 }
 
-/// Text that has no place in it, written so that it stays as it is.
+/// Escapes braces, so that the text has no placeholders.
 pub fn escape(text: &str) -> String {
     text.replace("{{", "\\{{")
 }
 
-/// The place that the text begins with, and what follows it.
-fn place(text: &str) -> Option<(Place, &str)> {
+/// The placeholder at the start of the text, and the text after it.
+fn place(text: &str) -> Option<(Placeholder, &str)> {
     let inside = text.strip_prefix("{{")?;
     let (inside, after) = inside.split_once("}}")?;
     let (name, default) = match inside.split_once('=') {
@@ -117,14 +117,14 @@ fn place(text: &str) -> Option<(Place, &str)> {
     let goes_on = name
         .chars()
         .all(|c| c.is_alphanumeric() || "_-. ".contains(c));
-    // What looks like another place within is none.
+    // A default cannot contain a placeholder.
     let nested = default
         .as_ref()
         .is_some_and(|default| default.contains("{{"));
-    let fits = begins && goes_on && !nested && name.chars().count() <= MOST_NAME;
+    let fits = begins && goes_on && !nested && name.chars().count() <= MAX_NAME_CHARS;
     fits.then(|| {
         (
-            Place {
+            Placeholder {
                 name: name.to_owned(),
                 default,
             },
@@ -142,7 +142,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, places: &[(&str, Option<&str>)], filled: &str) {
         let template = Template::parse(text);
-        let found = template.places();
+        let found = template.placeholders();
         let found: Vec<(&str, Option<&str>)> = found
             .iter()
             .map(|place| (place.name.as_str(), place.default.as_deref()))
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_found_and_filled() {
+    fn placeholders_are_found_and_filled() {
         check(
             "Say {{a}} in {{b}}",
             &[("a", None), ("b", None)],
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_is_plain_text() {
+    fn other_braces_are_plain_text() {
         for text in [
             "",
             "{",
@@ -207,13 +207,13 @@ mod tests {
         fn any_text_is_a_prompt_and_an_escaped_one_stays_as_it_is(text in r"([{}\\=a ]|.){0,60}") {
             let _ = Template::parse(&text).fill(|_| None);
             let template = Template::parse(&escape(&text));
-            prop_assert_eq!(template.places(), vec![]);
+            prop_assert_eq!(template.placeholders(), vec![]);
             prop_assert_eq!(template.fill(|_| Some("never")), text);
         }
 
         #[test]
-        fn values_are_never_taken_for_places(value in ".{0,20}", before in "[a-z{}]{0,6}", after in "[a-z}]{0,6}") {
-            let template = Template::parse(&format!("{before} {{{{v}}}}{after}"));
+        fn values_are_never_parsed_as_placeholders(value in ".{0,20}", before in "[a-z{}]{0,6}", after in "[a-z}]{0,6}") {
+            let template = Template::parse(&format!("{} {{{{v}}}}{after}", escape(&before)));
             prop_assert_eq!(template.fill(|_| Some(&value)), format!("{before} {value}{after}"));
         }
     }

@@ -1,19 +1,19 @@
-//! The times of a trace: numbers whose unit no file says, or dates.
+//! The times of a trace: dates, or numbers whose unit is guessed.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde_json::Value;
 
-use super::said::shown;
+use super::entry::shown;
 use crate::domain::plan::TimeUnit;
 
-/// A time as a file has it.
+/// A time as written in the file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Moment {
-    /// A number, in a unit where its name says one.
+    /// A number; the unit is known if the column's name contains one.
     Number {
         value: f64,
-        /// It is written as a whole number.
+        /// Written without a decimal point.
         whole: bool,
         unit: Option<TimeUnit>,
     },
@@ -21,18 +21,18 @@ pub(super) enum Moment {
     Date(f64),
 }
 
-/// What the times were taken to be in.
+/// The unit in which the times were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Units {
     /// `s`, `ms`, `us`, `ns` or `date`.
     pub(super) name: &'static str,
-    /// The user said it.
+    /// Set by the user.
     pub(super) given: bool,
 }
 
 impl Moment {
     /// # Errors
-    /// When it is neither a number nor a date.
+    /// When the value is neither a number nor a date.
     pub(super) fn read(value: &Value, unit: Option<TimeUnit>) -> Result<Self, String> {
         let no_time = || format!("{} is neither a number nor a date", shown(value));
         match value {
@@ -60,7 +60,7 @@ impl Moment {
     }
 }
 
-/// With a zone or without one, as Azure writes it: `2023-11-16 18:15:46.6805900`.
+/// A date with or without a time zone. Azure writes `2023-11-16 18:15:46.6805900`.
 fn date(text: &str) -> Option<f64> {
     let zoned = text.parse::<Timestamp>().ok();
     let plain = || {
@@ -73,10 +73,10 @@ fn date(text: &str) -> Option<f64> {
     Some(at.as_second() as f64 + f64::from(at.subsec_nanosecond()) / 1e9)
 }
 
-/// All times in seconds, and what they were taken to be in. What the user says stands before all else.
+/// All times in seconds, and their unit. `given`, the user's choice, takes precedence.
 pub(super) fn seconds(moments: &[Moment], given: Option<TimeUnit>) -> (Vec<f64>, Units) {
-    let read_off = given.unwrap_or_else(|| guess(moments));
-    let unit_of = |unit: &Option<TimeUnit>| given.or(*unit).unwrap_or(read_off);
+    let guessed = given.unwrap_or_else(|| guess(moments));
+    let unit_of = |unit: &Option<TimeUnit>| given.or(*unit).unwrap_or(guessed);
     let seconds = moments.iter().map(|moment| match moment {
         Moment::Date(at) => *at,
         Moment::Number { value, unit, .. } => value * unit_of(unit).seconds(),
@@ -84,7 +84,7 @@ pub(super) fn seconds(moments: &[Moment], given: Option<TimeUnit>) -> (Vec<f64>,
     let name = match moments.first() {
         Some(Moment::Date(_)) => "date",
         Some(Moment::Number { unit, .. }) => unit_of(unit).name(),
-        None => read_off.name(),
+        None => guessed.name(),
     };
     (
         seconds.collect(),
@@ -95,13 +95,13 @@ pub(super) fn seconds(moments: &[Moment], given: Option<TimeUnit>) -> (Vec<f64>,
     )
 }
 
-/// More requests a second on average are improbable in a trace.
-const MOST_PER_SECOND: f64 = 200.0;
-/// Seconds between two requests on average that are improbable in a trace.
-const LONGEST_GAP: f64 = 30.0;
+/// Traces rarely have more requests per second on average.
+const MAX_PER_SECOND: f64 = 200.0;
+/// Traces rarely have longer gaps between requests on average.
+const MAX_GAP_SECONDS: f64 = 30.0;
 
-/// The unit of numbers that do not say it: by their size where they count from 1970; else by their fractions, and by
-/// how many requests a second they would be.
+/// Guesses the unit of numbers: by their size if they look like Unix times, else by their fractions and by the
+/// resulting number of requests per second.
 fn guess(moments: &[Moment]) -> TimeUnit {
     let open: Vec<(f64, bool)> = moments
         .iter()
@@ -122,7 +122,7 @@ fn guess(moments: &[Moment]) -> TimeUnit {
     if !(least.is_finite() && most.is_finite()) {
         return TimeUnit::Ms;
     }
-    // From 2001 to 2033 and beyond.
+    // Unix times from 2001 on.
     match least {
         n if n >= 1e17 => return TimeUnit::Ns,
         n if n >= 1e14 => return TimeUnit::Us,
@@ -135,15 +135,15 @@ fn guess(moments: &[Moment]) -> TimeUnit {
         .iter()
         .all(|(value, whole)| *whole || value.fract() == 0.0)
     {
-        // Written as `3.0` they were fractions once.
+        // Written as `3.0`, they come from fractions.
         let written_whole = open.iter().all(|(_, whole)| *whole);
-        let slow_enough = gap * 1e-3 * MOST_PER_SECOND >= 1.0;
-        return match written_whole && (slow_enough || gap == 0.0) || gap > LONGEST_GAP {
+        let slow_enough = gap * 1e-3 * MAX_PER_SECOND >= 1.0;
+        return match written_whole && (slow_enough || gap == 0.0) || gap > MAX_GAP_SECONDS {
             true => TimeUnit::Ms,
             false => TimeUnit::S,
         };
     }
-    if gap > LONGEST_GAP {
+    if gap > MAX_GAP_SECONDS {
         TimeUnit::Ms
     } else {
         TimeUnit::S
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_is_read_off_the_file() {
+    fn the_unit_is_guessed() {
         for (times, should) in [
             // vLLM's and guidellm's examples, and Qwen's trace.
             ("[0.0, 0.8, 1.6, 2.4, 3.2]", "s"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_says_stands_before_what_is_read_off() {
+    fn the_given_unit_takes_precedence() {
         let moment = |value| Moment::Number {
             value,
             whole: true,
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_told() {
+    fn other_values_are_errors() {
         for value in [
             Value::Bool(true),
             Value::from("soon"),

@@ -1,4 +1,4 @@
-//! What went over the network or to kubectl, as it is shown under Activity.
+//! HTTP requests and commands that were made, as the Activity drawer shows them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub struct Activity {
     pub ending: Option<ActivityEnding>,
 }
 
-/// Which door it went through.
+/// What kind of request or command it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActivityKind {
     /// A subprocess.

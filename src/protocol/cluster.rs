@@ -1,4 +1,4 @@
-//! The cluster and the API as they are found: links, probes, contexts, Home's checks.
+//! Values of events about the cluster and the API: how a cluster is followed, probes, contexts, Home's checks.
 
 use std::time::Duration;
 

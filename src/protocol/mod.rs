@@ -1,4 +1,4 @@
-//! What the window and the engine say to each other.
+//! Commands from the window to the engine, and events from the engine to the window.
 //!
 //! A [`Question`] has one answer: [`Command::Ask`] brings [`Event::Answered`]. A command that has several events
 //! carries a [`JobId`] that the window made up, and the events carry it back. [`Command::Cancel`] ends a job of either

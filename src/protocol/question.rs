@@ -93,7 +93,7 @@ macro_rules! questions {
 }
 
 questions! {
-    /// What kubectl is asked about an environment's cluster.
+    /// Questions to kubectl about an environment's cluster.
     ClusterQuestion, ClusterAnswer, ClusterKind {
         /// What is deployed.
         View => ClusterView,
@@ -109,7 +109,7 @@ questions! {
 }
 
 questions! {
-    /// What an environment's API is asked, and what is known of the way to it.
+    /// Questions to an environment's API, and about its address and key.
     ApiQuestion, ApiAnswer, ApiKind {
         /// Where the API is, and whether there is a key.
         Open => Opened,
@@ -123,7 +123,7 @@ questions! {
 }
 
 questions! {
-    /// What the history is asked.
+    /// Questions to the history.
     HistoryQuestion, HistoryAnswer, HistoryKind {
         /// Rows of its table.
         Rows { query: HistoryQuery } => HistoryPage,
@@ -141,7 +141,7 @@ questions! {
 }
 
 questions! {
-    /// What the computer itself is asked: its files, its dialogs, its keychain.
+    /// Questions to this computer: its files, its dialogs, its keychain.
     LocalQuestion, LocalAnswer, LocalKind {
         /// Whether the system has a keychain that answers.
         Keychain => (),

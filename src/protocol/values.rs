@@ -117,7 +117,7 @@ pub struct KeyChange {
     pub key: Option<SecretString>,
 }
 
-/// An environment's way to its API.
+/// The address and the key of an environment's API.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opened {
     /// Where its API is; `None` where it has none, or where that cannot be used.

@@ -1,3 +1,5 @@
+//! Snippets in each language survive any text and hide the key.
+
 use proptest::prelude::*;
 
 use super::*;

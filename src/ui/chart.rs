@@ -1,9 +1,8 @@
 //! The window's painter of charts: a [`Chart`] on an [`egui_plot::Plot`], in a card with its title and its menu.
 //!
-//! `egui_plot` has axes, grid, lines, markers, bars and zoom. Three things it does not do, and they are done here: what
-//! pointing says is the chart's own text (its label formatter knows a point by its series' name and place alone, and
-//! charts of some thousand dots would be searched twice), words beside marks keep off each other (its texts do not
-//! know of one another), and what lies beyond the axes is told in a corner.
+//! `egui_plot` has axes, grid, lines, markers, bars and zoom. This module adds three things: the hover text is the
+//! chart's own (egui_plot's formatter gets only a point's series name and position, and would search some thousand dots
+//! a second time), labels beside marks do not overlap, and a corner says how much lies beyond the axes.
 
 use egui::{
     Align2, Color32, FontId, Pos2, Rangef, Rect, RichText, Role, Sense, TextStyle, Ui, WidgetInfo,
@@ -44,14 +43,14 @@ pub(super) struct Hit {
 pub(super) enum Zoom {
     Fixed,
     Free,
-    /// As free, and it shows all of it again.
+    /// As free, and the view is reset to show everything.
     Reset,
 }
 
 pub(super) fn no_tools(_: &mut Ui) {}
 
-/// Draws the chart in a card, with `tools` between its title and itself. The card is as high whether it has a legend or
-/// not.
+/// Draws the chart in a card, with `tools` between its title and itself. The card's height is the same with and
+/// without a legend.
 pub(super) fn card_ui(
     ui: &mut Ui,
     photographer: &mut Photographer,
@@ -158,7 +157,7 @@ fn id(ui: &Ui, title: &str) -> egui::Id {
     ui.make_persistent_id(("chart", title))
 }
 
-/// What of a chart of that title, drawn with [`plot_ui`] by this `ui`, is on the screen.
+/// The visible range of the chart of that title that this `ui` drew with [`plot_ui`].
 pub(super) fn view(ui: &Ui, title: &str, zoom: Zoom) -> View {
     let memory = PlotMemory::load(ui.ctx(), id(ui, title)).filter(|memory| {
         // Until it is zoomed its range is that of the points.

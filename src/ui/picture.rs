@@ -1,10 +1,11 @@
-//! A chart as a picture: as SVG by the painter of the report, as PNG by the window, which is asked for a screenshot, of
-//! which the chart's part is kept.
+//! Saves a chart as a picture: SVG from the report's painter, or PNG from a screenshot of the window that is cropped to
+//! the chart.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use egui::{ColorImage, Context, Rect, Ui};
+use parking_lot::Mutex;
 
 use crate::chart::{Chart, svg};
 use crate::domain::failure::Failure;
@@ -120,15 +121,11 @@ impl Photographer {
             wanted.asked = true;
             let (taken, waker) = (Arc::clone(&wanted.taken), ctx.clone());
             ctx.request_screenshot(move |image| {
-                *taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(image);
+                *taken.lock() = Some(image);
                 waker.request_repaint();
             });
         }
-        let taken = wanted
-            .taken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let taken = wanted.taken.lock().take();
         if let Some(image) = taken {
             let command = wanted
                 .at

@@ -1,6 +1,6 @@
 //! The chat completions protocol: bodies out, chunks and usage in.
 //!
-//! After SambaStack's OpenAPI document 1.2.0 and what OpenAI-like servers really send: any field may be
+//! After SambaStack's OpenAPI document 1.2.0 and what OpenAI-compatible servers really send: any field may be
 //! missing, null or of another type.
 
 mod calls;

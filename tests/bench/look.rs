@@ -160,7 +160,7 @@ fn functions(dir: &Path) {
     window.run_steps(2);
     window.click("Parameters (2 set)");
     window.ask("Who is Ada?");
-    window.see("JSON, holds to the schema");
+    window.see("Valid against the schema");
     draw(&mut window, dir, "tools-json");
     window.set_size(LARGE);
     window.run_steps(2);

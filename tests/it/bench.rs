@@ -1034,7 +1034,7 @@ async fn a_session_ends_with_its_requests_or_its_time() {
     assert_eq!(ended, [20, 10]);
     assert_eq!(
         report.ended,
-        SessionEnd::Limit("30 requests were measured".to_owned())
+        SessionEnd::Limit("30 requests reached".to_owned())
     );
 
     plan.session_ends = Ends {
@@ -1045,7 +1045,7 @@ async fn a_session_ends_with_its_requests_or_its_time() {
     let by_time = run(&plan, &api).await;
     let report = by_time.report();
     assert!(
-        matches!(&report.ended, SessionEnd::Limit(why) if why.contains("time")),
+        matches!(&report.ended, SessionEnd::Limit(why) if why.contains("400ms limit reached")),
         "{:?}",
         report.ended
     );
@@ -1154,14 +1154,18 @@ async fn ignore_eos_and_the_shared_prefix_are_sent() {
     assert_eq!(apart.len(), texts.len(), "the rest is each one's own");
 }
 
-/// Stops a session of slow answers once `when` says so; gives what it found and what the server saw of it.
+/// Stops a session of slow answers once `when` says so and the server has read `least` requests (a request
+/// that waits here may still be on its way); gives what it found and the server.
 async fn stopped_when(
     plan: Plan,
     when: impl Fn(&BenchProgress) -> bool + Send + 'static,
-) -> (Result<BenchReport, Failure>, Duration, DemoServer) {
+    least: usize,
+) -> (Result<BenchReport, Failure>, Duration, Arc<DemoServer>) {
     let mut slow = DemoModel::quick("m", Quirk::None);
     slow.ttft = Duration::from_secs(30);
     let (server, api) = demo(vec![slow]).await;
+    let server = Arc::new(server);
+    let seen = server.clone();
     let (controls, steer) = controls();
     let cancel = controls.cancel.clone();
     let (stopped, stopping) = std::sync::mpsc::channel();
@@ -1171,7 +1175,7 @@ async fn stopped_when(
                 // Only what is told to pause does.
                 let _ = steer.send(Steer::Pause);
             }
-            if when(progress) {
+            if when(progress) && seen.received().len() >= least {
                 let _ = stopped.send(std::time::Instant::now());
                 cancel.cancel();
             }
@@ -1233,7 +1237,7 @@ async fn a_stop_closes_every_connection_at_once_whatever_is_being_done() {
         ),
     ];
     for (what, plan, when, least, aborted) in cases {
-        let (report, took, server) = stopped_when(plan, when).await;
+        let (report, took, server) = stopped_when(plan, when, least).await;
         assert!(took < Duration::from_secs(5), "{what}: {took:?}");
         let report = report.expect("what was done is kept");
         assert_eq!(report.ended, SessionEnd::Stopped, "{what}");

@@ -115,13 +115,13 @@ fn wrong_usage_is_told_with_code_2_and_the_flag() {
         (&["--rate", "2", "--max"], "cannot be used with"),
         (&["--poisson"], "--rate"),
         (&["--turns", "0"], "--turns:"),
-        (&["--duration", "soon"], "is no time such as 100ms"),
+        (&["--duration", "soon"], "is not a time: write 100ms"),
         (
             &["--goodput", "speed=3s"],
             "there are ttft, itl, tpot and latency",
         ),
         (&["--fail-if", "speed>3"], "concurrency_reached"),
-        (&["--fail-if", "ttft_p99"], "is no condition"),
+        (&["--fail-if", "ttft_p99"], "is not a condition"),
         (
             &["--input-tokens", "9-5"],
             "the shortest length comes first",

@@ -826,7 +826,7 @@ async fn a_ca_file_that_is_none_is_told_before_anything_is_sent() {
         )
         .map(drop)
     };
-    check_words(&open().expect_err("no file"), "cannot be read");
+    check_words(&open().expect_err("no file"), "could not be read");
     for text in [
         "",
         "hello",
@@ -835,7 +835,7 @@ async fn a_ca_file_that_is_none_is_told_before_anything_is_sent() {
         std::fs::write(&path, text).expect("written");
         check_words(
             &open().expect_err("no certificate"),
-            "holds no certificate that can be read",
+            "contains no readable certificate",
         );
     }
 }

@@ -263,7 +263,7 @@ fn wrong_usage_is_told_with_code_2() {
         (&["demo", "--ttft", "5ms"], "--exact"),
         (
             &["demo", "--exact", "--ttft", "5"],
-            "is no time such as 100ms",
+            "is not a time: write 100ms",
         ),
         (&["demo", "--exact", "--seed", "5"], "cannot be used with"),
     ] {
@@ -794,9 +794,9 @@ fn a_failing_check_says_what_to_do() {
     check_words(
         &said.out,
         &[
-            "bad      API reachable: Could not reach 127.0.0.1:1: connection refused",
+            "bad      API unreachable: Could not reach 127.0.0.1:1: connection refused",
             "Check the address and its port",
-            "skipped  API key accepted",
+            "skipped  API key not checked",
             "skipped  Cluster",
         ],
     );
@@ -819,7 +819,7 @@ fn a_failing_check_says_what_to_do() {
         &said.out,
         &[
             "good     API reachable",
-            "bad      API key accepted: The API rejected the key",
+            "bad      API key not accepted: The API rejected the key",
         ],
     );
     assert!(!said.out.contains("sk-wrong"));
@@ -827,7 +827,7 @@ fn a_failing_check_says_what_to_do() {
         batida.with_api(&demo, &["check"]).env_remove("MY_KEY"),
     ));
     check_code(&said, 1);
-    check_words(&said.out, &["bad      API key accepted", "MY_KEY"]);
+    check_words(&said.out, &["bad      API key not accepted", "MY_KEY"]);
 }
 
 #[test]
@@ -995,7 +995,7 @@ fn an_answer_that_is_not_the_json_that_was_asked_for_ends_with_code_3() {
     check_words(
         &said.err,
         &[
-            "batida: JSON, does not hold to the schema in 1 place",
+            "batida: Does not match the schema in 1 place",
             "is not of type",
         ],
     );
@@ -1073,16 +1073,12 @@ fn a_broken_settings_file_is_told_with_its_line_and_left_alone() {
     check_code(&said, 0);
     check_words(
         &said.err,
-        &[
-            "The settings file was not understood",
-            "line 2",
-            "left as it is",
-        ],
+        &["The settings file is not valid", "line 2", "is not changed"],
     );
     assert!(!said.err.contains("sk-secret"));
     let said = batida.run(&["models"]);
     check_code(&said, 1);
-    check_words(&said.err, &["The settings file was not understood"]);
+    check_words(&said.err, &["The settings file is not valid"]);
     let names = fs::read_dir(&dir).expect("a folder").filter_map(Result::ok);
     let names: Vec<_> = names.map(|entry| entry.file_name()).collect();
     assert_eq!(
@@ -1247,7 +1243,7 @@ fn a_key_that_is_only_bearer_and_a_file_for_a_folder_are_named() {
         check_words(
             &said.err,
             &[
-                "--config wants a folder",
+                "--config must be a folder",
                 "is a file: name the folder that it is in",
             ],
         );

@@ -220,8 +220,12 @@ fn what_cannot_be_read_is_told_with_code_1() {
     folder.write("later.json", &later);
     for (name, words, advice) in [
         ("none.json", "none.json cannot be read: ", "Check the path"),
-        ("text.json", "text.json is no JSON", "Batida reads its own"),
-        ("bare.json", "bare.json", "Batida reads its own"),
+        (
+            "text.json",
+            "text.json is not valid JSON",
+            "Batida imports its own",
+        ),
+        ("bare.json", "bare.json", "Batida imports its own"),
         ("later.json", "batida.bench/9", "batida"),
         (
             "last~7",

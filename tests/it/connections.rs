@@ -275,7 +275,8 @@ fn an_answer_that_is_compressed_unasked_is_read_streamed_and_whole() {
                 _ => {
                     // Flushed after each event, as a proxy does that streams.
                     reply.raw(format!(
-                        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: {coding}\r\n\
+                        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: \
+                         {coding}\r\n\
                          transfer-encoding: chunked\r\n\r\n"
                     ));
                     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
@@ -376,7 +377,10 @@ fn a_body_that_only_says_to_be_gzip_is_read_and_a_damaged_one_is_a_failure() {
     check_words(&said.err, &["no such thing here"]);
     let said = shell.run(&server.url(), &["chat", "Hello"]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    check_words(&said.err, &["is compressed (gzip) and damaged"]);
+    check_words(
+        &said.err,
+        &["is marked as compressed (gzip), but it cannot be decompressed"],
+    );
     let (_, report) = shell.bench(&server.url(), 2, &[]);
     assert_eq!(requests(&report)["failed"], json!(2), "{report}");
 }
@@ -488,7 +492,7 @@ fn an_answer_that_does_not_end_is_given_up_in_time() {
     let said = Shell::new().run(&server.url(), &["chat", "--timeout", "700ms", "Hello"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     check_words(&said.out, &["so so"]);
-    check_words(&said.err, &["had not answered in full after 700 ms"]);
+    check_words(&said.err, &["did not complete the response within 700 ms"]);
     assert!(
         began.elapsed() < Duration::from_secs(6),
         "{:?}",
@@ -591,8 +595,10 @@ fn a_file_limit_is_named_before_a_level_starts() {
         let program = command.get_program().to_owned();
         let mut sh = crate::support::programs::quiet("sh");
         let line = format!(
-            "ulimit -n {limit}; exec \"$0\" bench --model m --prompts prompts.txt --json --quiet --warmup 0 \
-             --requests 200 --max-error-share none --max-level-error-share 100% {args} --api {} --config config",
+            "ulimit -n {limit}; exec \"$0\" bench --model m --prompts prompts.txt --json --quiet \
+             --warmup 0 \
+             --requests 200 --max-error-share none --max-level-error-share 100% {args} --api {} \
+             --config config",
             server.url()
         );
         sh.args(["-c", &line])

@@ -676,7 +676,7 @@ fn a_broken_settings_file_is_told_at_the_start() {
     let started = Engine::start(options(dir.path()), || {}).expect("it starts all the same");
     assert_eq!(started.settings, Settings::default());
     let notice = started.notice.expect("it is told");
-    assert!(notice.advice.contains("It was kept as"), "{notice:?}");
+    assert!(notice.advice.contains("It was renamed to"), "{notice:?}");
 }
 
 /// Asks of the demo with these prompts.

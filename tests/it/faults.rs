@@ -226,7 +226,7 @@ fn model_lists_are_listed_in_their_shapes() {
             "one-token chat",
         ],
     );
-    lacks(&check, &["no chat completions API", "not reached"]);
+    lacks(&check, &["no chat completions API", "unreachable"]);
     sees(
         &run("none", &["models"]),
         &["has no list of models at this address"],
@@ -264,7 +264,7 @@ fn a_server_that_answers_is_reached_whatever_it_answers() {
         (
             401,
             "Unauthorized",
-            "bad      API key accepted: The API rejected the key, HTTP 401: Unauthorized",
+            "bad      API key not accepted: The API rejected the key, HTTP 401: Unauthorized",
         ),
         (
             503,
@@ -279,7 +279,7 @@ fn a_server_that_answers_is_reached_whatever_it_answers() {
         let said = Batida::new().run(&server.url(), &["check"]);
         assert_eq!(said.code, Some(1), "{said:?}");
         sees(&said, &[words]);
-        lacks(&said, &["not reached", "on Home", "pods"]);
+        lacks(&said, &["unreachable", "on Home", "pods"]);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Comments and texts are taken out, paths are read with their groups (`use crate::{io, ui}`) and with
 //! `self` and `super` resolved, and each is looked up in [`RULES`].
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -188,7 +189,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// What one room alone may name of what its floor may not: the environments are opened there, the demo's among them.
-const EXCEPTIONS: [(&str, &str); 1] = [("crate::engine::place", "crate::demo")];
+const EXCEPTIONS: [(&str, &str); 1] = [("crate::engine::connection", "crate::demo")];
 
 /// The one room that may hold colour literals.
 const COLOURS: &str = "crate::ui::theme";
@@ -221,6 +222,119 @@ fn every_floor_imports_only_from_those_below() {
         "the drawing in src/lib.rs does not allow:\n{}",
         found.join("\n")
     );
+}
+
+/// A module and the modules within it are one thing; any two others that need each other are a circle.
+#[test]
+fn no_modules_need_each_other() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    let modules: BTreeMap<String, String> = files
+        .iter()
+        .map(|file| {
+            (
+                module_of(file),
+                fs::read_to_string(root.join(file)).expect("a source is text"),
+            )
+        })
+        .filter(|(module, _)| module != "crate" && !module.ends_with("::tests"))
+        .collect();
+    let circles = circles(&modules);
+    assert!(
+        circles.is_empty(),
+        "these modules need each other:\n{}",
+        circles.join("\n")
+    );
+}
+
+#[test]
+fn a_planted_circle_is_found() {
+    let planted = |texts: &[(&str, &str)]| {
+        let texts = texts
+            .iter()
+            .map(|(module, text)| ((*module).to_owned(), (*text).to_owned()));
+        circles(&texts.collect())
+    };
+    let three = [
+        ("crate::a", "use crate::b::x;"),
+        ("crate::b", "fn f() { super::c::y() }"),
+        ("crate::c", "use super::a;"),
+    ];
+    assert_eq!(
+        planted(&three),
+        ["crate::a → crate::b → crate::c → crate::a"]
+    );
+    assert!(planted(&three[..2]).is_empty());
+    let family = [
+        ("crate::a", "mod b; use self::b::x;"),
+        ("crate::a::b", "use super::y;"),
+    ];
+    assert!(planted(&family).is_empty(), "a module and its own part");
+    let tests = [
+        ("crate::a", "use crate::b::x;"),
+        (
+            "crate::b",
+            "pub fn x() {}\n#[cfg(test)]\nmod tests { use crate::a; }",
+        ),
+    ];
+    assert!(planted(&tests).is_empty(), "tests may look anywhere");
+}
+
+/// Each circle once, by the shortest way around from its first module.
+fn circles(modules: &BTreeMap<String, String>) -> Vec<String> {
+    let needs: BTreeMap<&str, BTreeSet<&str>> = modules
+        .iter()
+        .map(|(module, text)| (module.as_str(), needed_by(module, text, modules)))
+        .collect();
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+    for start in needs.keys().copied() {
+        let mut ways = vec![vec![start]];
+        let mut reached = BTreeSet::new();
+        let mut around = None;
+        while around.is_none() && !ways.is_empty() {
+            let mut longer = Vec::new();
+            for way in &ways {
+                for next in needs.get(way[way.len() - 1]).into_iter().flatten() {
+                    if *next == start {
+                        around.get_or_insert_with(|| way.clone());
+                    } else if reached.insert(*next) {
+                        longer.push(way.iter().copied().chain([*next]).collect());
+                    }
+                }
+            }
+            ways = longer;
+        }
+        if let Some(around) = around
+            && seen.insert(around.iter().copied().collect::<BTreeSet<_>>())
+        {
+            found.push(format!("{} → {start}", around.join(" → ")));
+        }
+    }
+    found
+}
+
+fn needed_by<'m>(
+    module: &str,
+    text: &str,
+    modules: &'m BTreeMap<String, String>,
+) -> BTreeSet<&'m str> {
+    let code = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default();
+    let named = paths(module, code).into_iter().filter_map(|named| {
+        let mut path = named.path.as_str();
+        loop {
+            if let Some((known, _)) = modules.get_key_value(path) {
+                return Some(known.as_str());
+            }
+            path = path.rsplit_once("::")?.0;
+        }
+    });
+    named
+        .filter(|other| !is_within(module, other) && !is_within(other, module))
+        .collect()
 }
 
 /// A rule for a room that does not exist would forbid nothing.
@@ -278,7 +392,7 @@ fn a_planted_violation_is_found() {
         "crate::demo::exact::MODEL",
     );
     check_found(
-        "crate::engine::place::x",
+        "crate::engine::connection::x",
         "use crate::demo::api;",
         "crate::demo::api",
     );
@@ -352,7 +466,10 @@ fn what_only_looks_like_one_is_let_through() {
             "crate::ui::app",
             "use crate::engine::Engine; use crate::state::State; let c = Color32::TRANSPARENT;",
         ),
-        ("crate::engine::place", "use crate::demo::api::DemoServer;"),
+        (
+            "crate::engine::connection",
+            "use crate::demo::api::DemoServer;",
+        ),
         (
             "crate::ui::theme",
             "const C: Color32 = Color32::from_rgb(1, 2, 3);",

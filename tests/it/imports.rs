@@ -70,7 +70,7 @@ fn another_batidas_environments_come_without_their_keys() {
     window.click("Home");
     drop_file(&mut window, store.path());
     window.see("1 environment in another Batida's settings");
-    window.see("its key is not taken along: type it on Home");
+    window.see("its key was not imported: enter it on Home");
     window.run_steps(4);
     window.click("Add 1 environment");
     window.until("it is saved", |window| {
@@ -117,10 +117,10 @@ fn whoever_brings_settings_cannot_have_any_secret_sent_unasked() {
     let mut window = Window::first_start();
     window.click("Home");
     drop_file(&mut window, store.path());
-    window.see("what is in $AWS_SECRET_ACCESS_KEY would be sent to api.example.com");
-    window.see("what is in $SAMBANOVA_API_KEY would be sent to api.example.com");
-    window.see("it trusted any certificate, which is left out");
-    window.see("it trusted the authorities in /tmp/ca.pem, which is left out");
+    window.see("the value of $AWS_SECRET_ACCESS_KEY would be sent to api.example.com");
+    window.see("the value of $SAMBANOVA_API_KEY would be sent to api.example.com");
+    window.see("it accepted any certificate, which was skipped");
+    window.see("its CA file /tmp/ca.pem was skipped");
     assert_eq!(
         (ticked(&window, "theirs"), ticked(&window, "usual")),
         (Some(false), Some(false))

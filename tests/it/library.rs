@@ -74,7 +74,7 @@ fn a_file_that_makes_no_sense_is_kept_aside() {
     assert_eq!(names(&found.library), ["a"]);
     let notice = found.notice.expect("it is told");
     assert!(
-        notice.summary.contains("not understood") && notice.advice.contains("prompts.json.kept-"),
+        notice.summary.contains("not valid") && notice.advice.contains("prompts.json.kept-"),
         "{notice}"
     );
     let kept = fs::read_dir(dir.path()).expect("listed").flatten();

@@ -126,11 +126,12 @@ fn a_prompts_file_that_wraps_and_what_it_leaves_out_are_told_before_and_after() 
     let [first, second] = before[..] else {
         panic!("{said:?}")
     };
-    let wraps = "prompts p.jsonl: 2 prompts for 5 requests: they are used again, and later requests may be answered \
+    let wraps = "prompts p.jsonl: 2 prompts for 5 requests: they are used again, and later \
+requests may be answered \
                  from the server's cache";
     assert_eq!(first, wraps);
     assert!(
-        second.starts_with("1 of 3 entries of the file cannot be sent and are left out: line 3: "),
+        second.starts_with("1 of the file's 3 entries cannot be sent and were skipped: line 3: "),
         "{second}"
     );
     assert!(

@@ -93,7 +93,10 @@ async fn each_model_is_told_of_once() {
         "{a:?}"
     );
     let failure = hangs.as_ref().expect_err("it never answers");
-    assert_eq!(failure.summary, "no answer to a one-token chat within 1 s");
+    assert_eq!(
+        failure.summary,
+        "No response to a one-token chat within 1 s"
+    );
     let empty = empty
         .as_ref()
         .expect("an answer without a word is an answer");

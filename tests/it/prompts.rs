@@ -212,7 +212,7 @@ fn a_template_longer_than_the_prompt_is_said() {
         .expect_err("there is no room")
         .to_string();
     assert!(
-        why.contains("50 tokens") && why.contains("takes 70") && why.contains("at least 71"),
+        why.contains("50 tokens") && why.contains("has 70") && why.contains("at least 71"),
         "{why}"
     );
     let fit = Fit {
@@ -553,7 +553,7 @@ fn conversations_without_a_user_are_counted_not_hidden() {
     assert!(
         material
             .note()
-            .is_some_and(|note| note.starts_with("1 of 2 entries"))
+            .is_some_and(|note| note.starts_with("1 of the file's 2 entries"))
     );
     assert_eq!(
         Material::parse("p.txt", b"one")
@@ -567,22 +567,22 @@ fn conversations_without_a_user_are_counted_not_hidden() {
 fn a_bad_entry_is_left_out_and_named() {
     let good = r#"{"prompt":"hi"}"#;
     for (line, why) in [
-        ("{\"prompt\":3}", "is no text: 3"),
-        ("{\"prompt\":[\"a\",5]}", "a part that is no text: 5"),
+        ("{\"prompt\":3}", "is not a string: 3"),
+        ("{\"prompt\":[\"a\",5]}", "a part that is not a string: 5"),
         (
             "{\"url\":\"/v1/embeddings\",\"body\":{\"input\":\"x\"}}",
             "its url is \"/v1/embeddings\"",
         ),
         (
             "{\"url\":\"/v1/completions\",\"body\":{\"prompt\":\"x\"}}",
-            "only chat/completions can be sent",
+            "Only chat/completions requests can be sent",
         ),
         ("{\"prompt\":\"x\"", "column"),
-        ("{\"id\":\"x\"}", "neither \"prompt\" nor \"messages\""),
-        ("{\"prompt\":\" \"}", "no words"),
+        ("{\"id\":\"x\"}", "no \"prompt\", \"messages\""),
+        ("{\"prompt\":\" \"}", "no user message"),
         ("{\"prompt\":\"x\",\"messages\":[]}", "both"),
         ("{\"prompt\":\"x\",\"max_tokens\":0}", "at least one token"),
-        ("{\"messages\":[]}", "no words"),
+        ("{\"messages\":[]}", "no user message"),
         (
             "{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}",
             "\"tool\"",
@@ -608,9 +608,7 @@ fn a_bad_entry_is_left_out_and_named() {
             "{line}"
         );
         assert!(
-            note.starts_with(
-                "1 of 3 entries of the file cannot be sent and are left out: line 3: "
-            ),
+            note.starts_with("1 of the file's 3 entries cannot be sent and were skipped: line 3: "),
             "{note}"
         );
         assert!(note.contains(why), "{note} does not say {why}");
@@ -628,11 +626,11 @@ fn a_bad_entry_is_left_out_and_named() {
     );
     for (name, text) in [("e.txt", "\n \n"), ("e.jsonl", ""), ("e.json", "[]")] {
         let failure = Material::parse(name, text.as_bytes()).expect_err("refused");
-        assert!(failure.summary.contains("holds no prompts"), "{failure}");
+        assert!(failure.summary.contains("has no prompts"), "{failure}");
     }
     let failure = Material::parse("s.json", br#"[{"a":1}]"#).expect_err("refused");
     assert!(
-        failure.summary.contains("it holds a") && failure.advice.contains("ShareGPT"),
+        failure.summary.contains("Its keys are a") && failure.advice.contains("ShareGPT"),
         "{failure}"
     );
     let missing = Plan {
@@ -672,8 +670,9 @@ fn openai_s_batch_lines_are_prompts() {
     let note = Material::parse("batch.jsonl", mixed.as_bytes())
         .expect("the others are read")
         .note();
-    let words = "2 of 4 entries of the file cannot be sent and are left out: line 1 and 1 more: its url is \
-                 \"/v1/embeddings\", and only chat/completions can be sent";
+    let words = "2 of the file's 4 entries cannot be sent and were skipped: line 1 and 1 more: \
+         its url is \
+                 \"/v1/embeddings\". Only chat/completions requests can be sent";
     assert_eq!(note.as_deref(), Some(words));
     let failure =
         Material::parse("batch.jsonl", embedding.as_bytes()).expect_err("nothing is left");
@@ -732,7 +731,9 @@ fn sharegpt_s_variants_are_read_and_tool_calls_left_out() {
     let material = Material::parse("t.json", tools.as_bytes()).expect("the others are read");
     let note = material.note().expect("told");
     assert!(
-        note.contains("1 of 3") && note.contains("entry 2") && note.contains("function_call"),
+        note.contains("1 of the file's 3")
+            && note.contains("entry 2")
+            && note.contains("function_call"),
         "{note}"
     );
     check_file("t.json", tools, 1, &["u:a", "s:Be brief.|u:c"]);
@@ -842,14 +843,14 @@ fn a_table_s_rows_are_never_sent_as_prompts() {
         assert!(
             failure
                 .summary
-                .contains("without a column of prompts: it has TIMESTAMP"),
+                .contains("without a column of prompts. Its columns are TIMESTAMP"),
             "{failure}"
         );
         assert!(failure.advice.contains("--trace"), "{failure}");
     }
     let failure = Material::parse("x.csv", b"a;b\n1;2\n").expect_err("no prompts");
     assert!(
-        failure.summary.contains("it has a, b") && !failure.advice.contains("--trace"),
+        failure.summary.contains("Its columns are a, b") && !failure.advice.contains("--trace"),
         "{failure}"
     );
     // A quote that is not closed would swallow the rows behind it.
@@ -858,7 +859,7 @@ fn a_table_s_rows_are_never_sent_as_prompts() {
         ("prompt\r\nb\r\n\"c\r\nd\r\n", "in line 3 is never closed"),
         (
             "prompt,x\nb,\"1\"\nc,\"2\nd,\"3\"\n",
-            "in line 3 is closed in the midst of line 4",
+            "in line 3 is closed within another cell in line 4",
         ),
         ("prompt,\"x\nb,1\n", "in line 1 is never closed"),
     ] {
@@ -883,7 +884,7 @@ fn a_table_s_rows_are_never_sent_as_prompts() {
         Material::parse("p.csv", b"prompt\r\n\r\nHello\r\nHello, world\r\n").expect("one is read");
     let note = material.note().expect("it is told");
     assert!(
-        material.len() == 1 && note.contains("line 4: it has 2 cells and the first line 1"),
+        material.len() == 1 && note.contains("line 4: it has 2 cells, but the first line has 1"),
         "{note}"
     );
     let prompts = "id,Prompt,max_tokens\n1,\"Say, \"\"hi\"\"\nnow\",5\n2,,\n3,b,\n";
@@ -901,7 +902,8 @@ fn trace(text: &str) -> Trace {
 #[test]
 fn a_trace_is_sorted_and_begins_at_once() {
     let read = trace(
-        "{\"timestamp\": 27482, \"input_length\": 6758, \"output_length\": 500, \"hash_ids\": [1, 2]}\n\
+        "{\"timestamp\": 27482, \"input_length\": 6758, \"output_length\": 500, \"hash_ids\": \
+         [1, 2]}\n\
          {\"time_s\": 27.0, \"prompt\": \"hi\", \"max_tokens\": 4}\n\
          {\"at_ms\": 27000.5}\n{\"at\": 30, \"input_tokens\": 40, \"output_tokens\": 2}\n",
     );
@@ -919,7 +921,7 @@ fn a_trace_is_sorted_and_begins_at_once() {
     );
     assert_eq!((read.len(), read.duration()), (4, Duration::from_secs(3)));
     assert_eq!(read.mean_input_tokens(), Some(3_399.0));
-    assert!(read.leaves_words_to_the_plan());
+    assert!(read.uses_prompts_of_plan());
 
     let load = Load::Trace {
         file: "t.jsonl".into(),
@@ -958,22 +960,22 @@ fn a_trace_is_sorted_and_begins_at_once() {
 fn a_bad_request_of_a_trace_is_left_out_and_named() {
     for (line, why) in [
         ("{\"prompt\":\"x\"}", "no \"timestamp\""),
-        ("{\"at\":1,\"timestamp\":1}", "twice"),
-        ("{\"at\":1,\"time_s\":1}", "twice"),
+        ("{\"at\":1,\"timestamp\":1}", "more than one time"),
+        ("{\"at\":1,\"time_s\":1}", "more than one time"),
         ("{\"at\":\"soon\"}", "soon"),
         ("{\"at\":1,\"input_length\":0}", "at least one token"),
         ("{\"at\":1,\"input_length\":2000000}", "1,000,000"),
         ("{\"at\":1,\"input_length\":-5}", "-5"),
         ("{\"at\":1,\"output_length\":0}", "at least one token"),
-        ("{\"at\":1,\"prompt\":\"\"}", "no words"),
-        ("{\"at\":1,\"input_length\":5,\"hash_ids\":3}", "no list"),
+        ("{\"at\":1,\"prompt\":\"\"}", "no user message"),
+        ("{\"at\":1,\"input_length\":5,\"hash_ids\":3}", "not a list"),
         ("1,2,3", "column"),
     ] {
         let text = format!("{{\"at\":0}}\n{line}");
         let trace = Trace::parse("t.jsonl", text.as_bytes(), None).expect("the first is read");
         let note = trace.note().expect("it is told");
         assert!(
-            note.starts_with("1 of 2 requests of the file cannot be sent and are left out: line 2"),
+            note.starts_with("1 of the file's 2 requests cannot be sent and were skipped: line 2"),
             "{note}"
         );
         assert!(note.contains(why), "{line}: {note}");
@@ -989,7 +991,7 @@ fn a_bad_request_of_a_trace_is_left_out_and_named() {
     );
     let none = Trace::parse("t.jsonl", b"{\"a\":1}\n{\"a\":2}", None).expect_err("refused");
     assert!(
-        none.summary.contains("line 1: ") && none.summary.contains("none of its 2 entries"),
+        none.summary.contains("line 1: ") && none.summary.contains("None of its 2 entries"),
         "{none}"
     );
 }
@@ -1073,7 +1075,8 @@ fn public_traces_in_csv_are_replayed() {
         read.brief().told(),
         "4 requests over 1.71 s (2.3/s), times as dates"
     );
-    let burst = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,Conversation log\n\
+    let burst = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log \
+         Type\n5,ChatGPT,472,18,490,Conversation log\n\
                  36,ChatGPT,130,25,155,Conversation log\n67,GPT-4,300,0,300,API log\n98,GPT-4,300,12,312,API log\n";
     let (found, read) = lengths(burst);
     assert_eq!(found, [some(472, 18), some(130, 25), some(300, 12)]);
@@ -1088,7 +1091,7 @@ fn public_traces_in_csv_are_replayed() {
     );
     let failure = Trace::parse("t.csv", b"a,b\n1,2\n", None).expect_err("refused");
     assert!(
-        failure.summary.contains("its first line is a, b"),
+        failure.summary.contains("Its first line is a, b"),
         "{failure}"
     );
     let semicolons = azure.replace(',', ";");

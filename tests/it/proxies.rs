@@ -83,7 +83,7 @@ fn a_proxy_that_is_not_there_is_what_is_told() {
         );
         assert_eq!(said.code, Some(1));
         let words = [
-            &format!("Could not reach the proxy {dead}: nothing listens there")[..],
+            &format!("Could not reach the proxy {dead}: connection refused")[..],
             "$NO_PROXY",
         ];
         check_words(&said.err, &words);
@@ -129,7 +129,7 @@ fn a_proxy_that_answers_with_no_http_is_what_is_told() {
     check_words(
         &said.err,
         &[
-            &format!("What the proxy {proxy} answers is not HTTP"),
+            &format!("The proxy {proxy} does not answer in HTTP"),
             "220 mail.corp",
             "$NO_PROXY",
         ],
@@ -224,7 +224,7 @@ fn a_variable_that_names_no_proxy_is_not_passed_over() {
     check_words(
         &said.err,
         &[
-            "$HTTP_PROXY names no proxy that can be used",
+            "$HTTP_PROXY does not contain a valid proxy",
             "socks5h://host:port",
         ],
     );

@@ -344,11 +344,11 @@ fn check_kept_aside(text: &[u8], reason: &str) {
 fn files_that_are_not_understood_are_kept_aside() {
     check_kept_aside(
         format!("version = 1\napi_key = \"{KEY}\nx").as_bytes(),
-        "makes no sense in line ",
+        "is not valid in line ",
     );
-    check_kept_aside(b"version = 0", "no version 0");
-    check_kept_aside(b"", "says no version");
-    check_kept_aside(b"version = \"one\"", "makes no sense");
+    check_kept_aside(b"version = 0", "file version 0 is not known");
+    check_kept_aside(b"", "has no version");
+    check_kept_aside(b"version = \"one\"", "is not valid");
     check_kept_aside(b"\xff\xfe\x00", "not text");
     let env =
         |id: &str, more: &str| format!("[[environments]]\nid = \"{id}\"\nname = \"x\"\n{more}\n");
@@ -361,11 +361,11 @@ fn files_that_are_not_understood_are_kept_aside() {
     check_kept_aside(&one(env("", "")), "cannot have the id \"\"");
     check_kept_aside(
         &one(env("a", &format!("key = \"{KEY}\""))),
-        "makes no sense in line 5",
+        "is not valid in line 5",
     );
     check_kept_aside(
         &one(env("a", "api = \"ftp://x\"")),
-        "makes no sense in line 5",
+        "is not valid in line 5",
     );
 }
 
@@ -379,7 +379,7 @@ fn files_of_another_version_are_left_alone() {
         ),
         (
             "version = 2\nnew_things = true".to_owned(),
-            "a newer Batida wrote it (version 2)",
+            "it was written by a newer version of Batida (file version 2)",
         ),
         (
             "version = 1\n[[environments]]\nid = \"a\"\nname = \"x\"\nturbo = true".to_owned(),
@@ -394,7 +394,7 @@ fn files_of_another_version_are_left_alone() {
         assert_eq!(settings, Settings::default());
         let notice = notice.expect("a notice");
         assert!(
-            notice.summary.contains(reason) && notice.advice.contains("left as it is"),
+            notice.summary.contains(reason) && notice.advice.contains("is not changed"),
             "{notice:?}"
         );
         assert!(!format!("{notice:?}").contains(KEY), "{notice:?}");
@@ -423,7 +423,7 @@ fn who_only_reads_moves_nothing_aside() {
         let Loaded { settings, notice } = store.load_untouched();
         assert_eq!(settings, Settings::default());
         assert!(
-            notice.is_some_and(|notice| notice.advice.contains("left as it is")),
+            notice.is_some_and(|notice| notice.advice.contains("is not changed")),
             "{text:?}"
         );
         assert_eq!(names(&store), ["settings.toml"]);

@@ -118,11 +118,11 @@ fn wrong_usage_is_told_with_code_2() {
         ),
         (
             &["delete", "--older-than", "soon", "--yes"],
-            "no time such as 30d",
+            "is not a time: write 30d",
         ),
         (&["list", "--since", "once"], "neither a day such as"),
-        (&["export", "last"], "say --format"),
-        (&["export", "last", "--out", "x.docx"], "say --format"),
+        (&["export", "last"], "use --format"),
+        (&["export", "last", "--out", "x.docx"], "use --format"),
         (&["import"], "required"),
     ] {
         let said = home.history(args);
@@ -244,7 +244,7 @@ fn other_programs_results_are_kept_and_say_where_they_are_from() {
         .collect();
     let said = home.well(&args);
     assert!(
-        said.out.contains("guidellm 0.8.1") && said.err.contains("TTFT inside"),
+        said.out.contains("guidellm 0.8.1") && said.err.contains("its TPOT includes TTFT"),
         "{said:?}"
     );
     let sessions = home.sessions();
@@ -286,7 +286,7 @@ fn a_wrong_file_among_good_ones_changes_nothing() {
     wrong.write_all(b"{\"a\": 1}").expect("written");
     let said = home.history(&["import", &fixture("vllm-detailed.json"), "wrong.json"]);
     assert!(
-        said.code == Some(1) && said.err.contains("wrong.json is no result file"),
+        said.code == Some(1) && said.err.contains("wrong.json is not a result file"),
         "{said:?}"
     );
     assert!(said.err.contains("guidellm's benchmarks.json"), "{said:?}");

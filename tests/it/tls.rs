@@ -246,12 +246,12 @@ fn a_server_that_wants_a_client_certificate_says_so_and_gets_it() {
     );
     check_words(
         &said.err,
-        &["The client key no.key cannot be used: it is encrypted"],
+        &["The client key no.key is not usable: it is encrypted"],
     );
     let said = chat(&shell, "localhost", at, &["--client-cert", "gone.pem"]);
     check_words(
         &said.err,
-        &["The client certificate gone.pem cannot be used"],
+        &["The client certificate gone.pem is not usable"],
     );
 }
 

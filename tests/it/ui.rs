@@ -470,11 +470,11 @@ fn see_copied(window: &mut Window, told: &str) {
     if display {
         return window.see(told);
     }
-    window.see("The clipboard cannot be used");
-    window.see("select the text and copy it by hand");
+    window.see("The clipboard is not available");
+    window.see("Select the text and copy it manually");
     window.click("Dismiss");
     window.until("it is dismissed", |window| {
-        !window.shows("The clipboard cannot be used")
+        !window.shows("The clipboard is not available")
     });
 }
 
@@ -699,7 +699,7 @@ fn a_missing_key_is_told_before_it_is_needed() {
     let api = Api::quick();
     let mut window = Window::on(api_env(&api.address), None);
     window.see("There is no API key in the settings file");
-    window.see("Type the key in the environment's settings");
+    window.see("Enter the key in the environment's settings");
     window.see("Environment mine, API key missing");
     window.ask("Hello");
     window.until("the answer says it too", |window| {

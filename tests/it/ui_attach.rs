@@ -196,7 +196,7 @@ fn what_cannot_be_attached_is_told_and_the_rest_is_attached() {
         ],
     );
     window.see("was not attached: it is a folder");
-    window.see("broken.png was not attached: the picture is broken");
+    window.see("broken.png was not attached: the picture is damaged");
     window.see("none.txt was not attached: it does not exist");
     window.see("Attached: note.md");
 }
@@ -219,7 +219,7 @@ fn inner_has_no_file_dialog() {
     let mut window = Window::on_demo();
     window.click("Attach files");
     window.see("No file dialog could be opened");
-    window.see("Drop the files on the window instead");
+    window.see("Drag the files onto the window instead");
     say_ran();
 }
 
@@ -274,7 +274,7 @@ fn what_is_attached_waits_for_settings_that_cannot_be_read_now() {
     let good = std::fs::read(&path).expect("the settings");
     let mut window =
         window.restart_after(|| std::fs::write(&path, "version = 99\n").expect("written"));
-    window.see("a newer Batida wrote it");
+    window.see("it was written by a newer version of Batida");
     // Whatever this window keeps: the draft's environment is not known to it.
     window.type_into("Message", "meanwhile");
     let mut window = window.restart_after(|| std::fs::write(&path, &good).expect("written"));

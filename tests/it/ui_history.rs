@@ -261,7 +261,7 @@ fn deleting_asks_first() {
     let mut page = Page::with(10);
     page.key(Key::Delete);
     page.see("Delete 1 session permanently?");
-    page.click("Keep");
+    page.click("Cancel");
     assert_eq!(page.state().store.rows.len(), 10);
     page.key(Key::Delete);
     page.click("Delete permanently");
@@ -286,9 +286,9 @@ fn old_sessions_go_after_they_were_counted() {
     page.type_into("Older than, in days", "x");
     page.see("A number of days");
     page.type_into("Older than, in days", "7");
-    page.click("Go on");
+    page.click("Continue");
     page.see("sessions began before");
-    page.click("Keep");
+    page.click("Cancel");
     assert_eq!(page.state().store.rows.len(), 216);
 }
 

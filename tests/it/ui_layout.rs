@@ -142,7 +142,7 @@ fn functions_and_formats_fit() {
     window.run_steps(2);
     window.type_into("Result of clock", "noon");
     window.click("Send results");
-    window.see("JSON, holds to the schema");
+    window.see("Valid against the schema");
     window.until("it is complete", |window| window.has_button("Send"));
     check(&mut window, "Functions, answered");
     window.set_size(LARGE);
@@ -276,7 +276,7 @@ fn the_history_fits() {
     check(&mut page, "History, a conversation");
     page.click("Delete…");
     check(&mut page, "History, about to delete");
-    page.click("Keep");
+    page.click("Cancel");
     page.key(Key::Escape);
     page.key(Key::Home);
     page.key(Key::Enter);

@@ -170,7 +170,7 @@ fn a_call_that_is_cut_cannot_be_answered_and_says_so() {
     window.click("Parameters (2 set)");
     window.ask("What is the weather in Paris?");
     window.see("The answer ended inside a function call");
-    window.see("The arguments are no JSON");
+    window.see("The arguments are not JSON");
     assert!(!window.shows("Result of get_weather"));
     window.ask("Who are you?");
     assert_eq!(last_sent(&api), ["user: Who are you?"]);
@@ -238,7 +238,7 @@ fn an_answer_after_a_schema_is_checked_and_can_be_copied() {
     press(&mut window, "Format JSON");
     window.click("Parameters (1 set)");
     window.ask("Give me 12");
-    window.see("JSON, holds to the schema");
+    window.see("Valid against the schema");
     let body = &api.bodies()[0]["response_format"];
     assert_eq!(
         (&body["type"], &body["json_schema"]["strict"]),
@@ -282,7 +282,7 @@ fn what_is_not_as_it_was_asked_for_is_told() {
     pick_format(&mut window, "JSON schema");
     window.click("Parameters (1 set)");
     window.ask("Go");
-    window.see("JSON, does not hold to the schema in 1 place");
+    window.see("Does not match the schema in 1 place");
     window.see("is not of type \"object\"");
     window.pick("Model", "fences");
     window.ask("Go");

@@ -118,12 +118,12 @@ async fn a_cluster_that_is_not_reached_is_told_once() {
         let mut kube = Kube::start(Cluster::recorded()).await;
         kube.stop().await;
         let checks = checks(&kube, &program).await;
-        assert_eq!(find(&checks, "Cluster reachable").verdict, Verdict::Bad);
+        assert_eq!(find(&checks, "Cluster unreachable").verdict, Verdict::Bad);
         for title in ["Namespace", "Rights", "Resources", "SambaStack"] {
             let check = find(&checks, title);
             assert_eq!(
                 (check.verdict, check.finding.as_str()),
-                (Verdict::Skipped, "The cluster was not reached")
+                (Verdict::Skipped, "The cluster is unreachable")
             );
         }
     }
@@ -138,7 +138,7 @@ fn a_model_that_the_api_does_not_route_is_told_by_the_checks() {
     ));
     assert!(
         said.out
-            .contains("but the API does not route Llama-4-Maverick-17B-128E-Instruct"),
+            .contains("but the API does not list Llama-4-Maverick-17B-128E-Instruct"),
         "{said:?}"
     );
 }

@@ -90,7 +90,7 @@ async fn inner_has_no_display() {
             .copy(TEXT.to_owned())
             .await
             .expect_err("no display");
-        assert_eq!(failure.summary, "The clipboard cannot be used");
+        assert_eq!(failure.summary, "The clipboard is not available");
         assert!(
             failure.advice.contains("display") && !failure.details.is_empty(),
             "{failure:?}"

@@ -158,7 +158,8 @@ async fn a_cluster_with_neither_generation_says_so() {
     let kinds: Vec<_> = OLD_KINDS.into_iter().chain(NEW_KINDS).collect();
     check_answer(
         Cluster::with(&kinds, Trouble::Missing),
-        "This cluster has no SambaStack resources: it knows neither BundleDeployment nor ModelDeployment",
+        "This cluster has no SambaStack resources: neither BundleDeployment nor ModelDeployment \
+exists",
     )
     .await;
 }
@@ -274,7 +275,7 @@ async fn what_the_server_answers_has_its_own_sentence() {
                 began.elapsed()
             );
             // Google's kubectl asks for the server's version first, and so waits longer than its own timeout.
-            let own = "kubectl had no answer after 3 s and was stopped";
+            let own = "kubectl did not finish within 3 s and was stopped";
             assert!(
                 failure.summary == "The cluster did not answer in time" || failure.summary == own,
                 "{failure:?}"
@@ -418,14 +419,14 @@ async fn what_is_wrong_with_the_kubeconfig_has_its_own_sentence() {
     check_failure(
         Cluster::recorded(),
         |kube, kubectl| {
-            kubectl.kubeconfig = Kubeconfig::Usual;
+            kubectl.kubeconfig = Kubeconfig::Default;
             kubectl
                 .env
                 .push(("KUBECONFIG".into(), kube.dir.path().join("nope").into()));
         },
         |kube| {
             format!(
-                "KUBECONFIG names {}, which does not exist",
+                "KUBECONFIG points to {}, which does not exist",
                 file("nope")(kube)
             )
         },
@@ -475,7 +476,7 @@ async fn a_program_that_cannot_be_kubectl_is_told_by_what_it_is() {
     let told = summary(&folder).await;
     assert_eq!(
         told.advice,
-        format!("Name the program in it: {}/kubectl", folder.display())
+        format!("Use the program in it: {}/kubectl", folder.display())
     );
     let told = summary(&file("plain", 0o644, b"#!/bin/sh\n")).await;
     assert!(
@@ -496,8 +497,7 @@ async fn a_program_that_cannot_be_kubectl_is_told_by_what_it_is() {
     );
     let told = summary(&file("script", 0o755, b"#!/no/such/shell\n")).await;
     assert!(
-        told.summary
-            .ends_with("the program that it needs to run is missing"),
+        told.summary.ends_with("its interpreter is missing"),
         "{told:?}"
     );
     assert!(told.advice.contains("/no/such/shell"), "{told:?}");
@@ -581,7 +581,7 @@ async fn a_proxy_that_wants_a_password_or_refuses_is_told_as_the_proxy() {
             assert!(
                 failure
                     .advice
-                    .contains(&format!("through the proxy {proxy} (HTTPS_PROXY)")),
+                    .contains(&format!("use the proxy {proxy} (from HTTPS_PROXY)")),
                 "{failure:?}"
             );
             assert!(!format!("{failure:?}").contains("secret-word"));
@@ -729,7 +729,7 @@ async fn a_credential_plugin_that_hangs_is_killed_with_its_group() {
         assert_summary(
             &program,
             &failure,
-            "kubectl had no answer after 2 s and was stopped",
+            "kubectl did not finish within 2 s and was stopped",
         );
         let pids = std::fs::read_to_string(pids).expect("the plugin was started");
         assert!(pids.split_whitespace().count() >= 2);
@@ -900,7 +900,7 @@ async fn a_large_cluster_is_read_whole() {
 async fn the_twins_cluster_shows_each_state() {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_batida"));
     let recorder = Recorder::silent(EnvId::demo());
-    let twin = Kubectl::twin(program, vec!["kubectl-twin".into()], "sambastack", recorder);
+    let twin = Kubectl::simulated(program, vec!["kubectl-twin".into()], "sambastack", recorder);
     let view = load(&twin).await.expect("the twin answers");
     assert_eq!(view.warnings, []);
     assert_eq!(

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use batida::domain::deployment::{ClusterView, DeploymentState};
 use batida::domain::environment::EnvId;
 use batida::engine::cluster::load;
-use batida::engine::follow::{Pace, Told, run};
+use batida::engine::follow::{ClusterUpdate, Pace, run};
 use batida::engine::logs;
 use batida::io::activity::Recorder;
 use batida::io::kubectl::{Kubeconfig, Kubectl};
@@ -37,7 +37,7 @@ fn quick() -> Pace {
 
 /// A cluster that is followed until this is dropped.
 pub(crate) struct Followed {
-    told: mpsc::UnboundedReceiver<Told>,
+    told: mpsc::UnboundedReceiver<ClusterUpdate>,
     task: JoinHandle<()>,
     pub(crate) view: ClusterView,
     pub(crate) link: Option<ClusterLink>,
@@ -64,7 +64,7 @@ impl Followed {
         }
     }
 
-    async fn next(&mut self) -> Option<Told> {
+    async fn next(&mut self) -> Option<ClusterUpdate> {
         let told = tokio::time::timeout(LIMIT, self.told.recv()).await;
         let told = told.unwrap_or_else(|_| {
             panic!("nothing was told: {:?} {:#?}", self.link, lines(&self.view))
@@ -317,7 +317,7 @@ async fn a_server_that_stops_answering_is_noticed_within_twenty_seconds() {
         };
         assert!(
             why.summary
-                .starts_with("The cluster has not answered for 1"),
+                .starts_with("The cluster has not responded for 1"),
             "{why:?}"
         );
         finish_llama_70b(&kube);
@@ -430,7 +430,7 @@ async fn a_login_that_nobody_finishes_is_asked_for_once_and_its_words_are_told_m
             panic!("{:?}", followed.link)
         };
         assert!(
-            why.summary.contains("for a login that nobody finished"),
+            why.summary.contains("for a login that was not completed"),
             "{why:?}"
         );
         assert_eq!(why.details, DEVICE_CODE);
@@ -767,7 +767,7 @@ async fn logs_are_read_to_their_end() {
 #[tokio::test]
 async fn the_twin_is_followed_too() {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_batida"));
-    let twin = Kubectl::twin(
+    let twin = Kubectl::simulated(
         program,
         vec!["kubectl-twin".into()],
         "sambastack",

@@ -37,7 +37,7 @@ fn sambawiz_environments_are_looked_at_before_they_are_added() {
     assert_eq!(ticked(&window, "Demo"), Some(false), "{}", window.told());
     window.see("There is an environment of this name: it would be added as Demo 2");
     window.see("gone.yaml does not exist");
-    window.see("Cannot be added: its namespace makes no sense");
+    window.see("Cannot be added: its namespace is not valid");
     assert!(window.button("broken").accesskit_node().is_disabled());
     assert!(
         window.shows("with its key") && !window.told().contains(KEY),
@@ -68,10 +68,10 @@ fn sambawiz_environments_are_looked_at_before_they_are_added() {
     );
     window.click("Environment prod");
     window.click("Run checks");
-    window.see("API key accepted");
+    window.see("API key not accepted");
     window.until(
         "the key is not accepted, since it is not the demo's",
-        |window| window.shows("refused"),
+        |window| window.shows("The API rejected the key"),
     );
     assert!(!window.told().contains(KEY));
 }
@@ -86,7 +86,7 @@ fn the_contexts_of_a_kubeconfig_are_environments() {
     window.click("Home");
     drop_file(&mut window, &kube.kubeconfig());
     window.see("2 environments in a kubeconfig");
-    window.see("its context names no namespace: set the one SambaStack runs in");
+    window.see("its context has no namespace: enter the one that SambaStack runs in");
     window.click("another one");
     window.click("Add 1 environment");
     window.until("it is saved", |window| {
@@ -109,20 +109,24 @@ async fn files_that_are_something_else_are_told_apart() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let at = |name: &str| dir.path().join(name);
     for (name, text, summary) in [
-        ("a.json", "{\"kubeconfigs\":{}}", "holds no environments"),
-        ("b.json", "{\"kubeconfigs\":", "is no JSON, or is cut off"),
-        ("c.json", "[1]", "is none of the files that are known"),
+        ("a.json", "{\"kubeconfigs\":{}}", "has no environments"),
+        (
+            "b.json",
+            "{\"kubeconfigs\":",
+            "is not valid JSON, or is truncated",
+        ),
+        ("c.json", "[1]", "is not a file that Batida recognizes"),
         ("d.yaml", "contexts: {{{", "d.yaml"),
-        ("e.yaml", "clusters:\n- name: a\n", "holds no contexts"),
+        ("e.yaml", "clusters:\n- name: a\n", "has no contexts"),
         (
             "f.toml",
             "version = 99\n",
-            "a newer Batida wrote it (version 99)",
+            "it was written by a newer version of Batida (file version 99)",
         ),
         (
             "g.toml",
             "version = 1\nselected = \"demo\"\n",
-            "holds no environments",
+            "has no environments",
         ),
         ("h.txt", "", "is empty"),
     ] {
@@ -167,7 +171,8 @@ async fn what_kubectl_reads_import_reads_too() {
             .flat_map(bytes)
             .collect()
     };
-    let flow = "{apiVersion: v1, kind: Config, clusters: [{name: east, cluster: {server: \"https://a\"}}], contexts: \
+    let flow = "{apiVersion: v1, kind: Config, clusters: [{name: east, cluster: {server: \
+\"https://a\"}}], contexts: \
                 [{name: east, context: {cluster: east, user: u}}]}\n";
     let indented = one("east").replace('\n', "\n  ");
     for (name, content) in [
@@ -247,5 +252,5 @@ async fn what_kubectl_reads_import_reads_too() {
     let none = read(Path::new("/nowhere/a:/nowhere/b"), Some(kubectl))
         .await
         .expect_err("none is there");
-    assert!(none.summary.contains("none of the files"), "{none:?}");
+    assert!(none.summary.contains("None of the files"), "{none:?}");
 }

@@ -256,7 +256,7 @@ async fn inner_has_no_keychain() {
             .await
             .expect_err("none"),
     ] {
-        assert_eq!(failure.summary, "The system's keychain cannot be used");
+        assert_eq!(failure.summary, "The system's keychain is not available");
         assert!(
             failure.advice.contains("environment variable") && !failure.details.is_empty(),
             "{failure:?}"

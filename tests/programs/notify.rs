@@ -102,7 +102,10 @@ async fn inner_has_no_bus() {
         return;
     }
     let failure = show("a", "b").await.expect_err("no bus");
-    assert_eq!(failure.summary, "This desktop shows no notifications");
+    assert_eq!(
+        failure.summary,
+        "This desktop does not support notifications"
+    );
     say_ran();
 }
 
@@ -192,13 +195,13 @@ fn inner_has_no_service() {
     window.click("Home");
     window.click("Desktop notifications");
     ready(&kube, "inf-llama-70b-cache-0", true);
-    window.see("This desktop shows no notifications");
+    window.see("This desktop does not support notifications");
     assert!(
         !window.has_button("Dismiss"),
         "it is a remark, and goes by itself"
     );
     window.until("it has gone", |window| {
-        !window.shows("This desktop shows no notifications")
+        !window.shows("This desktop does not support notifications")
     });
     ready(&kube, "inf-llama-70b-cache-0", false);
     window.click("Deployments");
@@ -207,7 +210,7 @@ fn inner_has_no_service() {
     });
     window.run_steps(20);
     assert!(
-        !window.shows("This desktop shows no notifications"),
+        !window.shows("This desktop does not support notifications"),
         "once is enough"
     );
     say_ran();

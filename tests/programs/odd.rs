@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
 use batida::domain::deployment::{ClusterView, DeploymentState};
-use batida::engine::cluster::{events, load, sizes, usual_namespace};
+use batida::engine::cluster::{default_namespace, events, load, sizes};
 use batida::engine::{Options, check, places};
 use batida::io::kubectl::Kubectl;
 use batida::protocol::{Check, Verdict};
@@ -280,7 +280,7 @@ async fn checks_tell_odd_objects_and_pods_that_may_not_be_listed() {
     assert_eq!(deployments.verdict, Verdict::Warning);
     assert_eq!(
         deployments.finding,
-        "10 deployments: their pods could not be listed, so it is not known which are ready"
+        "10 deployments: their pods could not be listed, so their state is unknown"
     );
     assert!(
         !all.iter()
@@ -327,7 +327,7 @@ async fn checks_read_events_and_know_what_is_only_starting() {
     );
     find(&all, "llama-70b is still starting");
     find(&all, "whisper-old is being deleted");
-    find(&all, "orphan is deployed, but not as it should be");
+    find(&all, "orphan is deployed, but has a problem");
     let zero = find(&all, "zero is scaled to zero");
     assert!(zero.advice.contains("minReplicas"), "{zero:?}");
 }
@@ -341,12 +341,12 @@ async fn without_a_namespace_the_contexts_is_used() {
             ..kube.kubectl(&program)
         };
         assert_eq!(
-            usual_namespace(&kubectl).await.expect("it is read"),
+            default_namespace(&kubectl).await.expect("it is read"),
             "default"
         );
         name_namespace(&kube);
         assert_eq!(
-            usual_namespace(&kubectl).await.expect("it is read"),
+            default_namespace(&kubectl).await.expect("it is read"),
             NAMESPACE
         );
         let other = Kubectl {
@@ -354,7 +354,7 @@ async fn without_a_namespace_the_contexts_is_used() {
             ..kubectl
         };
         assert_eq!(
-            usual_namespace(&other).await.expect("it is read"),
+            default_namespace(&other).await.expect("it is read"),
             "default"
         );
     }

@@ -72,6 +72,6 @@ fn picture_of_a_failure() {
         theme: Theme::Dark,
         env,
     });
-    window.see("refused the connection");
+    window.see("connection refused");
     check_picture(&mut window, "failure", &[]);
 }

@@ -39,7 +39,7 @@ fn the_cluster_is_live_and_says_so_when_it_is_not() {
     window.see("6 of 11 deployed · live");
     runtime.block_on(kube.stop());
     window.see("reconnecting");
-    window.see("Nothing answers at 127.0.0.1");
+    window.see("Could not reach the cluster at 127.0.0.1");
     window.see("6 of 11 deployed · seen");
     let orphan = kube.object("bundledeployments", "orphan");
     kube.change("bundledeployments", "DELETED", orphan);
@@ -184,8 +184,8 @@ fn a_kubeconfig_that_is_missing_is_told() {
 fn a_cluster_that_refuses_is_told() {
     check_cluster_trouble(
         Trouble::Unauthorized,
-        "The cluster refused your credentials",
-        "log in again, or ask for a new kubeconfig",
+        "The cluster rejected your credentials",
+        "Log in again, or ask for a new kubeconfig",
         "Unauthorized",
     );
 }
@@ -204,7 +204,7 @@ fn missing_rights_are_told() {
 fn a_login_portal_instead_of_a_cluster_is_told() {
     check_cluster_trouble(
         Trouble::WebPage,
-        "A web page (“Log in”) answers where the Kubernetes API should",
+        "A web page (“Log in”) answered instead of the Kubernetes API",
         "Log in to the network or the VPN",
         "<!doctype html>",
     );

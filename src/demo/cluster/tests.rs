@@ -1,3 +1,5 @@
+//! The made-up cluster answers kubectl commands as a real one does.
+
 use super::objects::OLD;
 use super::*;
 

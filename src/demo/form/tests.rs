@@ -1,3 +1,5 @@
+//! Simulated function calls and JSON answers match their schemas.
+
 use super::*;
 use crate::domain::conversation::ToolCall;
 use crate::domain::json::{Held, Schema};

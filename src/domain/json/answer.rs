@@ -47,11 +47,11 @@ impl Checked {
     pub fn told(&self) -> String {
         match self {
             Self::Object => "A JSON object".to_owned(),
-            Self::Holds => "JSON, holds to the schema".to_owned(),
+            Self::Holds => "Valid against the schema".to_owned(),
             Self::NoObject => "JSON, but no object".to_owned(),
             Self::Violates { first, more } => match first.len() + more {
-                1 => "JSON, does not hold to the schema in 1 place".to_owned(),
-                n => format!("JSON, does not hold to the schema in {n} places"),
+                1 => "Does not match the schema in 1 place".to_owned(),
+                n => format!("Does not match the schema in {n} places"),
             },
             Self::Fenced(inner) if inner.holds() => {
                 "JSON inside a code fence: not what was asked".to_owned()
@@ -63,7 +63,7 @@ impl Checked {
             Self::NoJson(mistake) => format!("No JSON. {mistake}"),
             Self::Cut(_) => "The answer was cut: its JSON is not whole".to_owned(),
             Self::Empty => "There is no text: no JSON".to_owned(),
-            Self::Unchecked(why) => format!("JSON, not held against the schema. {why}"),
+            Self::Unchecked(why) => format!("JSON, not checked against the schema. {why}"),
         }
     }
 
@@ -180,19 +180,19 @@ mod tests {
         check(&object, "{}", true, "A JSON object", true);
         check(&object, " ", false, "There is no text", false);
         let integer = with_schema(r#"{"type": "integer"}"#);
-        check(&integer, "7", false, "JSON, holds to the schema", true);
+        check(&integer, "7", false, "Valid against the schema", true);
         check(
             &integer,
             "\"7\"",
             false,
-            "JSON, does not hold to the schema in 1 place",
+            "Does not match the schema in 1 place",
             false,
         );
         check(
             &integer,
             "```\n\"7\"\n```",
             false,
-            "JSON inside a code fence: not what was asked. JSON, does",
+            "JSON inside a code fence: not what was asked. Does not",
             false,
         );
         let odd = with_schema(r#"{"type": "text"}"#);
@@ -200,7 +200,7 @@ mod tests {
             &odd,
             "7",
             false,
-            "JSON, not held against the schema. No JSON schema",
+            "JSON, not checked against the schema. No JSON schema",
             false,
         );
         assert!(check_answer(&odd, "7", false).is_some_and(|checked| !checked.fails()));

@@ -1,4 +1,4 @@
-//! OneToken a server how many tokens our words are, through what may go wrong meanwhile.
+//! Asks a server how many tokens generated words are, and retries what may pass.
 
 use std::sync::Arc;
 use std::time::Duration;

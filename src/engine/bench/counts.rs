@@ -1,12 +1,11 @@
 //! What a worker counts for the page while requests are in flight.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::lock;
 use crate::domain::run::Flight;
+use parking_lot::Mutex;
 
 /// What a worker counts for the page.
 pub(super) struct Counts {
@@ -77,7 +76,8 @@ impl Counts {
 
     /// When each request left that is in flight now.
     pub(super) fn in_flight_since(&self) -> Vec<Duration> {
-        lock(&self.since)
+        self.since
+            .lock()
             .places
             .iter()
             .filter(|ns| **ns > 0)

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::domain::failure::Failure;
 use crate::domain::plan::{Load, Plan, Prompts};
 use crate::io::files;
-use crate::prompts::MOST_BYTES;
+use crate::prompts::MAX_FILE_BYTES;
 use crate::prompts::files::Material;
 use crate::prompts::trace::Trace;
 
@@ -42,5 +42,5 @@ fn name(path: &Path) -> String {
 }
 
 async fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    files::read(path, MOST_BYTES, "Take a part of it").await
+    files::read(path, MAX_FILE_BYTES, "Take a part of it").await
 }

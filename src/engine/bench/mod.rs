@@ -24,8 +24,8 @@ mod session;
 mod watch;
 mod worker;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -292,11 +292,6 @@ fn workers_for(plan: &Plan) -> usize {
 
 fn new_id() -> String {
     super::new_id('b')
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What a panicking task left behind is connections and numbers.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn no_thread(error: std::io::Error) -> Failure {

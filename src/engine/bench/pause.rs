@@ -1,7 +1,8 @@
 //! How long a session was paused: what was due meanwhile is due that much later.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Counts the time of all pauses, the one under way included.
 #[derive(Debug, Default)]
@@ -16,7 +17,7 @@ struct Times {
 impl Pauses {
     /// It is paused from `now` on, or goes on.
     pub(super) fn set(&self, paused: bool, now: Instant) {
-        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut times = self.0.lock();
         match (times.since, paused) {
             (None, true) => times.since = Some(now),
             (Some(since), false) => {
@@ -31,7 +32,7 @@ impl Pauses {
 
     /// All of it up to `now`.
     pub(super) fn until(&self, now: Instant) -> Duration {
-        let times = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = *self.0.lock();
         times.over
             + times
                 .since

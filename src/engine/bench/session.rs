@@ -196,7 +196,7 @@ impl Session<'_> {
                 calibration::Trouble::OfAll => return Err(failure),
             }
         }
-        if calibrator.is_senseless() {
+        if calibrator.has_unusable_counts() {
             let why = "the tokens that the server counts do not grow with the words of a prompt";
             return Ok(Fitted::not(&format!("{UNFITTED_FOR}: {why}")));
         }

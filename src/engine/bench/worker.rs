@@ -7,23 +7,24 @@ mod request;
 mod response;
 mod time_limit;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TryRecvError};
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::request::{PooledConnection, RequestContext, RequestOutcome, Scratch};
+use super::World;
 use super::alarm::{Alarm, AlarmRings};
 use super::counts::Counts;
 use super::feed::{self, Prepared};
 use super::level::Level;
 use super::pacer::Moment;
-use super::{World, lock};
 use crate::domain::failure::Failure;
 use crate::domain::history::Said;
 use crate::domain::run::Steer;
@@ -227,7 +228,7 @@ impl WorkerThread {
     }
 
     async fn dial(self: Arc<Self>, connections: u32) {
-        let open = lock(&self.pool).len();
+        let open = self.pool.lock().len();
         let mut dialing = JoinSet::new();
         for _ in open..connections as usize {
             let dialer = self.world.dialer.clone();
@@ -236,7 +237,7 @@ impl WorkerThread {
         while let Some(dialed) = dialing.join_next().await {
             // A request that finds no connection dials itself, and tells what is wrong.
             if let Ok(Ok(dialed)) = dialed {
-                lock(&self.pool).push(dialed);
+                self.pool.lock().push(dialed);
             }
         }
         self.tell(WorkerEvent::Ready);

@@ -1,4 +1,4 @@
-//! The API: reachable, its certificate, its clock, the key, the rate limit.
+//! Checks of the API: connection, certificate, clock, key and rate limit.
 
 use std::time::{Duration, Instant};
 
@@ -12,59 +12,65 @@ use crate::domain::deployment::embeds_by_name;
 use crate::domain::failure::{Advice, Failure, FaultClass};
 use crate::domain::units;
 use crate::engine::chat;
-use crate::engine::place::Place;
+use crate::engine::connection::Connection;
 use crate::protocol::{ChatEnding, Check, KeyStatus, Verdict};
 use crate::wire::certificate::Certificate;
 use crate::wire::fault::Fault;
 
-/// `routed` is told the names that the API routes; dropped where there are none to be told.
+/// Sends the model names that the API routes to `routed`; drops it if the API has no such list.
 pub(super) async fn run(
-    place: &Place,
+    connection: &Connection,
     cancel: &CancellationToken,
-    told: &InOrder<'_, impl Fn(Check)>,
+    report: &InOrder<'_, impl Fn(Check)>,
     routed: oneshot::Sender<Vec<String>>,
 ) {
     let began = Instant::now();
     let end = |api: Check, key: Check| {
-        told.put(Slot::Api, vec![api]);
-        told.put(Slot::Key, vec![key]);
-        told.put(Slot::Rate, Vec::new());
+        report.put(Slot::Api, vec![api]);
+        report.put(Slot::Key, vec![key]);
+        report.put(Slot::Rate, Vec::new());
     };
-    let api = match &place.api {
+    let api = match &connection.api {
         Ok(api) => api,
         Err(failure) => {
             return end(
-                bad(TITLE, failure, began),
-                skipped(KEY, "There is no API to ask"),
+                bad(UNREACHABLE, failure, began),
+                skipped(KEY_NOT_CHECKED, "There is no API"),
             );
         }
     };
-    let models = match place.models_from(api).await {
+    let models = match connection.models_from(api).await {
         Ok(models) => models,
         Err(fault) => {
             drop(routed);
             match unlisted(&fault) {
                 Unlisted::Silent => {
                     return end(
-                        bad(TITLE, &fault.failure, began),
-                        skipped(KEY, "The API was not reached"),
+                        bad(UNREACHABLE, &fault.failure, began),
+                        skipped(KEY_NOT_CHECKED, "The API is unreachable"),
                     );
                 }
                 Unlisted::Failing => {
-                    let why = "The API answered, but is not at work";
-                    return end(bad(TITLE, &fault.failure, began), skipped(KEY, why));
+                    let why = "The API responds, but is not available";
+                    return end(
+                        bad("API not available", &fault.failure, began),
+                        skipped(KEY_NOT_CHECKED, why),
+                    );
                 }
                 Unlisted::Refused => {
                     let finding = format!(
-                        "{} · it answers, and refuses to list its models",
-                        tls_of(place)
+                        "{} · the API responds, but refuses to list its models",
+                        tls_of(connection)
                     );
-                    // A key that is not where it should be tells more than that none was sent.
-                    let failure = place.api_with_key().err().unwrap_or(fault.failure);
-                    return end(good(TITLE, finding, Some(began)), bad(KEY, &failure, began));
+                    // A missing key explains the refusal better.
+                    let failure = connection.api_with_key().err().unwrap_or(fault.failure);
+                    return end(
+                        good(REACHABLE, finding, Some(began)),
+                        bad(KEY_NOT_ACCEPTED, &failure, began),
+                    );
                 }
                 Unlisted::NoList => {
-                    let (api, key) = without_list(place, &fault, cancel, began).await;
+                    let (api, key) = without_list(connection, &fault, cancel, began).await;
                     return end(api, key);
                 }
             }
@@ -76,49 +82,54 @@ pub(super) async fn run(
         0 => "no models".to_owned(),
         n => units::counted(n, "model"),
     };
-    let finding = format!("{} · {listed} listed", tls_of(place));
-    let mut checks = vec![good(TITLE, finding, Some(began))];
-    if is_secure(place) && place.env.accept_invalid_certs {
+    let finding = format!("{} · {listed} listed", tls_of(connection));
+    let mut checks = vec![good(REACHABLE, finding, Some(began))];
+    if is_secure(connection) && connection.env.accept_invalid_certs {
         checks[0].verdict = Verdict::Warning;
     }
     checks.extend(models.certificate.as_ref().map(certificate));
     checks.extend(models.clock_skew.map(clock));
-    told.put(Slot::Api, checks);
-    let tried = check_key(place, &models.ids, cancel).await;
-    told.put(Slot::Key, vec![tried.check]);
-    told.put(Slot::Rate, tried.rate.into_iter().collect());
+    report.put(Slot::Api, checks);
+    let tried = check_key(connection, &models.ids, cancel).await;
+    report.put(Slot::Key, vec![tried.check]);
+    report.put(Slot::Rate, tried.rate.into_iter().collect());
 }
 
-const TITLE: &str = "API reachable";
-const KEY: &str = "API key accepted";
+const REACHABLE: &str = "API reachable";
+const UNREACHABLE: &str = "API unreachable";
+const KEY_ACCEPTED: &str = "API key accepted";
+const KEY_NOT_ACCEPTED: &str = "API key not accepted";
+const KEY_NOT_CHECKED: &str = "API key not checked";
 
-fn is_secure(place: &Place) -> bool {
-    place.address().is_some_and(|address| address.is_secure())
+fn is_secure(connection: &Connection) -> bool {
+    connection
+        .address()
+        .is_some_and(|address| address.is_secure())
 }
 
-/// TLS or none, and the proxy on the way.
-fn tls_of(place: &Place) -> String {
-    let tls = match (is_secure(place), place.env.accept_invalid_certs) {
+/// Whether TLS is used, and the proxy.
+fn tls_of(connection: &Connection) -> String {
+    let tls = match (is_secure(connection), connection.env.accept_invalid_certs) {
         (true, false) => "TLS ok",
-        (true, true) => "TLS unchecked",
+        (true, true) => "TLS not verified",
         (false, _) => "no TLS",
     };
-    match place.api.as_ref().ok().and_then(|api| api.proxy()) {
+    match connection.api.as_ref().ok().and_then(|api| api.proxy()) {
         Some(proxy) => format!("{tls} · through the proxy {proxy}"),
         None => tls.to_owned(),
     }
 }
 
-/// Why there is no list of models.
+/// Why there is no model list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unlisted {
-    /// Nothing answered.
+    /// No response.
     Silent,
-    /// A server answered that it does not work now.
+    /// The server reports that it is not available.
     Failing,
-    /// It lists its models to others.
+    /// The server refused the key.
     Refused,
-    /// It has no list, or none that can be read: that says nothing of its chat.
+    /// The server has no readable list. Its chat may work.
     NoList,
 }
 
@@ -131,49 +142,55 @@ fn unlisted(fault: &Fault) -> Unlisted {
     }
 }
 
-/// Whether the chat is there where the list of models is not. The name is one that no server knows: what matters is what
-/// refuses it.
+/// Checks the chat endpoint if there is no model list. No server has a model of this name, so the kind of refusal shows
+/// whether the endpoint exists.
 async fn without_list(
-    place: &Place,
+    connection: &Connection,
     fault: &Fault,
     cancel: &CancellationToken,
     began: Instant,
 ) -> (Check, Check) {
     const STAND_IN: &str = "batida-check";
-    let tried = check_key(place, &[STAND_IN.to_owned()], cancel).await;
-    let finding = format!("{} · it answers; {}", tls_of(place), fault.failure.summary);
+    let tried = check_key(connection, &[STAND_IN.to_owned()], cancel).await;
+    let finding = format!(
+        "{} · the API responds; {}",
+        tls_of(connection),
+        fault.failure.summary
+    );
     let advice = Advice::by_face(
-        "Without a list, only models of the cluster can be picked",
-        "Name a model with --model: without a list none can be offered",
+        "Without a list, only models of the cluster can be selected",
+        "Set a model with --model, since the API lists none",
     );
     let there = Failure::new(finding, advice).with_details(fault.failure.details.clone());
     let there = Check {
         verdict: Verdict::Warning,
-        ..bad(TITLE, &there, began)
+        ..bad(REACHABLE, &there, began)
     };
     match tried.failure {
         Some(failure) if failure.class == Some(FaultClass::NotAnApi) => (
-            bad(TITLE, &failure, began),
-            skipped(KEY, "There is no chat to try it with"),
+            bad("API not found", &failure, began),
+            skipped(KEY_NOT_CHECKED, "There is no chat endpoint"),
         ),
         Some(Failure {
             class: Some(FaultClass::ModelNotFound | FaultClass::BadRequest),
             ..
-        }) => (there, skipped(KEY, "The API lists no model to try it with")),
+        }) => (there, skipped(KEY_NOT_CHECKED, NO_MODEL)),
         _ => (there, tried.check),
     }
 }
 
-/// Soon enough to ask for a new one.
-const SOON: Duration = Duration::from_secs(14 * 86_400);
+const NO_MODEL: &str = "The API lists no models, so the key cannot be tested";
+
+/// Warn this long before a certificate expires.
+const EXPIRES_SOON: Duration = Duration::from_secs(14 * 86_400);
 
 fn certificate(shown: &Certificate) -> Check {
     let Certificate { issuer, expires } = shown;
     let days = |left: Duration| units::counted((left.as_secs() / 86_400) as usize, "day");
     let on = expires.strftime("%Y-%m-%d");
-    let advice = "Ask whoever runs the API for a new certificate";
+    let advice = "Ask the API's operator for a new certificate";
     let (verdict, finding, advice) = match shown.left(Timestamp::now()) {
-        Some(left) if left > SOON => (
+        Some(left) if left > EXPIRES_SOON => (
             Verdict::Good,
             format!("expires in {} ({on})", days(left)),
             "",
@@ -200,7 +217,7 @@ fn certificate(shown: &Certificate) -> Check {
 /// `skew`: how far the server's clock is ahead, in whole seconds.
 fn clock(skew: i64) -> Check {
     if skew.abs() <= 30 {
-        // The header has whole seconds, and the answer was under way.
+        // The header has whole seconds, and the response took some time.
         let finding = if skew.abs() <= 2 {
             "agrees with the server's".to_owned()
         } else {
@@ -217,7 +234,8 @@ fn clock(skew: i64) -> Check {
         ),
         None,
     );
-    let advice = "Set this machine's clock by the network (timedatectl set-ntp true). Certificates and tokens depend on it";
+    let advice = "Synchronize this machine's clock (timedatectl set-ntp true). Certificates and \
+         tokens depend on it";
     Check {
         verdict: Verdict::Warning,
         advice: advice.to_owned(),
@@ -225,16 +243,15 @@ fn clock(skew: i64) -> Check {
     }
 }
 
-/// What became of a one-token chat.
-struct Tried {
+/// The outcome of a one-token chat.
+struct KeyCheck {
     check: Check,
     rate: Option<Check>,
-    /// Why it failed.
     failure: Option<Failure>,
 }
 
-impl Tried {
-    fn told(check: Check) -> Self {
+impl KeyCheck {
+    fn of(check: Check) -> Self {
         Self {
             check,
             rate: None,
@@ -243,16 +260,20 @@ impl Tried {
     }
 }
 
-/// A one-token chat: the model list is public and proves nothing.
-async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken) -> Tried {
+/// Sends a one-token chat, since the public model list does not prove the key.
+async fn check_key(
+    connection: &Connection,
+    models: &[String],
+    cancel: &CancellationToken,
+) -> KeyCheck {
     let began = Instant::now();
-    let api = match place.api_with_key() {
+    let api = match connection.api_with_key() {
         Ok(api) => api,
-        Err(failure) => return Tried::told(bad(KEY, &failure, began)),
+        Err(failure) => return KeyCheck::of(bad(KEY_NOT_ACCEPTED, &failure, began)),
     };
     let chats = |name: &&String| !embeds_by_name(name);
     let Some(model) = models.iter().find(chats).or(models.first()) else {
-        return Tried::told(skipped(KEY, "The API lists no model to try it with"));
+        return KeyCheck::of(skipped(KEY_NOT_CHECKED, NO_MODEL));
     };
     let request = ChatRequest {
         model: model.clone(),
@@ -268,38 +289,38 @@ async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken)
     let report = tokio::select! {
         report = chat => report,
         () = bound => {
-            let summary = format!("{model} did not answer a one-token chat within a minute");
-            let failure = Failure::new(summary, may_be_loading(place));
-            return Tried::told(Check { verdict: Verdict::Warning, ..bad(KEY, &failure, began) });
+            let summary = format!("{model} did not respond to a one-token chat within a minute");
+            let failure = Failure::new(summary, may_be_loading(connection));
+            return KeyCheck::of(Check { verdict: Verdict::Warning, ..bad(KEY_NOT_CHECKED, &failure, began) });
         }
     };
     match report.ending {
         ChatEnding::Finished { .. } => {
-            let finding = match place.key {
-                KeyStatus::NotNeeded => format!("none was needed · one-token chat on {model}"),
-                _ => format!("one-token chat on {model}"),
+            let title = match connection.key {
+                KeyStatus::NotNeeded => "No API key required",
+                _ => KEY_ACCEPTED,
             };
+            let finding = format!("one-token chat on {model}");
             let rate = check_rate(&report.rate_limit);
-            Tried {
-                check: good(KEY, finding, Some(began)),
+            KeyCheck {
+                check: good(title, finding, Some(began)),
                 rate,
                 failure: None,
             }
         }
-        ChatEnding::Stopped => Tried::told(skipped(KEY, "It was cancelled")),
+        ChatEnding::Stopped => KeyCheck::of(skipped(KEY_NOT_CHECKED, "Cancelled")),
         ChatEnding::Failed(failure) => {
-            // A full queue or a refused parameter says nothing against the key.
+            // A full queue or a refused parameter does not mean that the key is wrong.
             let refused = failure.class == Some(FaultClass::KeyRefused);
-            let verdict = if refused {
-                Verdict::Bad
+            let check = if refused {
+                bad(KEY_NOT_ACCEPTED, &failure, began)
             } else {
-                Verdict::Warning
+                Check {
+                    verdict: Verdict::Warning,
+                    ..bad(KEY_NOT_CHECKED, &failure, began)
+                }
             };
-            let check = Check {
-                verdict,
-                ..bad(KEY, &failure, began)
-            };
-            Tried {
+            KeyCheck {
                 check,
                 rate: None,
                 failure: Some(failure),
@@ -308,14 +329,14 @@ async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken)
     }
 }
 
-fn may_be_loading(place: &Place) -> Advice {
-    if place.kubectl.is_some() {
+fn may_be_loading(connection: &Connection) -> Advice {
+    if connection.kubectl.is_some() {
         return Advice::by_face(
-            "It may be loading; look at its pods",
-            "It may be loading; see `batida deployments`",
+            "The model may be loading. Check its pods",
+            "The model may be loading. See `batida deployments`",
         );
     }
-    "It may be loading; try again in a while".into()
+    "The model may be loading. Try again later".into()
 }
 
 fn check_rate(headers: &[(String, String)]) -> Option<Check> {
@@ -352,7 +373,7 @@ mod tests {
     use crate::domain::dialect::Dialect;
 
     #[test]
-    fn only_silence_is_not_reached() {
+    fn only_silence_means_unreachable() {
         let fault = |class, status| Fault {
             class,
             status,

@@ -1,4 +1,4 @@
-//! kubectl, the cluster, what may be asked there, and what is deployed.
+//! Checks of kubectl, the cluster, permissions and deployments.
 
 use std::time::{Duration, Instant};
 
@@ -11,33 +11,33 @@ use crate::domain::deployment::{
 use crate::domain::units;
 use crate::engine::cluster;
 use crate::engine::cluster::release::{helm_chart, version_of_chart};
-use crate::engine::place::Place;
+use crate::engine::connection::Connection;
 use crate::io::kubectl::{Kubectl, KubectlError};
 use crate::protocol::{Check, Verdict};
 use crate::sambastack::diagnosis::{KnownFacts, diagnose};
 use crate::sambastack::events::of_deployment;
 
 const AFTER_KUBECTL: [(Slot, &str); 5] = [
-    (Slot::Cluster, "Cluster reachable"),
+    (Slot::Cluster, "Cluster"),
     (Slot::Namespace, "Namespace"),
     (Slot::Rights, "Rights"),
     (Slot::Resources, "Resources"),
     (Slot::Release, "SambaStack"),
 ];
 
-/// `routed`: the names that the API routes, once it was asked; closed where it tells none.
+/// `routed`: the names that the API routes, once it was asked; closed if it does not tell them.
 pub(super) async fn run(
-    place: &Place,
-    told: &InOrder<'_, impl Fn(Check)>,
+    connection: &Connection,
+    report: &InOrder<'_, impl Fn(Check)>,
     routed: oneshot::Receiver<Vec<String>>,
 ) {
-    let Some(kubectl) = &place.kubectl else {
-        let why = "This environment has no cluster: its models come from the API";
-        told.put(Slot::Kubectl, vec![skipped("Cluster", why)]);
+    let Some(kubectl) = &connection.kubectl else {
+        let why = "This environment has no cluster. Its models come from the API";
+        report.put(Slot::Kubectl, vec![skipped("Cluster", why)]);
         AFTER_KUBECTL
             .iter()
-            .for_each(|(slot, _)| told.put(*slot, Vec::new()));
-        return told.put(Slot::Deployments, Vec::new());
+            .for_each(|(slot, _)| report.put(*slot, Vec::new()));
+        return report.put(Slot::Deployments, Vec::new());
     };
     let began = Instant::now();
     let version = cluster::client_version(kubectl).await;
@@ -45,16 +45,16 @@ pub(super) async fn run(
         Ok(version) => {
             let title = format!("kubectl {}", version.trim_start_matches('v'));
             let program = kubectl.program.display().to_string();
-            told.put(Slot::Kubectl, vec![good(&title, program, Some(began))]);
+            report.put(Slot::Kubectl, vec![good(&title, program, Some(began))]);
         }
         Err(failure) => {
-            told.put(Slot::Kubectl, vec![bad("kubectl", &failure, began)]);
-            return skip(told, &AFTER_KUBECTL, "kubectl does not run");
+            report.put(Slot::Kubectl, vec![bad("kubectl", &failure, began)]);
+            return skip(report, &AFTER_KUBECTL, "kubectl does not work");
         }
     }
     let began = Instant::now();
     let reaching = cluster::server_version(kubectl);
-    let rest = rest(kubectl, told, routed);
+    let rest = rest(kubectl, report, routed);
     tokio::pin!(reaching, rest);
     let mut rest_ended = false;
     let reached = loop {
@@ -66,7 +66,7 @@ pub(super) async fn run(
     match reached {
         Ok(version) => {
             let finding = format!("Kubernetes {}", version.trim_start_matches('v'));
-            told.put(
+            report.put(
                 Slot::Cluster,
                 vec![good("Cluster reachable", finding, Some(began))],
             );
@@ -75,51 +75,51 @@ pub(super) async fn run(
             }
         }
         Err(failure) => {
-            // The others meet the same, in five other ways.
-            skip(told, &AFTER_KUBECTL[1..], "The cluster was not reached");
-            told.put(
+            // The other checks would fail for the same reason.
+            skip(report, &AFTER_KUBECTL[1..], "The cluster is unreachable");
+            report.put(
                 Slot::Cluster,
-                vec![bad("Cluster reachable", &failure, began)],
+                vec![bad("Cluster unreachable", &failure, began)],
             );
         }
     }
 }
 
-fn skip(told: &InOrder<'_, impl Fn(Check)>, slots: &[(Slot, &str)], why: &str) {
+fn skip(report: &InOrder<'_, impl Fn(Check)>, slots: &[(Slot, &str)], why: &str) {
     for (slot, title) in slots {
-        told.put(*slot, vec![skipped(title, why)]);
+        report.put(*slot, vec![skipped(title, why)]);
     }
-    told.put(Slot::Deployments, Vec::new());
+    report.put(Slot::Deployments, Vec::new());
 }
 
-/// What needs the cluster, side by side.
+/// The checks that need the cluster, in parallel.
 async fn rest(
     kubectl: &Kubectl,
-    told: &InOrder<'_, impl Fn(Check)>,
+    report: &InOrder<'_, impl Fn(Check)>,
     routed: oneshot::Receiver<Vec<String>>,
 ) {
     tokio::join!(
-        async { told.put(Slot::Namespace, vec![namespace(kubectl).await]) },
-        async { told.put(Slot::Rights, rights(kubectl).await) },
+        async { report.put(Slot::Namespace, vec![namespace(kubectl).await]) },
+        async { report.put(Slot::Rights, rights(kubectl).await) },
         async {
             let began = Instant::now();
-            // What only events tell is told as on a deployment's page; without them the rest is.
+            // Events refine the diagnosis. Without them, the other information is used.
             let (loaded, events) = tokio::join!(cluster::load(kubectl), cluster::events(kubectl));
             let view = match loaded {
                 Ok(view) => view,
                 Err(failure) => {
-                    told.put(Slot::Resources, vec![bad("Resources", &failure, began)]);
-                    return told.put(Slot::Deployments, Vec::new());
+                    report.put(Slot::Resources, vec![bad("Resources", &failure, began)]);
+                    return report.put(Slot::Deployments, Vec::new());
                 }
             };
-            told.put(Slot::Resources, resources(&view, began));
+            report.put(Slot::Resources, resources(&view, began));
             let (events, routed) = (events.unwrap_or_default(), routed.await.ok());
-            told.put(
+            report.put(
                 Slot::Deployments,
                 deployments(kubectl, &view, &events, routed.as_deref()),
             );
         },
-        async { told.put(Slot::Release, vec![release(kubectl).await]) },
+        async { report.put(Slot::Release, vec![release(kubectl).await]) },
     );
 }
 
@@ -130,25 +130,25 @@ async fn namespace(kubectl: &Kubectl) -> Check {
         Ok(true) => good(&title, "exists".to_owned(), Some(began)),
         Ok(false) => good(
             &title,
-            "you may not look at namespaces, but you may work in one".to_owned(),
+            "you may not read namespaces, but you can work in one".to_owned(),
             Some(began),
         ),
         Err(failure) => bad(&title, &failure, began),
     }
 }
 
-/// What Batida asks the cluster, and what becomes of it without the right to.
+/// The permissions that Batida uses, and the consequence of each missing one.
 const RIGHTS: [(&str, &str, &str); 8] = [
-    ("list", "pods", "nobody can say how far a deployment is"),
+    ("list", "pods", "the progress of deployments is unknown"),
     (
         "list",
         "bundledeployments.sambanova.ai",
-        "deployments of the old generation are not seen",
+        "deployments of the old generation are not shown",
     ),
     (
         "list",
         "modeldeployments.sambanova.ai",
-        "deployments of the new generation are not seen",
+        "deployments of the new generation are not shown",
     ),
     ("watch", "pods", "pods are listed every 10 s instead"),
     (
@@ -167,12 +167,12 @@ const RIGHTS: [(&str, &str, &str); 8] = [
 
 async fn rights(kubectl: &Kubectl) -> Vec<Check> {
     let began = Instant::now();
-    // Each is a kubectl; more at once only wait for one another.
+    // Each runs a kubectl; more in parallel would not be faster.
     let few = Semaphore::new(3);
     let asked = futures_util::future::join_all(RIGHTS.iter().map(|(verb, kind, without)| {
         let few = &few;
         async move {
-            // Fails only once it is closed, which nobody does.
+            // Fails only if the semaphore is closed, which does not happen.
             let _turn = few.acquire().await;
             let args = ["auth", "can-i", verb, kind, "-n", &kubectl.namespace];
             (
@@ -200,14 +200,14 @@ async fn rights(kubectl: &Kubectl) -> Vec<Check> {
     if lacks.is_empty() {
         return vec![good(
             "Rights",
-            "may list and watch what is deployed, read logs and events".to_owned(),
+            "may list and watch deployments, and read logs and events".to_owned(),
             Some(began),
         )];
     }
     let check = good("Rights", lacks.join(" · "), Some(began));
     let advice =
-        "Ask the cluster's administrator for a role that allows it in this namespace".to_owned();
-    // Whoever may not list anything fails with Resources; a model may answer whatever is not seen of it.
+        "Ask the cluster's administrator for a role that allows this in the namespace".to_owned();
+    // If nothing can be listed, the check of resources fails. Models may work nevertheless.
     vec![Check {
         verdict: Verdict::Warning,
         advice,
@@ -266,13 +266,13 @@ fn deployments(
         (0, 0) if all == 0 => (Verdict::Bad, view.nothing().to_owned()),
         (0, 0) => (
             Verdict::Bad,
-            "No deployment is ready, so no model can answer".to_owned(),
+            "No deployment is ready, so no model can respond".to_owned(),
         ),
         (_, 0) => (Verdict::Good, format!("{deployed} of {all} are deployed")),
         _ => (
             Verdict::Warning,
             format!(
-                "{}: their pods could not be listed, so it is not known which are ready",
+                "{}: their pods could not be listed, so their state is unknown",
                 units::counted(unknown, "deployment")
             ),
         ),
@@ -303,7 +303,7 @@ fn deployments(
     checks
 }
 
-/// A deployment that is not as it should be.
+/// The finding about a deployment with a problem.
 fn deployment(kubectl: &Kubectl, deployment: &Deployment, diagnosis: Option<Diagnosis>) -> Check {
     let progress = diagnosis.as_ref().map(|it| it.progress);
     let (advice, command) = match diagnosis {
@@ -316,9 +316,9 @@ fn deployment(kubectl: &Kubectl, deployment: &Deployment, diagnosis: Option<Diag
         None => Default::default(),
     };
     let how = match (deployment.state, progress) {
-        (DeploymentState::Deployed, _) => "is deployed, but not as it should be",
+        (DeploymentState::Deployed, _) => "is deployed, but has a problem",
         (DeploymentState::Terminating, _) => "is being deleted",
-        (DeploymentState::Unknown, _) => "cannot be read in full",
+        (DeploymentState::Unknown, _) => "could not be read completely",
         (_, Some(Progress::Starting)) => "is still starting",
         (_, Some(Progress::Remark)) if deployment.replicas == 0 => "is scaled to zero",
         _ => "is not deployed",
@@ -333,19 +333,15 @@ fn deployment(kubectl: &Kubectl, deployment: &Deployment, diagnosis: Option<Diag
     }
 }
 
-/// How long helm is waited for.
-const HELM: Duration = Duration::from_secs(10);
+/// The time limit for helm.
+const HELM_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// SambaStack's version, as helm or the labels of what it has installed say it.
+/// SambaStack's version, from helm or from labels.
 async fn release(kubectl: &Kubectl) -> Check {
     const TITLE: &str = "SambaStack";
     let began = Instant::now();
-    if let Some(chart) = helm_chart(kubectl, HELM).await {
-        return good(
-            &titled(&chart),
-            format!("helm's chart {chart}"),
-            Some(began),
-        );
+    if let Some(chart) = helm_chart(kubectl, HELM_TIMEOUT).await {
+        return good(&titled(&chart), format!("helm chart {chart}"), Some(began));
     }
     let args = [
         "get",
@@ -368,11 +364,11 @@ async fn release(kubectl: &Kubectl) -> Check {
             {
                 Some(chart) => good(
                     &titled(chart),
-                    format!("chart {chart}, by its labels"),
+                    format!("chart {chart}, from labels"),
                     Some(began),
                 ),
                 None => {
-                    let why = "Neither helm nor a label in this namespace says its version";
+                    let why = "Neither helm nor a label in this namespace has the version";
                     Check {
                         took: Some(began.elapsed()),
                         ..skipped(TITLE, why)
@@ -384,7 +380,7 @@ async fn release(kubectl: &Kubectl) -> Check {
             took: Some(began.elapsed()),
             ..skipped(
                 TITLE,
-                &format!("Its version is not known: {}", error.failure.summary),
+                &format!("The version is unknown: {}", error.failure.summary),
             )
         },
     }

@@ -1,32 +1,31 @@
-//! Home's checks: does everything that Batida needs work, and if not, what is to be done?
+//! The checks on Home: whether everything that Batida needs works, and what to do otherwise.
 //!
-//! They run side by side, and are told in the order in which a person reads them.
+//! They run in parallel and are reported in a fixed order.
 
 mod api;
 mod cluster;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::place::Place;
+use super::connection::Connection;
 use crate::domain::failure::Failure;
 use crate::domain::units;
 use crate::protocol::{Check, Verdict};
 
-/// Runs all checks; each is told once it and those before it have ended. The cluster and the API are asked
-/// side by side.
-pub async fn run(place: &Place, cancel: &CancellationToken, tell: impl Fn(Check)) {
-    let told = InOrder::new(&tell);
+/// Runs all checks. Each is reported when it and those before it have ended.
+pub async fn run(connection: &Connection, cancel: &CancellationToken, tell: impl Fn(Check)) {
+    let report = InOrder::new(&tell);
     let all = async {
-        // The API tells what it routes before its key is tried.
-        let (tell_routed, routed) = oneshot::channel();
+        // The API check sends the names that it routes before it tests the key.
+        let (send_routed, routed) = oneshot::channel();
         tokio::join!(
-            cluster::run(place, &told, routed),
-            api::run(place, cancel, &told, tell_routed)
+            cluster::run(connection, &report, routed),
+            api::run(connection, cancel, &report, send_routed)
         );
     };
     tokio::select! {
@@ -35,7 +34,7 @@ pub async fn run(place: &Place, cancel: &CancellationToken, tell: impl Fn(Check)
     }
 }
 
-/// Where a check stands on the page.
+/// The position of a check on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Slot {
     Kubectl,
@@ -65,7 +64,7 @@ impl Slot {
     ];
 }
 
-/// Keeps what ended early until its turn comes.
+/// Reports checks in order, and holds back those that ended early.
 struct InOrder<'a, F> {
     tell: &'a F,
     kept: Mutex<(usize, BTreeMap<Slot, Vec<Check>>)>,
@@ -79,9 +78,9 @@ impl<'a, F: Fn(Check)> InOrder<'a, F> {
         }
     }
 
-    /// What was found; what is put in the same place later counts, if it was not told yet.
+    /// Adds results. Later results for the same slot replace earlier ones that were not reported yet.
     fn put(&self, slot: Slot, checks: Vec<Check>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock();
         let (next, waiting) = &mut *kept;
         waiting.insert(slot, checks);
         while let Some(checks) = Slot::ALL.get(*next).and_then(|slot| waiting.remove(slot)) {
@@ -138,17 +137,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_early_waits_for_its_turn() {
+    fn early_results_wait_for_their_turn() {
         let told = Mutex::new(Vec::new());
-        let tell = |check: Check| told.lock().unwrap().push(check.title);
+        let tell = |check: Check| told.lock().push(check.title);
         let order = InOrder::new(&tell);
         let check = |title: &str| vec![skipped(title, "")];
         order.put(Slot::Cluster, check("early"));
         order.put(Slot::Cluster, check("cluster"));
-        assert!(told.lock().unwrap().is_empty());
+        assert!(told.lock().is_empty());
         order.put(Slot::Kubectl, check("kubectl"));
         order.put(Slot::Namespace, Vec::new());
         order.put(Slot::Rights, [check("a"), check("b")].concat());
-        assert_eq!(*told.lock().unwrap(), ["kubectl", "cluster", "a", "b"]);
+        assert_eq!(*told.lock(), ["kubectl", "cluster", "a", "b"]);
     }
 }

@@ -1,4 +1,4 @@
-//! One kind, followed: listed, watched, and begun again however that ends.
+//! Follows one kind: lists it, watches it, and restarts the watch when it ends.
 
 use std::time::{Duration, Instant};
 
@@ -12,20 +12,20 @@ use crate::sambastack::lists::{Listed, Lists};
 use crate::sambastack::watch::{AnyListed, ResourceKind, WatchError, read_line};
 use crate::wire::kubectl::{KubectlFault, says_forbidden};
 
-/// How long after its time a watch may end.
+/// How long a watch may exceed its requested duration.
 const OVERTIME: Duration = Duration::from_secs(30);
-/// After so many watches in a row that have ended as soon as they began the kind is polled.
-const ENOUGH: u32 = 4;
-/// After so many polls the kind is watched again, and what is forbidden is asked for more rarely.
+/// Consecutive short watches after which the kind is polled.
+const MAX_SHORT_WATCHES: u32 = 4;
+/// Polls after which a watch is tried again, and refusals after which polling slows down.
 const POLLS: u32 = 30;
 
-/// From where on a kind is followed.
+/// How following a kind continues.
 pub(super) enum Begin {
-    /// It was listed.
+    /// Watch from this version.
     At(String),
-    /// It has to be listed.
+    /// List the kind first.
     Listing,
-    /// The same, after a while.
+    /// List the kind after a wait.
     After(Duration),
 }
 
@@ -59,28 +59,28 @@ pub(super) struct Follower {
     pub(super) prefix: String,
     pub(super) kind: ResourceKind,
     pub(super) waits: Waits,
-    /// How many watches in a row have ended as soon as they began.
+    /// The number of consecutive watches that ended at once.
     pub(super) short_lived: u32,
-    /// How often it was listed since it may not be watched, and why it may not.
+    /// The number of polls, and why the kind cannot be watched.
     pub(super) polling: Option<(u32, Failure)>,
-    /// It was listed at least once.
+    /// The kind was listed at least once.
     pub(super) seen: bool,
-    /// How often in a row it was refused.
+    /// The number of consecutive refusals.
     pub(super) refused: u32,
     pub(super) sender: mpsc::Sender<(ResourceKind, News)>,
 }
 
 /// How a watch ended.
-enum Ended {
-    /// As watches do: it may go on from there.
+enum WatchEnd {
+    /// Normally; it can be continued from this version.
     At(String),
-    /// Its version is too old.
+    /// The version is too old.
     Expired,
-    /// It may not be watched.
+    /// Watching is forbidden.
     NotAllowed(Failure),
-    /// Trying again by itself would not help, or not soon.
+    /// Retrying automatically would not help, or not soon.
     Useless(KubectlError),
-    /// Anything else; what is behind it is told when listing fails too.
+    /// Any other error, which is reported if listing fails, too.
     Lost,
 }
 
@@ -109,26 +109,28 @@ impl Follower {
                 self.short_lived += 1;
             }
             begin = match ended {
-                // What ends it sooner may have replaced what it told of: a restored etcd counts its versions anew, and
-                // from a version that is still to come nothing would be told.
-                Ended::At(version) if lived >= self.pace.watch.mul_f64(0.9) => Begin::At(version),
-                Ended::Expired => Begin::After(self.wait()),
-                Ended::NotAllowed(why) => self.poll(why).await,
-                Ended::Useless(error) => {
+                // A watch that ends early may mean a restored etcd, which counts versions anew. Watching from a future
+                // version would report nothing.
+                WatchEnd::At(version) if lived >= self.pace.watch.mul_f64(0.9) => {
+                    Begin::At(version)
+                }
+                WatchEnd::Expired => Begin::After(self.wait()),
+                WatchEnd::NotAllowed(why) => self.poll(why).await,
+                WatchEnd::Useless(error) => {
                     self.tell(News::Useless(error)).await;
                     return;
                 }
-                // It can be listed, but not watched.
-                Ended::At(_) | Ended::Lost if self.short_lived > ENOUGH => {
+                // Listing works, but watching does not.
+                WatchEnd::At(_) | WatchEnd::Lost if self.short_lived > MAX_SHORT_WATCHES => {
                     self.poll(short_lived()).await
                 }
-                // Only once listing fails too is it clear that something is wrong.
-                Ended::At(_) | Ended::Lost => Begin::After(self.wait()),
+                // It is a problem only if listing fails, too.
+                WatchEnd::At(_) | WatchEnd::Lost => Begin::After(self.wait()),
             };
         }
     }
 
-    /// None at first: what was cut is begun again at once.
+    /// The next wait. The first restart is immediate.
     fn wait(&mut self) -> Duration {
         if self.waits.tries > 0 {
             return self.waits.next();
@@ -144,11 +146,11 @@ impl Follower {
     }
 
     async fn tell(&self, news: News) {
-        // Fails only when nobody follows any more, and then this ends too.
+        // Fails only if the receiver has ended, which also ends this task.
         let _ = self.sender.send((self.kind, news)).await;
     }
 
-    /// Until a kind that the cluster does not know is looked for again.
+    /// The wait before checking again for a kind that the cluster does not have.
     fn until_looked_for(&self) -> Duration {
         if self.seen {
             self.pace.vanished
@@ -162,10 +164,10 @@ impl Follower {
             Ok(found) => found,
             Err(error) if needs_a_rest(error.fault) => {
                 self.tell(News::Useless(error)).await;
-                // The others end with it.
+                // All other kinds end, too.
                 return Begin::After(self.pace.longest_wait);
             }
-            // What was there stays, and so does what was said of polling until it works again.
+            // The previous list stays, and so does the polling state.
             Err(KubectlError { failure, .. }) => {
                 self.short_lived = 0;
                 self.tell(News::Link(KindLink::Reconnecting(failure))).await;
@@ -179,7 +181,7 @@ impl Follower {
         };
         if let Some(why) = refusal(&listed).filter(|why| self.seen && says_forbidden(why)) {
             let why = why.clone();
-            // Of pods the state is unknown from now on; what is deployed is best known from the last list.
+            // The state of pods is now unknown. For deployments, the last list is the best information.
             if self.kind == ResourceKind::Pods {
                 self.tell(News::Listed(Box::new(listed))).await;
             }
@@ -191,7 +193,7 @@ impl Follower {
                 *polls += 1;
                 Begin::After(self.pace.poll)
             }
-            // Now and then it is watched again: rights may have changed.
+            // Try to watch again from time to time, since permissions may have changed.
             (Some(true), Some(version), _) => Begin::At(version),
             (Some(true), None, _) => Begin::After(self.pace.poll),
             (Some(false), ..) => Begin::After(self.until_allowed()),
@@ -207,7 +209,7 @@ impl Follower {
         begin
     }
 
-    /// Until what may not be listed is asked for again: more rarely after some minutes.
+    /// The wait before a refused list is requested again; longer after some minutes.
     fn until_allowed(&self) -> Duration {
         if self.refused <= POLLS {
             self.pace.poll
@@ -216,7 +218,7 @@ impl Follower {
         }
     }
 
-    async fn watch(&mut self, mut version: String) -> Ended {
+    async fn watch(&mut self, mut version: String) -> WatchEnd {
         let path = format!(
             "{}?watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={}",
             path_of_kind(&self.prefix, &self.kubectl.namespace, self.kind),
@@ -224,8 +226,8 @@ impl Follower {
         );
         let mut lines = match self.kubectl.follow(&["get", "--raw", &path]).await {
             Ok(lines) => lines,
-            Err(error) if needs_a_rest(error.fault) => return Ended::Useless(error),
-            Err(_told_by_listing) => return Ended::Lost,
+            Err(error) if needs_a_rest(error.fault) => return WatchEnd::Useless(error),
+            Err(_told_by_listing) => return WatchEnd::Lost,
         };
         let overdue = tokio::time::sleep(self.pace.watch + OVERTIME);
         let allowed = tokio::time::sleep(self.pace.short_lived);
@@ -238,14 +240,14 @@ impl Follower {
                     self.tell(News::Link(KindLink::Live)).await;
                     continue;
                 }
-                () = &mut overdue => return Ended::Lost,
+                () = &mut overdue => return WatchEnd::Lost,
             };
             match line {
                 Ok(Some(line)) if line.trim_ascii().is_empty() => {}
                 Ok(Some(line)) => match read_line(self.kind, &line) {
                     Ok((change, now)) => {
                         if goes_back(&version, &now) {
-                            return Ended::Expired;
+                            return WatchEnd::Expired;
                         }
                         if !now.is_empty() {
                             version = now;
@@ -253,18 +255,20 @@ impl Follower {
                         self.waits.reset();
                         self.tell(News::Changed(change)).await;
                     }
-                    Err(WatchError::Expired) => return Ended::Expired,
-                    Err(WatchError::Refused(_) | WatchError::Unreadable(_)) => return Ended::Lost,
+                    Err(WatchError::Expired) => return WatchEnd::Expired,
+                    Err(WatchError::Refused(_) | WatchError::Unreadable(_)) => {
+                        return WatchEnd::Lost;
+                    }
                 },
-                Ok(None) => return Ended::At(version),
+                Ok(None) => return WatchEnd::At(version),
                 Err(error) => {
                     return match error.fault {
-                        KubectlFault::Expired => Ended::Expired,
+                        KubectlFault::Expired => WatchEnd::Expired,
                         KubectlFault::Forbidden | KubectlFault::NotAllowed => {
-                            Ended::NotAllowed(error.failure)
+                            WatchEnd::NotAllowed(error.failure)
                         }
-                        fault if needs_a_rest(fault) => Ended::Useless(error),
-                        _ => Ended::Lost,
+                        fault if needs_a_rest(fault) => WatchEnd::Useless(error),
+                        _ => WatchEnd::Lost,
                     };
                 }
             }
@@ -272,12 +276,12 @@ impl Follower {
     }
 }
 
-/// Whether all kinds are to pause, since each try may ask somebody to log in.
+/// Whether all kinds must pause, since each attempt may ask the user to log in.
 fn needs_a_rest(fault: KubectlFault) -> bool {
     fault.needs_a_person() || fault == KubectlFault::PluginFailed
 }
 
-/// Whether a version comes before another: the server has forgotten what it had said.
+/// Whether the version has decreased, which means that the server lost its history.
 fn goes_back(before: &str, now: &str) -> bool {
     matches!((before.parse::<u64>(), now.parse::<u64>()), (Ok(before), Ok(now)) if now < before)
 }
@@ -293,7 +297,7 @@ fn refusal(listed: &AnyListed) -> Option<&Failure> {
     }
 }
 
-/// Whether it was listed or refused; `None` for a kind that the cluster does not know.
+/// Whether the kind was listed (true) or refused (false); `None` if the cluster does not have it.
 pub(super) fn is_listed(listed: &AnyListed) -> Option<bool> {
     fn of<T>(listed: &Listed<T>) -> Option<bool> {
         match listed {
@@ -313,8 +317,8 @@ pub(super) fn is_listed(listed: &AnyListed) -> Option<bool> {
 }
 
 fn short_lived() -> Failure {
-    let advice = "Something between kubectl and the API server may cut them";
-    Failure::new("The cluster's watches end as soon as they begin", advice)
+    let advice = "A proxy between kubectl and the API server may close them";
+    Failure::new("Watches of the cluster end immediately", advice)
 }
 
 #[cfg(test)]
@@ -322,7 +326,7 @@ mod tests {
     use super::goes_back;
 
     #[test]
-    fn versions_that_go_back_are_seen() {
+    fn decreasing_versions_are_recognized() {
         assert!(goes_back("20000", "9"));
         assert!(
             !goes_back("9", "20000")

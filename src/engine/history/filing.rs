@@ -10,7 +10,7 @@ use crate::domain::environment::Environment;
 use crate::domain::exchange::{Advance, ChatEnding, Reply, Saying};
 use crate::domain::failure::FaultClass;
 use crate::domain::history::{Exchange, ExchangeEnding, Filing, SessionId, StoredRequest};
-use crate::domain::run::Surroundings;
+use crate::domain::run::EnvironmentInfo;
 use crate::engine::chat::ChatReport;
 use crate::io::api::Api;
 use crate::io::history::ChatRecord;
@@ -273,7 +273,7 @@ impl Keeping {
     pub fn end(
         mut self,
         report: &ChatReport,
-        surroundings: Option<Surroundings>,
+        surroundings: Option<EnvironmentInfo>,
     ) -> Option<SessionId> {
         let record = ChatRecord {
             surroundings,

@@ -1,8 +1,8 @@
-//! The history beside everything else: a thread of its own writes, whoever measures only hands over and never
-//! waits. What cannot be written is held within bounds, then counted.
+//! Writes the history on its own thread, so that measurements never wait for the disk. Data that cannot be written is
+//! held up to a limit; beyond that, losses are counted.
 //!
 //! ```text
-//! Recorder (any thread) ── what is paced: begun, levels, chats, changes ──▶ writer (thread)
+//! Recorder (any thread) ── messages: begun, levels, chats, changes ───────▶ writer (thread)
 //!                       └─ requests, bounded, taken every half second ────▶   one transaction at a time
 //! ```
 
@@ -25,40 +25,40 @@ use tokio_util::task::AbortOnDropHandle;
 pub use self::recording::Recording;
 use self::writer::Writer;
 use super::bench::{self, Controls, Listener};
-use super::place::Place;
-use super::surroundings;
+use super::connection::Connection;
+use super::environment_info;
 use crate::domain::failure::Failure;
 use crate::domain::history::{
     Deletion, ExportFormat, Imported, Said, SessionId, StoredRequest, StoredSession,
 };
 use crate::domain::plan::Plan;
-use crate::domain::run::{BenchReport, LevelReport, Surroundings};
+use crate::domain::run::{BenchReport, EnvironmentInfo, LevelReport};
 use crate::export::Exported;
 use crate::io::files;
 use crate::io::history::{ChatRecord, Store};
 use crate::metrics::compare::{LevelValues, Side};
 use crate::metrics::request::RequestRecord;
 
-/// Requests on their way to the writer: half a second of more than any machine of ours sends.
-const ON_THE_WAY: usize = 65_536;
-/// And so many bytes of what was said in them: figures go before texts.
-const TEXTS_ON_THE_WAY: usize = 64 << 20;
-/// How long the writer's last transaction is waited for.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+/// Requests queued for the writer: more than half a second of any benchmark.
+const MAX_QUEUED_REQUESTS: usize = 65_536;
+/// Beyond this, texts are dropped and only figures are stored.
+const MAX_QUEUED_TEXT_BYTES: usize = 64 << 20;
+/// How long to wait for the writer's last transaction.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a reader waits for what is on its way.
-const FRESH: Duration = Duration::from_millis(500);
+/// How long a reader waits for queued data to be written.
+const READ_FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What the history tells.
+/// A notice of the history.
 #[derive(Debug, Clone)]
-pub enum Told {
-    /// Rows have changed, here or in another window.
+pub enum HistoryNotice {
+    /// Rows have changed, in this or another window.
     Changed,
-    /// It cannot be written, or something had to be kept aside. Told once until it works again.
+    /// Writing fails, or a damaged file was moved aside. Sent once until writing works again.
     Troubled(Failure),
 }
 
-/// A change that somebody waits for.
+/// A change requested by the user.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// See [`Store::delete`].
@@ -87,44 +87,44 @@ enum Message {
         session: SessionId,
         report: Box<BenchReport>,
     },
-    /// It came to no report.
+    /// The session ended without a report.
     Broke {
         session: SessionId,
         why: String,
     },
     Chat(Box<ChatRecord>),
-    /// What a session runs on; a conversation's must have been kept before.
+    /// The environment info of a session; a conversation must have been stored before.
     Around {
         session: SessionId,
-        surroundings: Box<Surroundings>,
+        surroundings: Box<EnvironmentInfo>,
     },
     Change(Change, oneshot::Sender<Result<(), Failure>>),
-    /// A reader met what makes no sense.
+    /// A reader found damaged data.
     Damaged,
     Flush(oneshot::Sender<()>),
     Stop,
 }
 
-/// The history's thread. Dropping it writes what is left, for three seconds at most.
+/// The writer's thread. Dropping it writes the queued data, within three seconds.
 #[derive(Debug)]
 pub struct History {
     recorder: Recorder,
     done: Receiver<()>,
 }
 
-/// Hands over what is to be kept, and reads what was. Nothing of it blocks.
+/// Passes data to the writer and reads the history, without blocking.
 #[derive(Debug, Clone)]
 pub struct Recorder {
     messages: Sender<Message>,
     requests: Sender<Request>,
-    /// Bytes of texts on their way.
+    /// Bytes of queued texts.
     texts: Arc<AtomicUsize>,
-    /// What is said in benchmarks is kept.
+    /// The prompts and responses of benchmarks are stored.
     bench_texts: bool,
     dir: Result<PathBuf, Failure>,
 }
 
-/// A request on its way, with its session.
+/// A queued request with its session.
 type Request = (Arc<SessionId>, Arc<RequestRecord>, Option<Said>);
 
 fn text_bytes(said: &Said) -> usize {
@@ -132,16 +132,16 @@ fn text_bytes(said: &Said) -> usize {
 }
 
 impl History {
-    /// Starts the thread, which then opens the history in `dir`. `tell` is called on that thread.
+    /// Starts the thread, which opens the history in `dir`. `tell` is called on that thread.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When the thread cannot be started.
     pub fn start(
         dir: Result<PathBuf, Failure>,
-        tell: impl Fn(Told) + Send + 'static,
+        tell: impl Fn(HistoryNotice) + Send + 'static,
     ) -> Result<Self, Failure> {
         let (messages, inbox) = unbounded();
-        let (requests, records) = bounded(ON_THE_WAY);
+        let (requests, records) = bounded(MAX_QUEUED_REQUESTS);
         let (ended, done) = bounded(0);
         let recorder = Recorder {
             messages,
@@ -168,7 +168,7 @@ impl History {
         Ok(Self { recorder, done })
     }
 
-    /// To hand over what is to be kept.
+    /// A handle for other threads.
     pub fn recorder(&self) -> Recorder {
         self.recorder.clone()
     }
@@ -176,23 +176,23 @@ impl History {
 
 impl Drop for History {
     fn drop(&mut self) {
-        // Fails only when the thread has died.
+        // Fails only if the thread has panicked.
         let _ = self.recorder.messages.send(Message::Stop);
-        // It says nothing: its end closes the channel.
-        let _ = self.done.recv_timeout(LAST_WORDS);
+        // The end of the thread closes the channel.
+        let _ = self.done.recv_timeout(FLUSH_TIMEOUT);
     }
 }
 
 impl Recorder {
-    /// Where the history is.
+    /// The folder of the history.
     ///
     /// # Errors
-    /// When there is no place for it.
+    /// When it could not be determined.
     pub fn dir(&self) -> Result<PathBuf, Failure> {
         self.dir.clone()
     }
 
-    /// The same, for a benchmark whose prompts and answers are kept, or not; without this they are not.
+    /// Sets whether the prompts and responses of benchmarks are stored; off by default.
     #[must_use]
     pub fn with_bench_texts(self, on: bool) -> Self {
         Self {
@@ -201,14 +201,14 @@ impl Recorder {
         }
     }
 
-    /// Counts the text as on its way; `None` where there is no more room.
-    fn weighed(&self, said: Said) -> Option<Said> {
+    /// Counts the text as queued; `None` if the limit is reached.
+    fn within_limit(&self, said: Said) -> Option<Said> {
         let bytes = text_bytes(&said);
         if self
             .texts
             .fetch_add(bytes, Ordering::Relaxed)
             .saturating_add(bytes)
-            <= TEXTS_ON_THE_WAY
+            <= MAX_QUEUED_TEXT_BYTES
         {
             return Some(said);
         }
@@ -216,51 +216,50 @@ impl Recorder {
         None
     }
 
-    /// It is on its way no longer.
-    fn passed(&self, said: Option<&Said>) {
+    /// Counts the text as no longer queued.
+    fn unqueued(&self, said: Option<&Said>) {
         self.texts
             .fetch_sub(said.map_or(0, text_bytes), Ordering::Relaxed);
     }
 
     fn send(&self, message: Message) {
-        // Fails only when the thread has ended.
+        // Fails only if the thread has ended.
         let _ = self.messages.send(message);
     }
 
-    /// Keeps an answer.
+    /// Stores a chat response.
     pub fn chat(&self, record: ChatRecord) {
         self.send(Message::Chat(Box::new(record)));
     }
 
-    /// Keeps what a session runs on, found out while it runs, or after an answer.
-    pub fn around(&self, session: SessionId, surroundings: Surroundings) {
+    /// Stores the environment info of a session.
+    pub fn environment_info(&self, session: SessionId, surroundings: EnvironmentInfo) {
         self.send(Message::Around {
             session,
             surroundings: Box::new(surroundings),
         });
     }
 
-    /// Changes what is kept. It is handed over at once, whether the answer is waited for or not.
+    /// Requests a change. It happens even if the returned future is dropped.
     ///
     /// # Errors
-    /// As the store's.
+    /// As those of the store.
     pub fn change(&self, change: Change) -> impl Future<Output = Result<(), Failure>> + use<> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Change(change, answer));
-        let gone = || Failure::new("The history is closed", "Start Batida again");
+        let gone = || Failure::new("The history is closed", "Restart Batida");
         async move { answered.await.unwrap_or_else(|_| Err(gone())) }
     }
 
-    /// Waits until all that was handed over is written, or cannot be; three seconds at most.
+    /// Waits until all queued data was written or has failed, within three seconds.
     pub async fn flush(&self) {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Flush(answer));
-        // Whether it worked is told elsewhere.
-        let _ = tokio::time::timeout(LAST_WORDS, answered).await;
+        // Failures are reported by notices.
+        let _ = tokio::time::timeout(FLUSH_TIMEOUT, answered).await;
     }
 
-    /// Reads, on a thread that may wait; what was handed over before is there, unless the history is in trouble. Dropping
-    /// this ends the reading too.
+    /// Reads on a blocking thread, after the queued data was written, if possible. Dropping the future ends the reading.
     ///
     /// # Errors
     /// As `work`, and when the history cannot be opened.
@@ -268,8 +267,8 @@ impl Recorder {
         &self,
         work: impl FnOnce(&Store) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        // Fails only when the writer is busy for longer than anybody wants to wait for a page.
-        let _ = tokio::time::timeout(FRESH, self.flush()).await;
+        // If the writer is busy for too long, read without the queued data.
+        let _ = tokio::time::timeout(READ_FLUSH_TIMEOUT, self.flush()).await;
         let (dir, messages) = (self.dir.clone(), self.messages.clone());
         let left = CancellationToken::new();
         let _leaves = left.clone().drop_guard();
@@ -281,7 +280,7 @@ impl Recorder {
             store.stop_when(move || left.is_cancelled())?;
             let outcome = work(&store);
             if store.is_broken() {
-                // Fails only when the thread has ended.
+                // Fails only if the thread has ended.
                 let _ = messages.send(Message::Damaged);
             }
             outcome
@@ -292,18 +291,18 @@ impl Recorder {
     }
 }
 
-/// Runs a benchmark, asks beside it what it runs on, and keeps both where there is a recorder.
+/// Runs a benchmark, collects environment info meanwhile, and stores both if there is a recorder.
 ///
 /// # Errors
 /// As [`bench::run`].
 pub async fn bench(
-    place: &Place,
+    connection: &Connection,
     plan: &Plan,
     controls: Controls,
     recorder: Option<Recorder>,
     listener: &mut dyn Listener,
 ) -> Result<BenchReport, Failure> {
-    let api = place.api_with_key()?;
+    let api = connection.api_with_key()?;
     let mut deployments: Vec<String> = plan
         .targets
         .iter()
@@ -312,33 +311,33 @@ pub async fn bench(
     deployments.sort();
     deployments.dedup();
     let (answer, asking) = oneshot::channel();
-    // Ends with the session.
-    let _asked = place.kubectl.clone().map(|kubectl| {
+    // Aborted when the session ends.
+    let _asked = connection.kubectl.clone().map(|kubectl| {
         AbortOnDropHandle::new(tokio::spawn(async move {
-            // Fails only when the session has ended.
-            let _ = answer.send(surroundings::ask(&kubectl, &deployments).await);
+            // Fails only if the session has ended.
+            let _ = answer.send(environment_info::collect(&kubectl, &deployments).await);
         }))
     });
     let stopped = controls.cancel.clone();
-    let mut recording = Recording::new(recorder, listener).with_surroundings(asking);
-    let mut outcome = bench::run(plan, api, &place.env.name, controls, &mut recording).await;
+    let mut recording = Recording::new(recorder, listener).with_environment_info(asking);
+    let mut outcome = bench::run(plan, api, &connection.env.name, controls, &mut recording).await;
     if let Ok(report) = &mut outcome {
-        // Mostly it is long done. Whoever stopped the session does not wait for it.
-        let patience = if stopped.is_cancelled() {
+        // Usually complete by now. A stopped session does not wait for it.
+        let timeout = if stopped.is_cancelled() {
             Duration::ZERO
         } else {
-            surroundings::PATIENCE
+            environment_info::TIMEOUT
         };
-        report.surroundings = recording.surroundings(patience).await;
+        report.surroundings = recording.environment_info(timeout).await;
     }
     recording.end(&outcome);
     outcome
 }
 
-/// Sessions as they are held against each other, in this order.
+/// The sides of a comparison, in this order.
 ///
 /// # Errors
-/// When one is no benchmark, is not there, or cannot be read.
+/// When a session is not a benchmark, does not exist, or cannot be read.
 pub fn sides(store: &Store, sessions: &[SessionId]) -> Result<Vec<Side>, Failure> {
     sessions
         .iter()
@@ -356,7 +355,7 @@ pub fn sides(store: &Store, sessions: &[SessionId]) -> Result<Vec<Side>, Failure
         .collect()
 }
 
-/// The sessions of a result file, ready to be held against others.
+/// The sessions of a result file as sides of a comparison.
 pub fn imported_sides(name: &str, imported: Imported) -> Vec<Side> {
     let several = imported.sessions.len() > 1;
     let side = |(at, (report, requests)): (usize, (BenchReport, Vec<StoredRequest>))| {
@@ -389,14 +388,14 @@ pub fn imported_sides(name: &str, imported: Imported) -> Vec<Side> {
 /// Writes sessions as one file.
 ///
 /// # Errors
-/// When one is not there, or cannot be read or written.
+/// When a session does not exist or cannot be read, or writing fails.
 pub fn export(
     store: &Store,
     sessions: &[SessionId],
     format: ExportFormat,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    // Charts over time are long, and only one format draws them.
+    // Data for charts over time is large, and only HTML uses it.
     let whole = |id: &SessionId| match format {
         ExportFormat::Html => store.session(id),
         _ => store.session_without_charts(id),
@@ -420,10 +419,15 @@ pub fn export(
 /// Reads a result file.
 ///
 /// # Errors
-/// When it cannot be read, or holds nothing that can be kept.
+/// When it cannot be read, or has no benchmark.
 pub async fn read_result_file(path: &Path) -> Result<Imported, Failure> {
-    let most = crate::import::MOST_BYTES as u64;
-    let bytes = files::read(path, most, "Save it again without each request's texts").await?;
+    let most = crate::import::MAX_FILE_BYTES as u64;
+    let bytes = files::read(
+        path,
+        most,
+        "Save it again without the texts of prompts and responses",
+    )
+    .await?;
     let name = path
         .file_name()
         .unwrap_or(path.as_os_str())
@@ -435,7 +439,7 @@ pub async fn read_result_file(path: &Path) -> Result<Imported, Failure> {
         .unwrap_or_else(|panic| Err(super::own_fault(&panic)))
 }
 
-/// What a session is held against: its models' baselines, each once and never itself.
+/// The baselines of a session's models, without duplicates and without the session itself.
 ///
 /// # Errors
 /// When the history cannot be read.
@@ -448,7 +452,7 @@ pub fn baselines(store: &Store, report: &BenchReport) -> Result<Vec<SessionId>, 
     Ok(found)
 }
 
-/// How many of a session's requests found no room on their way.
+/// Counts a request that was lost because the queue was full.
 fn count_lost(lost: &AtomicU64) {
     lost.fetch_add(1, Ordering::Relaxed);
 }

@@ -1,4 +1,4 @@
-//! A benchmark's listener that keeps what it hears and passes it on.
+//! A benchmark listener that stores events and forwards them.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -9,26 +9,26 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use super::{Message, Recorder, count_lost};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Said, SessionId};
-use crate::domain::run::{BenchProgress, BenchReport, Surroundings};
+use crate::domain::run::{BenchProgress, BenchReport, EnvironmentInfo};
 use crate::engine::bench::Listener;
 use crate::metrics::request::RequestRecord;
 
-/// How often a level is written while it runs.
-const PARTIAL: Duration = Duration::from_secs(1);
+/// How often a running level is written.
+const PARTIAL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Keeps a session. Dropped without [`Recording::end`], the session is kept as far as it came.
+/// Stores a session. If it is dropped without [`Recording::end`], the session is stored as incomplete.
 pub struct Recording<'a> {
     recorder: Option<Recorder>,
     inner: &'a mut dyn Listener,
     session: Option<Session>,
-    /// What it runs on, which somebody was asked for.
-    asking: Option<oneshot::Receiver<Surroundings>>,
-    around: Option<Surroundings>,
+    /// Environment info that is being collected.
+    asking: Option<oneshot::Receiver<EnvironmentInfo>>,
+    info: Option<EnvironmentInfo>,
 }
 
 struct Session {
     id: Arc<SessionId>,
-    /// What was said in the request that is told next.
+    /// The texts of the next request.
     said: Option<Said>,
     lost: Arc<AtomicU64>,
     partial_at: Instant,
@@ -36,36 +36,36 @@ struct Session {
 }
 
 impl<'a> Recording<'a> {
-    /// Passes on to `inner`; without a recorder that is all it does.
+    /// Forwards events to `inner`. Without a recorder, nothing is stored.
     pub fn new(recorder: Option<Recorder>, inner: &'a mut dyn Listener) -> Self {
         Self {
             recorder,
             inner,
             session: None,
             asking: None,
-            around: None,
+            info: None,
         }
     }
 
-    /// Keeps what the session runs on as soon as it is known: the session may be killed before its end.
+    /// Stores the environment info as soon as it is known, since the session may be killed before its end.
     #[must_use]
-    pub fn with_surroundings(mut self, asking: oneshot::Receiver<Surroundings>) -> Self {
+    pub fn with_environment_info(mut self, asking: oneshot::Receiver<EnvironmentInfo>) -> Self {
         self.asking = Some(asking);
         self
     }
 
-    /// What it runs on, where that is known within `patience`.
-    pub async fn surroundings(&mut self, patience: Duration) -> Option<Surroundings> {
+    /// The environment info, if it is known within `timeout`.
+    pub async fn environment_info(&mut self, timeout: Duration) -> Option<EnvironmentInfo> {
         if let Some(asking) = self.asking.take() {
-            self.around = tokio::time::timeout(patience, asking)
+            self.info = tokio::time::timeout(timeout, asking)
                 .await
                 .ok()
                 .and_then(Result::ok);
         }
-        self.around.clone()
+        self.info.clone()
     }
 
-    /// Keeps how it ended.
+    /// Stores the outcome.
     pub fn end(mut self, outcome: &Result<BenchReport, Failure>) {
         let (Some(recorder), Some(session)) = (&self.recorder, &mut self.session) else {
             return;
@@ -108,15 +108,15 @@ impl Listener for Recording<'_> {
     fn advanced(&mut self, progress: BenchProgress) {
         let told = self.asking.as_mut().map(oneshot::Receiver::try_recv);
         if matches!(told, Some(Err(TryRecvError::Closed))) {
-            // There is no cluster to ask. To ask once more would be a fault.
+            // There is no cluster. A closed receiver must not be polled again.
             self.asking = None;
         }
-        if let Some(Ok(around)) = told {
+        if let Some(Ok(info)) = told {
             self.asking = None;
             if let (Some(recorder), Some(session)) = (&self.recorder, &self.session) {
-                recorder.around(SessionId::clone(&session.id), around.clone());
+                recorder.environment_info(SessionId::clone(&session.id), info.clone());
             }
-            self.around = Some(around);
+            self.info = Some(info);
         }
         if let (Some(recorder), Some(session)) = (&self.recorder, &mut self.session) {
             let elapsed_s = progress.elapsed_s;
@@ -131,7 +131,7 @@ impl Listener for Recording<'_> {
                 send(Box::new(level.clone()));
             }
             if let Some(partial) = &progress.partial
-                && session.partial_at.elapsed() >= PARTIAL
+                && session.partial_at.elapsed() >= PARTIAL_INTERVAL
             {
                 send(partial.clone());
                 session.partial_at = Instant::now();
@@ -142,14 +142,17 @@ impl Listener for Recording<'_> {
 
     fn ended(&mut self, record: &Arc<RequestRecord>) {
         if let (Some(recorder), Some(session)) = (&self.recorder, &mut self.session) {
-            let said = session.said.take().and_then(|said| recorder.weighed(said));
+            let said = session
+                .said
+                .take()
+                .and_then(|said| recorder.within_limit(said));
             let sent =
                 recorder
                     .requests
                     .try_send((Arc::clone(&session.id), Arc::clone(record), said));
             if let Err(full) = sent {
                 count_lost(&session.lost);
-                recorder.passed(full.into_inner().2.as_ref());
+                recorder.unqueued(full.into_inner().2.as_ref());
             }
         }
         self.inner.ended(record);
@@ -184,7 +187,7 @@ impl Drop for Recording<'_> {
         if let (Some(recorder), Some(session)) = (&self.recorder, &self.session)
             && !session.over
         {
-            let why = "Batida was closed while it ran".to_owned();
+            let why = "Batida was closed during the run".to_owned();
             recorder.send(Message::Broke {
                 session: SessionId::clone(&session.id),
                 why,

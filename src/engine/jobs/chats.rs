@@ -6,10 +6,10 @@ use super::{Emitter, Shared};
 use crate::domain::environment::Environment;
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::plan::Plan;
-use crate::domain::run::{BenchProgress, BenchReport, Surroundings};
+use crate::domain::run::{BenchProgress, BenchReport, EnvironmentInfo};
 use crate::engine::bench::{self, Controls};
 use crate::engine::history::{self, filing};
-use crate::engine::{chat, surroundings};
+use crate::engine::{chat, environment_info};
 use crate::protocol::{ChatAsk, ChatEnding, Event, JobId};
 
 impl Shared {
@@ -90,11 +90,11 @@ impl Shared {
         // Nobody waits for it any more, and it slows no answer down.
         if let (Some(session), Some(kubectl)) = (unknown, &place.kubectl) {
             let deployments: Vec<String> = deployment.iter().cloned().collect();
-            let asking = surroundings::ask(kubectl, &deployments);
+            let asking = environment_info::collect(kubectl, &deployments);
             let found = cancel.run_until_cancelled(asking).await;
-            if let Some(found) = found.filter(|found| *found != Surroundings::default()) {
+            if let Some(found) = found.filter(|found| *found != EnvironmentInfo::default()) {
                 self.books.found_around(env, deployment, &found);
-                self.books.recorder.around(session, found);
+                self.books.recorder.environment_info(session, found);
             }
         }
     }

@@ -312,7 +312,7 @@ impl Jobs {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use parking_lot::Mutex;
 
     use super::*;
     use crate::engine::Options;

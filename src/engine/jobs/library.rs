@@ -9,12 +9,12 @@ use super::Shared;
 use crate::domain::failure::Failure;
 use crate::domain::library::{Library, LibraryChange};
 use crate::engine::own_fault;
-use crate::io::library::{Found, LibraryStore, MOST_BYTES};
+use crate::io::library::{Found, LibraryStore, MAX_FILE_BYTES};
 use crate::io::{dialog, files};
 use crate::protocol::{Event, ImportedPrompts};
 
 impl Shared {
-    /// Reads the prompts, or changes them, in the order in which it is asked.
+    /// Reads or changes the prompts, in the order of the requests.
     pub(super) async fn serve_prompts(
         self: Arc<Self>,
         mut changes: mpsc::UnboundedReceiver<Option<LibraryChange>>,
@@ -31,10 +31,9 @@ impl Shared {
         }
     }
 
-    /// Lets the user pick a file of prompts and adds them; `None` when they picked none.
+    /// Lets the user choose a file, and imports its prompts; `None` if they cancel.
     pub(super) async fn import_prompts(&self) -> Result<Option<ImportedPrompts>, Failure> {
-        let Some(path) = dialog::pick_file("A file of prompts", "Copy prompts by hand").await?
-        else {
+        let Some(path) = dialog::pick_file("Import prompts", "Copy prompts manually").await? else {
             return Ok(None);
         };
         let prompts = read_file(&path).await?.prompts;
@@ -56,7 +55,7 @@ impl Shared {
             .unwrap_or_else(|panic| Err(own_fault(&panic)))
     }
 
-    /// A file that was moved aside is told of, whatever else came of it.
+    /// Reports a file that was moved aside, whatever the outcome.
     fn noted(&self, mut found: Found) -> Found {
         if let Some(failure) = found.notice.take() {
             self.emitter.emit(Event::PromptsLoaded {
@@ -68,7 +67,7 @@ impl Shared {
 }
 
 async fn read_file(path: &Path) -> Result<Library, Failure> {
-    let bytes = files::read(path, MOST_BYTES, "Take it apart into several files").await?;
+    let bytes = files::read(path, MAX_FILE_BYTES, "Split it into several files").await?;
     Library::read(&String::from_utf8_lossy(&bytes))
         .map_err(|why| why.told(&path.display().to_string()))
 }

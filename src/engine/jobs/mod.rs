@@ -11,21 +11,22 @@ mod streams;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::history::{History, Recorder, Told};
-use super::place::{Place, Places};
+use super::connection::{Connection, Connections};
+use super::history::{History, HistoryNotice, Recorder};
 use super::{Options, history_dir, no_thread, own_fault, store, twin};
 use crate::domain::environment::{EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
-use crate::domain::run::Surroundings;
+use crate::domain::run::EnvironmentInfo;
 use crate::domain::settings::Settings;
 use crate::io::clipboard::Clipboard;
 use crate::io::drafts::Drafts;
@@ -85,8 +86,8 @@ impl Engine {
         let tell = emitter.clone();
         // Opened on its own thread: nobody waits for a disk to see the window.
         let history = History::start(history_dir(&options), move |told| match told {
-            Told::Changed => tell.emit(Event::HistoryChanged),
-            Told::Troubled(failure) => tell.emit(Event::HistoryTroubled { failure }),
+            HistoryNotice::Changed => tell.emit(Event::HistoryChanged),
+            HistoryNotice::Troubled(failure) => tell.emit(Event::HistoryTroubled { failure }),
         })?;
         let keep = loaded.settings.history;
         let thread = thread::Builder::new()
@@ -159,7 +160,7 @@ struct Books {
     /// What is kept, as the settings said last.
     keep: Mutex<HistorySettings>,
     /// What conversations are held on, by environment and deployment, and since when that is known.
-    around: Mutex<HashMap<Whereabouts, (Instant, Surroundings)>>,
+    around: Mutex<HashMap<Whereabouts, (Instant, EnvironmentInfo)>>,
 }
 
 /// An environment, and the deployment that was picked.
@@ -168,7 +169,7 @@ type Whereabouts = (EnvId, Option<String>);
 /// What every job may use.
 struct Shared {
     books: Books,
-    places: Places,
+    places: Connections,
     clipboard: Clipboard,
     emitter: Emitter,
     /// Saves that were asked for and are not done: who opens a place waits for them, since a key may be
@@ -181,7 +182,7 @@ struct Shared {
 impl Shared {
     fn new(store: &SettingsStore, options: &Options, emitter: Emitter, books: Books) -> Arc<Self> {
         let tell = emitter.clone();
-        let places = Places::new(Keys::new(store.clone()), twin(options), move |activity| {
+        let places = Connections::new(Keys::new(store.clone()), twin(options), move |activity| {
             tell.emit(Event::ActivityChanged { activity });
         });
         Arc::new(Self {
@@ -212,7 +213,7 @@ fn cancelled() -> Failure {
 
 impl Shared {
     /// Opens an environment, once all that was asked to be saved is saved.
-    async fn open(&self, env: &Environment) -> Arc<Place> {
+    async fn open(&self, env: &Environment) -> Arc<Connection> {
         let mut saves = self.saves.subscribe();
         // Fails only when the engine has stopped.
         let _ = saves.wait_for(|n| *n == 0).await;

@@ -1,14 +1,14 @@
 //! The history: answers to its questions, changes, comparisons with the baseline, files.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Books, Shared};
 use crate::domain::environment::Environment;
 use crate::domain::failure::Failure;
 use crate::domain::history::{ExportFormat, HistorySettings, Imported, SessionId};
-use crate::domain::run::{BenchReport, Surroundings};
+use crate::domain::run::{BenchReport, EnvironmentInfo};
 use crate::engine::history::{Change, Recorder, baselines, sides};
 use crate::io::history::Store;
 use crate::io::{dialog, files};
@@ -20,11 +20,11 @@ const AROUND_HOLDS: Duration = Duration::from_secs(300);
 
 impl Books {
     pub(super) fn keep_as(&self, settings: HistorySettings) {
-        *self.keep.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        *self.keep.lock() = settings;
     }
 
     fn settings(&self) -> HistorySettings {
-        *self.keep.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.keep.lock()
     }
 
     /// For a benchmark; what is said in it is kept when the settings say so.
@@ -39,8 +39,8 @@ impl Books {
         &self,
         env: &Environment,
         deployment: Option<&String>,
-    ) -> Option<Surroundings> {
-        let around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
+    ) -> Option<EnvironmentInfo> {
+        let around = self.around.lock();
         let found = around
             .iter()
             .find(|((place, name), _)| *place == env.id && name.as_ref() == deployment);
@@ -53,9 +53,9 @@ impl Books {
         &self,
         env: &Environment,
         deployment: Option<String>,
-        found: &Surroundings,
+        found: &EnvironmentInfo,
     ) {
-        let mut around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut around = self.around.lock();
         around.retain(|_, (since, _)| since.elapsed() < AROUND_HOLDS);
         around.insert(
             (env.id.clone(), deployment),

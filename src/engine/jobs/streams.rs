@@ -83,7 +83,7 @@ impl Shared {
             probe::run(
                 &opened,
                 targets,
-                probe::PATIENCE,
+                probe::TIMEOUT,
                 cancel,
                 |model, at, outcome| {
                     self.emitter.emit(Event::ModelProbed {

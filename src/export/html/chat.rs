@@ -7,13 +7,13 @@ use crate::chart::svg::escape;
 use crate::domain::conversation::{Attached, Attachment};
 use crate::domain::history::{Exchange, ExchangeEnding, SessionRow};
 use crate::domain::printable::cut;
-use crate::domain::run::Surroundings;
+use crate::domain::run::EnvironmentInfo;
 use crate::export::words::{self, Fact};
 
 pub(super) fn write(
     out: &mut String,
     row: &SessionRow,
-    surroundings: Option<&Surroundings>,
+    surroundings: Option<&EnvironmentInfo>,
     exchanges: &[Exchange],
 ) {
     out.push_str("<section class=\"session\">\n");

@@ -1,13 +1,14 @@
-//! What the servers behind one API were found not to take, by model. Clones share it.
+//! What the servers behind an API do not support, by model.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::dialect::Dialect;
 use crate::io::learned::LearnedStore;
+use parking_lot::{Mutex, MutexGuard};
 
-/// Dialects by model.
+/// Dialects by model. Clones share the data.
 #[derive(Debug, Clone, Default)]
 pub struct Dialects(Arc<Shared>);
 
@@ -15,12 +16,12 @@ pub struct Dialects(Arc<Shared>);
 struct Shared {
     known: Mutex<BTreeMap<String, Dialect>>,
     version: AtomicU64,
-    /// Where it is kept for the next start.
+    /// Keeps the dialects for the next start.
     store: Option<LearnedStore>,
 }
 
 impl Dialects {
-    /// Begins with what was learned earlier, and keeps what is learned from now on. Reads a file.
+    /// Loads what was learned earlier, and saves what will be learned. Reads a file.
     pub fn kept(store: LearnedStore) -> Self {
         let known = Mutex::new(store.load().into_iter().collect());
         Self(Arc::new(Shared {
@@ -29,18 +30,17 @@ impl Dialects {
             store: Some(store),
         }))
     }
-
-    /// A model's.
+    /// The dialect of a model; the default if nothing was learned.
     pub fn of(&self, model: &str) -> Dialect {
         self.lock().get(model).copied().unwrap_or_default()
     }
 
-    /// Grows with each change: who has written a request knows by it whether to look again.
+    /// Increases with each change, so that prepared requests can be checked for changes.
     pub fn version(&self) -> u64 {
         self.0.version.load(Ordering::Acquire)
     }
 
-    /// Takes what was refused along from now on; gives what is new of it, in words.
+    /// Adds what was refused. Returns notes about what is new.
     pub fn learn(&self, model: &str, refused: Dialect) -> Vec<&'static str> {
         let mut known = self.lock();
         let before = known.get(model).copied().unwrap_or_default();
@@ -52,7 +52,7 @@ impl Dialects {
         now.notes_since(before)
     }
 
-    /// Takes back what did not help.
+    /// Reverts to `before`, since a change did not help.
     pub fn restore(&self, model: &str, before: Dialect) {
         self.lock().insert(model.to_owned(), before);
         self.changed(model, before);
@@ -60,13 +60,13 @@ impl Dialects {
 
     fn changed(&self, model: &str, now: Dialect) {
         self.0.version.fetch_add(1, Ordering::Release);
-        // Where it cannot be kept, the next start is refused once more and learns it again.
+        // If saving fails, Batida learns it again after the next start.
         if let Some(store) = &self.0.store {
             let _ = store.keep(model, now);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Dialect>> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.known.lock()
     }
 }

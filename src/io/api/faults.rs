@@ -1,39 +1,39 @@
-//! What goes wrong below HTTP's meaning, in the API's words: for chats and for benchmarks.
+//! Turns connection errors and refusals into faults, for chats and benchmarks.
 
 use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::Api;
-use super::stream::Head;
+use super::head::Head;
 use crate::io::http1::{Compressed, Lack, ProxyError, ResponseHead, WireError};
 use crate::wire::answer::AnswerError;
 use crate::wire::fault::{self, Fault, LocalLimit, RequestInfo, TransportError};
 
 impl Api {
-    /// What a connection's trouble means.
+    /// The fault of a connection error.
     pub fn fault_of_wire(&self, error: &WireError, model: &str) -> Fault {
-        self.told(of_wire(error, &self.asked(model, &[])))
+        self.shown(of_wire(error, &self.asked(model, &[])))
     }
 
-    /// An answer that is compressed in a way that is not read.
+    /// The fault of a response with an unsupported compression.
     pub fn fault_of_compressed(&self, why: &Compressed, model: &str) -> Fault {
-        self.told(of_compressed(why, &self.asked(model, &[])))
+        self.shown(of_compressed(why, &self.asked(model, &[])))
     }
 
-    /// A request that was given up after `limit`; see [`fault::timed_out`].
+    /// The fault of a request that was stopped after `limit`; see [`fault::timed_out`].
     pub fn fault_of_time(&self, limit: Duration, came: Option<(u64, u64)>, model: &str) -> Fault {
-        self.told(fault::timed_out(limit, came, &self.asked(model, &[])))
+        self.shown(fault::timed_out(limit, came, &self.asked(model, &[])))
     }
 
-    /// A server that has said nothing for so long.
+    /// The fault of a server that sent nothing for `limit`.
     pub fn fault_of_silence(&self, limit: Duration, model: &str) -> Fault {
-        self.told(
+        self.shown(
             TransportError::ReadTimeout(limit).into_fault(&self.asked(model, &[]), String::new()),
         )
     }
 
-    /// What a response means that is no good answer: a status that is no success, or (`broken`) a body that
-    /// is none. `body` is its beginning; `set` are the parameters that the user set.
+    /// The fault of a refusal, or of a response whose body is `broken`. `body` is the beginning of the body; `set` are
+    /// the parameters that the user set.
     pub fn fault_of_reply(
         &self,
         head: &ResponseHead,
@@ -45,11 +45,11 @@ impl Api {
             set,
             ..self.asked(model, &[])
         };
-        // Before anything of it is cut off.
+        // Before it is shortened.
         let redactor = self.access.redactor();
         let body = &*redactor.clean(body);
         let head = Head::of(head, redactor);
-        self.told(match broken {
+        self.shown(match broken {
             None | Some(AnswerError::Refused) => fault::from_reply(&head.reply(body), &asked),
             Some(AnswerError::Sent(error)) => {
                 fault::from_stream(&redactor.clean_json(error), &asked)
@@ -61,7 +61,7 @@ impl Api {
         })
     }
 
-    /// The `x-ratelimit-*` headers; one that echoes the key is left out.
+    /// The `x-ratelimit-*` headers, without those that repeat the key.
     pub fn rate_limit(&self, head: &ResponseHead) -> Vec<(String, String)> {
         Head::of(head, self.access.redactor()).rate_limit
     }
@@ -71,7 +71,7 @@ pub(super) fn of_compressed(why: &Compressed, asked: &RequestInfo<'_>) -> Fault 
     fault::compressed(asked, &why.coding, why.damaged.as_deref())
 }
 
-/// Puts a connection's trouble in words.
+/// The fault of a connection error.
 pub(super) fn of_wire(error: &WireError, asked: &RequestInfo<'_>) -> Fault {
     let kind = match error {
         WireError::Unknown(io) => of_lack(io).unwrap_or(TransportError::HostUnknown),
@@ -80,9 +80,9 @@ pub(super) fn of_wire(error: &WireError, asked: &RequestInfo<'_>) -> Fault {
         WireError::Broken(io) | WireError::Stale(io) => of_io(io, false),
         WireError::Proxy(error) => of_proxy(error),
         WireError::NotHttp { first, .. } => match first.as_slice() {
-            // An alert or a handshake of TLS.
+            // A TLS alert or handshake.
             [0x15 | 0x16, 0x03, ..] => TransportError::WantsTls,
-            // The SETTINGS frame with which HTTP/2 begins.
+            // The SETTINGS frame at the start of HTTP/2.
             [_, _, _, 4, 0 | 1, 0, 0, 0, 0, ..] => TransportError::Http2Only,
             _ => TransportError::NotHttp,
         },
@@ -102,10 +102,10 @@ fn of_lack(error: &std::io::Error) -> Option<TransportError> {
 fn of_proxy(error: &ProxyError) -> TransportError {
     match error {
         ProxyError::Unreachable(error) => TransportError::ProxyUnreachable(match &**error {
-            WireError::Unknown(_) => "its name is not known to the name server".to_owned(),
+            WireError::Unknown(_) => "its host name could not be resolved".to_owned(),
             WireError::Connect(io) => match io.kind() {
-                ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
-                ErrorKind::TimedOut => "it does not accept a connection in time".to_owned(),
+                ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+                ErrorKind::TimedOut => "connecting timed out".to_owned(),
                 ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
                 ErrorKind::ConnectionReset => "it reset the connection".to_owned(),
                 _ => io.to_string(),
@@ -117,7 +117,7 @@ fn of_proxy(error: &ProxyError) -> TransportError {
             TransportError::ProxyRefused(format!("HTTP {status} {reason}").trim_end().to_owned())
         }
         ProxyError::Socks(why) => {
-            // The library's own words for the two ways in which a login fails.
+            // The library's messages for a failed login.
             let login = why.contains("credentials not accepted")
                 || why.contains("user/pass authentication");
             if login {
@@ -126,8 +126,8 @@ fn of_proxy(error: &ProxyError) -> TransportError {
                 TransportError::ProxyRefused(why.clone())
             }
         }
-        ProxyError::Odd(why) => {
-            TransportError::ProxyRefused(format!("it does not answer as a proxy: {why}"))
+        ProxyError::NotAProxy(why) => {
+            TransportError::ProxyRefused(format!("the response is not that of a proxy: {why}"))
         }
     }
 }
@@ -137,7 +137,7 @@ fn of_io(error: &std::io::Error, connecting: bool) -> TransportError {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
     {
-        return tls_trouble(tls);
+        return of_tls(tls);
     }
     if let Some(lack) = of_lack(error) {
         return lack;
@@ -151,13 +151,13 @@ fn of_io(error: &std::io::Error, connecting: bool) -> TransportError {
         // See `WireError::damaged`.
         ErrorKind::InvalidData if !connecting => TransportError::Damaged,
         ErrorKind::UnexpectedEof if connecting => TransportError::NotTls,
-        // The words are ours: see `Reading::take`.
+        // An error with a text comes from `ResponseState::take`.
         ErrorKind::UnexpectedEof if error.get_ref().is_some() => TransportError::NoResponse,
         _ => TransportError::Broken,
     }
 }
 
-fn tls_trouble(error: &rustls::Error) -> TransportError {
+fn of_tls(error: &rustls::Error) -> TransportError {
     use rustls::{AlertDescription as Alert, CertificateError as Bad, PeerIncompatible as Odd};
     match error {
         rustls::Error::InvalidCertificate(bad) => match bad {
@@ -167,7 +167,7 @@ fn tls_trouble(error: &rustls::Error) -> TransportError {
             | Bad::ExpiredContext { .. }
             | Bad::NotValidYet
             | Bad::NotValidYetContext { .. } => TransportError::Expired,
-            // One that signed itself, which is no authority's that this machine trusts.
+            // A self-signed certificate.
             Bad::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
                 TransportError::UnknownIssuer
             }

@@ -1,6 +1,6 @@
-//! The model list over reqwest, which is enough for what is not measured.
+//! The model list, requested with reqwest since it is not measured.
 //!
-//! What it cannot get is asked of [`Api::reach`] again: that tells why in our words, and reads what reqwest does not.
+//! If that fails, [`Api::reach`] requests it again: it has clearer errors, and reads responses that reqwest does not.
 
 use std::time::{Duration, Instant};
 
@@ -9,17 +9,16 @@ use reqwest::header::{
 };
 use secrecy::ExposeSecret as _;
 
-use super::{Access, Api, MOST_WHOLE, Models, SHORT, end};
+use super::{Access, Api, MAX_BODY_BYTES, Models, SHORT_TIMEOUT, end};
 use crate::domain::units;
 use crate::io::tls::Tls;
 use crate::protocol::ActivityKind;
 use crate::wire::fault::{Endpoint, Fault, HttpResponse, RequestInfo};
 use crate::wire::openai;
 
-/// How long a connection may take to open.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client with the environment's headers and trust; `None` where reqwest cannot be set up so.
+/// A client with the environment's headers and trust; `None` if reqwest does not support them.
 pub(super) fn client(access: &Access, tls: &Tls) -> Option<reqwest::Client> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -35,26 +34,26 @@ pub(super) fn client(access: &Access, tls: &Tls) -> Option<reqwest::Client> {
         .tls_backend_preconfigured(tls.config.as_ref().clone())
         .http1_only()
         .no_proxy()
-        .connect_timeout(CONNECT)
-        .timeout(SHORT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(SHORT_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .build()
         .ok()
 }
 
-/// A response that was read whole.
-struct Got {
+/// A whole response.
+struct ListResponse {
     status: u16,
     headers: HeaderMap,
     body: String,
 }
 
 impl Api {
-    /// The names that are routed now (`GET /v1/models`). Public: it proves no key.
+    /// Requests the routed models (`GET /v1/models`). The list is public, so success does not prove the key.
     ///
     /// # Errors
-    /// As everything that HTTP can do wrong.
+    /// Any connection failure or refusal.
     pub async fn models(&self) -> Result<Models, Fault> {
         let Some(client) = &self.plain else {
             return self.reach().await;
@@ -87,7 +86,7 @@ impl Api {
                 })
             }
             (None, None) => {
-                recording.end(false, "no answer that can be read; asked again");
+                recording.end(false, "no readable response; requested again");
                 return self.reach().await;
             }
         };
@@ -97,7 +96,7 @@ impl Api {
         outcome
     }
 
-    fn refusal(&self, got: &Got, url: &str, asked: &RequestInfo<'_>) -> Fault {
+    fn refusal(&self, got: &ListResponse, url: &str, asked: &RequestInfo<'_>) -> Fault {
         let redactor = self.access.redactor();
         let text = |name: &str| {
             let value = got
@@ -121,8 +120,8 @@ impl Api {
     }
 }
 
-/// `None` when it does not come, is too long, or is compressed though nobody asked for that.
-async fn get(client: &reqwest::Client, url: &str) -> Option<Got> {
+/// `None` if the request fails, or the response is too long or compressed.
+async fn get(client: &reqwest::Client, url: &str) -> Option<ListResponse> {
     let mut response = client.get(url).send().await.ok()?;
     if response.headers().contains_key(CONTENT_ENCODING) {
         return None;
@@ -131,11 +130,11 @@ async fn get(client: &reqwest::Client, url: &str) -> Option<Got> {
     let mut body = Vec::new();
     while let Some(bytes) = response.chunk().await.ok()? {
         body.extend_from_slice(&bytes);
-        if body.len() > MOST_WHOLE {
+        if body.len() > MAX_BODY_BYTES {
             return None;
         }
     }
-    Some(Got {
+    Some(ListResponse {
         status,
         headers,
         body: String::from_utf8_lossy(&body).into_owned(),

@@ -1,8 +1,7 @@
-//! What a user attaches to a message, read, checked, and made as small as it is sent.
+//! Reads and checks attachments of messages, and scales pictures down.
 //!
-//! What a file is, its content says, not its name: PNG, JPEG and WebP are pictures, what is UTF-8 (or UTF-16 with its
-//! mark) is text, and all else is refused in words. Nothing here waits for anything but the disk, and nothing takes
-//! more than [`MOST_FILE`] of it.
+//! The contents of a file decide its kind, not its name: PNG, JPEG and WebP are pictures, UTF-8 (or UTF-16 with a byte
+//! order mark) is text, and everything else is refused. At most [`MAX_FILE_BYTES`] are read.
 
 mod picture;
 mod text;
@@ -15,14 +14,14 @@ use crate::domain::conversation::{Attached, Attachment, Image};
 use crate::domain::failure::Failure;
 use crate::protocol::Picture;
 
-/// Larger files are not read.
-pub const MOST_FILE: u64 = 64 << 20;
-/// Larger texts are not sent, in bytes: more than the longest context holds.
-pub const MOST_TEXT: usize = 2 << 20;
-/// A picture's base64 is made no longer than that.
-pub const MOST_PICTURE: usize = 5_000_000;
+/// Limit for reading a file.
+pub const MAX_FILE_BYTES: u64 = 64 << 20;
+/// More than the longest context of a model.
+pub const MAX_TEXT_BYTES: usize = 2 << 20;
+/// Limit of a picture in base64.
+pub const MAX_PICTURE_CHARS: usize = 5_000_000;
 
-/// Why something is not attached, and what to do instead.
+/// Why something cannot be attached, and what to do instead.
 #[derive(Debug)]
 struct Refused {
     why: String,
@@ -37,7 +36,7 @@ impl Refused {
         }
     }
 
-    fn tell(self, name: &str) -> Failure {
+    fn into_failure(self, name: &str) -> Failure {
         Failure::new(
             format!("{name} was not attached: {}", self.why),
             self.instead,
@@ -45,67 +44,70 @@ impl Refused {
     }
 }
 
-/// Reads a file. `room`: how many bytes of the request's body are left for it.
+/// Reads a file. `room` is the number of bytes left in the request's body.
 ///
 /// # Errors
-/// When it cannot be read, or is nothing that can be attached.
+/// When it cannot be read or attached.
 pub fn read_file(path: &Path, room: usize) -> Result<Attachment, Failure> {
     let name = path
         .file_name()
         .map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
-    let bytes = bytes_of(path).map_err(|refused| refused.tell(&name))?;
+    let bytes = bytes_of(path).map_err(|refused| refused.into_failure(&name))?;
     read(&name, &bytes, room)
 }
 
-/// Reads what was in a file of this name.
+/// Reads the contents of a file with this name.
 ///
 /// # Errors
-/// When it is nothing that can be attached.
+/// When it cannot be attached.
 pub fn read(name: &str, bytes: &[u8], room: usize) -> Result<Attachment, Failure> {
-    let content = content_of(bytes, room).map_err(|refused| refused.tell(name))?;
+    let content = content_of(bytes, room).map_err(|refused| refused.into_failure(name))?;
     let attachment = Attachment {
         name: name.to_owned(),
         content,
     };
     if attachment.body_bytes() > room {
-        return Err(no_room().tell(name));
+        return Err(no_room().into_failure(name));
     }
     Ok(attachment)
 }
 
-/// Takes a picture that is no file yet, e.g. one that was pasted.
+/// Attaches a picture that is not a file, e.g. a pasted one.
 ///
 /// # Errors
 /// When it does not fit.
 pub fn of_picture(name: &str, picture: &Picture, room: usize) -> Result<Attachment, Failure> {
-    let image = picture::of_pixels(picture, room.min(MOST_PICTURE))
-        .map_err(|refused| refused.tell(name))?;
+    let image = picture::of_pixels(picture, room.min(MAX_PICTURE_CHARS))
+        .map_err(|refused| refused.into_failure(name))?;
     Ok(Attachment {
         name: image.file_name(name),
         content: Attached::Image(image),
     })
 }
 
-/// The pixels of an attached picture, with `edge` of them on its longer side at most.
+/// The pixels of an attached picture, scaled to at most `edge` on its longer side.
 ///
 /// # Errors
-/// When what is kept is no picture.
+/// When the data is not a picture.
 pub fn pixels_of(image: &Image, edge: u32) -> Result<Picture, Failure> {
     let pixels = image
         .bytes()
-        .ok_or_else(|| Refused::new("it is no base64", ""));
+        .ok_or_else(|| Refused::new("it is not valid base64", ""));
     pixels
         .and_then(|bytes| picture::preview(&bytes, edge))
         .map_err(|refused| {
-            Failure::new(format!("The picture cannot be shown: {}", refused.why), "")
+            Failure::new(
+                format!("The picture could not be shown: {}", refused.why),
+                "",
+            )
         })
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>, Refused> {
-    files::read_now(path, MOST_FILE).map_err(|unread| {
+    files::read_now(path, MAX_FILE_BYTES).map_err(|unread| {
         let instead = match unread {
-            Unread::Folder => "Attach the files in it",
-            Unread::TooLarge(_) => "Make it smaller, or attach a part of it",
+            Unread::Folder => "Attach the files in the folder",
+            Unread::TooLarge(_) => "Make it smaller, or attach only a part",
             Unread::Io(_) | Unread::NoFile(_) => "Choose another file",
         };
         Refused::new(unread.why(), instead)
@@ -117,26 +119,26 @@ fn content_of(bytes: &[u8], room: usize) -> Result<Attached, Refused> {
         return Err(Refused::new("it is empty", ""));
     }
     if let Some(format) = format_of(bytes) {
-        return picture::read(bytes, format, room.min(MOST_PICTURE)).map(Attached::Image);
+        return picture::read(bytes, format, room.min(MAX_PICTURE_CHARS)).map(Attached::Image);
     }
     let Some(text) = text::read(bytes) else {
-        let taken = "Pictures are taken as PNG, JPEG and WebP, texts in UTF-8";
+        let taken = "Attach pictures as PNG, JPEG or WebP, and text as UTF-8";
         return Err(match other_format(bytes) {
-            Some(format) => Refused::new(format!("{format} is not taken"), taken),
-            None => Refused::new("it is neither a picture nor a text", taken),
+            Some(format) => Refused::new(format!("{format} is not supported"), taken),
+            None => Refused::new("it is neither a picture nor text", taken),
         });
     };
-    if text.len() > MOST_TEXT {
-        let why = format!("it is a text of more than {} MB", MOST_TEXT >> 20);
-        return Err(Refused::new(why, "Attach the part of it that matters"));
+    if text.len() > MAX_TEXT_BYTES {
+        let why = format!("it is text of more than {} MB", MAX_TEXT_BYTES >> 20);
+        return Err(Refused::new(why, "Attach only the relevant part"));
     }
     Ok(Attached::Text(text.into()))
 }
 
 fn no_room() -> Refused {
     Refused::new(
-        "the request would be larger than the 25 MB that the ingress takes",
-        "Take another attachment away, or begin a new conversation",
+        "the request would exceed the ingress limit of 25 MB",
+        "Remove another attachment, or start a new conversation",
     )
 }
 

@@ -1,7 +1,7 @@
-//! Pictures: decoded within bounds, turned as their cameras were held, made smaller.
+//! Decodes pictures with limits, applies their orientation, and scales them down.
 //!
-//! A file that is small enough is sent as it is. Where it is not, its longer side gets [`EDGE`] pixels: vision models
-//! look at no more. A photo becomes a JPEG; what is transparent, or was drawn, stays a PNG.
+//! A small file is sent unchanged. Otherwise its longer side is scaled to [`EDGE`] pixels, the most that vision models
+//! use. A photo becomes a JPEG; a transparent picture or a drawing becomes a PNG.
 
 use std::io::Cursor;
 
@@ -20,22 +20,22 @@ use crate::domain::attachment::base64_len;
 use crate::domain::conversation::Image;
 use crate::protocol::Picture;
 
-/// The longer side of what is sent, in pixels, at most.
+/// Limit of the longer side, in pixels.
 const EDGE: u32 = 2_048;
-/// It is made no smaller than that to find room.
-const LEAST_EDGE: u32 = 256;
-/// In less room, in characters of base64, nothing is found that could be recognised.
-const LEAST_ROOM: usize = 16_000;
-/// More pixels are not decoded: larger than what cameras give, and not what a small file can blow up to.
-const MOST_PIXELS: u64 = 110_000_000;
-/// What decoding may take, in bytes.
-const MOST_MEMORY: u64 = 640 << 20;
-/// What a drawing without transparency takes as a PNG, in bytes, at most: what takes more is a photo.
-const DRAWING: usize = 1_500_000;
-/// Of a JPEG, in percent.
-const QUALITY: u8 = 88;
+/// Pictures are not scaled below this, in pixels.
+const MIN_EDGE: u32 = 256;
+/// Characters of base64; a smaller picture would not be recognizable.
+const MIN_ROOM: usize = 16_000;
+/// More than cameras produce; protects against decompression bombs.
+const MAX_PIXELS: u64 = 110_000_000;
+/// Memory limit of decoding.
+const MAX_DECODE_BYTES: u64 = 640 << 20;
+/// An opaque picture with a larger PNG is treated as a photo.
+const MAX_DRAWING_BYTES: usize = 1_500_000;
+/// In percent.
+const JPEG_QUALITY: u8 = 88;
 
-/// What a file's first bytes say, where it is one of the three.
+/// The picture format, from the first bytes.
 pub(super) fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
     match bytes {
         [0x89, b'P', b'N', b'G', ..] => Some(ImageFormat::Png),
@@ -59,7 +59,7 @@ pub(super) fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
     }
 }
 
-/// What else a file is, as people call it.
+/// The name of an unsupported format, from the first bytes.
 pub(super) fn other_format(bytes: &[u8]) -> Option<&'static str> {
     Some(match bytes {
         [b'G', b'I', b'F', b'8', ..] => "a GIF",
@@ -100,7 +100,7 @@ pub(super) fn other_format(bytes: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// Reads a picture and makes it as small as it has to be. `most`: its base64's length.
+/// Reads a picture and scales it down if needed. `most` is the limit of its base64.
 pub(super) fn read(bytes: &[u8], format: ImageFormat, most: usize) -> Result<Image, Refused> {
     let Decoded {
         picture,
@@ -114,7 +114,7 @@ pub(super) fn read(bytes: &[u8], format: ImageFormat, most: usize) -> Result<Ima
     {
         return Ok(Image::of(format.to_mime_type(), (width, height), bytes));
     }
-    // Made smaller before it is turned: there is less to turn.
+    // Scaling first leaves fewer pixels to rotate.
     let mut picture = scaled(picture, EDGE);
     picture.apply_orientation(orientation);
     encode(
@@ -125,7 +125,7 @@ pub(super) fn read(bytes: &[u8], format: ImageFormat, most: usize) -> Result<Ima
     )
 }
 
-/// Makes a picture out of pixels.
+/// Encodes pixels as a picture.
 pub(super) fn of_pixels(picture: &Picture, most: usize) -> Result<Image, Refused> {
     let size = |pixels: usize| u32::try_from(pixels).ok();
     let pixels = size(picture.width)
@@ -136,9 +136,9 @@ pub(super) fn of_pixels(picture: &Picture, most: usize) -> Result<Image, Refused
     encode(&scaled(DynamicImage::from(pixels), EDGE), false, None, most)
 }
 
-/// The pixels of a picture, with `edge` of them on its longer side at most.
+/// The pixels of a picture, scaled to at most `edge` on its longer side.
 pub(super) fn preview(bytes: &[u8], edge: u32) -> Result<Picture, Refused> {
-    let format = format_of(bytes).ok_or_else(|| broken("it is of no known form"))?;
+    let format = format_of(bytes).ok_or_else(|| broken("the format is not known"))?;
     let Decoded {
         picture,
         orientation,
@@ -157,13 +157,13 @@ pub(super) fn preview(bytes: &[u8], edge: u32) -> Result<Picture, Refused> {
 struct Decoded {
     picture: DynamicImage,
     orientation: Orientation,
-    /// What its colours mean, where that can be said of what is made of it, too.
+    /// The color profile, if the new file can keep it.
     profile: Option<Vec<u8>>,
 }
 
 fn decode(bytes: &[u8], format: ImageFormat) -> Result<Decoded, Refused> {
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST_MEMORY);
+    limits.max_alloc = Some(MAX_DECODE_BYTES);
     let file = Cursor::new(bytes);
     let mut decoder: Box<dyn ImageDecoder + '_> = match format {
         ImageFormat::Png => {
@@ -183,17 +183,18 @@ fn decode(bytes: &[u8], format: ImageFormat) -> Result<Decoded, Refused> {
         _ => Box::new(JpegDecoder::new(file).map_err(told)?),
     };
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_MEMORY {
-        let why = format!("with {width} × {height} pixels it is too large");
+    if u64::from(width) * u64::from(height) > MAX_PIXELS || decoder.total_bytes() > MAX_DECODE_BYTES
+    {
+        let why = format!("{width} × {height} pixels are too many");
         return Err(Refused::new(
             why,
-            "Make it smaller: more than 2,048 pixels on a side are not sent",
+            "Make it smaller. Batida sends at most 2,048 pixels per side",
         ));
     }
     if width == 0 || height == 0 {
         return Err(broken("it has no pixels"));
     }
-    // What is missing at its end a JPEG decoder makes up, in grey.
+    // A JPEG decoder fills a missing end with gray.
     if format == ImageFormat::Jpeg && is_cut(bytes) {
         return Err(broken("its end is missing"));
     }
@@ -210,20 +211,20 @@ fn decode(bytes: &[u8], format: ImageFormat) -> Result<Decoded, Refused> {
     })
 }
 
-/// Whether a JPEG's picture has no end. A preview in its head has an end of its own, within a segment; what a phone
-/// appends, such as a film, comes after.
+/// Whether a JPEG is truncated. An embedded preview has its own end marker within a segment, and phones may append data
+/// after the end.
 fn is_cut(bytes: &[u8]) -> bool {
     let end = scan_of(bytes).and_then(|scan| memchr::memmem::find(&bytes[scan..], &[0xff, 0xd9]));
     end.is_none()
 }
 
-/// Where the first scan begins (ITU T.81, annex B): segments are walked by their lengths.
+/// The position of the first scan, found by the segment lengths (ITU T.81, annex B).
 fn scan_of(bytes: &[u8]) -> Option<usize> {
     let mut at = 2;
     loop {
         match bytes.get(at..at + 2)? {
             [0xff, 0xda] => return Some(at),
-            // Any number of these may stand before a marker.
+            // Fill bytes may precede a marker.
             [0xff, 0xff] => at += 1,
             [0xff, 0x01 | 0xd0..=0xd8] => at += 2,
             [0xff, _] => {
@@ -235,13 +236,13 @@ fn scan_of(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// With `edge` pixels on its longer side at most.
+/// Scales a picture to at most `edge` on its longer side.
 fn scaled(picture: DynamicImage, edge: u32) -> DynamicImage {
     let longer = picture.width().max(picture.height());
     if longer <= edge {
         return picture;
     }
-    // A plain mean first: the finer filter needs a lot of memory.
+    // A box filter first, since the better filter needs a lot of memory.
     let picture = if longer > edge.saturating_mul(3) {
         let edge = edge.saturating_mul(2);
         picture.thumbnail(edge, edge)
@@ -251,14 +252,14 @@ fn scaled(picture: DynamicImage, edge: u32) -> DynamicImage {
     picture.resize(edge, edge, FilterType::CatmullRom)
 }
 
-/// Writes a picture as small as it has to be.
+/// Encodes a picture within `most` characters of base64.
 fn encode(
     picture: &DynamicImage,
     photo: bool,
     profile: Option<&[u8]>,
     most: usize,
 ) -> Result<Image, Refused> {
-    if most < LEAST_ROOM {
+    if most < MIN_ROOM {
         return Err(super::no_room());
     }
     let opaque = is_opaque(picture);
@@ -268,7 +269,7 @@ fn encode(
         let size = (small.width(), small.height());
         if !(photo && opaque) {
             let file = png(&small, opaque, profile).map_err(told)?;
-            if base64_len(file.len()) <= most && (!opaque || file.len() <= DRAWING) {
+            if base64_len(file.len()) <= most && (!opaque || file.len() <= MAX_DRAWING_BYTES) {
                 return Ok(Image::of("image/png", size, &file));
             }
         }
@@ -279,7 +280,7 @@ fn encode(
             }
         }
         edge = edge / 4 * 3;
-        if edge < LEAST_EDGE {
+        if edge < MIN_EDGE {
             return Err(super::no_room());
         }
     }
@@ -302,7 +303,7 @@ fn png(
     let mut encoder =
         PngEncoder::new_with_quality(&mut file, CompressionType::Default, PngFilter::Adaptive);
     if let Some(profile) = profile {
-        // Without it the colours are a little off.
+        // Without the profile, colors are slightly off.
         let _ = encoder.set_icc_profile(profile.to_vec());
     }
     let grey = !picture.color().has_color();
@@ -316,9 +317,9 @@ fn png(
 
 fn jpeg(picture: &DynamicImage, profile: Option<&[u8]>) -> Result<Vec<u8>, ImageError> {
     let mut file = Vec::new();
-    let mut encoder = JpegEncoder::new_with_quality(&mut file, QUALITY);
+    let mut encoder = JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY);
     if let Some(profile) = profile {
-        // Without it the colours are a little off.
+        // Without the profile, colors are slightly off.
         let _ = encoder.set_icc_profile(profile.to_vec());
     }
     if picture.color().has_color() {
@@ -332,8 +333,8 @@ fn jpeg(picture: &DynamicImage, profile: Option<&[u8]>) -> Result<Vec<u8>, Image
 fn told(error: ImageError) -> Refused {
     match error {
         ImageError::Limits(_) => Refused::new(
-            "decoding it would take too much memory",
-            "Make it smaller, and attach that",
+            "decoding it would need too much memory",
+            "Make it smaller, then attach it",
         ),
         error => broken(&error.to_string()),
     }
@@ -341,14 +342,14 @@ fn told(error: ImageError) -> Refused {
 
 fn broken(how: &str) -> Refused {
     Refused::new(
-        format!("the picture is broken ({how})"),
-        "Save it anew, and attach that",
+        format!("the picture is damaged ({how})"),
+        "Save it again, then attach it",
     )
 }
 
 fn animated() -> Refused {
     Refused::new(
-        "it moves, and models look at still pictures",
-        "Save one of its frames, and attach that",
+        "it is animated, and models support only still pictures",
+        "Save one of its frames, then attach it",
     )
 }

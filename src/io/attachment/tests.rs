@@ -1,3 +1,5 @@
+//! Pictures and texts that are attached: sizes, formats, orientation and refusals.
+
 use std::fs::{self, File};
 
 use image::codecs::jpeg::JpegEncoder;
@@ -163,7 +165,7 @@ fn many_pixels_find_room_or_are_refused() {
     let bytes = file(noise(1_160, 1_160), ImageFormat::Png);
     let whole = picture(&bytes);
     assert!(
-        whole.base64.len() <= MOST_PICTURE && whole.width > 1_000,
+        whole.base64.len() <= MAX_PICTURE_CHARS && whole.width > 1_000,
         "{}",
         whole.width
     );
@@ -251,23 +253,23 @@ fn a_picture_that_would_fill_the_memory_is_refused() {
         let body = file(flag(2, 2), ImageFormat::Png);
         [&body[..8], &chunk(b"IHDR", &head), &body[33..]].concat()
     };
-    check_refused(
-        &bomb(60_000, 60_000),
-        "with 60000 × 60000 pixels it is too large",
-    );
+    check_refused(&bomb(60_000, 60_000), "60000 × 60000 pixels are too many");
     check_refused(&bomb(u32::MAX / 2, 1), "too much memory");
     let mut wide = file(flag(2, 2), ImageFormat::Jpeg);
     let frame = memchr::memmem::find(&wide, &[0xff, 0xc0]).expect("a head");
     wide[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
-    check_refused(&wide, "with 65535 × 65535 pixels it is too large");
-    check_refused(&bomb(10_400, 10_400), "broken");
+    check_refused(&wide, "65535 × 65535 pixels are too many");
+    check_refused(&bomb(10_400, 10_400), "damaged");
 }
 
 #[test]
 fn what_moves_is_refused() {
     let still = file(flag(2, 2), ImageFormat::Png);
     let moves = chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]);
-    check_refused(&[&still[..33], &moves, &still[33..]].concat(), "it moves");
+    check_refused(
+        &[&still[..33], &moves, &still[33..]].concat(),
+        "it is animated",
+    );
 
     let mut webp = Vec::new();
     let pixels = flag(2, 2);
@@ -294,7 +296,7 @@ fn what_moves_is_refused() {
         part(b"ANMF", &frame),
         part(b"ANMF", &frame),
     ];
-    check_refused(&part(b"RIFF", &parts.concat()), "it moves");
+    check_refused(&part(b"RIFF", &parts.concat()), "it is animated");
 }
 
 #[test]
@@ -302,7 +304,7 @@ fn a_picture_without_its_end_is_broken() {
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
         let whole = file(noise(64, 64), format);
         for part in [4, 2] {
-            check_refused(&whole[..whole.len() - whole.len() / part], "broken");
+            check_refused(&whole[..whole.len() - whole.len() / part], "damaged");
         }
     }
     // A preview in the head of a photo has an end of its own.
@@ -317,7 +319,7 @@ fn a_picture_without_its_end_is_broken() {
     .concat();
     let photo = [&head, &whole[2..]].concat();
     assert_eq!(picture(&photo).width, 64);
-    check_refused(&photo[..photo.len() - 100], "broken");
+    check_refused(&photo[..photo.len() - 100], "damaged");
     // Phones append a film, in which any bytes may stand.
     let moving = [&photo[..], b"....ftypmp42", &[0xff, 0xda, 0, 0, 0xff, 0xda]].concat();
     assert_eq!(picture(&moving).width, 64);
@@ -325,14 +327,14 @@ fn a_picture_without_its_end_is_broken() {
 
 #[test]
 fn other_forms_are_called_by_their_names() {
-    check_refused(b"GIF89a\x01\0\x01\0", "a GIF is not taken");
-    check_refused(b"%PDF-1.7\n%\xe2\xe3", "a PDF is not taken");
-    check_refused(b"\0\0\0\x1cftypheic\0", "a HEIC is not taken");
-    check_refused(b"\0\0\0\x1cftypavif\0", "an AVIF is not taken");
-    check_refused(b"BM\x8a\0\0\0", "a BMP is not taken");
-    check_refused(b"\x7fELF\x02\x01\0", "it is neither a picture nor a text");
+    check_refused(b"GIF89a\x01\0\x01\0", "a GIF is not supported");
+    check_refused(b"%PDF-1.7\n%\xe2\xe3", "a PDF is not supported");
+    check_refused(b"\0\0\0\x1cftypheic\0", "a HEIC is not supported");
+    check_refused(b"\0\0\0\x1cftypavif\0", "an AVIF is not supported");
+    check_refused(b"BM\x8a\0\0\0", "a BMP is not supported");
+    check_refused(b"\x7fELF\x02\x01\0", "it is neither a picture nor text");
     check_refused(b"", "it is empty");
-    check_refused(b"caf\xe9", "it is neither a picture nor a text");
+    check_refused(b"caf\xe9", "it is neither a picture nor text");
 }
 
 #[test]
@@ -353,7 +355,7 @@ fn texts_are_told_by_what_is_in_them() {
     check_refused(b"\xff\xfeO\0l", "neither");
     check_refused(b"\xff\xfe\0\xd8", "neither");
     check_refused(b"nul \0", "neither");
-    check_refused(&b"x".repeat(MOST_TEXT + 1), "a text of more than 2 MB");
+    check_refused(&b"x".repeat(MAX_TEXT_BYTES + 1), "text of more than 2 MB");
 }
 
 #[test]
@@ -374,7 +376,7 @@ fn folders_pipes_and_huge_files_are_refused() {
     );
     let huge = dir.path().join("huge.txt");
     File::create(&huge)
-        .and_then(|file| file.set_len(MOST_FILE + 1))
+        .and_then(|file| file.set_len(MAX_FILE_BYTES + 1))
         .expect("a file with holes");
     refused(&huge, "it is larger than 64 MB");
     let note = dir.path().join("note.md");

@@ -1,6 +1,6 @@
-//! Text files.
+//! Decodes text files.
 
-/// The text, with plain line ends and without a byte order mark; `None` when it is none.
+/// The text with LF line ends and without a byte order mark; `None` if the bytes are not text.
 pub(super) fn read(bytes: &[u8]) -> Option<String> {
     let text = match bytes {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
@@ -8,7 +8,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<String> {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok()?,
         bytes => String::from_utf8(bytes.to_vec()).ok()?,
     };
-    // Terminals' colours and form feeds are found in logs and sources; other controls only in binary files.
+    // Logs and sources may contain terminal colors and form feeds; other control characters mean a binary file.
     let odd = |c: char| {
         c.is_control()
             && !matches!(

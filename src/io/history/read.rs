@@ -13,7 +13,7 @@ use crate::domain::history::{
     SessionState, StoredRequest, StoredSession, Traces, Trend, TrendPoint,
 };
 use crate::domain::plan::Target;
-use crate::domain::run::{BenchReport, LevelEnd, LevelReport, SessionEnd, Surroundings};
+use crate::domain::run::{BenchReport, EnvironmentInfo, LevelEnd, LevelReport, SessionEnd};
 use crate::domain::units;
 use crate::metrics::compare::LevelValues;
 use crate::metrics::traces::Tracer;
@@ -268,9 +268,9 @@ impl Store {
         Ok(report)
     }
 
-    fn chat_surroundings(&self, key: SessionKey) -> Result<Option<Surroundings>, Failure> {
+    fn chat_surroundings(&self, key: SessionKey) -> Result<Option<EnvironmentInfo>, Failure> {
         let sql = "SELECT body FROM heads WHERE session = ?1";
-        let reading = || -> Result<Option<Surroundings>, Trouble> {
+        let reading = || -> Result<Option<EnvironmentInfo>, Trouble> {
             let text: Option<String> = self
                 .conn
                 .query_row(sql, [key.0], |row| row.get(0))

@@ -12,7 +12,7 @@ use crate::domain::history::{
     Deletion, Exchange, Said, SessionId, SessionKind, SessionRow, SessionState, StoredRequest, peak,
 };
 use crate::domain::plan::Target;
-use crate::domain::run::{BenchReport, LevelReport, Surroundings};
+use crate::domain::run::{BenchReport, EnvironmentInfo, LevelReport};
 use crate::domain::stats::P50;
 use crate::metrics::request::RequestRecord;
 
@@ -29,7 +29,7 @@ pub struct ChatRecord {
     /// The environment's name.
     pub environment: String,
     /// Where it was held.
-    pub surroundings: Option<Surroundings>,
+    pub surroundings: Option<EnvironmentInfo>,
     /// What it is called while it has no other name; empty for none.
     pub title: String,
     /// Its moments, from when it was sent, and its figures; `index` is the exchange's id. What was said goes with the
@@ -430,9 +430,9 @@ impl Writing<'_> {
     fn release(
         &self,
         session: SessionKey,
-        surroundings: Option<&Surroundings>,
+        surroundings: Option<&EnvironmentInfo>,
     ) -> Result<(), Trouble> {
-        let release = surroundings.and_then(Surroundings::release);
+        let release = surroundings.and_then(EnvironmentInfo::release);
         let sql = "UPDATE sessions SET release = ifnull(?2, release) WHERE key = ?1";
         self.0.execute(sql, params![session.0, release])?;
         Ok(())

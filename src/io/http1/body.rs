@@ -1,11 +1,11 @@
-//! A response's body, taken apart as it arrives.
+//! Decodes the body of a response as it arrives.
 
 use std::time::Instant;
 
 use super::head::ResponseHead;
 use super::{Sink, WireError};
 
-/// A response's body, by how its end is told (RFC 9112, section 6.3).
+/// The three ways in which the end of a body is marked (RFC 9112, section 6.3).
 #[derive(Debug)]
 pub(super) enum Body {
     Length(u64),
@@ -15,16 +15,16 @@ pub(super) enum Body {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Chunked {
-    /// In a chunk's size line, behind its digits: the size so far.
+    /// In the size line of a chunk; `size` is the value of the digits so far.
     Size {
         size: u64,
         digits: u8,
         extension: bool,
     },
     Data(u64),
-    /// Behind a chunk's data: CR LF.
+    /// Before the line end after a chunk's data.
     AfterData,
-    /// In the trailer: bytes of the line so far.
+    /// In the trailer; the bytes of the current line.
     Trailer(u64),
 }
 
@@ -43,15 +43,15 @@ impl Body {
         Ok(head.length()?.map_or(Self::UntilClose, Self::Length))
     }
 
-    /// Takes the body's part of `bytes` and leaves what is behind its end; true at the end.
+    /// Consumes the body's part of `bytes` and leaves the rest. Returns whether the body has ended.
     pub(super) fn take(
         &mut self,
         bytes: &mut &[u8],
-        telling: &mut Telling<'_, impl Sink>,
+        delivery: &mut Delivery<'_, impl Sink>,
     ) -> Result<bool, WireError> {
         match self {
             Self::UntilClose => {
-                telling.tell(bytes);
+                delivery.deliver(bytes);
                 *bytes = &[];
                 Ok(false)
             }
@@ -60,27 +60,27 @@ impl Body {
                     .unwrap_or(usize::MAX)
                     .min(bytes.len());
                 if n > 0 {
-                    telling.tell(&bytes[..n]);
+                    delivery.deliver(&bytes[..n]);
                 }
                 *bytes = &bytes[n..];
                 *left -= n as u64;
                 Ok(*left == 0)
             }
-            Self::Chunked(state) => take_chunked(state, bytes, telling),
+            Self::Chunked(state) => take_chunked(state, bytes, delivery),
         }
     }
 }
 
-/// A read on its way to the sink.
-pub(super) struct Telling<'s, S> {
+/// Passes the bytes of one read to the sink.
+pub(super) struct Delivery<'s, S> {
     pub(super) sink: &'s mut S,
     pub(super) at: Instant,
-    /// The sink has enough, and is told nothing more.
+    /// The sink needs no more bytes and gets none.
     pub(super) enough: &'s mut bool,
 }
 
-impl<S: Sink> Telling<'_, S> {
-    fn tell(&mut self, piece: &[u8]) {
+impl<S: Sink> Delivery<'_, S> {
+    fn deliver(&mut self, piece: &[u8]) {
         *self.enough = *self.enough || !self.sink.body(self.at, piece);
     }
 }
@@ -88,16 +88,16 @@ impl<S: Sink> Telling<'_, S> {
 fn take_chunked(
     state: &mut Chunked,
     bytes: &mut &[u8],
-    telling: &mut Telling<'_, impl Sink>,
+    delivery: &mut Delivery<'_, impl Sink>,
 ) -> Result<bool, WireError> {
-    let odd = || WireError::damaged("a chunk of the response has no size that can be read");
+    let odd = || WireError::damaged("a chunk of the response has an invalid size");
     while let Some((&byte, rest)) = bytes.split_first() {
         match state {
             Chunked::Data(left) => {
                 let n = usize::try_from(*left)
                     .unwrap_or(usize::MAX)
                     .min(bytes.len());
-                telling.tell(&bytes[..n]);
+                delivery.deliver(&bytes[..n]);
                 *bytes = &bytes[n..];
                 *left -= n as u64;
                 if *left == 0 {

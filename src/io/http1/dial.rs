@@ -1,4 +1,4 @@
-//! From an API's address to an open connection: names, TCP, proxies, TLS; and the heads of requests.
+//! Opens connections to an API (DNS, TCP, proxies, TLS) and builds the heads of requests.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -18,32 +18,32 @@ use tokio_rustls::TlsConnector;
 use url::{Position, Url};
 
 use super::error::{ProxyError, WireError};
-use super::head::{MOST_HEAD, read_head};
-use super::{Connection, Lack, Stream};
+use super::head::{MAX_HEAD_BYTES, read_head};
+use super::{HttpConnection, Lack, Stream};
 use crate::domain::failure::{Advice, Failure};
 use crate::io::proxy::{Proxy, ProxyKind};
 use crate::io::tls::Tls;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Opens connections to one API and writes its requests.
+/// Opens connections to one API and builds its requests.
 #[derive(Clone)]
 pub struct Dialer {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    /// The shortest round trip of the network so far, in ns: a busy machine sees the longer ones.
+    /// The shortest TCP handshake so far, in ns; a busy machine measures longer ones.
     round_trip: Arc<AtomicU64>,
     /// See [`Tls`].
     wants_client: Arc<AtomicBool>,
     proxy: Option<Arc<Through>>,
-    /// The headers that every request carries.
+    /// The headers of every request.
     common: Arc<SecretString>,
-    /// Everything of a chat request's head that does not change.
+    /// The constant part of a chat request's head.
     head: Arc<SecretString>,
 }
 
-/// A proxy, and how to talk to it.
+/// A proxy with its TLS settings.
 struct Through {
     proxy: Proxy,
     /// For an `https://` proxy.
@@ -59,28 +59,28 @@ impl std::fmt::Debug for Dialer {
     }
 }
 
-/// What a request asks for and how it is written.
+/// The parts of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
     /// `GET` or `POST`.
     pub method: &'static str,
-    /// The whole address.
+    /// The whole URL.
     pub url: &'a str,
     /// `Accept`
     pub accept: &'static str,
-    /// JSON, where there is a body.
+    /// The JSON body, if there is one.
     pub body: Option<&'a str>,
 }
 
-/// What a chat's answer may be.
+/// The content types of a chat's response.
 pub const ACCEPT_CHAT: &str = "text/event-stream, application/json";
 
 impl Dialer {
-    /// To `url`, the address chat requests are posted to; it may hold secrets. `headers` carry the key and what else
-    /// goes with each request.
+    /// `url` is the address of chat requests and may contain secrets. `headers` are sent with each request, including
+    /// the key.
     ///
     /// # Errors
-    /// When the URL has no host, or a proxy's address cannot be read.
+    /// When the URL or the host name of the proxy is not valid.
     pub(in crate::io) fn new(
         url: &str,
         headers: &[(&str, SecretString)],
@@ -89,9 +89,9 @@ impl Dialer {
     ) -> Result<Self, Failure> {
         let odd = || {
             let advice =
-                Advice::by_face("Check the API domain on Home", "Check the address of --api");
+                Advice::by_face("Check the API domain on Home", "Check the address in --api");
             let shown = url.split('?').next().unwrap_or_default();
-            Failure::new(format!("{shown} cannot be connected to"), advice)
+            Failure::new(format!("{shown} is not a valid address"), advice)
         };
         let parsed = Url::parse(url).map_err(|_| odd())?;
         let host = parsed.host_str().ok_or_else(odd)?.to_owned();
@@ -120,33 +120,9 @@ impl Dialer {
             }
             None => None,
         };
-        let shown_port = parsed
-            .port()
-            .map(|port| format!(":{port}"))
-            .unwrap_or_default();
-        // Compression would hold events back; a server that was not told may compress.
-        let mut common = format!("host: {host}{shown_port}\r\naccept-encoding: identity\r\n");
-        if headers
-            .iter()
-            .all(|(name, _)| !name.eq_ignore_ascii_case("user-agent"))
-        {
-            common.push_str(concat!(
-                "user-agent: batida/",
-                env!("CARGO_PKG_VERSION"),
-                "\r\n"
-            ));
-        }
-        for (name, value) in headers {
-            common.push_str(&format!("{name}: {}\r\n", value.expose_secret()));
-        }
-        if let (Some(through), None) = (&through, &own)
-            && let Some(text) = &through.proxy.authorization
-        {
-            common.push_str(&format!(
-                "proxy-authorization: {}\r\n",
-                text.expose_secret()
-            ));
-        }
+        let plain_proxy = through.as_ref().filter(|_| own.is_none());
+        let authorization = plain_proxy.and_then(|through| through.proxy.authorization.as_ref());
+        let common = common_headers(&parsed, &host, headers, authorization);
         let mut dialer = Self {
             host: bare,
             port,
@@ -167,7 +143,7 @@ impl Dialer {
         Ok(dialer)
     }
 
-    /// The beginning of a request's head.
+    /// The start of a request's head.
     fn head_of(&self, ask: &Ask<'_>) -> String {
         let Ask {
             method,
@@ -175,7 +151,7 @@ impl Dialer {
             accept,
             body,
         } = *ask;
-        // A proxy for plain HTTP wants the whole URL; through a tunnel, as without a proxy, the path is enough.
+        // A proxy for plain HTTP needs the whole URL. Through a tunnel, as without a proxy, the path is enough.
         let whole = self.tls.is_none()
             && self
                 .proxy
@@ -195,7 +171,7 @@ impl Dialer {
         format!("{method} {target} HTTP/1.1\r\n{common}accept: {accept}\r\n{json}")
     }
 
-    /// A request as it goes over the wire.
+    /// The bytes of a request.
     pub fn compose(&self, ask: &Ask<'_>) -> Vec<u8> {
         let mut request = self.head_of(ask);
         if let Some(body) = ask.body {
@@ -207,8 +183,7 @@ impl Dialer {
         request.into_bytes()
     }
 
-    /// A chat request as it goes over the wire, behind what is in `out`. `id` becomes `x-request-id`; `body` comes
-    /// in parts.
+    /// Appends the bytes of a chat request to `out`. `id` becomes `x-request-id`; `body` is a list of parts.
     pub fn write_request(&self, id: impl std::fmt::Display, body: &[&[u8]], out: &mut BytesMut) {
         use std::fmt::Write as _;
         let length: usize = body.iter().map(|part| part.len()).sum();
@@ -223,25 +198,25 @@ impl Dialer {
         body.iter().for_each(|part| out.extend_from_slice(part));
     }
 
-    /// About how long a request with so long a body is.
+    /// The approximate bytes of a request with a body of `body` bytes.
     pub fn request_bytes(&self, body: usize) -> usize {
         self.head.expose_secret().len() + body + 128
     }
 
-    /// Opens a connection, TLS and proxy included.
+    /// Opens a connection, including proxy and TLS.
     ///
     /// # Errors
-    /// When there is none within ten seconds, or no trust.
-    pub async fn dial(&self) -> Result<Connection, WireError> {
+    /// When that fails or takes more than ten seconds, or the certificate is not trusted.
+    pub async fn dial(&self) -> Result<HttpConnection, WireError> {
         tokio::time::timeout(CONNECT_TIMEOUT, self.dial_on())
             .await
             .unwrap_or(Err(WireError::ConnectTimeout))
     }
 
-    async fn dial_on(&self) -> Result<Connection, WireError> {
+    async fn dial_on(&self) -> Result<HttpConnection, WireError> {
         let Some(through) = &self.proxy else {
             let (tcp, round_trip) = connect(&self.host, self.port).await?;
-            return Ok(Connection::new(
+            return Ok(HttpConnection::new(
                 self.secure(tcp).await?,
                 self.shortest(round_trip),
             ));
@@ -278,16 +253,16 @@ impl Dialer {
                 self.secure(tcp).await?
             }
         };
-        Ok(Connection::new(stream, self.shortest(round_trip)))
+        Ok(HttpConnection::new(stream, self.shortest(round_trip)))
     }
 
-    /// The shortest round trip so far, this one included.
+    /// Updates and returns the shortest round trip.
     fn shortest(&self, round_trip: Duration) -> Duration {
         let this = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(self.round_trip.fetch_min(this, Ordering::Relaxed).min(this))
     }
 
-    /// TLS, where the API wants it.
+    /// Starts TLS if the API uses it.
     async fn secure(&self, tcp: TcpStream) -> Result<Stream, WireError> {
         let Some((connector, name)) = &self.tls else {
             return Ok(Stream::Plain(tcp));
@@ -299,7 +274,8 @@ impl Dialer {
         Ok(Stream::Tls(Box::new(tls)))
     }
 
-    /// A handshake that failed: of TLS 1.2 only what came before tells that a client certificate was wanted.
+    /// The error of a failed handshake. With TLS 1.2, only an earlier message shows that the server required a client
+    /// certificate.
     fn refused(&self, error: io::Error) -> WireError {
         use rustls::{AlertDescription as Alert, Error as TlsError};
         let inner = error
@@ -319,7 +295,42 @@ impl Dialer {
     }
 }
 
-/// A TCP connection, and how long opening it took on the network.
+/// The headers of every request. `proxy_authorization` is for a proxy that sees the requests.
+fn common_headers(
+    url: &Url,
+    host: &str,
+    headers: &[(&str, SecretString)],
+    proxy_authorization: Option<&SecretString>,
+) -> String {
+    let shown_port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    // Compression would delay events, and a server may compress unless told not to.
+    let mut common = format!("host: {host}{shown_port}\r\naccept-encoding: identity\r\n");
+    if headers
+        .iter()
+        .all(|(name, _)| !name.eq_ignore_ascii_case("user-agent"))
+    {
+        common.push_str(concat!(
+            "user-agent: batida/",
+            env!("CARGO_PKG_VERSION"),
+            "\r\n"
+        ));
+    }
+    for (name, value) in headers {
+        common.push_str(&format!("{name}: {}\r\n", value.expose_secret()));
+    }
+    if let Some(text) = proxy_authorization {
+        common.push_str(&format!(
+            "proxy-authorization: {}\r\n",
+            text.expose_secret()
+        ));
+    }
+    common
+}
+
+/// Opens a TCP connection and measures the handshake.
 async fn connect(host: &str, port: u16) -> Result<(TcpStream, Duration), WireError> {
     let addresses = tokio::net::lookup_host((host, port))
         .await
@@ -327,10 +338,10 @@ async fn connect(host: &str, port: u16) -> Result<(TcpStream, Duration), WireErr
     let mut last = WireError::Unknown(io::Error::from(io::ErrorKind::NotFound));
     for address in addresses {
         let began = Instant::now();
-        // One address that does not answer leaves time for the next.
+        // An unresponsive address leaves time for the next one.
         match tokio::time::timeout(CONNECT_TIMEOUT / 3, TcpStream::connect(address)).await {
             Ok(Ok(tcp)) => {
-                // Fails only on a socket that is gone, which the first write will say.
+                // Fails only on a closed socket, which the first write reports.
                 let _ = tcp.set_nodelay(true);
                 return Ok((tcp, began.elapsed()));
             }
@@ -347,14 +358,14 @@ async fn connect(host: &str, port: u16) -> Result<(TcpStream, Duration), WireErr
     Err(last)
 }
 
-/// Asks an HTTP proxy for a way to the API.
+/// Opens a tunnel to the API through an HTTP proxy.
 async fn tunnel(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     proxy: &Proxy,
     host: &str,
     port: u16,
 ) -> Result<(), WireError> {
-    // An address of IPv6 stands in brackets.
+    // IPv6 addresses need brackets.
     let host = if host.contains(':') {
         format!("[{host}]")
     } else {
@@ -371,16 +382,16 @@ async fn tunnel(
     let broke = |error| WireError::Connect(error).of_proxy();
     stream.write_all(ask.as_bytes()).await.map_err(broke)?;
     let mut head = Vec::new();
-    // A byte at a time: what follows the head belongs to TLS.
+    // Byte by byte, since the bytes after the head belong to TLS.
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.map_err(broke)?);
-        if head.len() > MOST_HEAD {
-            return Err(WireError::Proxy(ProxyError::Odd(
-                "its answer has no end".to_owned(),
+        if head.len() > MAX_HEAD_BYTES {
+            return Err(WireError::Proxy(ProxyError::NotAProxy(
+                "its response head is too long".to_owned(),
             )));
         }
     }
-    let odd = |error: WireError| WireError::Proxy(ProxyError::Odd(error.to_string()));
+    let odd = |error: WireError| WireError::Proxy(ProxyError::NotAProxy(error.to_string()));
     let (answer, _) = read_head(&head).map_err(odd)?.unwrap_or_default();
     if (200..300).contains(&answer.status) {
         return Ok(());
@@ -402,7 +413,7 @@ async fn tunnel(
     }))
 }
 
-/// Asks a SOCKS proxy for a way to the API.
+/// Connects to the API through a SOCKS proxy.
 async fn socks(
     tcp: TcpStream,
     proxy: &Proxy,
@@ -425,7 +436,7 @@ async fn socks(
         let mut found = tokio::net::lookup_host((host, port))
             .await
             .map_err(WireError::Unknown)?;
-        // SOCKS4 has no addresses of IPv6.
+        // SOCKS4 does not support IPv6.
         let fits =
             |address: &std::net::SocketAddr| proxy.kind == ProxyKind::Socks5 || address.is_ipv4();
         let found = found
@@ -437,7 +448,7 @@ async fn socks(
     };
     let (at, opened) = (
         uri(&proxy.host, proxy.port)?,
-        Opened(Some(TokioIo::new(tcp))),
+        AlreadyConnected(Some(TokioIo::new(tcp))),
     );
     let target = uri(&address, port)?;
     let through = if proxy.kind == ProxyKind::Socks4 {
@@ -459,10 +470,10 @@ async fn socks(
     through.map(TokioIo::into_inner)
 }
 
-/// A connector that has connected already.
-struct Opened(Option<TokioIo<TcpStream>>);
+/// A connector that returns an open connection.
+struct AlreadyConnected(Option<TokioIo<TcpStream>>);
 
-impl tower_service::Service<http::Uri> for Opened {
+impl tower_service::Service<http::Uri> for AlreadyConnected {
     type Response = TokioIo<TcpStream>;
     type Error = io::Error;
     type Future = Ready<io::Result<TokioIo<TcpStream>>>;

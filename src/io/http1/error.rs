@@ -1,17 +1,17 @@
-//! What goes wrong below the meaning of HTTP.
+//! Errors of connections and of the HTTP protocol.
 
 use std::io;
 
 use rustix::io::Errno;
 
-/// Bytes that are shown of what is no HTTP.
-const MOST_SHOWN: usize = 48;
+/// Bytes of a response that is not HTTP that an error shows.
+const MAX_SHOWN_BYTES: usize = 48;
 
-/// Why an exchange failed below HTTP's meaning.
+/// Why an exchange failed without a response.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
-    /// No address for the host's name.
-    #[error("no address was found for the host: {0}")]
+    /// The host name has no address.
+    #[error("the host name could not be resolved: {0}")]
     Unknown(io::Error),
     /// No connection within ten seconds.
     #[error("no connection within 10 s")]
@@ -19,52 +19,51 @@ pub enum WireError {
     /// Connecting or the TLS handshake failed.
     #[error("{0}")]
     Connect(io::Error),
-    /// The proxy on the way failed or refused.
+    /// The proxy failed or refused.
     #[error("{0}")]
     Proxy(ProxyError),
     /// The connection broke.
     #[error("{0}")]
     Broken(io::Error),
-    /// The server had closed a connection that waited for its request, and has not received that in full: it may be
-    /// sent again.
+    /// The server had closed an idle connection and has not received the whole request, which can be sent again.
     #[error("the server had closed the connection: {0}")]
     Stale(io::Error),
-    /// What came is no HTTP/1.1.
+    /// The response is not HTTP/1.1.
     #[error("{what}{}", shown(first))]
     NotHttp {
-        /// What is wrong with it.
+        /// The problem.
         what: String,
-        /// Its first bytes, where those may tell what it is.
+        /// The first bytes, if they help to identify the protocol.
         first: Vec<u8>,
     },
 }
 
-/// Why there is no way through a proxy.
+/// Why a connection through a proxy failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// There is no connection to the proxy itself.
+    /// The proxy itself could not be reached.
     #[error("{0}")]
     Unreachable(Box<WireError>),
-    /// It refused to connect.
+    /// The proxy refused the connection.
     #[error("the proxy refused to connect: HTTP {status} {reason}")]
     Refused {
-        /// The status of its answer.
+        /// The HTTP status.
         status: u16,
-        /// The words behind it.
+        /// The HTTP reason phrase.
         reason: String,
     },
-    /// A SOCKS proxy refused, or is none.
+    /// A SOCKS proxy refused, or is not a SOCKS proxy.
     #[error("{0}")]
     Socks(String),
-    /// What it answers is nothing that a proxy says.
+    /// The response is not that of a proxy.
     #[error("{0}")]
-    Odd(String),
+    NotAProxy(String),
 }
 
-/// What this machine has no more of.
+/// A local resource that is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lack {
-    /// Files that a process, or the system, may have open.
+    /// Open files of the process or the system.
     Files,
     /// Local ports.
     Ports,
@@ -73,7 +72,7 @@ pub enum Lack {
 }
 
 impl Lack {
-    /// What an error of the system says of this machine; `None` when it is about the other side.
+    /// The exhausted resource behind a system error; `None` if the error concerns the remote side.
     pub fn of(error: &io::Error) -> Option<Self> {
         let errno = Errno::from_io_error(error)?;
         match errno {
@@ -89,16 +88,16 @@ impl WireError {
     pub(super) fn not_http(what: &str, bytes: &[u8]) -> Self {
         Self::NotHttp {
             what: what.to_owned(),
-            first: bytes[..bytes.len().min(MOST_SHOWN)].to_vec(),
+            first: bytes[..bytes.len().min(MAX_SHOWN_BYTES)].to_vec(),
         }
     }
 
-    /// A response that began well and cannot be read on.
+    /// A response that became unreadable after a valid start.
     pub(super) fn damaged(what: &str) -> Self {
         Self::Broken(io::Error::new(io::ErrorKind::InvalidData, what))
     }
 
-    /// The system's error, where there is one.
+    /// The underlying system error, if any.
     pub fn io(&self) -> Option<&io::Error> {
         match self {
             Self::Unknown(error)
@@ -110,7 +109,7 @@ impl WireError {
         }
     }
 
-    /// The same of a connection to a proxy; what this machine lacks is not the proxy's fault.
+    /// The error as one of the proxy, unless a local resource is exhausted.
     pub(super) fn of_proxy(self) -> Self {
         match self.io().and_then(Lack::of) {
             Some(_) => self,
@@ -119,7 +118,7 @@ impl WireError {
     }
 }
 
-/// The first bytes as far as a person can read them.
+/// The first bytes in readable form.
 fn shown(first: &[u8]) -> String {
     if first.is_empty() {
         return String::new();
@@ -132,16 +131,20 @@ fn shown(first: &[u8]) -> String {
             .take_while(|byte| printable(byte))
             .map(char::from)
             .collect();
-        // Says also to who looks for secrets that the text is cut.
-        let more = if text.len() == MOST_SHOWN { "…" } else { "" };
-        return format!("; it begins with {:?}", text + more);
+        // The ellipsis also tells the redaction that the text is cut.
+        let more = if text.len() == MAX_SHOWN_BYTES {
+            "…"
+        } else {
+            ""
+        };
+        return format!("; it starts with {:?}", text + more);
     }
     let bytes: Vec<String> = first
         .iter()
         .take(12)
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    format!("; it begins with the bytes {}", bytes.join(" "))
+    format!("; it starts with the bytes {}", bytes.join(" "))
 }
 
 #[cfg(test)]

@@ -1,28 +1,27 @@
-//! A response's head, and what it says of its connection and its body.
+//! Parses the head of a response, including what it says about the connection and the body.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use super::WireError;
 
-/// Of a response's head.
-pub(super) const MOST_HEAD: usize = 64 << 10;
+pub(super) const MAX_HEAD_BYTES: usize = 64 << 10;
 
-/// A response's head.
+/// The head of a response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResponseHead {
-    /// The status.
+    /// The HTTP status code.
     pub status: u16,
-    /// It is HTTP/1.0, whose connections end with their response unless it says otherwise.
+    /// HTTP/1.0: the connection ends with the response, unless a header says otherwise.
     old: bool,
-    /// Names in lower case and values, one behind the other: every answer has a head, few are asked for it.
+    /// All lower-case names and values in one string: every response has a head, but few headers are read.
     text: String,
-    /// Where in it each name ends and each value.
+    /// The ends of each name and value in `text`.
     ends: Vec<[u32; 2]>,
 }
 
 impl ResponseHead {
-    /// The headers in their order, names in lower case.
+    /// The headers in order, with lower-case names.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let mut from = 0;
         self.ends.iter().map(move |ends| {
@@ -33,13 +32,13 @@ impl ResponseHead {
         })
     }
 
-    /// The first header of this lower-case name.
+    /// The first header with this lower-case name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.headers()
             .find_map(|(key, value)| (key == name).then_some(value))
     }
 
-    /// Every value of this lower-case name, taken apart at its commas.
+    /// The comma-separated values of all headers with this lower-case name.
     fn tokens(&self, name: &str) -> impl Iterator<Item = &str> {
         let values = self
             .headers()
@@ -48,7 +47,7 @@ impl ResponseHead {
         values.flat_map(|value| value.split(',')).map(str::trim)
     }
 
-    /// Whether the server keeps the connection open behind this response (RFC 9112, section 9.3).
+    /// Whether the server keeps the connection open after this response (RFC 9112, section 9.3).
     pub(super) fn keeps_open(&self) -> bool {
         let says = |wanted: &str| {
             let mut tokens = self
@@ -125,7 +124,7 @@ impl ResponseHead {
         self.text.push_str(name);
         let from = self.ends.last().map_or(0, |[_, end]| *end as usize);
         self.text[from..].make_ascii_lowercase();
-        // A head is at most MOST_HEAD long.
+        // A head is at most MAX_HEAD_BYTES long.
         let end = |text: &str| text.len() as u32;
         let name = end(&self.text);
         self.text.push_str(&String::from_utf8_lossy(value));

@@ -1,38 +1,36 @@
-//! A response that is read at the reader's pace, and connections that wait for their next request.
+//! Responses that are read on demand, and a pool of idle connections.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Connection, Go, Reading, ResponseHead, Sink, WireError};
+use super::{HttpConnection, Progress, ResponseHead, ResponseState, Sink, WireError};
+use parking_lot::Mutex;
 
-/// Connections that wait at once.
-const MOST_WAITING: usize = 8;
-/// For how long one waits.
-const LONGEST_WAIT: Duration = Duration::from_secs(90);
+const MAX_IDLE_CONNECTIONS: usize = 8;
+const MAX_IDLE_TIME: Duration = Duration::from_secs(90);
 
-/// A response whose head is there.
+/// A response whose head was received.
 #[derive(Debug)]
 pub struct Response {
-    /// Its head.
+    /// The head of the response.
     pub head: ResponseHead,
-    /// When that was there.
+    /// When the head was complete.
     pub head_at: Instant,
-    connection: Connection,
-    reading: Option<Reading>,
-    /// What came with the head.
+    connection: HttpConnection,
+    reading: Option<ResponseState>,
+    /// Body bytes that arrived with the head.
     held: Vec<u8>,
-    /// What went wrong behind bytes that were still good.
+    /// An error that follows valid bytes.
     failed: Option<WireError>,
 }
 
-/// Keeps what one read brings.
+/// Collects the bytes of one read.
 #[derive(Default)]
-struct Kept {
+struct Collected {
     head: Option<(Instant, ResponseHead)>,
     body: Vec<u8>,
 }
 
-impl Sink for Kept {
+impl Sink for Collected {
     fn head(&mut self, at: Instant, head: ResponseHead) {
         self.head = Some((at, head));
     }
@@ -43,27 +41,27 @@ impl Sink for Kept {
     }
 }
 
-impl Connection {
+impl HttpConnection {
     /// Sends a request and waits for the head of its response.
     ///
     /// # Errors
     /// As [`Self::exchange`].
     pub async fn open(mut self, request: &[u8]) -> Result<Response, WireError> {
-        let mut reading = Reading::default();
-        let mut kept = Kept::default();
-        let mut go = self.begin(request, &mut reading, &mut kept).await;
+        let mut reading = ResponseState::default();
+        let mut collected = Collected::default();
+        let mut go = self.begin(request, &mut reading, &mut collected).await;
         loop {
-            let Some((head_at, head)) = kept.head.take() else {
+            let Some((head_at, head)) = collected.head.take() else {
                 go?;
-                go = self.step(&mut reading, &mut kept).await;
+                go = self.step(&mut reading, &mut collected).await;
                 continue;
             };
             let (reading, failed) = match go {
-                Ok(Go::Whole) => {
-                    self.ended(Go::Whole, reading);
+                Ok(Progress::Whole) => {
+                    self.ended(Progress::Whole, reading);
                     (None, None)
                 }
-                Ok(Go::On | Go::Enough) => (Some(reading), None),
+                Ok(Progress::On | Progress::Enough) => (Some(reading), None),
                 Err(error) => (Some(reading), Some(error)),
             };
             return Ok(Response {
@@ -71,7 +69,7 @@ impl Connection {
                 head_at,
                 connection: self,
                 reading,
-                held: kept.body,
+                held: collected.body,
                 failed,
             });
         }
@@ -79,10 +77,10 @@ impl Connection {
 }
 
 impl Response {
-    /// The next bytes of the body and when they arrived; `None` at its end. May be dropped while it waits.
+    /// The next bytes of the body and when they arrived; `None` at its end. Cancel-safe.
     ///
     /// # Errors
-    /// When the connection breaks. Do not ask again after one.
+    /// When the connection breaks. Do not call it again after an error.
     pub async fn next(&mut self) -> Result<Option<(Instant, Vec<u8>)>, WireError> {
         if !self.held.is_empty() {
             return Ok(Some((self.head_at, std::mem::take(&mut self.held))));
@@ -90,61 +88,60 @@ impl Response {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        let mut kept = Kept::default();
+        let mut collected = Collected::default();
         while let Some(reading) = &mut self.reading {
-            let go = self.connection.step(reading, &mut kept).await;
+            let go = self.connection.step(reading, &mut collected).await;
             let at = Instant::now();
             let go = match go {
                 Ok(go) => go,
-                Err(error) if kept.body.is_empty() => return Err(error),
+                Err(error) if collected.body.is_empty() => return Err(error),
                 Err(error) => {
                     self.failed = Some(error);
-                    return Ok(Some((at, kept.body)));
+                    return Ok(Some((at, collected.body)));
                 }
             };
-            if matches!(go, Go::Whole)
+            if matches!(go, Progress::Whole)
                 && let Some(reading) = self.reading.take()
             {
-                self.connection.ended(Go::Whole, reading);
+                self.connection.ended(Progress::Whole, reading);
             }
-            if !kept.body.is_empty() {
-                return Ok(Some((at, kept.body)));
+            if !collected.body.is_empty() {
+                return Ok(Some((at, collected.body)));
             }
         }
         Ok(None)
     }
-
-    /// Its connection.
-    pub fn connection(&self) -> &Connection {
+    /// The connection, e.g. for its certificate.
+    pub fn connection(&self) -> &HttpConnection {
         &self.connection
     }
 
-    /// Its connection, where the response was read to its end.
-    pub fn into_connection(self) -> Option<Connection> {
+    /// The connection, if the response was read to its end.
+    pub fn into_connection(self) -> Option<HttpConnection> {
         (self.reading.is_none() && self.held.is_empty()).then_some(self.connection)
     }
 }
 
-/// Connections that wait for their next request.
+/// Idle connections.
 #[derive(Debug, Default)]
-pub struct Pool(Mutex<Vec<Connection>>);
+pub struct Pool(Mutex<Vec<HttpConnection>>);
 
 impl Pool {
-    /// One that can be used; the one that waited least.
-    pub fn take(&self) -> Option<Connection> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The usable connection that was idle for the shortest time.
+    pub fn take(&self) -> Option<HttpConnection> {
+        let mut waiting = self.0.lock();
         std::iter::from_fn(|| waiting.pop())
             .find_map(|mut connection| connection.is_usable().then_some(connection))
     }
 
-    /// Keeps one for later, if it is good for that.
-    pub fn put(&self, connection: Connection) {
+    /// Keeps a connection, if it can be used again.
+    pub fn put(&self, connection: HttpConnection) {
         if connection.spoiled {
             return;
         }
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|old| old.idle_since.elapsed() < LONGEST_WAIT);
-        if waiting.len() < MOST_WAITING {
+        let mut waiting = self.0.lock();
+        waiting.retain(|old| old.idle_since.elapsed() < MAX_IDLE_TIME);
+        if waiting.len() < MAX_IDLE_CONNECTIONS {
             waiting.push(connection);
         }
     }

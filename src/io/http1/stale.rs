@@ -1,18 +1,18 @@
-//! Whether a connection that waited for its request had been closed by the server.
+//! Detects whether the server had closed an idle connection before it received the next request.
 //!
-//! Servers close connections that are idle, and some close each soon after its response although they announced to
-//! keep it. A request that crosses with such a close gets no response, and was not processed. RFC 9112, section
-//! 9.3.1, lets a client send it again on a new connection; RFC 9110, section 9.2.2, asks for a means to detect that it
-//! was not processed. It is sent again once, and counted, when one of these holds:
+//! Servers close idle connections, and some close them soon after a response although they announced to keep them. A
+//! request that crosses with such a close gets no response and was not processed. RFC 9112, section 9.3.1, allows a
+//! client to send it again on a new connection; RFC 9110, section 9.2.2, requires a means to detect that it was not
+//! processed. The request is sent again once, and counted, if one of these conditions holds:
 //!
 //! - Writing it failed.
-//! - The end of the connection was followed by a reset: what still arrives at a closed socket is answered so.
+//! - The end of the connection was followed by a reset, which is how a closed socket responds to data.
 //! - The end of the connection was seen within a round trip of the network and [`CROSSING`] after the request was
-//!   written. Most closed sockets refuse what still arrives with a reset. Servers that close in good order, as
-//!   llama.cpp does, end their side first and then read and drop it, so that no reset tells. No model dies of a
-//!   request that soon; where the server does die of it, the second attempt fails and is told.
+//!   written. Servers that close gracefully, as llama.cpp does, end their side first and then read and discard the
+//!   request, so there is no reset. No server crashes because of a request that soon; if it does, the second attempt
+//!   fails and is reported.
 //!
-//! Everything else may be a server that received the request and died of it, which is a failure.
+//! In all other cases the server may have crashed because of the request, which is a failure.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -21,13 +21,13 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use tokio::net::TcpStream;
 
-/// How long an answer is waited for that came before the connection broke under the request.
+/// How long to wait for an early response after writing the request failed.
 pub(super) const LATE_ANSWER: Duration = Duration::from_millis(200);
-/// The end of a connection is taken to have crossed the request when it is seen within this time (and a round trip)
-/// after the request was written. Longer than a busy machine is late to see it, shorter than a model takes to fail.
+/// A close that is seen within this time plus a round trip after the request was written has crossed with it. Longer
+/// than the scheduling delay of a busy machine, shorter than a model takes to fail.
 const CROSSING: Duration = Duration::from_millis(40);
 
-/// What lies in a socket unread: nothing, or so many bytes, at most one; none of them is the connection's end.
+/// Peeks at one byte of a socket: `None` if nothing arrived, zero if the connection has ended.
 pub(super) fn peek(tcp: &TcpStream) -> io::Result<Option<usize>> {
     let mut byte = [0; 1];
     match rustix::net::recv(tcp, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
@@ -37,8 +37,8 @@ pub(super) fn peek(tcp: &TcpStream) -> io::Result<Option<usize>> {
     }
 }
 
-/// Whether a connection that broke with `error` before the first byte of a response had been closed by the server
-/// before the request came. `written`: when the request had been written, `None` when writing failed.
+/// Whether the server had closed the connection before it received the request. `error` is how the connection broke
+/// before the first byte of a response; `written` is when the request was written, `None` if writing failed.
 pub(super) fn crossed(
     tcp: &TcpStream,
     error: &io::Error,
@@ -57,7 +57,7 @@ pub(super) fn crossed(
     let Some(written) = written else {
         return is_close || is_reset;
     };
-    // Behind the close came a reset: the request met a closed socket, however late that is seen.
+    // A reset after the close shows that the request arrived at a closed socket, however late that is seen.
     let refused = || is_close && !matches!(tcp.take_error(), Ok(None));
     (is_close || is_reset) && written.elapsed() <= round_trip + CROSSING || refused()
 }

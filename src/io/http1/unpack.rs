@@ -1,4 +1,4 @@
-//! Bodies that are compressed although no compression was asked for.
+//! Decompresses bodies that a server compressed although Batida requests uncompressed responses.
 
 use std::io::{BufRead, ErrorKind, Read, Write as _};
 
@@ -7,10 +7,10 @@ use flate2::write::{DeflateDecoder, ZlibDecoder};
 
 use super::ResponseHead;
 
-/// Unpacks a body piece by piece: what can be read of each is there at once.
+/// Decompresses a body piece by piece, without waiting for more than each piece needs.
 #[derive(Debug)]
 pub struct Unpacker {
-    /// As the server calls it.
+    /// The value of `Content-Encoding`.
     coding: String,
     state: State,
 }
@@ -22,11 +22,11 @@ enum State {
     Gzip(Box<MultiGzDecoder<Feed>>),
     /// It says that it is compressed, and is not: a proxy or a server's error page leaves the header of something else.
     Plain,
-    /// `deflate`, until its first byte tells which of the two forms it is.
+    /// `deflate`, until the first byte shows whether it has a zlib header.
     Deflate,
     Zlib(ZlibDecoder<Vec<u8>>),
     Raw(DeflateDecoder<Vec<u8>>),
-    /// One that is not read.
+    /// Not supported.
     Unknown,
 }
 
@@ -78,7 +78,7 @@ fn take_gzip(decoder: &mut MultiGzDecoder<Feed>, bytes: &[u8]) -> std::io::Resul
 }
 
 impl Unpacker {
-    /// For a response that is compressed; `None` for one that is not.
+    /// `None` for a response that is not compressed.
     pub fn of(head: &ResponseHead) -> Option<Box<Self>> {
         let coding = head.compression()?;
         let state = match coding.as_str() {
@@ -89,15 +89,15 @@ impl Unpacker {
         Some(Box::new(Self { coding, state }))
     }
 
-    /// How it is compressed, e.g. `gzip`.
+    /// The compression, e.g. `gzip`.
     pub fn coding(&self) -> &str {
         &self.coding
     }
 
-    /// What these bytes hold.
+    /// Decompresses the next bytes.
     ///
     /// # Errors
-    /// When it is compressed in a way that is not read, or is not what it says to be.
+    /// When the compression is not supported, or the bytes are damaged.
     pub fn take(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Compressed> {
         if let (State::Claimed, Some(first)) = (&self.state, bytes.first()) {
             // Its magic number begins with a control character, which no text does.
@@ -107,7 +107,7 @@ impl Unpacker {
             };
         }
         if let (State::Deflate, Some(first)) = (&self.state, bytes.first()) {
-            // Zlib's first byte names method 8 and a window of at most 32 KiB; no raw block of this kind starts so.
+            // A zlib header starts with method 8 and a window of at most 32 KiB; a raw deflate block never starts like that.
             let zlib = first & 0x0f == 8 && first >> 4 <= 7;
             self.state = if zlib {
                 State::Zlib(ZlibDecoder::new(Vec::new()))
@@ -141,13 +141,13 @@ impl Unpacker {
     }
 }
 
-/// A body that cannot be unpacked.
+/// A body that cannot be decompressed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("compressed with {coding}")]
 pub struct Compressed {
-    /// As the server calls it.
+    /// The value of `Content-Encoding`.
     pub coding: String,
-    /// What is wrong with it; `None` for a compression that is not read.
+    /// The decoder's error; `None` if the compression is not supported.
     pub damaged: Option<String>,
 }
 
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn each_event_is_there_when_its_bytes_are() {
+    fn each_event_is_decompressed_at_once() {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
         let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
         let mut raw = DeflateEncoder::new(Vec::new(), Compression::default());
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_read_is_named() {
+    fn unsupported_compression_is_named() {
         assert_eq!(
             unpacker("br", State::Unknown)
                 .take(b"x")

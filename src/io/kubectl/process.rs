@@ -1,4 +1,4 @@
-//! kubectl's process: what it prints and says while it runs, and that nothing of it stays behind.
+//! kubectl's process: reads its output while it runs, and kills everything it has started.
 
 use std::io;
 use std::time::Duration;
@@ -8,30 +8,29 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use super::MOST_OUTPUT;
+use super::MAX_OUTPUT_BYTES;
 use crate::io::activity::Recording;
 use crate::io::keeper;
 use crate::wire::kubectl::{own_words, plain};
 
-/// The last words decide, and a credential plugin may chatter for long.
-pub(super) const MOST_WORDS: usize = 64 << 10;
-/// How long what kubectl left in its pipes is waited for once it has ended. A credential plugin that lives
-/// on keeps stderr open for as long as it likes.
+/// Only the end of standard error is kept, since a credential plugin may write a lot.
+pub(super) const MAX_STDERR_BYTES: usize = 64 << 10;
+/// How long to read the pipes after kubectl has exited. A credential plugin that keeps running would keep stderr open.
 pub(super) const GRACE: Duration = Duration::from_millis(200);
-/// What is said so shortly before the end is no news but the failure.
-const HOLD: Duration = Duration::from_millis(300);
+/// Messages are shown after this delay: a message just before the exit belongs to the failure.
+const MESSAGE_DELAY: Duration = Duration::from_millis(300);
 
-/// A process group that is killed when this is dropped: kubectl and the plugins it has started. If Batida is killed
-/// instead, its keeper kills the group.
+/// The process group of kubectl and its plugins. Dropping it kills the group. If Batida itself is killed, its keeper
+/// process kills the group.
 #[derive(Debug)]
 pub(crate) struct Group {
     id: Option<Pid>,
-    /// Let go after the group was killed.
+    /// Dropped after the group was killed.
     _kept: Option<keeper::Kept>,
 }
 
 impl Group {
-    /// Starts a program that leads a group of its own.
+    /// Starts a program as the leader of a new group.
     pub(crate) fn start(command: &mut Command) -> io::Result<(Child, Self)> {
         let expected = keeper::expect();
         if let Some(expected) = &expected {
@@ -45,13 +44,13 @@ impl Group {
         Ok((child, Self { id, _kept: kept }))
     }
 
-    /// It ended by itself, and what it started on purpose, such as a browser to log in with, may stay.
-    pub(crate) fn forgive(&mut self) {
+    /// Lets the group live on after its leader exited: it may have opened a browser for a login.
+    pub(crate) fn release(&mut self) {
         self.id = None;
         self._kept = None;
     }
 
-    /// Whether its leader has children, e.g. a credential plugin; `None` where the system does not say.
+    /// Whether the leader has child processes, e.g. a credential plugin; `None` if unknown.
     pub(super) fn has_children(&self) -> Option<bool> {
         let leader = self.id?.as_raw_nonzero();
         let tasks = std::fs::read_dir(format!("/proc/{leader}/task")).ok()?;
@@ -72,22 +71,21 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(group) = self.id {
-            // Fails only when nobody is left to kill.
+            // Fails only if no process is left.
             kill_process_group(group, Signal::KILL).ok();
         }
     }
 }
 
-pub(super) struct Answer {
+pub(super) struct Output {
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
     pub(super) status: std::process::ExitStatus,
 }
 
-/// How a question ended.
 pub(super) enum Ended {
-    Answered(Answer),
-    /// It was waited for long enough. `login`: a credential plugin was waiting for somebody.
+    Finished(Output),
+    /// The time limit was reached. `login`: a credential plugin was waiting for the user.
     TooSlow {
         waited: Duration,
         stderr: Vec<u8>,
@@ -95,36 +93,36 @@ pub(super) enum Ended {
     },
 }
 
-/// How long a question may take.
+/// The time limits of a command.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct TimeLimits {
     pub(super) deadline: Duration,
-    /// The same while a credential plugin says what somebody is to do; `None` where there is no plugin.
+    /// The limit while a credential plugin waits for the user; `None` without a plugin.
     pub(super) login: Option<Duration>,
 }
 
-/// What is said on standard error while kubectl runs, told as it comes.
+/// Forwards messages on standard error while kubectl runs.
 #[derive(Debug, Default)]
-pub(super) struct Speech {
+pub(super) struct StderrMessages {
     since: Option<Instant>,
-    /// Something was told.
+    /// A message was forwarded.
     pub(super) told: bool,
 }
 
-impl Speech {
+impl StderrMessages {
     pub(super) fn heard(&mut self) {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    /// Whether something waits to be told.
+    /// Whether a message is pending.
     pub(super) fn waits(&self) -> bool {
         self.since.is_some()
     }
 
-    /// Waits until it is to be told.
+    /// Waits until the pending message is due.
     pub(super) async fn due(&self) {
         match self.since {
-            Some(since) => tokio::time::sleep_until(since + HOLD).await,
+            Some(since) => tokio::time::sleep_until(since + MESSAGE_DELAY).await,
             None => std::future::pending().await,
         }
     }
@@ -139,29 +137,29 @@ impl Speech {
     }
 }
 
-/// What is on standard error, fit to be shown.
+/// The text on standard error, ready to be shown.
 pub(super) fn words_of(stderr: &[u8]) -> String {
     plain(&own_words(&String::from_utf8_lossy(stderr)))
 }
 
-/// Reads both pipes until kubectl has ended and nothing more comes, or the patience is at its end.
-pub(super) async fn converse(
+/// Reads both pipes until kubectl has exited and the pipes are quiet, or a time limit is reached.
+pub(super) async fn read_output(
     child: &mut Child,
     group: &Group,
     recording: &mut Recording,
-    patience: Patience,
+    patience: TimeLimits,
 ) -> io::Result<Ended> {
     let mut out = Pipe::new(child.stdout.take());
     let mut err = Pipe::new(child.stderr.take());
     let mut status = None;
     let began = Instant::now();
     let (mut last_heard, mut limit) = (began, began + patience.deadline);
-    let mut speech = Speech::default();
+    let mut speech = StderrMessages::default();
     loop {
         if let Some(status) = status
             && (out.is_done() && err.is_done() || last_heard.elapsed() >= GRACE)
         {
-            return Ok(Ended::Answered(Answer {
+            return Ok(Ended::Finished(Output {
                 stdout: out.data,
                 stderr: err.data,
                 status,
@@ -177,17 +175,17 @@ pub(super) async fn converse(
             read = out.read(), if !out.is_done() => {
                 read?;
                 last_heard = Instant::now();
-                if out.data.len() > MOST_OUTPUT {
+                if out.data.len() > MAX_OUTPUT_BYTES {
                     child.start_kill()?;
                     let status = child.wait().await?;
-                    return Ok(Ended::Answered(Answer { stdout: out.data, stderr: err.data, status }));
+                    return Ok(Ended::Finished(Output { stdout: out.data, stderr: err.data, status }));
                 }
             }
             read = err.read(), if !err.is_done() => {
                 read?;
-                err.keep_last(MOST_WORDS);
+                err.keep_last(MAX_STDERR_BYTES);
                 speech.heard();
-                // What has ended may leave a chatterbox behind: only stdout prolongs the wait.
+                // After the exit, a process left behind may keep writing to stderr: only stdout extends the wait.
                 if status.is_none() {
                     last_heard = Instant::now();
                 }
@@ -197,7 +195,7 @@ pub(super) async fn converse(
             () = tokio::time::sleep_until(limit) => {
                 let login = patience.login.filter(|_| speech.told && group.has_children() != Some(false));
                 match login {
-                    // Somebody reads what the plugin says and does it.
+                    // The user may be following the plugin's instructions.
                     Some(login) if began + login > limit => limit = began + login,
                     login => {
                         let login = login.is_some();
@@ -209,7 +207,7 @@ pub(super) async fn converse(
     }
 }
 
-/// One end of a pipe with what came through it.
+/// The reading end of a pipe, and the bytes read from it.
 #[derive(Debug)]
 pub(super) struct Pipe<R> {
     end: Option<R>,
@@ -241,9 +239,9 @@ impl<R: AsyncRead + Unpin> Pipe<R> {
         Ok(())
     }
 
-    pub(super) fn keep_last(&mut self, most: usize) {
-        if self.data.len() > 2 * most {
-            self.data.drain(..self.data.len() - most);
+    pub(super) fn keep_last(&mut self, bytes: usize) {
+        if self.data.len() > 2 * bytes {
+            self.data.drain(..self.data.len() - bytes);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Why kubectl cannot be started, or must not be since it would ask the wrong cluster.
+//! Checks before kubectl is started: the program and the kubeconfig. Without a kubeconfig, kubectl would connect to
+//! localhost.
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -7,11 +8,11 @@ use super::{Kubeconfig, Kubectl, KubectlError};
 use crate::domain::failure::{Advice, Failure};
 use crate::wire::kubectl::{KubectlFault, may_have_server_path, may_start_a_plugin};
 
-/// No kubeconfig comes near; what is larger is looked at no closer.
-const MOST_KUBECONFIG: u64 = 4 << 20;
+/// Larger kubeconfigs are not examined.
+const MAX_KUBECONFIG_BYTES: u64 = 4 << 20;
 
 impl Kubectl {
-    /// A program that is not there is told before a kubeconfig that is not there.
+    /// Checked before the kubeconfig, so that a missing program is reported first.
     pub(super) fn find_program(&self) -> Result<(), KubectlError> {
         // A bare name is looked up in PATH when it is started.
         let named = self.program.components().count() > 1;
@@ -27,19 +28,20 @@ impl Kubectl {
         let or_another = |before: String| {
             Advice::by_face(
                 format!("{before}, or set another path in the environment's settings"),
-                format!("{before}, or name another program with --kubectl"),
+                format!("{before}, or set another program with --kubectl"),
             )
         };
         let (fault, summary, advice) = match error.kind() {
             io::ErrorKind::NotFound if named && self.program.exists() => (
                 KubectlFault::ProgramBroken,
-                format!("{program} cannot be run: the program that it needs to run is missing"),
+                format!("{program} cannot be run: its interpreter is missing"),
                 match interpreter(&self.program) {
                     Some(interpreter) => {
-                        or_another(format!("Install {interpreter}, which it begins with"))
+                        or_another(format!("Install {interpreter}, its interpreter"))
                     }
                     None => or_another(
-                        "Install a kubectl for this system: it may be built for another C library"
+                        "Install a kubectl for this system. This one may be built for another C \
+                         library"
                             .to_owned(),
                     ),
                 },
@@ -62,9 +64,9 @@ impl Kubectl {
             io::ErrorKind::PermissionDenied if self.program.is_dir() => {
                 let inside = self.program.join("kubectl");
                 let advice = if inside.is_file() {
-                    Advice::from(format!("Name the program in it: {}", inside.display()))
+                    Advice::from(format!("Use the program in it: {}", inside.display()))
                 } else {
-                    or_another("Name the program itself".to_owned())
+                    or_another("Use the path of the program".to_owned())
                 };
                 (
                     KubectlFault::ProgramBroken,
@@ -87,7 +89,7 @@ impl Kubectl {
                     ),
                     None => format!("{program} cannot be run"),
                 },
-                or_another("Install a kubectl for this system and this processor".to_owned()),
+                or_another("Install a kubectl for this system and processor".to_owned()),
             ),
         };
         KubectlError::new(
@@ -96,20 +98,20 @@ impl Kubectl {
         )
     }
 
-    /// kubectl takes a kubeconfig that does not exist or is empty for one without clusters, and asks localhost:8080.
+    /// Checks the kubeconfig. If it is missing or empty, kubectl would connect to localhost:8080.
     pub(super) fn find_kubeconfig(&self) -> Result<(), KubectlError> {
         match &self.kubeconfig {
             Kubeconfig::BuiltIn => Ok(()),
-            Kubeconfig::File(path) => look_at(path),
-            Kubeconfig::Usual => self.find_usual_kubeconfig(),
+            Kubeconfig::File(path) => check_kubeconfig(path),
+            Kubeconfig::Default => self.find_default_kubeconfig(),
         }
     }
 
-    fn find_usual_kubeconfig(&self) -> Result<(), KubectlError> {
+    fn find_default_kubeconfig(&self) -> Result<(), KubectlError> {
         let missing = |summary: String| {
             let advice = Advice::by_face(
                 "Choose a kubeconfig in the environment's settings",
-                "Name a kubeconfig with --kubeconfig",
+                "Set a kubeconfig with --kubeconfig",
             );
             Err(KubectlError::new(
                 KubectlFault::KubeconfigMissing,
@@ -122,7 +124,7 @@ impl Kubectl {
                 .collect();
             if files.is_empty() || files.iter().any(|file| file.exists()) {
                 return match files.as_slice() {
-                    [file] => look_at(file),
+                    [file] => check_kubeconfig(file),
                     _ => Ok(()),
                 };
             }
@@ -132,12 +134,12 @@ impl Kubectl {
                 .collect();
             let tilde = names.iter().any(|name| name.starts_with('~'));
             let note = if tilde {
-                " (kubectl does not know what ~ is)"
+                " (kubectl does not expand ~)"
             } else {
                 ""
             };
             return missing(format!(
-                "KUBECONFIG names {}, which does not exist{note}",
+                "KUBECONFIG points to {}, which does not exist{note}",
                 names.join(" and ")
             ));
         }
@@ -145,38 +147,37 @@ impl Kubectl {
             return Ok(());
         };
         let usual = Path::new(&home).join(".kube/config");
-        // In a pod kubectl finds the cluster by itself.
+        // In a pod, kubectl uses the pod's own cluster.
         if self.variable("KUBERNETES_SERVICE_HOST").is_some() {
             return Ok(());
         }
         if usual.exists() {
-            return look_at(&usual);
+            return check_kubeconfig(&usual);
         }
         missing(format!(
-            "There is no kubeconfig: {} does not exist",
+            "No kubeconfig found: {} does not exist",
             usual.display()
         ))
     }
 
-    /// Whether the server's URL may have a path, as far as the kubeconfig's text tells.
-    ///
-    /// Most have none, and then kubectl need not be asked.
+    /// Whether the server's URL may have a path, judging by the kubeconfig's text. Most have none, which saves a call
+    /// of kubectl.
     pub fn may_have_server_path(&self) -> bool {
         self.kubeconfig == Kubeconfig::BuiltIn || self.any_text(may_have_server_path, true)
     }
 
-    /// Whether a credential plugin may be started, as far as the kubeconfig's text tells.
+    /// Whether kubectl may start a credential plugin, judging by the kubeconfig's text.
     pub fn may_start_a_plugin(&self) -> bool {
         self.any_text(may_start_a_plugin, false)
     }
 
-    /// Whether it holds for the text of a kubeconfig, or there is one whose text is not known; `otherwise` where there is
-    /// none.
+    /// Whether `holds` is true for any kubeconfig, or one cannot be read. `otherwise` is the result without a
+    /// kubeconfig.
     fn any_text(&self, holds: fn(&str) -> bool, otherwise: bool) -> bool {
         let files = match &self.kubeconfig {
             Kubeconfig::BuiltIn => Vec::new(),
             Kubeconfig::File(path) => vec![path.clone()],
-            Kubeconfig::Usual => match (self.variable("KUBECONFIG"), self.variable("HOME")) {
+            Kubeconfig::Default => match (self.variable("KUBECONFIG"), self.variable("HOME")) {
                 (Some(list), _) => std::env::split_paths(&list)
                     .filter(|file| file.exists())
                     .collect(),
@@ -199,17 +200,17 @@ impl Kubectl {
     }
 }
 
-/// `None` for what is no file, is too large, or is no UTF-8.
+/// `None` if it is not a regular file, is too large or is not UTF-8.
 fn text_of(path: &PathBuf) -> Option<String> {
     let about = std::fs::metadata(path).ok()?;
-    if !about.is_file() || about.len() > MOST_KUBECONFIG {
+    if !about.is_file() || about.len() > MAX_KUBECONFIG_BYTES {
         return None;
     }
     std::fs::read_to_string(path).ok()
 }
 
-/// What kubectl would not say, or not plainly. Whatever else is wrong is best said by kubectl.
-fn look_at(path: &Path) -> Result<(), KubectlError> {
+/// Reports problems for which kubectl has no clear message.
+fn check_kubeconfig(path: &Path) -> Result<(), KubectlError> {
     let Ok(about) = std::fs::metadata(path) else {
         return Ok(());
     };
@@ -223,23 +224,24 @@ fn look_at(path: &Path) -> Result<(), KubectlError> {
     if about.is_dir() {
         return broken(
             format!("The kubeconfig {shown} is a folder"),
-            "Choose the file in it",
+            "Choose a file in it",
         );
     }
-    // A pipe can be read once, by kubectl; and what is endless must not be read here.
+    // A pipe can be read only once, by kubectl, and other special files may be endless.
     if !about.is_file() {
         return Ok(());
     }
     let is_blank = |text: String| text.trim().is_empty();
     if about.len() == 0 || about.len() < 1_000 && text_of(&path.to_owned()).is_some_and(is_blank) {
-        let advice = "Put the kubeconfig that your cluster's administrator gave you there, or choose another file";
+        let advice = "Replace it with the kubeconfig from your cluster's administrator, or \
+             choose another file";
         return broken(format!("The kubeconfig {shown} is empty"), advice);
     }
     Ok(())
 }
 
-/// The first bytes of a file.
-fn beginning(path: &Path) -> Option<Vec<u8>> {
+/// The first 128 bytes of a file.
+fn first_bytes(path: &Path) -> Option<Vec<u8>> {
     if !path.is_file() {
         return None;
     }
@@ -252,9 +254,9 @@ fn beginning(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// What a script is to be run with.
+/// The interpreter of a script, from its `#!` line.
 fn interpreter(path: &Path) -> Option<String> {
-    let bytes = beginning(path)?;
+    let bytes = first_bytes(path)?;
     let line = bytes
         .strip_prefix(b"#!")?
         .split(|byte| *byte == b'\n')
@@ -262,9 +264,9 @@ fn interpreter(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(line).trim().to_owned())
 }
 
-/// What a program is built for, by its first bytes; `None` where they do not say.
+/// The system and processor that a program is built for; `None` if unknown.
 fn built_for(path: &Path) -> Option<String> {
-    let bytes = beginning(path)?;
+    let bytes = first_bytes(path)?;
     let name = match bytes.get(..4)? {
         [0x7f, b'E', b'L', b'F'] => {
             let little = bytes.get(5) != Some(&2);
@@ -297,7 +299,7 @@ mod tests {
     use super::built_for;
 
     #[test]
-    fn a_program_of_another_processor_is_known_by_its_first_bytes() {
+    fn the_platform_of_a_program_is_recognized() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("kubectl");
         let told = |bytes: &[u8]| {

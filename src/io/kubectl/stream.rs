@@ -1,4 +1,4 @@
-//! kubectl's output line by line, as long as it goes on.
+//! Reads kubectl's output line by line, for watches.
 
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
@@ -6,44 +6,45 @@ use std::time::Duration;
 use tokio::process::{Child, ChildStderr, ChildStdout};
 use tokio::time::Instant;
 
-use super::process::{GRACE, MOST_WORDS, Pipe, Speech, words_of};
-use super::turns::Turn;
-use super::{Group, Kubectl, KubectlError, too_slow};
+use super::logins::LoginTurn;
+use super::outcome::too_slow;
+use super::process::{GRACE, MAX_STDERR_BYTES, Pipe, StderrMessages, words_of};
+use super::{Group, Kubectl, KubectlError};
 use crate::domain::failure::{Advice, Failure};
 use crate::io::activity::Recording;
 use crate::protocol::ActivityKind;
 use crate::wire::kubectl::KubectlFault;
 
-/// No object comes near; without a bound a server that never breaks the line could fill the memory.
-const LONGEST_LINE: usize = 16 << 20;
-/// A watch may have nothing to tell: after so long without a word of a plugin the next one may go.
-const TURN: Duration = Duration::from_secs(3);
+/// Far more than any object; a server that never ends the line must not fill the memory.
+const MAX_LINE_BYTES: usize = 16 << 20;
+/// A watch may have no output: after this time without a message of a plugin, the next kubectl may start.
+const QUIET_LOGIN: Duration = Duration::from_secs(3);
 
-/// kubectl under way. Dropping it kills kubectl and all that it has started.
+/// A running kubectl. Dropping it kills kubectl and the programs it has started.
 #[derive(Debug)]
-pub struct Lines {
+pub struct OutputLines {
     kubectl: Kubectl,
     child: Child,
     group: Group,
     out: Pipe<ChildStdout>,
     err: Pipe<ChildStderr>,
-    /// How much of what came has no line's end in it.
+    /// Bytes at the start of the buffer that contain no line end.
     searched: usize,
     recording: Option<Recording>,
-    speech: Speech,
+    speech: StderrMessages,
     began: Instant,
-    /// While it goes first.
-    turn: Option<Turn>,
+    /// Held until the first output, so that other kubectls wait for the login.
+    turn: Option<LoginTurn>,
     count: usize,
 }
 
 impl Kubectl {
-    /// Starts kubectl with the kubeconfig and the context, to be read line by line until it ends or is
-    /// dropped. It has no deadline of its own, unless a credential plugin waits for somebody.
+    /// Starts kubectl with the kubeconfig and the context, to be read line by line until it exits or is dropped. There
+    /// is no time limit, except while a credential plugin waits for the user.
     ///
     /// # Errors
-    /// When it cannot be started.
-    pub async fn follow<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<Lines, KubectlError> {
+    /// When kubectl cannot be started.
+    pub async fn follow<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<OutputLines, KubectlError> {
         self.find_program()?;
         self.find_kubeconfig()?;
         let turn = if self.may_start_a_plugin() {
@@ -51,7 +52,7 @@ impl Kubectl {
         } else {
             None
         };
-        let mut all = self.reach();
+        let mut all = self.cluster_args();
         all.extend(args.iter().map(|arg| OsString::from(arg.as_ref())));
         let recording = self.recorder.begin(ActivityKind::Follow, self.line(&all));
         let (mut child, group) = match self.spawn(&all) {
@@ -65,7 +66,7 @@ impl Kubectl {
             Pipe::new(child.stdout.take()),
             Pipe::new(child.stderr.take()),
         );
-        Ok(Lines {
+        Ok(OutputLines {
             kubectl: self.clone(),
             child,
             group,
@@ -73,7 +74,7 @@ impl Kubectl {
             err,
             searched: 0,
             recording: Some(recording),
-            speech: Speech::default(),
+            speech: StderrMessages::default(),
             began: Instant::now(),
             turn,
             count: 0,
@@ -81,12 +82,11 @@ impl Kubectl {
     }
 }
 
-impl Lines {
-    /// The next line without its end; `None` once kubectl has ended well. May be dropped while it waits:
-    /// nothing is lost.
+impl OutputLines {
+    /// The next line without its line end; `None` after kubectl has succeeded. Cancel-safe.
     ///
     /// # Errors
-    /// What kubectl said when it failed.
+    /// kubectl's failure.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, KubectlError> {
         loop {
             if let Some(line) = self.take_line()? {
@@ -104,11 +104,16 @@ impl Lines {
                 return ended.map(|()| None);
             }
             let quiet = !self.speech.told;
-            let turn_ends = self.began + if quiet { TURN } else { self.kubectl.login };
+            let turn_ends = self.began
+                + if quiet {
+                    QUIET_LOGIN
+                } else {
+                    self.kubectl.login
+                };
             let read = tokio::select! {
                 read = self.out.read() => read,
                 read = self.err.read(), if !self.err.is_done() => {
-                    self.err.keep_last(MOST_WORDS);
+                    self.err.keep_last(MAX_STDERR_BYTES);
                     self.speech.heard();
                     read
                 }
@@ -132,7 +137,7 @@ impl Lines {
         }
     }
 
-    /// What was said on standard error so far.
+    /// The text on standard error so far.
     pub(super) fn words(&self) -> String {
         words_of(&self.err.data)
     }
@@ -145,17 +150,17 @@ impl Lines {
             return Ok(Some(line));
         }
         self.searched = self.out.data.len();
-        if self.searched > LONGEST_LINE {
+        if self.searched > MAX_LINE_BYTES {
             let failure = Failure::new(
                 format!(
                     "kubectl printed a line of more than {} MB",
-                    LONGEST_LINE >> 20
+                    MAX_LINE_BYTES >> 20
                 ),
                 Advice::rerun_kubectl(""),
             );
             return Err(KubectlError::new(KubectlFault::TooMuch, failure));
         }
-        // The end may lack a line's end.
+        // The last line may have no line end.
         if self.out.is_done() && !self.out.data.is_empty() {
             self.searched = 0;
             return Ok(Some(std::mem::take(&mut self.out.data)));
@@ -164,15 +169,15 @@ impl Lines {
     }
 
     async fn end(&mut self) -> Result<(), KubectlError> {
-        // Its last words are short; what it has left behind may keep the pipe open for ever.
+        // Do not wait for the end of stderr: a process left behind may keep it open.
         while let Ok(Ok(())) = tokio::time::timeout(GRACE, self.err.read()).await {
             if self.err.is_done() {
                 break;
             }
-            self.err.keep_last(MOST_WORDS);
+            self.err.keep_last(MAX_STDERR_BYTES);
         }
         let status = self.child.wait().await.map_err(|error| lost(&error))?;
-        self.group.forgive();
+        self.group.release();
         let told = status
             .code()
             .map_or_else(|| status.to_string(), |code| format!("exit {code}"));
@@ -183,7 +188,8 @@ impl Lines {
             return Ok(());
         }
         let words = self.words();
-        let waited = self.speech.told && self.began.elapsed() >= super::QUICK && self.count == 0;
+        let waited =
+            self.speech.told && self.began.elapsed() >= super::MIN_LOGIN_WAIT && self.count == 0;
         let (fault, failure) = self
             .kubectl
             .explained(if words.is_empty() { &told } else { &words }, waited);
@@ -192,7 +198,7 @@ impl Lines {
 }
 
 fn lost(error: &std::io::Error) -> KubectlError {
-    let failure =
-        Failure::new("kubectl could not be read", "Try again").with_details(error.to_string());
+    let failure = Failure::new("The output of kubectl could not be read", "Try again")
+        .with_details(error.to_string());
     KubectlError::new(KubectlFault::Other, failure)
 }

@@ -1,5 +1,8 @@
-use std::sync::{Arc, Mutex};
+//! kubectl runs: exit codes, output, limits, and processes that are left behind.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal};
 use tokio::time::Instant;
 
@@ -9,7 +12,7 @@ use crate::protocol::Activity;
 
 fn shell(script: &str) -> Kubectl {
     let prefix = ["-c".into(), script.into(), "kubectl".into()].into();
-    Kubectl::twin(
+    Kubectl::simulated(
         "/bin/sh".into(),
         prefix,
         "n",
@@ -138,7 +141,7 @@ async fn a_kubeconfig_that_is_not_there_is_said_before_kubectl_asks_localhost() 
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
         Kubectl {
-            kubeconfig: Kubeconfig::Usual,
+            kubeconfig: Kubeconfig::Default,
             env,
             ..shell("echo asked")
         }
@@ -148,7 +151,7 @@ async fn a_kubeconfig_that_is_not_there_is_said_before_kubectl_asks_localhost() 
         .unwrap_err();
     assert_eq!(
         error.failure.summary,
-        "KUBECONFIG names ~/x and /nowhere, which does not exist (kubectl does not know what ~ is)"
+        "KUBECONFIG points to ~/x and /nowhere, which does not exist (kubectl does not expand ~)"
     );
     let error = run(&usual(&[("KUBECONFIG", ""), ("HOME", "/nowhere")])).await;
     // Set to nothing is as good as not set, but the tests' own environment may have one.
@@ -157,7 +160,7 @@ async fn a_kubeconfig_that_is_not_there_is_said_before_kubectl_asks_localhost() 
     {
         assert_eq!(
             error.unwrap_err().failure.summary,
-            "There is no kubeconfig: /nowhere/.kube/config does not exist"
+            "No kubeconfig found: /nowhere/.kube/config does not exist"
         );
     }
     assert!(
@@ -172,9 +175,7 @@ async fn each_run_is_written_down_as_a_line_to_paste() {
     let told: Arc<Mutex<Vec<Activity>>> = Arc::default();
     let recorder = {
         let told = Arc::clone(&told);
-        Recorder::new(EnvId::demo(), move |activity| {
-            told.lock().unwrap().push(activity)
-        })
+        Recorder::new(EnvId::demo(), move |activity| told.lock().push(activity))
     };
     let access = ClusterAccess {
         kubectl: Some("/bin/echo".into()),
@@ -183,7 +184,7 @@ async fn each_run_is_written_down_as_a_line_to_paste() {
         ..ClusterAccess::default()
     };
     run(&Kubectl::new(&access, recorder)).await.unwrap();
-    let told = told.lock().unwrap();
+    let told = told.lock();
     assert_eq!(
         &*told[0].line,
         "/bin/echo --kubeconfig '/tmp/my config' --context \"it's\" --request-timeout 9s get"

@@ -1,8 +1,7 @@
-//! The secret values of extra headers and query parameters. They are kept as keys are: in the settings file where the
-//! environment keeps its key there, else in the system's keychain, or in an environment variable.
+//! The secret values of extra headers and query parameters. They are stored like the environment's key: in the settings
+//! file, the system's keychain or an environment variable.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -15,7 +14,7 @@ use crate::io::settings::SecretId;
 /// Values by [`Extra::slot`].
 pub type ExtraSecrets = BTreeMap<String, SecretString>;
 
-/// Those whose values Batida keeps.
+/// The extras whose values Batida stores.
 fn kept(env: &Environment) -> impl Iterator<Item = &Extra> {
     env.extras
         .iter()
@@ -30,7 +29,7 @@ impl Keys {
     /// The environment's secret extra values.
     ///
     /// # Errors
-    /// When one is not where it should be, or cannot be sent.
+    /// When a value is missing or not valid.
     pub async fn find_extras(&self, env: &Environment) -> Result<ExtraSecrets, Failure> {
         let mut found = BTreeMap::new();
         for extra in &env.extras {
@@ -55,7 +54,7 @@ impl Keys {
                     _ => ("the system's keychain".to_owned(), String::new()),
                 };
                 let advice = if advice.is_empty() {
-                    "Type it in the environment's settings".to_owned()
+                    "Enter it in the environment's settings".to_owned()
                 } else {
                     advice
                 };
@@ -77,9 +76,9 @@ impl Keys {
         Ok(found)
     }
 
-    /// Values that were typed; the next [`Keys::save`] keeps those that belong to an environment's extras.
+    /// Holds new values until the next [`Keys::save`] stores them.
     pub fn stage_extras(&self, env: &EnvId, values: ExtraSecrets) {
-        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut staged = self.staged.lock();
         staged.extend(values.into_iter().map(|(slot, value)| {
             (
                 SecretId {
@@ -91,20 +90,17 @@ impl Keys {
         }));
     }
 
-    /// The environments that typed values wait for.
+    /// The environments with values that are not stored yet.
     pub fn staged_for(&self) -> Vec<EnvId> {
-        let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        let staged = self.staged.lock();
         staged.keys().map(|id| id.env.clone()).collect()
     }
 
     fn take_staged(&self, id: &SecretId) -> Option<SecretString> {
-        self.staged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id)
+        self.staged.lock().remove(id)
     }
 
-    /// Puts what was typed, and moves what is kept elsewhere now. Before the settings are saved.
+    /// Stores new values and moves those whose storage changed, before the settings are saved.
     pub(super) async fn put_extras(
         &self,
         before: Option<&Environment>,
@@ -144,7 +140,7 @@ impl Keys {
         Ok(self.write_keychain(&id, value).await?)
     }
 
-    /// Removes from the keychain what the settings, now saved, no longer speak of. The file lost it with that save.
+    /// Removes values from the keychain that the saved settings no longer use.
     pub(super) async fn forget_extras(
         &self,
         before: &BTreeMap<EnvId, Environment>,

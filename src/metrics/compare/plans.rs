@@ -9,7 +9,7 @@ use super::{Alike, Difference, LevelValues, Side};
 use crate::domain::environment::Environment;
 use crate::domain::plan_fields::{Compare, FIELDS};
 use crate::domain::run::known::{TraceBrief, UNKNOWN, Unknown};
-use crate::domain::run::{BenchReport, LevelReport, SessionEnd, Stats, Surroundings};
+use crate::domain::run::{BenchReport, EnvironmentInfo, LevelReport, SessionEnd, Stats};
 use crate::domain::units::{ABSENT, count, whole_percent};
 
 /// Who counted the tokens.
@@ -316,7 +316,7 @@ fn list(items: impl Iterator<Item = impl Into<String>>) -> String {
     some_list(items).unwrap_or_else(absent)
 }
 
-fn around(report: &BenchReport, read: impl Fn(&Surroundings) -> Option<String>) -> String {
+fn around(report: &BenchReport, read: impl Fn(&EnvironmentInfo) -> Option<String>) -> String {
     report
         .surroundings
         .as_ref()

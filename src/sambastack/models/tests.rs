@@ -1,3 +1,5 @@
+//! Lists of a cluster, and the deployments and models that they become.
+
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! States of pods, and the deployment's state that follows.
+
 use serde_json::json;
 
 use super::*;

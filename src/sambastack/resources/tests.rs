@@ -1,3 +1,5 @@
+//! Resources with missing, null and unknown fields.
+
 use super::super::read::{ListError, parse_list};
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Pods' statuses, and the columns and sentences that they give.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -88,19 +88,19 @@ impl CallCheck {
         Some(match self {
             Self::Good => return None,
             Self::Unknown => "No function of this name was offered".to_owned(),
-            Self::NoJson(mistake) => format!("The arguments are no JSON. {mistake}"),
+            Self::NoJson(mistake) => format!("The arguments are not JSON. {mistake}"),
             Self::Violates { first, more } => {
                 let mut told: Vec<String> = first.iter().map(Violation::to_string).collect();
                 if *more > 0 {
                     told.push(format!("and {more} more"));
                 }
                 format!(
-                    "The arguments do not hold to the function's schema: {}",
+                    "The arguments do not match the function's schema: {}",
                     told.join("; ")
                 )
             }
             Self::Unchecked(why) => {
-                format!("The arguments were not held against the function's schema. {why}")
+                format!("The arguments were not checked against the function's schema. {why}")
             }
         })
     }
@@ -498,7 +498,7 @@ mod tests {
         };
         assert!(told(1).contains("/zone: 7 is not of type"), "{}", told(1));
         assert!(told(2).contains("No function of this name"), "{}", told(2));
-        assert!(told(3).contains("no JSON. Line 1"), "{}", told(3));
+        assert!(told(3).contains("not JSON. Line 1"), "{}", told(3));
         assert_eq!(form.calls[3].shown, "UTC");
     }
 

@@ -4,14 +4,16 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use egui::text::{ByteIndex, LayoutJob, LayoutSection, TextFormat, TextWrapping};
 use egui::{
     Align2, Button, Color32, FontId, Id, Rect, ScrollArea, TextStyle, Ui, UiBuilder, pos2, vec2,
 };
 
-use super::colors::{Colors, Highlighter, Job, language, lock};
+use parking_lot::Mutex;
+
+use super::colors::{Colors, Highlighter, Job, language};
 use super::draw;
 use crate::ui::theme::{self, Tokens};
 
@@ -170,7 +172,7 @@ impl CodeState {
                 tokens.text,
             );
         }
-        let mut colors = lock(&chunk.colors);
+        let mut colors = chunk.colors.lock();
         let wanted = (tokens.dark, text.len());
         if colors.asked.is_none()
             && (colors.dark, colors.len) != wanted

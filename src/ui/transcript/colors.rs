@@ -1,8 +1,8 @@
 //! The colours of code, worked out on a thread of their own.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ impl Highlighter {
     }
 
     pub(super) fn ask(&self, job: Job) {
-        if let Some(jobs) = &*self.jobs.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(jobs) = &*self.jobs.lock() {
             self.open.fetch_add(1, Ordering::AcqRel);
             if jobs.send(job).is_err() {
                 self.open.fetch_sub(1, Ordering::AcqRel);
@@ -97,7 +97,7 @@ fn work(todo: &Receiver<Job>, open: &AtomicUsize) {
     while let Ok(job) = todo.recv() {
         let runs = runs(&settings, &job);
         {
-            let mut colors = lock(&job.answer);
+            let mut colors = job.answer.lock();
             *colors = Colors {
                 dark: job.dark,
                 len: job.text.len() - job.skip,
@@ -146,11 +146,6 @@ fn runs(settings: &SyntectSettings, job: &Job) -> Vec<(usize, Color32)> {
         }
     }
     runs
-}
-
-pub(super) fn lock(colors: &Mutex<Colors>) -> std::sync::MutexGuard<'_, Colors> {
-    // The colours are whole whenever the lock is free.
-    colors.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The language's name as syntect finds it, from what follows the opening fence.

@@ -1,3 +1,5 @@
+//! kubectl's error output, and the sentences that explain it.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Refusals of fields, and the requests that are sent instead.
+
 use serde_json::json;
 
 use super::*;

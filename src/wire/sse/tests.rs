@@ -1,3 +1,5 @@
+//! Event streams, cut anywhere, read as the standard says.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -10,7 +10,7 @@ use batida::domain::failure::Failure;
 use batida::domain::history::{Deletion, HistoryQuery, SessionRow, SessionState};
 use batida::domain::run::{BenchProgress, BenchReport};
 use batida::engine::bench::Listener;
-use batida::engine::history::{History, Recording, Told};
+use batida::engine::history::{History, HistoryNotice, Recording};
 use batida::io::history::{ChatRecord, FILE, Store};
 use batida::metrics::request::RequestRecord;
 use rusqlite::Connection;
@@ -29,7 +29,7 @@ impl Listener for Nobody {
 /// A history and what it told.
 struct Kept {
     history: Option<History>,
-    told: Arc<Mutex<Vec<Told>>>,
+    told: Arc<Mutex<Vec<HistoryNotice>>>,
 }
 
 impl Kept {
@@ -65,9 +65,9 @@ impl Kept {
     }
 
     fn troubles(&self) -> Vec<Failure> {
-        let trouble = |told: &Told| match told {
-            Told::Troubled(failure) => Some(failure.clone()),
-            Told::Changed => None,
+        let trouble = |told: &HistoryNotice| match told {
+            HistoryNotice::Troubled(failure) => Some(failure.clone()),
+            HistoryNotice::Changed => None,
         };
         self.told
             .lock()
@@ -82,7 +82,7 @@ impl Kept {
             .lock()
             .expect("a lock")
             .iter()
-            .filter(|told| matches!(told, Told::Changed))
+            .filter(|told| matches!(told, HistoryNotice::Changed))
             .count()
     }
 
@@ -498,7 +498,7 @@ fn without_a_folder_recording_waits_and_resumes_and_what_did_not_fit_is_counted(
     assert!(
         troubles[1]
             .summary
-            .contains(&format!("works again; {lost} requests")),
+            .contains(&format!("works again. {lost} requests")),
         "{troubles:?}"
     );
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use batida::domain::history::{SessionId, StoredRequest};
 use batida::domain::plan::{LevelLoad, Load, Objectives, Plan, Target};
 use batida::domain::run::{
-    BenchReport, DeploymentBrief, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Surroundings,
-    Watch,
+    BenchReport, DeploymentBrief, EnvironmentInfo, LevelEnd, LevelReport, Machine, SCHEMA,
+    SessionEnd, Watch,
 };
 use batida::io::history::Store;
 use batida::metrics::request::{Phase, RequestError, RequestRecord};
@@ -131,14 +131,14 @@ impl Made {
             switches: Vec::new(),
             seed: None,
             calibrations: Vec::new(),
-            surroundings: Some(Surroundings {
+            surroundings: Some(EnvironmentInfo {
                 sambastack: Some("1.4.0".to_owned()),
                 deployments: vec![DeploymentBrief {
                     name: "md-gpt".to_owned(),
                     kind: "ModelDeployment".to_owned(),
                     bundle: Some("b".to_owned()),
                 }],
-                ..Surroundings::default()
+                ..EnvironmentInfo::default()
             }),
             source: None,
             unknown: Vec::new(),

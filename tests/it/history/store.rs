@@ -11,7 +11,7 @@ use batida::domain::history::{
     Deletion, Exchange, ExchangeEnding, HistoryQuery, Said, SessionBody, SessionKind, SessionRow,
     SessionState, StoredRequest,
 };
-use batida::domain::run::{LevelEnd, SessionEnd, Surroundings};
+use batida::domain::run::{EnvironmentInfo, LevelEnd, SessionEnd};
 use batida::domain::stats::P50;
 use batida::io::history::{ChatRecord, FILE, Store, Writing};
 use batida::metrics::request::{Phase, RequestError, RequestRecord};
@@ -498,7 +498,7 @@ fn no_level_runs_on_in_a_session_that_was_closed() {
     let store = open(dir.path());
     let mut report = Made::simple("b1", at(3, 9)).report;
     report.levels[0].ended = LevelEnd::Running;
-    report.ended = SessionEnd::Failed("Batida was closed while it ran".to_owned());
+    report.ended = SessionEnd::Failed("Batida was closed during the run".to_owned());
     let closed = |tx: &Writing<'_>| {
         let key = tx.begin(&report, Some(SessionState::Running))?;
         tx.finish(key, &report)
@@ -634,9 +634,9 @@ fn two_windows_that_go_on_with_one_conversation_lose_nothing() {
 fn where_a_conversation_is_held_may_be_known_later() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = open(dir.path());
-    let around = Surroundings {
+    let around = EnvironmentInfo {
         sambastack: Some("2.1.0".to_owned()),
-        ..Surroundings::default()
+        ..EnvironmentInfo::default()
     };
     store
         .write(|tx| tx.chat_around(&id("c1"), &around))

@@ -10,8 +10,8 @@ use batida::domain::history::{
 };
 use batida::domain::plan::{Load, Plan, Target};
 use batida::domain::run::{
-    BenchReport, DeploymentBrief, LevelEnd, LevelReport, Limits, Machine, Point, Rate, RatePoint,
-    Requests, SCHEMA, SessionEnd, Stats, Surroundings, Throughput, Watch,
+    BenchReport, DeploymentBrief, EnvironmentInfo, LevelEnd, LevelReport, Limits, Machine, Point,
+    Rate, RatePoint, Requests, SCHEMA, SessionEnd, Stats, Throughput, Watch,
 };
 use batida::domain::settings::Settings;
 use batida::domain::stats::{P5, P50, P95, P99, Percentiles};
@@ -470,7 +470,7 @@ fn report(row: &SessionRow) -> BenchReport {
         switches: Vec::new(),
         seed: None,
         calibrations: Vec::new(),
-        surroundings: Some(Surroundings {
+        surroundings: Some(EnvironmentInfo {
             kubectl: Some("1.33.1".to_owned()),
             kubernetes: Some("1.31.4".to_owned()),
             sambastack: row.release.clone(),

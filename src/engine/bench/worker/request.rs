@@ -11,9 +11,9 @@ use super::time_limit::TimeLimit;
 use super::{WorkerEvent, WorkerThread};
 use crate::domain::history::Said;
 use crate::domain::model_name::other_model;
+use crate::engine::bench::feed;
 use crate::engine::bench::level::Level;
-use crate::engine::bench::{feed, lock};
-use crate::io::http1::{Connection, Dialer, Ended, WireError};
+use crate::io::http1::{Dialer, Ended, HttpConnection, WireError};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::wire::answer::{AnswerReader, NewText};
 use crate::wire::fault::Fault;
@@ -32,7 +32,7 @@ pub(super) struct Scratch {
 
 /// A connection, and how long opening it took until a request has told of that.
 pub(super) struct PooledConnection {
-    connection: Connection,
+    connection: HttpConnection,
     took: Option<Duration>,
 }
 
@@ -115,7 +115,7 @@ impl WorkerThread {
         let world = &*self.world;
         let sent = Instant::now();
         let due = context.due.unwrap_or(sent);
-        let mut scratch = lock(&self.scratch).pop().unwrap_or_default();
+        let mut scratch = self.scratch.lock().pop().unwrap_or_default();
         let Scratch { reader, limit } = &mut *scratch;
         reader.renew(context.keeps_text());
         let over_at = AtomicU64::new(NOT_OVER);
@@ -149,9 +149,9 @@ impl WorkerThread {
             // Neither a request nor one that was given up.
             response.reported = true;
             drop(response);
-            lock(&self.scratch).push(scratch);
+            self.scratch.lock().push(scratch);
             if let Some(pooled) = connection.filter(|pooled| pooled.connection.is_drained()) {
-                lock(&self.pool).push(pooled);
+                self.pool.lock().push(pooled);
             }
             return RequestOutcome::Refused {
                 again: context,
@@ -160,7 +160,7 @@ impl WorkerThread {
         }
         let (failed, answer) = self.report(level, context, fault, &mut response, (due, end));
         drop(response);
-        lock(&self.scratch).push(scratch);
+        self.scratch.lock().push(scratch);
         if let Some(pooled) = connection {
             self.give_back(pooled).await;
         }
@@ -276,7 +276,7 @@ impl WorkerThread {
                 Err(_) => return self.held_open.store(true, Ordering::Relaxed),
             }
         }
-        lock(&self.pool).push(pooled);
+        self.pool.lock().push(pooled);
     }
 
     async fn exchange(
@@ -284,7 +284,7 @@ impl WorkerThread {
         request: &[u8],
         response: &mut IncomingResponse<'_>,
     ) -> Result<PooledConnection, WireError> {
-        let free = std::iter::from_fn(|| lock(&self.pool).pop())
+        let free = std::iter::from_fn(|| self.pool.lock().pop())
             .find_map(|mut pooled| pooled.connection.is_usable().then_some(pooled));
         let mut pooled = match free {
             Some(mut pooled) => {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::{WorkerEvent, WorkerThread};
 use crate::engine::bench::counts::FlightCell;
 use crate::engine::bench::level::Level;
-use crate::engine::bench::lock;
 use crate::io::http1::{Compressed, ResponseHead, Sink, Unpacker};
 use crate::protocol::FinishReason;
 use crate::wire::answer::{AnswerError, AnswerReader, NewText, Step};
@@ -63,7 +62,7 @@ impl<'a> IncomingResponse<'a> {
         over_at: &'a AtomicU64,
         (index, sent, measured): (u64, Instant, bool),
     ) -> Self {
-        let place = lock(&worker.counts.since).enter(worker.world.at_ns(sent));
+        let place = worker.counts.since.lock().enter(worker.world.at_ns(sent));
         worker.counts.in_flight.fetch_add(1, Ordering::Relaxed);
         if measured {
             level.measured_in_flight.fetch_add(1, Ordering::Relaxed);
@@ -72,7 +71,7 @@ impl<'a> IncomingResponse<'a> {
         reader.collect_gaps(Vec::with_capacity(
             worker.counts.gaps.load(Ordering::Relaxed),
         ));
-        let cell = lock(&worker.counts.free).pop_front();
+        let cell = worker.counts.free.lock().pop_front();
         Self {
             worker,
             level,
@@ -267,7 +266,7 @@ impl Sink for IncomingResponse<'_> {
 
 impl Drop for IncomingResponse<'_> {
     fn drop(&mut self) {
-        lock(&self.worker.counts.since).leave(self.place);
+        self.worker.counts.since.lock().leave(self.place);
         self.worker.counts.in_flight.fetch_sub(1, Ordering::Relaxed);
         if self.streaming {
             self.worker.counts.streaming.fetch_sub(1, Ordering::Relaxed);
@@ -282,7 +281,7 @@ impl Drop for IncomingResponse<'_> {
         }
         if let Some(cell) = self.cell {
             // Cells are taken in turn, so that an ended request stays on the timeline for a while.
-            lock(&self.worker.counts.free).push_back(cell);
+            self.worker.counts.free.lock().push_back(cell);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::history::{
     Exchange, SessionId, SessionKind, SessionRow, SessionState, StoredRequest,
 };
 use crate::domain::plan::Target;
-use crate::domain::run::Surroundings;
+use crate::domain::run::EnvironmentInfo;
 use crate::io::history::rows::{self, SessionKey, nanos};
 use crate::io::history::{Trouble, codec};
 use crate::metrics::request::RequestRecord;
@@ -76,7 +76,10 @@ impl Writing<'_> {
             *moment += since;
         }
         codec::insert(self.0, old.unwrap_or(at), place, &record, None)?;
-        self.summarise_chat(key, surroundings.as_ref().and_then(Surroundings::release))?;
+        self.summarise_chat(
+            key,
+            surroundings.as_ref().and_then(EnvironmentInfo::release),
+        )?;
         Ok(exchange.id)
     }
 
@@ -227,7 +230,7 @@ impl Writing<'_> {
     pub fn chat_around(
         &self,
         session: &SessionId,
-        surroundings: &Surroundings,
+        surroundings: &EnvironmentInfo,
     ) -> Result<(), Trouble> {
         let Some((key, _)) = self.find(session)? else {
             return Ok(());

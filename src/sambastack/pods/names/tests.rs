@@ -1,3 +1,5 @@
+//! Names of pods, and the deployments that they belong to.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,4 +1,4 @@
-//! A level's figures in words and as a table: those beside which there is no room on screen for their intervals.
+//! A level's figures with their intervals: as the text of a hover, and as a table to copy or save.
 
 use crate::domain::figures::{self, Distribution, Print, USER_SPEED, Unit};
 use crate::domain::run::{INTERVALS, LevelEnd, LevelReport, Rate, Stats};

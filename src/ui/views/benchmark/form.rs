@@ -1,4 +1,4 @@
-//! What is to be run: checked as it is typed, kept as it is typed.
+//! The form of a benchmark plan: checked and kept while it is typed.
 
 use egui::{
     Align, Button, Checkbox, CollapsingHeader, Label, Layout, Response, RichText, Role, ScrollArea,
@@ -438,7 +438,7 @@ fn offers(state: &mut State, deployment: Option<&str>, chosen: &[Target]) -> Off
         })
         .collect();
     [
-        ("Of this deployment", of_deployment),
+        ("Models of this deployment", of_deployment),
         ("Selected", elsewhere),
         ("Other models of this API", others),
     ]
@@ -643,8 +643,11 @@ fn more_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
 fn pair(ui: &mut Ui, form: &mut Form, read: &Read, left: Field, right: Field) {
     ui.columns(2, |columns| {
         for (ui, at) in columns.iter_mut().zip([left, right]) {
-            ui.spacing_mut().item_spacing.y = 5.0;
-            checked(ui, form, read, at);
+            // egui's columns justify their text, which spreads the words of a name that needs two lines.
+            ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                ui.spacing_mut().item_spacing.y = 5.0;
+                checked(ui, form, read, at);
+            });
         }
     });
 }

@@ -1,4 +1,4 @@
-//! How far the session is: progress, tiles, and what it doubts.
+//! The progress of a session: its status line, its tiles, and its measurement warnings.
 
 use egui::{CornerRadius, Label, ProgressBar, RichText, Role, Ui, WidgetInfo, vec2};
 

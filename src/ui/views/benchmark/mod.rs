@@ -77,7 +77,7 @@ impl SessionUi {
 /// What the page asks of the window.
 #[derive(Debug, Default, Clone)]
 pub struct Asked {
-    /// Show these sessions held against each other, the baseline first.
+    /// Show the comparison of these sessions, the baseline first.
     pub compare: Option<Vec<SessionId>>,
 }
 

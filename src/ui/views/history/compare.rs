@@ -1,4 +1,4 @@
-//! Sessions held against the first of them: what differs, the charts, and the table with its verdicts.
+//! The comparison of sessions with a baseline: differences, charts, and the table with its verdicts.
 
 use egui::{
     Align2, Color32, Label, RichText, Role, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2,
@@ -30,7 +30,7 @@ use crate::ui::widgets::{
 /// What is chosen in the comparison.
 #[derive(Default)]
 pub(super) struct CompareUi {
-    /// Which of the others is held against the baseline, from 0.
+    /// Which of the others is compared with the baseline, from 0.
     other: usize,
     /// The level whose distribution is shown; `None` for the first.
     level: Option<String>,

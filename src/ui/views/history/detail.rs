@@ -1,4 +1,4 @@
-//! Below the table: the selected session in small, or those to be compared laid over each other; and the trend.
+//! The panel below the table: the selected session in small, the sessions to compare overlaid, or the trend.
 
 use std::sync::Arc;
 

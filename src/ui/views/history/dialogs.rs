@@ -1,4 +1,4 @@
-//! Questions before something is gone for good.
+//! Confirmations before sessions or a conversation are lost.
 
 use egui::{Context, Label, Modal, RichText, Ui};
 
@@ -40,7 +40,7 @@ impl Question {
                         field_error(ui, "A number of days from 1 to 65,535");
                     }
                     ui.horizontal(|ui| {
-                        if primary_button(ui, "Go on", read.is_some()).clicked()
+                        if primary_button(ui, "Continue", read.is_some()).clicked()
                             && let Some(days) = read
                         {
                             state.count_older(days_before(clock.today, days), out);
@@ -54,8 +54,8 @@ impl Question {
                     strong(ui, "Replace the conversation on the Playground?");
                     ui.label("Chat texts are not kept, so you cannot read it again afterwards");
                     ui.horizontal(|ui| {
-                        done = primary_button(ui, "Keep it", true).clicked();
-                        if ui.button("Leave it").clicked() {
+                        done = primary_button(ui, "Cancel", true).clicked();
+                        if ui.button("Replace conversation").clicked() {
                             asked.playground = open::go_on(state, stored, out);
                             state.history.open = None;
                             done = true;
@@ -104,7 +104,7 @@ fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &mut State, out: &mut Vec<Co
     }
     ui.add_space(8.0);
     ui.horizontal(|ui| {
-        done = primary_button(ui, "Keep", true).clicked();
+        done = primary_button(ui, "Cancel", true).clicked();
         if ui.button("Delete permanently").clicked() {
             state.delete_sessions(ids.to_vec(), out);
             done = true;
@@ -137,7 +137,7 @@ fn older_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -> bool {
     };
     ui.add_space(8.0);
     ui.horizontal(|ui| {
-        done = primary_button(ui, "Keep", true).clicked();
+        done = primary_button(ui, "Cancel", true).clicked();
         let can = count.is_some_and(|count| count > 0);
         if ui
             .add_enabled(can, egui::Button::new("Delete permanently"))

@@ -39,7 +39,7 @@ pub(super) fn models<'a>(sheets: &'a [Sheet<'_>]) -> Vec<&'a str> {
     models
 }
 
-/// Of each session a group for each of its models, each model's in a pattern of its own.
+/// A group per session and model; each model has its own line pattern.
 fn by_model<'a>(sheets: &[Sheet<'a>]) -> Vec<Group<'a>> {
     let models = models(sheets);
     let mut all = Vec::new();
@@ -72,7 +72,7 @@ pub(super) fn chart_ui(
     build: fn(&[Group<'_>], bool) -> Chart<'static>,
     height: f32,
 ) {
-    // Of several the page tells whose look is whose.
+    // With several sessions, the page has the legend.
     let named = sheets.iter().all(|sheet| sheet.models.is_some());
     card_ui(
         ui,

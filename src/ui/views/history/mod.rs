@@ -60,7 +60,7 @@ pub(super) struct Wish {
 }
 
 impl HistoryUi {
-    /// Shows these sessions held against each other, the baseline first.
+    /// Shows the comparison of these sessions, the baseline first.
     pub fn compare(&mut self, ids: Vec<SessionId>, state: &mut State) {
         state.history.open = None;
         state.history.chosen = ids;

@@ -13,7 +13,7 @@ use crate::domain::command_line;
 use crate::domain::environment::Environment;
 use crate::domain::history::{Exchange, SessionBody, SessionId, StoredSession};
 use crate::domain::plan_fields;
-use crate::domain::run::{BenchReport, Surroundings};
+use crate::domain::run::{BenchReport, EnvironmentInfo};
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
@@ -298,7 +298,7 @@ fn on_told(report: &BenchReport) -> String {
     parts.join(" · ")
 }
 
-fn around_told(around: &Surroundings) -> String {
+fn around_told(around: &EnvironmentInfo) -> String {
     let mut parts = Vec::new();
     parts.extend(
         around

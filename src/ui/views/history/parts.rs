@@ -1,4 +1,4 @@
-//! What several parts of the page say and draw.
+//! Texts, types and drawing that several parts of the History page share.
 
 use std::sync::Arc;
 

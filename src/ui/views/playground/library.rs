@@ -292,7 +292,7 @@ impl LibraryUi {
         match action {
             PromptAction::Take | PromptAction::System => {
                 let template = Template::parse(&prompt.text);
-                if !template.places().is_empty() {
+                if !template.placeholders().is_empty() {
                     self.view = View::Fill(prompt);
                     self.fresh = true;
                     return;

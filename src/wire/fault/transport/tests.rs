@@ -1,3 +1,5 @@
+//! Failures of the connection, and the sentences that explain them.
+
 use super::*;
 use crate::wire::fault::from_reply;
 

@@ -1,3 +1,5 @@
+//! Chunks in the shapes that servers send.
+
 use super::*;
 
 #[track_caller]

@@ -108,7 +108,7 @@ fn name_fault(state: &State, old: Option<&str>, name: &str) -> Option<String> {
 
 /// The placeholders of a text, or how to write one.
 fn placeholders_ui(ui: &mut Ui, text: &str) {
-    let places = Template::parse(text).places();
+    let places = Template::parse(text).placeholders();
     let told: Vec<String> = places
         .iter()
         .map(|place| {

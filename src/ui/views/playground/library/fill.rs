@@ -10,7 +10,7 @@ use crate::ui::widgets::{MARGIN, caption, fit_middle, from_right, primary_button
 impl LibraryUi {
     pub(super) fn fill_ui(&mut self, ui: &mut Ui, prompt: Prompt, taken: &mut Option<PromptUse>) {
         let template = Template::parse(&prompt.text);
-        let places = template.places();
+        let places = template.placeholders();
         let send = ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
         let enter = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
         let mut back = false;

@@ -1,27 +1,28 @@
-//! What a session runs on, asked of the cluster beside it: it holds up nothing, and what nobody answers is missing.
+//! Collects information about the environment of a session from the cluster, in the background. What is not available is
+//! omitted.
 
 use std::time::Duration;
 
 use super::cluster;
-use crate::domain::run::{DeploymentBrief, Surroundings};
+use crate::domain::run::{DeploymentBrief, EnvironmentInfo};
 use crate::io::kubectl::Kubectl;
 
-/// How long each question may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit of each request.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks for the versions, and for these deployments.
-pub async fn ask(kubectl: &Kubectl, deployments: &[String]) -> Surroundings {
+/// Collects the versions, and information about these deployments.
+pub async fn collect(kubectl: &Kubectl, deployments: &[String]) -> EnvironmentInfo {
     let kubectl = Kubectl {
-        patience: PATIENCE,
+        patience: TIMEOUT,
         ..kubectl.clone()
     };
     let (client, server, sambastack, deployments) = tokio::join!(
-        soon(cluster::client_version(&kubectl)),
-        soon(cluster::server_version(&kubectl)),
+        in_time(cluster::client_version(&kubectl)),
+        in_time(cluster::server_version(&kubectl)),
         cluster::release::version(&kubectl),
         briefs(&kubectl, deployments),
     );
-    Surroundings {
+    EnvironmentInfo {
         kubectl: client,
         kubernetes: server,
         sambastack,
@@ -29,15 +30,15 @@ pub async fn ask(kubectl: &Kubectl, deployments: &[String]) -> Surroundings {
     }
 }
 
-async fn soon<T, E>(asking: impl Future<Output = Result<T, E>>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, asking).await.ok()?.ok()
+async fn in_time<T, E>(asking: impl Future<Output = Result<T, E>>) -> Option<T> {
+    tokio::time::timeout(TIMEOUT, asking).await.ok()?.ok()
 }
 
 async fn briefs(kubectl: &Kubectl, names: &[String]) -> Vec<DeploymentBrief> {
     if names.is_empty() {
         return Vec::new();
     }
-    let view = soon(cluster::load(kubectl)).await.unwrap_or_default();
+    let view = in_time(cluster::load(kubectl)).await.unwrap_or_default();
     let brief = |name: &String| {
         let found = view
             .deployments

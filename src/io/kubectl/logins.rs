@@ -1,21 +1,22 @@
-//! Whose turn it is: where a credential plugin may ask somebody to log in, one kubectl goes first, and the others wait for
-//! what becomes of it. Side by side each would ask for a login of its own.
+//! Serializes logins: if a credential plugin may ask for a login, one kubectl goes first and the others wait for its
+//! outcome. In parallel, each of them would ask for a login.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::KubectlError;
 use crate::wire::kubectl::KubectlFault;
 
-/// After an answer the plugin has its credentials, and so do the others for a while.
+/// After a success, the plugin has credentials for a while.
 const FRESH: Duration = Duration::from_secs(30);
 
 /// Shared by all kubectls of one environment.
 #[derive(Debug, Clone, Default)]
-pub struct Turns {
+pub struct LoginQueue {
     first: Arc<tokio::sync::Mutex<()>>,
     state: Arc<Mutex<State>>,
 }
@@ -23,21 +24,23 @@ pub struct Turns {
 #[derive(Debug, Default)]
 struct State {
     answered: Option<Instant>,
-    /// How many who went first have failed.
+    /// How many kubectls that went first have failed.
     failures: u64,
     last: Option<KubectlError>,
 }
 
-/// The one who goes first. Dropping it lets the next one go.
+/// The right to go first. Dropping it passes it on.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct LoginTurn {
     _first: OwnedMutexGuard<()>,
 }
 
-impl Turns {
-    /// Waits until nobody goes first any more; `None` when there is no need to go first. Whoever has waited for one who
-    /// failed fails like it.
-    pub(super) async fn take(&self) -> Result<Option<Turn>, KubectlError> {
+impl LoginQueue {
+    /// Waits until no other kubectl goes first; `None` if there is no need to go first.
+    ///
+    /// # Errors
+    /// The failure of the kubectl that it waited for.
+    pub(super) async fn take(&self) -> Result<Option<LoginTurn>, KubectlError> {
         let before = {
             let state = self.state();
             if state.is_fresh() {
@@ -52,20 +55,20 @@ impl Turns {
         }
         match &state.last {
             Some(error) if state.failures != before => Err(error.clone()),
-            _ => Ok(Some(Turn { _first: first })),
+            _ => Ok(Some(LoginTurn { _first: first })),
         }
     }
 
-    /// Whether a question was answered a moment ago.
+    /// Whether a command succeeded recently.
     pub(super) fn is_fresh(&self) -> bool {
         self.state().is_fresh()
     }
 
-    /// A question has ended; `turn` where it went first.
-    pub(super) fn ended<T>(&self, turn: Option<Turn>, outcome: &Result<T, KubectlError>) {
+    /// Reports the outcome of a command; `turn` if it went first.
+    pub(super) fn ended<T>(&self, turn: Option<LoginTurn>, outcome: &Result<T, KubectlError>) {
         let mut state = self.state();
         match outcome {
-            Err(error) if error.fault == KubectlFault::Expired || !tells_of_all(error.fault) => {
+            Err(error) if error.fault == KubectlFault::Expired || !affects_all(error.fault) => {
                 state.answered = Some(Instant::now());
             }
             Ok(_) => state.answered = Some(Instant::now()),
@@ -81,8 +84,8 @@ impl Turns {
         drop(turn);
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> parking_lot::MutexGuard<'_, State> {
+        self.state.lock()
     }
 }
 
@@ -92,8 +95,8 @@ impl State {
     }
 }
 
-/// Whether the others would meet it too: anything but an answer of the server about one kind.
-fn tells_of_all(fault: KubectlFault) -> bool {
+/// Whether the failure would affect all commands, not only this one.
+fn affects_all(fault: KubectlFault) -> bool {
     fault.is_of_the_connection()
         || matches!(
             fault,

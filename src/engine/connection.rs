@@ -1,11 +1,12 @@
-//! From an environment to its doors: the API with its key, and kubectl. Opened once, used by every job.
+//! Opens the connections of environments: the API with its key, and kubectl. All jobs share them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
@@ -16,32 +17,32 @@ use crate::engine::cluster;
 use crate::io::access::Access;
 use crate::io::activity::Recorder;
 use crate::io::api::{Api, ClientCertificate, Dialects, Models, Trust};
-use crate::io::kubectl::{self, Kubectl, Turns};
+use crate::io::kubectl::{self, Kubectl, LoginQueue};
 use crate::io::learned::LearnedStore;
 use crate::io::secrets::{ExtraSecrets, Keys};
 use crate::protocol::{Activity, KeyStatus};
 use crate::wire::fault::Fault;
 
-/// The argument that makes Batida's own executable answer as kubectl would.
-pub const TWIN_ARGUMENT: &str = "kubectl-twin";
+/// The argument that makes Batida's executable simulate kubectl.
+pub const SIMULATED_KUBECTL_ARGUMENT: &str = "kubectl-twin";
 
-/// An environment that was opened.
+/// The open connections of an environment.
 #[derive(Debug)]
-pub struct Place {
-    /// As it was when it was opened.
+pub struct Connection {
+    /// The environment when it was opened.
     pub env: Environment,
     /// The API, or why there is none.
     pub api: Result<Api, Failure>,
-    /// kubectl; `None` for an environment without a cluster.
+    /// `None` for an environment without a cluster.
     pub kubectl: Option<Kubectl>,
-    /// What is known of the key.
+    /// The status of the key.
     pub key: KeyStatus,
-    /// The names that the API routed when it was asked last.
+    /// The models that the API last listed.
     known: Mutex<Vec<String>>,
 }
 
-impl Place {
-    /// Where the API is.
+impl Connection {
+    /// The address of the API.
     pub fn address(&self) -> Option<ApiAddress> {
         self.api.as_ref().ok().map(|api| api.address().clone())
     }
@@ -49,7 +50,7 @@ impl Place {
     /// The API, for a request that needs the key.
     ///
     /// # Errors
-    /// When there is no API, or its key is not where it should be.
+    /// When there is no API, or its key is missing.
     pub fn api_with_key(&self) -> Result<&Api, Failure> {
         match (&self.api, &self.key) {
             (Err(failure), _) | (_, KeyStatus::Missing(failure)) => Err(failure.clone()),
@@ -57,59 +58,60 @@ impl Place {
         }
     }
 
-    /// The names that the API routed when it was asked last; perhaps none.
+    /// The models that the API last listed; may be empty.
     pub fn known(&self) -> Vec<String> {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.known.lock().clone()
     }
 
-    /// Asks the API for the names it routes, and keeps them.
+    /// Requests the model list and remembers it.
     ///
     /// # Errors
-    /// As the API's door.
+    /// As [`Api::models`].
     pub async fn models(&self) -> Result<Models, Failure> {
         let api = self.api.as_ref().map_err(Clone::clone)?;
         Ok(self.keep(api.models().await?))
     }
 
-    /// The same of the API once it is open, with what was seen on the way and the status that it answered.
+    /// Like [`Self::models`], with facts about the connection and the HTTP status of a failure.
     ///
     /// # Errors
-    /// As the API's door.
+    /// As [`Api::reach`].
     pub async fn models_from(&self, api: &Api) -> Result<Models, Fault> {
         Ok(self.keep(api.reach().await?))
     }
 
     fn keep(&self, models: Models) -> Models {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = models.ids.clone();
+        *self.known.lock() = models.ids.clone();
         models
     }
 }
 
-/// An environment as it was asked for, and its place once it is open.
-type Opening = (Environment, Arc<OnceCell<Arc<Place>>>);
+/// An environment, and its connection once it is open.
+type Opening = (Environment, Arc<OnceCell<Arc<Connection>>>);
 
 /// Opens environments and keeps them open.
-pub struct Places {
+pub struct Connections {
     keys: Keys,
-    twin: PathBuf,
+    simulator: PathBuf,
     tell: Arc<dyn Fn(Activity) + Send + Sync>,
     demo: OnceCell<DemoServer>,
     open: Mutex<HashMap<EnvId, Opening>>,
-    /// The namespaces of the contexts of environments that name none.
+    /// The default namespaces of environments without one.
     namespaces: Mutex<HashMap<EnvId, (ClusterAccess, String)>>,
-    /// Of each environment's kubectls.
-    turns: Mutex<HashMap<EnvId, Turns>>,
+    /// For each environment, shared by its kubectls.
+    turns: Mutex<HashMap<EnvId, LoginQueue>>,
     login: Duration,
-    /// The variables that hold secrets of any environment.
+    /// The names of variables with secrets of any environment.
     secret_variables: Mutex<BTreeSet<String>>,
 }
 
-impl Places {
-    /// `twin` is Batida's own executable, for the Demo environment; `tell` hears of every activity.
-    pub fn new(keys: Keys, twin: PathBuf, tell: impl Fn(Activity) + Send + Sync + 'static) -> Self {
+impl Connections {
+    /// `simulator` is Batida's own executable, for the Demo environment; `tell` receives every activity.
+    pub fn new(
+        keys: Keys,
+        simulator: PathBuf,
+        tell: impl Fn(Activity) + Send + Sync + 'static,
+    ) -> Self {
         let secret_variables = keys
             .secret_variables()
             .into_iter()
@@ -117,7 +119,7 @@ impl Places {
             .collect();
         Self {
             keys,
-            twin,
+            simulator,
             tell: Arc::new(tell),
             demo: OnceCell::new(),
             open: Mutex::default(),
@@ -128,7 +130,7 @@ impl Places {
         }
     }
 
-    /// The same, where nobody sees what a credential plugin says in time to do it: it gets no longer than any question.
+    /// For use without a user who could log in: a credential plugin gets no additional time.
     #[must_use]
     pub fn unattended(self) -> Self {
         Self {
@@ -137,15 +139,15 @@ impl Places {
         }
     }
 
-    /// Where keys are kept.
+    /// The stored keys.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// Opens an environment, or gives it as it was opened before if nothing has changed.
-    pub async fn open(&self, env: &Environment) -> Arc<Place> {
+    /// Opens an environment, or returns the open connection if nothing has changed.
+    pub async fn open(&self, env: &Environment) -> Arc<Connection> {
         let cell = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut open = self.open.lock();
             match open.get(&env.id) {
                 Some((old, cell)) if old == env => Arc::clone(cell),
                 _ => {
@@ -155,13 +157,13 @@ impl Places {
                 }
             }
         };
-        let place = Arc::clone(
+        let connection = Arc::clone(
             cell.get_or_init(|| async { Arc::new(self.open_anew(env).await) })
                 .await,
         );
-        // What failed may have been mended by the next time: a keychain unlocked, a CA file put in place.
-        if place.api.is_err() || matches!(place.key, KeyStatus::Missing(_)) {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        // Do not keep a failure: the user may unlock the keychain or correct the CA file.
+        if connection.api.is_err() || matches!(connection.key, KeyStatus::Missing(_)) {
+            let mut open = self.open.lock();
             if open
                 .get(&env.id)
                 .is_some_and(|(_, kept)| Arc::ptr_eq(kept, &cell))
@@ -169,23 +171,20 @@ impl Places {
                 open.remove(&env.id);
             }
         }
-        place
+        connection
     }
 
-    /// kubectl for an environment's cluster; `None` without one. It needs no key, so nobody waits for one.
+    /// kubectl for an environment's cluster; `None` without one. It does not wait for the key.
     ///
-    /// Where the environment names no namespace it is the context's, which is read once and then kept, so that all that is
-    /// asked of the cluster is asked of the same namespace.
+    /// Without a configured namespace, it uses that of the context, which is read once, so that all commands use the same
+    /// one.
     pub async fn kubectl(&self, env: &Environment) -> Option<Kubectl> {
-        let kubectl = self.kubectl_as_written(env)?;
+        let kubectl = self.configured_kubectl(env)?;
         if !kubectl.namespace.is_empty() {
             return Some(kubectl);
         }
         let kept = |access: &ClusterAccess| {
-            let namespaces = self
-                .namespaces
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let namespaces = self.namespaces.lock();
             namespaces
                 .get(&env.id)
                 .filter(|(of, _)| of == access)
@@ -194,16 +193,13 @@ impl Places {
         let access = env.cluster.as_ref()?;
         let namespace = match kept(access) {
             Some(namespace) => namespace,
-            None => match cluster::usual_namespace(&kubectl).await {
+            None => match cluster::default_namespace(&kubectl).await {
                 Ok(found) => {
-                    let mut namespaces = self
-                        .namespaces
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner);
+                    let mut namespaces = self.namespaces.lock();
                     namespaces.insert(env.id.clone(), (access.clone(), found.clone()));
                     found
                 }
-                // What is wrong with the kubeconfig is said by the first question to the cluster.
+                // The first command that contacts the cluster reports what is wrong with the kubeconfig.
                 Err(_) => "default".to_owned(),
             },
         };
@@ -213,33 +209,24 @@ impl Places {
         })
     }
 
-    fn kubectl_as_written(&self, env: &Environment) -> Option<Kubectl> {
+    fn configured_kubectl(&self, env: &Environment) -> Option<Kubectl> {
         let access = env.cluster.as_ref()?;
         let recorder = self.recorder(env);
         if env.demo {
-            let prefix = vec![OsString::from(TWIN_ARGUMENT)];
-            return Some(Kubectl::twin(
-                self.twin.clone(),
+            let prefix = vec![OsString::from(SIMULATED_KUBECTL_ARGUMENT)];
+            return Some(Kubectl::simulated(
+                self.simulator.clone(),
                 prefix,
                 &access.namespace,
                 recorder,
             ));
         }
         let hidden = {
-            let mut all = self
-                .secret_variables
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut all = self.secret_variables.lock();
             all.extend(env.secret_variables());
             all.iter().cloned().collect()
         };
-        let turns = self
-            .turns
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(env.id.clone())
-            .or_default()
-            .clone();
+        let turns = self.turns.lock().entry(env.id.clone()).or_default().clone();
         Some(Kubectl {
             turns,
             hidden,
@@ -253,22 +240,16 @@ impl Places {
         Recorder::new(env.id.clone(), move |activity| tell(activity))
     }
 
-    /// Forgets an environment's doors, e.g. since its key has changed.
+    /// Closes an environment's connections, e.g. because its key has changed.
     pub fn forget(&self, env: &EnvId) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(env);
-        self.namespaces
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(env);
+        self.open.lock().remove(env);
+        self.namespaces.lock().remove(env);
     }
 
-    /// The key in the clear, for the clipboard and for the user who asks to see it.
+    /// The key in plain text, to be copied or shown.
     ///
     /// # Errors
-    /// When it is not where it should be, or the environment has none.
+    /// When it is missing, or the environment needs none.
     pub async fn key(&self, env: &Environment) -> Result<SecretString, Failure> {
         if env.demo {
             return Ok(SecretString::from(DEMO_KEY));
@@ -278,14 +259,14 @@ impl Places {
             None => Err(Failure::new(
                 "This environment has no API key",
                 Advice::by_face(
-                    "Type it on Home",
-                    "Say --key-env VAR, or type the key on the window's Home page",
+                    "Enter it on Home",
+                    "Use --key-env VAR, or enter the key on Home in the window",
                 ),
             )),
         }
     }
 
-    async fn open_anew(&self, env: &Environment) -> Place {
+    async fn open_anew(&self, env: &Environment) -> Connection {
         let kubectl = self.kubectl(env).await;
         let (found, secrets) = if env.demo {
             (
@@ -313,7 +294,7 @@ impl Places {
             Ok(secrets) => self.open_api(env, Access::of(env, key, &secrets)).await,
             Err(failure) => Err(failure),
         };
-        Place {
+        Connection {
             env: env.clone(),
             api,
             kubectl,
@@ -328,8 +309,8 @@ impl Places {
             let start = || DemoServer::start(DemoOptions::default());
             let demo = self.demo.get_or_try_init(start).await.map_err(|error| {
                 Failure::new(
-                    "The demo's server could not start",
-                    "Is the loopback network up?",
+                    "The demo server could not start",
+                    "Check that the loopback network is available",
                 )
                 .with_details(error.to_string())
             })?;
@@ -337,8 +318,8 @@ impl Places {
         } else {
             env.api.clone().ok_or_else(|| {
                 let advice = Advice::by_face(
-                    "Type it on Home to chat with its models",
-                    "Say --api URL, or type it on the window's Home page",
+                    "Enter it on Home to chat with its models",
+                    "Use --api URL, or enter it on Home in the window",
                 );
                 Failure::new("This environment has no API domain", advice)
             })?
@@ -353,9 +334,9 @@ impl Places {
             accept_invalid_certs: env.accept_invalid_certs,
             client,
         };
-        // Reading certificates from the disk is no work for the runtime's threads.
+        // Reading certificates blocks, so it runs on its own thread.
         let has_cluster = env.cluster.is_some();
-        // The demo listens on another port each time, and refuses nothing for long.
+        // The demo uses another port each time, so nothing is remembered for it.
         let learned =
             (!env.demo).then(|| LearnedStore::beside(self.keys.settings_path(), &address));
         let open = move || {
@@ -366,13 +347,15 @@ impl Places {
         tokio::task::spawn_blocking(open)
             .await
             .unwrap_or_else(|error| {
-                Err(Failure::new("Opening the API failed in Batida itself", "")
-                    .with_details(error.to_string()))
+                Err(
+                    Failure::new("Batida failed to open the API", "Please report it")
+                        .with_details(error.to_string()),
+                )
             })
     }
 }
 
-/// The last four characters of a key that is long enough to spare them.
+/// The last four characters of a key that has at least twelve.
 fn tail(key: &SecretString) -> String {
     let key = key.expose_secret();
     let length = key.chars().count();

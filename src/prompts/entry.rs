@@ -1,4 +1,4 @@
-//! What an entry of a file says: in the words of OpenAI's API and its batches, of ShareGPT, and of the data sets of
+//! Parses an entry of a prompt file: the formats of OpenAI's API and batches, of ShareGPT, and of the data sets of
 //! aiperf, guidellm, SGLang and vLLM.
 
 use serde_json::{Map, Value};
@@ -6,20 +6,20 @@ use serde_json::{Map, Value};
 use super::Draft;
 use crate::domain::conversation::{Message, Role};
 
-/// What a file or a trace says in one entry.
+/// The prompt of one entry of a file or trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct EntryPrompt {
     messages: Vec<Message>,
-    /// Answers in it are not sent, even where only the opening is.
+    /// Responses in the messages are never sent.
     answers_dropped: bool,
     max_tokens: Option<u32>,
 }
 
 type Fields = Map<String, Value>;
 
-/// Names of a list of messages or turns.
+/// Keys of a list of messages or turns.
 const TURNS: [&str; 4] = ["conversations", "conversation", "turns", "dialogue"];
-/// Names of a prompt that is a text; the first that is there counts.
+/// Keys of a prompt that is a string; the first one present counts.
 const TEXTS: [&str; 9] = [
     "prompt",
     "text",
@@ -31,8 +31,8 @@ const TEXTS: [&str; 9] = [
     "content",
     "problem",
 ];
-/// Names of the longest answer, in tokens.
-const LIMITS: [&str; 11] = [
+/// Keys of the maximum response length in tokens.
+const MAX_TOKENS_KEYS: [&str; 11] = [
     "max_tokens",
     "max_completion_tokens",
     "max_output_tokens",
@@ -46,7 +46,7 @@ const LIMITS: [&str; 11] = [
     "num_predict",
 ];
 
-impl Said {
+impl EntryPrompt {
     pub(super) fn prompt(text: &str) -> Self {
         let messages = vec![Message::new(Role::User, text)];
         Self {
@@ -60,8 +60,8 @@ impl Said {
         self.max_tokens
     }
 
-    /// As a conversation of at most `turns` turns. A single turn of a chat list is the list up to its last user
-    /// message, answers included; in a conversation the model's own answers take their place.
+    /// The entry as a conversation of at most `turns` turns. With one turn, a chat list is sent up to its last user
+    /// message, responses included. With several turns, the model's own responses replace those of the list.
     pub(super) fn draft(&self, turns: usize) -> Draft {
         let turns = if turns == 1 && !self.answers_dropped {
             let end = self
@@ -79,8 +79,8 @@ impl Said {
         }
     }
 
-    /// The messages between the answers.
-    fn split(&self, most: usize) -> Vec<Vec<Message>> {
+    /// The messages between the responses, of at most `max_turns` turns.
+    fn split(&self, max_turns: usize) -> Vec<Vec<Message>> {
         let mut turns = Vec::new();
         let mut turn: Vec<Message> = Vec::new();
         let asks = |turn: &[Message]| turn.iter().any(|message| message.role == Role::User);
@@ -89,7 +89,7 @@ impl Said {
                 turn.push(message.clone());
             } else if asks(&turn) {
                 turns.push(std::mem::take(&mut turn));
-                if turns.len() == most {
+                if turns.len() == max_turns {
                     return turns;
                 }
             }
@@ -101,137 +101,136 @@ impl Said {
     }
 }
 
-/// An entry of a prompts file. `None` for a conversation without words of a user.
+/// Parses an entry of a prompt file. `None` for a conversation without a user message.
 ///
 /// # Errors
-/// Why it cannot be sent.
-pub(super) fn of(entry: &Value) -> Result<Option<Said>, String> {
+/// Why the entry cannot be sent.
+pub(super) fn of(entry: &Value) -> Result<Option<EntryPrompt>, String> {
     match entry {
-        Value::String(text) => with_words(Said::prompt(text)).map(Some),
+        Value::String(text) => checked(EntryPrompt::prompt(text)).map(Some),
         Value::Array(list) => {
             let messages = messages(list)?;
-            with_words(Said {
+            checked(EntryPrompt {
                 messages,
                 answers_dropped: false,
                 max_tokens: None,
             })
             .map(Some)
         }
-        Value::Object(fields) => match words(fields)? {
-            Some(said) => Ok(Some(said)),
+        Value::Object(fields) => match prompt_of(fields)? {
+            Some(prompt) => Ok(Some(prompt)),
             None if TURNS.iter().any(|name| fields.contains_key(*name)) => Ok(None),
-            None => Err(without_words(fields)),
+            None => Err(no_prompt(fields)),
         },
-        _ => Err("it is neither an object, a list of messages nor a text".to_owned()),
+        _ => Err("it is neither an object, a list of messages nor a string".to_owned()),
     }
 }
 
-fn without_words(fields: &Fields) -> String {
+fn no_prompt(fields: &Fields) -> String {
     let keys: Vec<&str> = fields.keys().take(6).map(String::as_str).collect();
     let keys = if keys.is_empty() {
-        "nothing".to_owned()
+        "(none)".to_owned()
     } else {
         keys.join(", ")
     };
-    format!(
-        "there is neither \"prompt\" nor \"messages\" nor another name of a prompt: it holds {keys}"
-    )
+    format!("it has no \"prompt\", \"messages\" or other key of a prompt. Its keys are {keys}")
 }
 
-/// The words of an object; `None` when it has none of its own.
+/// The prompt in the fields of an object; `None` if it has none.
 ///
 /// # Errors
-/// Why they cannot be sent.
-pub(super) fn words(fields: &Fields) -> Result<Option<Said>, String> {
-    // A line of OpenAI's batches has the request's body inside.
+/// Why it cannot be sent.
+pub(super) fn prompt_of(fields: &Fields) -> Result<Option<EntryPrompt>, String> {
+    // A line of an OpenAI batch contains the request's body.
     if let Some(Value::Object(body)) = fields.get("body") {
         if let Some(url) = fields
             .get("url")
             .filter(|url| url.as_str().is_some_and(|url| !is_chat(url)))
         {
             return Err(format!(
-                "its url is {}, and only chat/completions can be sent",
+                "its url is {}. Only chat/completions requests can be sent",
                 shown(url)
             ));
         }
-        return match words(body)? {
-            Some(said) => Ok(Some(said)),
+        return match prompt_of(body)? {
+            Some(prompt) => Ok(Some(prompt)),
             None => Err("its \"body\" has neither \"messages\" nor \"prompt\"".to_owned()),
         };
     }
-    let max_tokens = limit(fields)?;
-    let mut said = match (fields.get("messages"), fields.get("prompt")) {
+    let max_tokens = max_tokens(fields)?;
+    let mut prompt = match (fields.get("messages"), fields.get("prompt")) {
         (Some(Value::Array(_)), Some(Value::String(_) | Value::Array(_))) => {
-            return Err("there are both \"prompt\" and \"messages\"".to_owned());
+            return Err("it has both \"prompt\" and \"messages\"".to_owned());
         }
         (Some(Value::Array(list)), _) | (_, Some(Value::Array(list)))
             if list.iter().any(Value::is_object) =>
         {
-            Said {
+            EntryPrompt {
                 messages: messages(list)?,
                 answers_dropped: false,
                 max_tokens,
             }
         }
-        (Some(Value::Array(_)), _) => return Err(NO_WORDS.to_owned()),
+        (Some(Value::Array(_)), _) => return Err(NO_USER_MESSAGE.to_owned()),
         _ => match TURNS.iter().find_map(|name| fields.get(*name)) {
             Some(Value::Array(turns)) => match conversation(turns)? {
-                Some(messages) => Said {
+                Some(messages) => EntryPrompt {
                     messages,
                     answers_dropped: true,
                     max_tokens,
                 },
                 None => return Ok(None),
             },
-            Some(_) => return Err("its conversation is no list".to_owned()),
+            Some(_) => return Err("its conversation is not a list".to_owned()),
             None => match text(fields)? {
-                Some(text) => Said {
+                Some(text) => EntryPrompt {
                     max_tokens,
-                    ..Said::prompt(&text)
+                    ..EntryPrompt::prompt(&text)
                 },
                 None => return Ok(None),
             },
         },
     };
-    // ShareGPT's descendants have the system message beside the conversation.
+    // Variants of ShareGPT have the system message in a field of its own.
     let system = ["system", "system_prompt"]
         .iter()
         .find_map(|name| fields.get(*name))
         .and_then(Value::as_str);
     if let Some(system) = system.filter(|text| !text.trim().is_empty())
-        && said
+        && prompt
             .messages
             .first()
             .is_none_or(|first| first.role != Role::System)
     {
-        said.messages.insert(0, Message::new(Role::System, system));
+        prompt
+            .messages
+            .insert(0, Message::new(Role::System, system));
     }
-    with_words(said).map(Some)
+    checked(prompt).map(Some)
 }
 
-/// Whether a batch's line asks for a chat completion. An embedding's input is no prompt.
+/// Whether a batch line requests a chat completion. The input of an embedding is not a prompt.
 fn is_chat(url: &str) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     path.trim_end_matches('/').ends_with("chat/completions")
 }
 
-const NO_WORDS: &str = "there are no words of a user";
+const NO_USER_MESSAGE: &str = "there is no user message with text";
 
-fn with_words(said: Said) -> Result<Said, String> {
-    if has_words(&said.messages) {
-        Ok(said)
+fn checked(prompt: EntryPrompt) -> Result<EntryPrompt, String> {
+    if has_user_message(&prompt.messages) {
+        Ok(prompt)
     } else {
-        Err(NO_WORDS.to_owned())
+        Err(NO_USER_MESSAGE.to_owned())
     }
 }
 
-fn has_words(messages: &[Message]) -> bool {
+fn has_user_message(messages: &[Message]) -> bool {
     messages
         .iter()
         .any(|message| message.role == Role::User && !message.content.trim().is_empty())
 }
 
-/// A prompt that is a text.
 fn text(fields: &Fields) -> Result<Option<String>, String> {
     let named =
         |name: &&'static str| Some((*name, fields.get(*name).filter(|value| !value.is_null())?));
@@ -240,20 +239,20 @@ fn text(fields: &Fields) -> Result<Option<String>, String> {
     };
     let text = match value {
         Value::String(text) => text.clone(),
-        // A list of texts is one prompt in several parts, as aiperf has `texts`.
+        // A list of strings is one prompt in several parts, as in aiperf's `texts`.
         Value::Array(parts) => {
             let part = |part: &Value| match part {
                 Value::String(text) => Ok(text.clone()),
                 other => Err(format!(
-                    "its {name:?} has a part that is no text: {}",
+                    "its {name:?} has a part that is not a string: {}",
                     shown(other)
                 )),
             };
             parts.iter().map(part).collect::<Result<String, String>>()?
         }
-        other => return Err(format!("its {name:?} is no text: {}", shown(other))),
+        other => return Err(format!("its {name:?} is not a string: {}", shown(other))),
     };
-    // Alpaca's instruction with what it is about.
+    // Alpaca has an instruction and, separately, its input.
     let about = fields
         .get("input")
         .and_then(Value::as_str)
@@ -263,52 +262,51 @@ fn text(fields: &Fields) -> Result<Option<String>, String> {
     })))
 }
 
-/// The most tokens of the answer.
-fn limit(fields: &Fields) -> Result<Option<u32>, String> {
-    let found = LIMITS
+fn max_tokens(fields: &Fields) -> Result<Option<u32>, String> {
+    let found = MAX_TOKENS_KEYS
         .iter()
         .find_map(|name| fields.get(*name).filter(|value| !value.is_null()));
     found.map(tokens).transpose()
 }
 
-/// A number of tokens of an answer.
+/// A number of tokens of a response, as a number or a string.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not a whole number of at least 1.
 pub(super) fn tokens(value: &Value) -> Result<u32, String> {
     let number = match value {
         Value::String(text) => text.trim().parse::<f64>().ok(),
         value => value.as_f64(),
     };
     match number.filter(|n| n.fract() == 0.0) {
-        Some(0.0) => Err("an answer has at least one token".to_owned()),
+        Some(0.0) => Err("a response has at least one token".to_owned()),
         Some(n) if (1.0..=f64::from(u32::MAX)).contains(&n) => Ok(n as u32),
         _ => Err(format!("{} is not a number of tokens", shown(value))),
     }
 }
 
-/// A value as it stands, in a few letters.
+/// The JSON of a value, shortened.
 pub(super) fn shown(value: &Value) -> String {
     crate::domain::units::shorten_middle(&value.to_string(), 40)
 }
 
 // ---- messages -----------------------------------------------------------------------------------------
 
-/// A list of messages of the API's.
+/// A list of messages in the API's format.
 fn messages(list: &[Value]) -> Result<Vec<Message>, String> {
     let message = |value: &Value| {
         let Value::Object(fields) = value else {
-            return Err(format!("{} is no message", shown(value)));
+            return Err(format!("{} is not a message", shown(value)));
         };
-        let said = ["role", "from"]
+        let name = ["role", "from"]
             .iter()
             .find_map(|name| fields.get(*name))
             .and_then(Value::as_str);
-        let Some(said) = said else {
+        let Some(name) = name else {
             return Err("a message has no role".to_owned());
         };
         let role =
-            role(said).ok_or_else(|| format!("a message of role {said:?} cannot be sent"))?;
+            role(name).ok_or_else(|| format!("a message of role {name:?} cannot be sent"))?;
         let content = ["content", "value", "text"]
             .iter()
             .find_map(|name| fields.get(*name));
@@ -317,7 +315,7 @@ fn messages(list: &[Value]) -> Result<Vec<Message>, String> {
             None if role == Role::Assistant && fields.contains_key("tool_calls") => {
                 Err("a message with tool calls cannot be sent".to_owned())
             }
-            None => Err(format!("a message of role {said:?} has no content")),
+            None => Err(format!("a message of role {name:?} has no content")),
         }
     };
     list.iter().map(message).collect()
@@ -338,27 +336,30 @@ fn content_text(content: &Value) -> Result<String, String> {
                 }),
             })
             .collect(),
-        other => Err(format!("a message's content is no text: {}", shown(other))),
+        other => Err(format!(
+            "the content of a message is not a string: {}",
+            shown(other)
+        )),
     }
 }
 
-/// The turns of a conversation as ShareGPT has them (`from` and `value`), as its descendants do (`role` and
-/// `content`), as SGLang's custom sets do (contents by turns), or as aiperf's and MT-Bench's do (what the user says).
-/// `None` without words of a user.
+/// The turns of a conversation, in the format of ShareGPT (`from` and `value`) or its variants (`role` and `content`),
+/// of SGLang's custom data sets (alternating contents), or of aiperf and MT-Bench (user messages only). `None` without
+/// a user message.
 fn conversation(turns: &[Value]) -> Result<Option<Vec<Message>>, String> {
     let mut messages: Vec<Message> = Vec::new();
     for (at, turn) in turns.iter().enumerate() {
         let (role, content) = match turn {
             Value::String(text) => (Role::User, text.clone()),
-            Value::Object(fields) => spoken(fields, at)?,
-            other => return Err(format!("{} is no turn", shown(other))),
+            Value::Object(fields) => role_and_content(fields, at)?,
+            other => return Err(format!("{} is not a turn", shown(other))),
         };
-        // Where only the user's turns are there, each waits for its answer.
+        // If the list has only user messages, a response goes between them.
         let after_user = messages.last().is_some_and(|last| last.role == Role::User);
-        if role == Role::User && after_user && is_users_alone(turn) {
+        if role == Role::User && after_user && is_user_only(turn) {
             messages.push(Message::new(Role::Assistant, ""));
         }
-        // Answers only mark where a turn ends.
+        // Responses only mark where a turn ends.
         messages.push(Message::new(
             role,
             if role == Role::Assistant {
@@ -368,46 +369,47 @@ fn conversation(turns: &[Value]) -> Result<Option<Vec<Message>>, String> {
             },
         ));
     }
-    Ok(has_words(&messages).then_some(messages))
+    Ok(has_user_message(&messages).then_some(messages))
 }
 
-/// A turn of a form in which only the user speaks.
-fn is_users_alone(turn: &Value) -> bool {
+/// Whether the turn is in a format that has only user messages.
+fn is_user_only(turn: &Value) -> bool {
     let has = |name: &str| turn.get(name).is_some();
     turn.is_string() || !(has("from") || has("role") || has("content") || has("value"))
 }
 
-fn spoken(fields: &Fields, at: usize) -> Result<(Role, String), String> {
-    let said = ["from", "role"]
+fn role_and_content(fields: &Fields, at: usize) -> Result<(Role, String), String> {
+    let name = ["from", "role"]
         .iter()
         .find_map(|name| fields.get(*name))
         .and_then(Value::as_str);
     let content = ["value", "content", "text", "texts", "prompt"]
         .iter()
         .find_map(|name| fields.get(*name));
-    let role = match said {
-        Some(said) => {
+    let role = match name {
+        Some(name) => {
             let unknown = || {
                 format!(
-                    "a turn of {said:?} cannot be sent: only those of users, models and systems are"
+                    "a turn of role {name:?} cannot be sent. Supported roles are user, assistant \
+                     and system"
                 )
             };
-            role(said).ok_or_else(unknown)?
+            role(name).ok_or_else(unknown)?
         }
-        None if is_users_alone(&Value::Object(fields.clone())) => Role::User,
-        // By turns, the user first.
+        None if is_user_only(&Value::Object(fields.clone())) => Role::User,
+        // Turns alternate, the user first.
         None if at.is_multiple_of(2) => Role::User,
         None => Role::Assistant,
     };
     match content.filter(|content| !content.is_null()) {
         Some(content) => Ok((role, content_text(content)?)),
         None if role == Role::Assistant => Ok((role, String::new())),
-        None => Err("a turn has neither \"value\" nor \"content\" nor \"text\"".to_owned()),
+        None => Err("a turn has neither \"value\", \"content\" nor \"text\"".to_owned()),
     }
 }
 
-fn role(said: &str) -> Option<Role> {
-    Some(match said.to_ascii_lowercase().as_str() {
+fn role(name: &str) -> Option<Role> {
+    Some(match name.to_ascii_lowercase().as_str() {
         "human" | "user" => Role::User,
         "gpt" | "chatgpt" | "assistant" | "model" | "bing" | "bard" | "ai" | "bot" => {
             Role::Assistant
