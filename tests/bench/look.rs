@@ -93,7 +93,7 @@ fn overlays(dir: &Path) {
     window.see("Prompt Translate");
     draw(&mut window, dir, "prompts");
     window.click("Prompt Summarise");
-    window.see("What will be said");
+    window.see("Preview");
     draw(&mut window, dir, "prompts-values");
     window.click("Back");
     window.key_press(Key::F2);
@@ -147,7 +147,7 @@ fn functions(dir: &Path) {
     window.type_into("Result of clock", "noon");
     window.click("Send results");
     window.until("it is complete", |window| {
-        window.has_button("Send") && window.shows("gave noon")
+        window.has_button("Send") && window.shows("returned noon")
     });
     draw(&mut window, dir, "tools-answered");
     window.set_size(LARGE);
@@ -171,9 +171,9 @@ fn functions(dir: &Path) {
 
 fn benchmark(dir: &Path) {
     let mut page = Window::on_demo();
-    page.click("Why?");
+    page.click("Deployment details");
     page.click("md-deepseek-canary, Deploying");
-    page.click("Log of inf in inf-md-deepseek-canary-q-default-n-0");
+    page.click("View log of inf in inf-md-deepseek-canary-q-default-n-0");
     page.see("inf: waiting");
     let mut window = on_benchmark();
     let draw = |window: &mut Window, name: &str| draw(window, dir, name);
@@ -253,7 +253,7 @@ fn attachments(dir: &Path) {
     window.run_steps(4);
     window.click("View chart.png, 1280 × 800");
     window.until("the picture is decoded", |window| {
-        window.shows("As it is sent")
+        window.shows("Sent as")
     });
     drawn(&mut window, "attach-large");
     window.key_press(Key::Escape);
@@ -271,9 +271,9 @@ fn attachments(dir: &Path) {
 
 fn home(dir: &Path) {
     let mut window = Window::on_demo();
-    window.click("Why?");
+    window.click("Deployment details");
     window.click("bd-gpt-oss-llama70b, Deployed");
-    window.click("Probe its models");
+    window.click("Probe these models");
     window.until("all have answered", |window| {
         window.query_all_by_label_contains("answered at").count() == 2
     });
@@ -283,7 +283,7 @@ fn home(dir: &Path) {
     window.click("Home");
     window.click("Run checks");
     window.until("all checks ended", |window| {
-        window.has_button("Check again")
+        window.has_button("Run checks again")
     });
     draw(&mut window, dir, "home");
     let folder = tempfile::tempdir().expect("a temporary folder can be made");

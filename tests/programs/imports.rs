@@ -35,12 +35,12 @@ fn sambawiz_environments_are_looked_at_before_they_are_added() {
         (Some(true), Some(false))
     );
     assert_eq!(ticked(&window, "Demo"), Some(false), "{}", window.told());
-    window.see("There is an environment of this name: it would be added as Demo 2");
+    window.see("An environment with this name exists; this one is added as Demo 2");
     window.see("gone.yaml does not exist");
     window.see("Cannot be added: its namespace is not valid");
     assert!(window.button("broken").accesskit_node().is_disabled());
     assert!(
-        window.shows("with its key") && !window.told().contains(KEY),
+        window.shows("includes its key") && !window.told().contains(KEY),
         "{}",
         window.told()
     );

@@ -41,7 +41,7 @@ fn small_demo(theme: Theme) -> Window {
         env: None,
     });
     window.see("Model: Meta-Llama-3.3-70B-Instruct");
-    window.see("Environment Demo, all is well");
+    window.see("Environment Demo, no problems");
     window.see("SambaStack 2.3.2");
     window
 }

@@ -40,7 +40,7 @@ fn the_cluster_is_live_and_says_so_when_it_is_not() {
     runtime.block_on(kube.stop());
     window.see("reconnecting");
     window.see("Could not reach the cluster at 127.0.0.1");
-    window.see("6 of 11 deployed · seen");
+    window.see("6 of 11 deployed · updated");
     let orphan = kube.object("bundledeployments", "orphan");
     kube.change("bundledeployments", "DELETED", orphan);
     runtime.block_on(kube.restart());
@@ -109,7 +109,7 @@ fn a_deployments_page_follows_what_happens_to_it() {
         "DELETED",
         kube.object("bundledeployments", "llama-70b"),
     );
-    window.see("llama-70b is gone");
+    window.see("llama-70b no longer exists");
 }
 
 #[test]
@@ -120,8 +120,8 @@ fn a_cluster_has_its_fields_and_its_contexts() {
     window.click("Home");
     window.click("Add");
     // What is found out about the key moves the fields below it.
-    window.see("the key is missing");
-    window.click("Find deployments on a cluster, through kubectl");
+    window.see("API key missing");
+    window.click("Connect to a cluster (kubectl)");
     window.type_into("Namespace", "Not_A_Namespace");
     window.see("a namespace has lower-case letters, digits and hyphens");
     window.type_into("Namespace", NAMESPACE);
@@ -130,12 +130,12 @@ fn a_cluster_has_its_fields_and_its_contexts() {
     window.type_into("kubectl program", &kubectls()[0].display().to_string());
     assert!(window.has_button("Browse for Kubeconfig…"));
     window
-        .button("Read contexts from the kubeconfig")
+        .button("Load contexts from the kubeconfig")
         .scroll_to_me();
     window.step();
-    window.click("Read contexts from the kubeconfig");
+    window.click("Load contexts from the kubeconfig");
     window.until("they were read", |window| {
-        window.has_button("Read contexts again")
+        window.has_button("Reload contexts")
     });
     window.button("Contexts: none").scroll_to_me();
     window.step();
@@ -149,7 +149,7 @@ fn a_cluster_has_its_fields_and_its_contexts() {
     window.click("Save");
     window.click("Playground");
     window.see(" of 11 deployed");
-    window.see("This environment has no API domain: type it on Home");
+    window.see("No API domain: enter one on Home");
 }
 
 fn check_cluster_trouble(trouble: Trouble, summary: &str, advice: &str, details: &str) {

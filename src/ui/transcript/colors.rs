@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use egui::{Color32, Context, Id};
 use egui_extras::syntax_highlighting::{CodeTheme, SyntectSettings, highlight_with};
+use parking_lot::Mutex;
 
 use crate::ui::theme::Tokens;
 

@@ -73,7 +73,7 @@ impl Api {
     pub(crate) fn window(&self) -> Window {
         let mut window = Window::on(api_env(&self.address), Some(DEMO_KEY));
         window.until("a model is picked", |window| {
-            !window.has_button("Model: none") && window.shows(" · seen ")
+            !window.has_button("Model: none") && window.shows(" · updated ")
         });
         window
     }

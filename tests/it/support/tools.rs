@@ -73,7 +73,7 @@ pub(crate) fn with_embeddings() -> Window {
     window.pick("Model", "E5-Mistral-7B-Instruct");
     window.type_into("Text to embed", "The cat sleeps on the sofa");
     window.type_into(
-        "Second text, to compare with",
+        "Second text, to compare",
         "Cats are sleeping on a sofa",
     );
     window.click("Embed");

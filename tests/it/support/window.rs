@@ -388,7 +388,7 @@ pub(crate) fn check_trouble(
     let mut window = Window::on(env, key);
     window.see(summary);
     window.see(advice);
-    window.see("something does not work");
+    window.see("connection problem");
     if !details.is_empty() {
         assert!(!window.shows(details), "{details:?} is folded at first");
         let fold = window
@@ -399,5 +399,5 @@ pub(crate) fn check_trouble(
         window.see(details);
     }
     window.click("Open Home");
-    window.see("Environments: where your models run");
+    window.see("Environments: the cluster");
 }
