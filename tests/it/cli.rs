@@ -1244,7 +1244,7 @@ fn a_key_that_is_only_bearer_and_a_file_for_a_folder_are_named() {
             &said.err,
             &[
                 "--config must be a folder",
-                "is a file: name the folder that it is in",
+                "is a file: name the folder that contains it",
             ],
         );
     }
