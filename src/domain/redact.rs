@@ -1,11 +1,14 @@
 //! Takes secrets out of texts that come from elsewhere, in whatever form they stand there.
 //!
 //! A server may repeat a key in its error: as it is, escaped for JSON or HTML, percent-encoded, as a program prints it
-//! for debugging, as base64 in an `Authorization: Basic`, broken over lines, or with its middle masked. Text is cleaned
+//! for debugging, as base64 in an `Authorization: Basic`, broken over lines, spelled out, or with its middle masked. Text is cleaned
 //! before any of it is cut off: the beginning of a key is a secret, too.
 //!
 //! Errors, details, logs and everything in the history are cleaned, so exports and reports are, too. An answer is not
 //! cleaned on its way to the window and to standard output: it is shown as the model gave it.
+
+mod masked;
+mod spelled;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,6 +17,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
+use self::masked::mask;
+use self::spelled::Spelling;
 use super::failure::Failure;
 
 /// Stands where a secret was.
@@ -31,6 +36,8 @@ pub struct Redactor {
     needles: Arc<[Needle]>,
     /// As they are, for what stands beside a mask.
     secrets: Arc<[Box<[u8]>]>,
+    /// Each way of spelling them out.
+    spelled: Arc<[Spelling]>,
 }
 
 /// One secret in one encoding; the escapes around each character are undone while it is looked for.
@@ -49,12 +56,13 @@ impl std::fmt::Debug for Redactor {
 impl Redactor {
     /// Of these secrets; those of fewer than eight bytes are left out.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let (mut needles, mut plain) = (Vec::new(), Vec::new());
+        let (mut needles, mut plain, mut spelled) = (Vec::new(), Vec::new(), Vec::new());
         for secret in secrets
             .into_iter()
             .filter(|secret| secret.len() >= SHORTEST)
         {
             plain.push(secret.as_bytes().into());
+            spelled.extend(spelled::spellings(secret.as_bytes()));
             needles.push(Needle {
                 bytes: secret.as_bytes().to_vec(),
                 is_base64: false,
@@ -69,6 +77,7 @@ impl Redactor {
         Self {
             needles: needles.into(),
             secrets: plain.into(),
+            spelled: spelled.into(),
         }
     }
 
@@ -78,7 +87,10 @@ impl Redactor {
         for needle in &*self.needles {
             needle.find_all(text.as_bytes(), &mut spans);
         }
-        find_masked(&self.secrets, text.as_bytes(), &mut spans);
+        masked::find(&self.secrets, text.as_bytes(), &mut spans);
+        for words in &*self.spelled {
+            spelled::find(words, text.as_bytes(), &mut spans);
+        }
         if spans.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -135,79 +147,6 @@ impl Redactor {
             other => other,
         }
     }
-}
-
-/// The mask that the text begins with, in bytes; 0 for none.
-fn mask(text: &[u8]) -> usize {
-    // Each with how many of it in a row make a mask: fewer occur in ordinary text.
-    let signs = [
-        ("…", 1),
-        (r"\u2026", 1),
-        ("&hellip;", 1),
-        ("<redacted>", 1),
-        ("[...]", 1),
-        ("...", 1),
-        ("*", 2),
-        ("•", 2),
-        ("●", 2),
-        ("█", 2),
-        ("x", 4),
-        ("X", 4),
-        ("#", 3),
-    ];
-    for (sign, least) in signs {
-        let run = text
-            .chunks(sign.len())
-            .take_while(|chunk| *chunk == sign.as_bytes())
-            .count();
-        if run >= least {
-            return run * sign.len();
-        }
-    }
-    0
-}
-
-/// Finds what is left of a secret on both sides of a mask.
-fn find_masked(secrets: &[Box<[u8]>], text: &[u8], spans: &mut Vec<(usize, usize)>) {
-    if secrets.is_empty() {
-        return;
-    }
-    let mut at = 0;
-    while at < text.len() {
-        let length = mask(&text[at..]);
-        let (before, behind) = (&text[..at], &text[at + length..]);
-        at += length.max(1);
-        if length == 0 {
-            continue;
-        }
-        for secret in secrets {
-            let ends = |n: &usize| ends_with(before, &secret[..*n]);
-            let begins = |n: &usize| ends_with(secret, &behind[..*n]);
-            let head = (1..secret.len()).rev().find(ends).unwrap_or(0);
-            let tail = (1..secret.len().min(behind.len() + 1))
-                .rev()
-                .find(begins)
-                .unwrap_or(0);
-            if head + tail >= SHORTEST {
-                // With nothing of it on one side the mask stays, as a sign that the server cut it.
-                let from = if head > 0 {
-                    before.len() - head
-                } else {
-                    before.len() + length
-                };
-                let to = if tail > 0 {
-                    before.len() + length + tail
-                } else {
-                    before.len()
-                };
-                spans.push((from, to));
-            }
-        }
-    }
-}
-
-fn ends_with(text: &[u8], end: &[u8]) -> bool {
-    text.len() >= end.len() && text[text.len() - end.len()..].eq_ignore_ascii_case(end)
 }
 
 /// What a broken line or an invisible character takes up, as it is or escaped; 0 where there is none. A server's log or
@@ -296,8 +235,8 @@ impl Needle {
         let mut at = 0;
         while at < text.len() {
             // Everything else cannot begin it.
-            let begins =
-                text[at].eq_ignore_ascii_case(&first) || matches!(text[at], b'\\' | b'%' | b'&');
+            let begins = text[at].eq_ignore_ascii_case(&first)
+                || matches!(text[at], b'\\' | b'%' | b'&' | b'=');
             match begins.then(|| self.end_at(text, at)).flatten() {
                 Some(end) => {
                     let (mut from, mut to) = (at, end);
@@ -403,6 +342,7 @@ fn one(text: &[u8], at: usize, wanted: u8, next: Option<u8>) -> Option<usize> {
                     (hex(&escaped[2..2 + digits])? == u32::from(wanted)).then_some(digits + 3)?
                 }
                 b'u' => (hex(escaped.get(1..5)?)? == u32::from(wanted)).then_some(5)?,
+                b'U' if hex(escaped.get(1..9).unwrap_or_default()) == Some(u32::from(wanted)) => 9,
                 b'x' => (hex(escaped.get(1..3)?)? == u32::from(wanted)).then_some(3)?,
                 _ => return None,
             };
@@ -436,6 +376,8 @@ fn one(text: &[u8], at: usize, wanted: u8, next: Option<u8>) -> Option<usize> {
                     .take_while(|four| *four == b"amp;");
                 (wanted == b'&').then(|| at + 1 + 4 * escapes.count())
             }),
+        // Quoted-printable, of mails and of some gateways' logs.
+        b'=' if hex(rest.get(1..3).unwrap_or_default()) == Some(u32::from(wanted)) => Some(at + 3),
         b'+' if wanted == b' ' => Some(at + 1),
         letter => (*letter == wanted).then_some(at + 1),
     }
@@ -449,6 +391,7 @@ fn code(escaped: &[u8]) -> Option<u32> {
             hex(&escaped[2..2 + end])
         }
         b'u' => hex(escaped.get(1..5)?),
+        b'U' => hex(escaped.get(1..9)?),
         b'x' => hex(escaped.get(1..3)?),
         _ => octal(escaped),
     }
@@ -457,7 +400,7 @@ fn code(escaped: &[u8]) -> Option<u32> {
 /// Whether a text that begins with backslashes begins with an escaped one, by its code.
 fn is_slash(text: &[u8]) -> bool {
     let slashes = text.iter().take_while(|b| **b == b'\\').count();
-    [&b"x5c"[..], b"u005c", b"u{5c}", b"134"]
+    [&b"x5c"[..], b"u005c", b"u{5c}", b"U0000005c", b"134"]
         .iter()
         .any(|code| {
             text[slashes..]
@@ -518,230 +461,4 @@ fn hex(digits: &[u8]) -> Option<u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const KEY: &str = r#"sk-"A&b/<c>+'d\e%f=g"#;
-
-    /// The key in every form that a server may repeat it in.
-    fn forms(key: &str) -> Vec<String> {
-        let json = serde_json::to_string(key).expect("JSON");
-        let json = json[1..json.len() - 1].to_owned();
-        let each = |how: &dyn Fn(u8) -> String| key.bytes().map(how).collect::<String>();
-        let percent = |b: u8| {
-            if b.is_ascii_alphanumeric() {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        };
-        let html = |b: u8| match b {
-            b'"' => "&quot;".to_owned(),
-            b'&' => "&amp;".to_owned(),
-            b'<' => "&lt;".to_owned(),
-            b'>' => "&gt;".to_owned(),
-            b'\'' => "&#39;".to_owned(),
-            b => char::from(b).to_string(),
-        };
-        let debug = format!("{key:?}");
-        vec![
-            key.to_owned(),
-            json.replace('/', r"\/"),
-            json.replace('&', r"\u0026")
-                .replace('<', r"\u003c")
-                .replace('>', r"\u003E"),
-            serde_json::to_string(&json).expect("JSON"),
-            each(&percent),
-            each(&|b| {
-                if b.is_ascii_alphanumeric() {
-                    char::from(b).to_string()
-                } else {
-                    format!("%{b:02x}")
-                }
-            }),
-            each(&percent).replace('%', "%25"),
-            each(&|b| format!("%{b:02x}")),
-            each(&html),
-            each(&html)
-                .replace("&#39;", "&#x27;")
-                .replace("&quot;", "&#34;"),
-            each(&html).replace('&', "&amp;"),
-            debug[1..debug.len() - 1].to_owned(),
-            each(&|b| format!("\\u{b:04x}")),
-            each(&|b| format!("\\u{{{b:x}}}")),
-            each(&|b| format!("\\x{b:02x}")),
-            each(&|b| format!("\\{b:03o}")),
-            each(&|b| format!("\\\\{b:03o}")),
-            STANDARD.encode(key),
-            URL_SAFE.encode(key),
-            STANDARD.encode(format!(":{key}")),
-            STANDARD.encode(format!("me:{key}")),
-            STANDARD.encode(format!("user:{key}:x")),
-            STANDARD
-                .encode(format!("user:{key}"))
-                .replace('=', "%3D")
-                .replace('+', "%2B")
-                .replace('/', "%2F"),
-            json,
-        ]
-    }
-
-    #[test]
-    fn a_key_is_found_in_every_form() {
-        let plain = "sambanova-0123-abcd-EFGH";
-        for key in [KEY, plain] {
-            let redactor = Redactor::new([key]);
-            for form in forms(key) {
-                let clean = redactor.clean(&format!("got {form}, no")).into_owned();
-                // Quotes and an encoded "=" around it may stay.
-                let rest = clean.replace(DOTS, "").replace("%3D", "");
-                assert!(
-                    clean.contains(DOTS) && rest.trim_matches('"').len() <= 12,
-                    "{form} in {clean}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_text_that_was_cut_amid_the_key_loses_its_beginning() {
-        let redactor = Redactor::new(["sk-0123456789abcdef"]);
-        assert_eq!(redactor.clean("wrong key sk-0123456"), "wrong key ••••");
-        assert_eq!(
-            redactor.clean("wrong key sk-0123456… (HTTP 401)"),
-            "wrong key ••••… (HTTP 401)"
-        );
-        assert_eq!(
-            redactor.clean(r"wrong key \u0073\u006b-012345\u00"),
-            "wrong key ••••"
-        );
-        assert_eq!(redactor.clean("wrong key sk-"), "wrong key sk-");
-    }
-
-    #[test]
-    fn honest_words_stay() {
-        let redactor = Redactor::new(["sk-0123456789", "test"]);
-        for text in [
-            "",
-            "a test",
-            "sk-01234560",
-            r"\\\\ %%% &&& \u",
-            "100 % of &amp; ü",
-        ] {
-            assert!(matches!(redactor.clean(text), Cow::Borrowed(_)), "{text}");
-        }
-        let two = Redactor::new(["first-secret", "second-secret"]);
-        assert_eq!(
-            two.clean("first-secret second-secretfirst-secret ü"),
-            "•••• •••••••• ü"
-        );
-    }
-
-    #[test]
-    fn json_is_cleaned_in_its_strings_and_names() {
-        let redactor = Redactor::new([KEY]);
-        let value = serde_json::json!({"error": {KEY: [format!("no {KEY}"), 1]}});
-        assert_eq!(
-            redactor.clean_json(value),
-            serde_json::json!({"error": {"••••": ["no ••••", 1]}})
-        );
-    }
-
-    #[test]
-    fn a_key_in_another_case_or_in_hex_is_found() {
-        let redactor = Redactor::new(["sk-AbCdEf123456"]);
-        for told in [
-            "sk-abcdef123456",
-            "SK-ABCDEF123456",
-            "736b2d416243644566313233343536",
-            "736B2D416243644566313233343536",
-        ] {
-            let clean = redactor.clean(told);
-            assert!(!clean.contains(told), "{clean}");
-        }
-    }
-
-    #[test]
-    fn a_key_with_the_rest_of_an_entity_in_it_is_found_in_html() {
-        for key in ["&#;!aAAa", "abc&#9;defg", "abc&lt;defg"] {
-            let redactor = Redactor::new([key]);
-            for form in [key.to_owned(), key.replace('&', "&amp;")] {
-                let clean = redactor.clean(&format!("got {form} no")).into_owned();
-                assert!(
-                    !clean.contains(&form) && clean.contains(DOTS),
-                    "{form} in {clean}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_key_that_is_broken_up_is_found() {
-        let key = "sk-AbCdEf123456";
-        let redactor = Redactor::new([key]);
-        for between in [
-            "\n", "\r\n", "\n    ", "\t", "\u{200b}", "\u{ad}", "\u{feff}", "\u{7}", "\u{85}",
-            r"\n", r"\\n", r"\u200b", r"\x0a",
-        ] {
-            let every: String = key.chars().map(|c| format!("{c}{between}")).collect();
-            let once = format!("sk-AbC{between}dEf123456");
-            for told in [every, once] {
-                let clean = redactor.clean(&format!("got {told} no")).into_owned();
-                let left = clean.replace(between, "").replace(DOTS, "");
-                assert!(
-                    left.trim_end().len() <= "got  no".len() && clean.contains(DOTS),
-                    "{told:?}: {clean:?}"
-                );
-            }
-        }
-        assert_eq!(redactor.clean("sk-AbC 1\ndEf"), "sk-AbC 1\ndEf");
-    }
-
-    #[test]
-    fn what_a_server_shows_of_a_key_beside_a_mask_is_gone() {
-        let redactor = Redactor::new(["sk-abcdefghijklmnopqrstuvwxyz"]);
-        for (told, clean) in [
-            (
-                "Incorrect API key provided: sk-abcdef***wxyz.",
-                "Incorrect API key provided: ••••.",
-            ),
-            ("key sk-abcde...", "key ••••..."),
-            ("key sk-ab**************wxyz, no", "key ••••, no"),
-            ("key sk-a•••wxyz", "key ••••"),
-            ("key SK-ABCDEFGXXXXXXXX", "key ••••XXXXXXXX"),
-            ("key ****stuvwxyz", "key ****••••"),
-            (r"key \u0073k-abcdef...", "key ••••..."),
-            // Too little to be worth a hole in somebody's words.
-            ("ask***", "ask***"),
-            ("sk-abcd…", "sk-abcd…"),
-            ("**bold** and ... xxxx", "**bold** and ... xxxx"),
-        ] {
-            assert_eq!(redactor.clean(told), clean);
-        }
-        let own = Redactor::new(["abcdefgh...ijklmnop***q"]);
-        assert_eq!(
-            own.clean("no abcdefgh...ijklmnop***q, sorry"),
-            "no ••••, sorry",
-            "a key may look masked"
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_makes_it_panic(text in any::<String>(), key in "[ -~ü]{8,20}") {
-            let _ = Redactor::new([key.as_str()]).clean(&text);
-        }
-
-        #[test]
-        fn any_key_is_found_in_any_form(key in "[!-~]{8,40}", n in 0usize..24) {
-            // Which of these the key has itself cannot be told from how it was encoded.
-            prop_assume!(!key.contains("%25") && !key.contains("&amp;"));
-            let form = forms(&key)[n % forms(&key).len()].clone();
-            let clean = Redactor::new([key.as_str()]).clean(&format!("got {form} no")).into_owned();
-            prop_assert!(!clean.contains(&form) && clean.contains(DOTS), "{form} in {clean}");
-        }
-    }
-}
+mod tests;

@@ -8,9 +8,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::conversation::ChatRequest;
 use crate::domain::dialect::Dialect;
-use crate::domain::exchange::{Advance, ChatEnding};
+use crate::domain::exchange::{Advance, ChatEnding, FinishReason};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::model_name::other_model;
+use crate::domain::printable::cut;
 use crate::domain::units;
 use crate::io::api::{Api, ChatStream, SILENCE};
 use crate::metrics::timeline::Figures;
@@ -22,6 +23,8 @@ use crate::wire::silence::BodyActivity;
 
 /// The shortest time between two progress reports.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(33);
+/// A longer finish reason is cut: the known ones are one word.
+const MAX_REASON_CHARS: usize = 200;
 
 /// When one of several chats is sent. Dropping it lets the others continue.
 #[derive(Debug)]
@@ -196,12 +199,14 @@ pub async fn run_within(
             dialect = next;
             continue;
         }
-        let still_refused = match &report.ending {
-            ChatEnding::Failed(failure) => failure.class == Some(FaultClass::BadRequest),
-            _ => false,
-        };
-        if still_refused && dialect != before {
-            api.dialects().restore(&request.model, before);
+        match &report.ending {
+            ChatEnding::Finished { .. } => api.dialects().prove(&request.model),
+            ChatEnding::Failed(failure)
+                if failure.class == Some(FaultClass::BadRequest) && dialect != before =>
+            {
+                api.dialects().restore(&request.model, before);
+            }
+            _ => {}
         }
         return report;
     }
@@ -388,6 +393,16 @@ impl Response {
             chunks: self.reader.chunks(),
             bytes: self.bytes,
             reconnected: self.stream.reconnected,
+        };
+        let ending = match ending {
+            ChatEnding::Finished {
+                reason: FinishReason::Other(Some(word)),
+            } => ChatEnding::Finished {
+                reason: FinishReason::Other(Some(
+                    cut(&api.clean(&word), MAX_REASON_CHARS).into_owned(),
+                )),
+            },
+            other => other,
         };
         let report = ChatReport {
             figures,

@@ -318,6 +318,7 @@ impl Api {
             had_key,
             cluster,
             proxy: self.proxy(),
+            proxy_login: self.proxy.as_ref().is_some_and(|proxy| proxy.has_login()),
             plain,
             ..RequestInfo::default()
         }

@@ -24,6 +24,13 @@ pub struct Proxy {
     pub shown: String,
 }
 
+impl Proxy {
+    /// Whether it is sent a user name and a password.
+    pub fn has_login(&self) -> bool {
+        self.authorization.is_some() || self.login.is_some()
+    }
+}
+
 /// The protocol of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyKind {

@@ -93,6 +93,7 @@ pub(super) fn write(level: &LevelReport, seen: &Seen<'_>) -> Vec<String> {
         queue_full(level),
         failed(level),
         without_text(level),
+        only_reasoned(level),
         other_model(level),
         at_once(level),
         coalesced(seen.chunks),
@@ -184,6 +185,20 @@ fn without_text(level: &LevelReport) -> Option<String> {
     (n > 0).then(|| {
         format!(
             "{} without text, tool call or refusal: they count as failed",
+            counted(n, "answer")
+        )
+    })
+}
+
+/// Streamed answers that ended before their first word: measured, since tokens came, and yet of no use to a user.
+fn only_reasoned(level: &LevelReport) -> Option<String> {
+    let n = level
+        .ttft_ms
+        .count
+        .checked_sub(level.first_answer_ms.count)?;
+    (n > 0).then(|| {
+        format!(
+            "{} held reasoning and no answer: raise max tokens or lower the reasoning effort to measure whole answers",
             counted(n, "answer")
         )
     })

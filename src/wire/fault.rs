@@ -72,6 +72,8 @@ pub struct RequestInfo<'a> {
     pub cluster: bool,
     /// The proxy that the request went through, without its credentials.
     pub proxy: Option<&'a str>,
+    /// Whether the proxy was sent a user name and a password.
+    pub proxy_login: bool,
     /// The address is `http://`, without TLS.
     pub plain: bool,
     /// Parameters that the user set, by their names in the request.

@@ -9,6 +9,9 @@ const ECHO_MEMBERS: [&str; 7] = [
     "input", "body", "request", "received", "payload", "params", "ctx",
 ];
 
+/// A request quoted behind more objects than these is not looked for: nested ones take time that grows with the square.
+const MAX_OBJECTS: usize = 100;
+
 /// Words for a field that the server does not accept.
 const UNKNOWN_FIELD: [&str; 21] = [
     "unsupported",
@@ -54,7 +57,7 @@ pub fn refused(status: Option<u16>, body: &str) -> Dialect {
     match serde_json::from_str::<Value>(body) {
         Ok(value) => refused_in(status, &value),
         Err(_) if body.trim_start().starts_with('<') => Dialect::default(),
-        Err(_) => of_units(status, &[body.to_lowercase()]),
+        Err(_) => of_units(status, &[without_echo(body).to_lowercase()]),
     }
 }
 
@@ -149,10 +152,40 @@ fn collect_nested(name: &str, value: &Value, units: &mut Vec<String>) {
     }
 }
 
-/// The text without the input value that pydantic appends to its messages.
-fn without_echo(text: &str) -> &str {
-    text.split_once("input_value=")
-        .map_or(text, |(before, _)| before)
+/// The text without the input value that pydantic appends to its messages, and without a quoted request: an object, in
+/// JSON or as Python prints it, that names `messages`. All fields stand in it, so none is named as the fault.
+fn without_echo(text: &str) -> String {
+    let mut rest = text
+        .split_once("input_value=")
+        .map_or(text, |(before, _)| before);
+    let mut kept = String::new();
+    for _ in 0..MAX_OBJECTS {
+        let Some(at) = rest.find('{') else { break };
+        let end = end_of_object(&rest[at..]);
+        let (object, behind) = rest[at..].split_at(end);
+        let is_request = has_word(object, "messages");
+        // Of other objects only the brace, since a request may stand in them.
+        let taken = if is_request { at } else { at + 1 };
+        kept.push_str(&rest[..taken]);
+        rest = if is_request { behind } else { &rest[at + 1..] };
+    }
+    kept + rest
+}
+
+/// The bytes of an object that begins here, by its braces; all of them where it is cut.
+fn end_of_object(text: &str) -> usize {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return at + 1;
+        }
+    }
+    text.len()
 }
 
 /// Whether the text contains `word` as a whole word: `max_tokens` is not in `max_tokens_to_sample`.

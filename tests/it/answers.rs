@@ -598,9 +598,20 @@ fn a_key_that_a_server_repeats_in_names_is_not_shown() {
         reply.full(200, &[("content-encoding", "No-Secret-Key")], "{}");
         Then::KeepOpen
     });
+    let odd_reason = ScriptedServer::start(|_, reply| {
+        reply.stream();
+        reply.event(&delta(
+            &json!({"content": "Hi"}),
+            &json!("refused no-secret-key"),
+        ));
+        reply.chunk("data: [DONE]\n\n");
+        reply.end();
+        Then::KeepOpen
+    });
     for (server, args) in [
         (&server, ["chat", "Hi", "--json"]),
         (&coded, ["chat", "Hi", "--json"]),
+        (&odd_reason, ["chat", "Hi", "--json"]),
     ] {
         let said = run(server, "m", &args);
         assert!(
@@ -654,6 +665,12 @@ fn reasoning_alone_is_no_answer_of_a_chat_and_is_measured_by_a_benchmark() {
         assert_eq!(
             (&bench["requests"]["ok"], &bench["requests"]["failed"]),
             (&json!(3), &json!(0)),
+            "{bench}"
+        );
+        assert!(
+            bench["notes"]
+                .to_string()
+                .contains("3 answers held reasoning and no answer"),
             "{bench}"
         );
         let said = run(&server, model, &["chat", "Hi"]);

@@ -807,6 +807,20 @@ async fn the_wrong_scheme_is_named() {
     );
 }
 
+/// A plain port whose server waits for a request line does not answer a handshake at all.
+#[tokio::test]
+async fn a_server_that_does_not_answer_a_handshake_is_not_called_a_firewall() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let host = silent.local_addr().expect("an address");
+    let failure = Client::new(&format!("https://{host}"), ANY).failure().await;
+    check_words(
+        &failure,
+        &format!(
+            "accepted the connection but did not answer the TLS handshake. The port may not speak TLS: try http://{host}"
+        ),
+    );
+}
+
 #[tokio::test]
 async fn a_ca_file_that_is_none_is_told_before_anything_is_sent() {
     let dir = tempfile::tempdir().expect("a folder");

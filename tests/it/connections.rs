@@ -348,14 +348,18 @@ fn a_body_that_only_says_to_be_gzip_is_read_and_a_damaged_one_is_a_failure() {
                     r#"{"error": {"message": "no such thing here"}}"#,
                 );
             }
-            _ => {
+            (_, model) => {
                 let text = format!(
-                    "data: {}\n\n",
-                    delta(&json!({"content": "It works."}), &Value::Null)
+                    "data: {}\n\ndata: [DONE]\n\n",
+                    delta(&json!({"content": "It works."}), &json!("stop"))
                 );
                 let mut writer = GzEncoder::new(Vec::new(), Compression::default());
                 writer.write_all(text.as_bytes()).expect("to memory");
                 let mut packed = writer.finish().expect("to memory");
+                if model == "unmarked" {
+                    reply.full(200, &[("content-type", "text/event-stream")], packed);
+                    return Then::KeepOpen;
+                }
                 let sum = packed.len() - 8;
                 packed[sum] ^= 1;
                 reply.full(
@@ -375,11 +379,17 @@ fn a_body_that_only_says_to_be_gzip_is_read_and_a_damaged_one_is_a_failure() {
     assert_eq!(said.code, Some(0), "{said:?}");
     let said = shell.run(&server.url(), &["chat", "--model", "refused", "Hello"]);
     check_words(&said.err, &["no such thing here"]);
+    let said = shell.run(&server.url(), &["chat", "--model", "unmarked", "Hello"]);
+    assert_eq!(
+        (said.code, said.out.trim()),
+        (Some(0), "It works."),
+        "{said:?}"
+    );
     let said = shell.run(&server.url(), &["chat", "Hello"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     check_words(
         &said.err,
-        &["is marked as compressed (gzip), but it cannot be decompressed"],
+        &["is compressed (gzip), and it cannot be decompressed"],
     );
     let (_, report) = shell.bench(&server.url(), 2, &[]);
     assert_eq!(requests(&report)["failed"], json!(2), "{report}");

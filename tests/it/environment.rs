@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -437,6 +438,48 @@ fn what_a_server_refused_is_remembered_by_the_next_start() {
         &["chat", "--model", "other", "Hi"],
     ))));
     assert_eq!(chats(&server).len(), 6);
+}
+
+/// A server in trouble may quote the request, and what it says of a field may be untrue the next time.
+#[test]
+fn nothing_is_learned_from_a_quoted_request_nor_from_a_refusal_whose_remedy_failed() {
+    let home = tempfile::tempdir().expect("a folder");
+    let chat = |server: &ScriptedServer| {
+        let args = ["chat", "--model", "m", "Hi"];
+        finish(start(&mut command(home.path(), server, "", &args)))
+    };
+    let asked = AtomicUsize::new(0);
+    let quoting = strict(move |body| {
+        let first = asked.fetch_add(1, Ordering::Relaxed) == 0;
+        first.then(|| {
+            (
+                400,
+                json!({"error": {"message": format!("in trouble: {body}")}}),
+            )
+        })
+    });
+    assert_eq!(chat(&quoting).code, Some(1));
+    check_works(&chat(&quoting));
+    let bodies = chats(&quoting);
+    assert_eq!(bodies.len(), 2);
+    assert!(
+        bodies
+            .iter()
+            .all(|body| body.get("stream_options").is_some())
+    );
+
+    let asked = AtomicUsize::new(0);
+    let moody = strict(move |body| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => forbids_stream_options(body),
+        1 => Some((503, json!({"error": {"message": "restarting"}}))),
+        _ => None,
+    });
+    assert_eq!(chat(&moody).code, Some(1));
+    check_works(&chat(&moody));
+    assert!(
+        chats(&moody)[2].get("stream_options").is_some(),
+        "the refusal was not kept"
+    );
 }
 
 #[test]

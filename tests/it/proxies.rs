@@ -164,6 +164,18 @@ fn a_proxy_that_wants_a_password_says_so_plain_and_through_a_tunnel() {
             proxy.url()
         );
         check_words(&said.err, &[&words, "http://user:password@host:port"]);
+        let login = proxy.url().replace("http://", "http://me:wrong@");
+        let said = through(
+            shell.command(api, &["chat", "--model", "m", "Hello"]),
+            "ALL_PROXY",
+            &login,
+        );
+        let words = format!(
+            "The proxy {} rejected the user name or the password (HTTP 407)",
+            proxy.url()
+        );
+        check_words(&said.err, &[&words, "%40"]);
+        assert!(!said.err.contains("wrong@"), "{said:?}");
     }
     assert!(
         proxy
@@ -323,7 +335,7 @@ fn socks_proxies_are_used_and_named() {
             check_words(
                 &said.err,
                 &[&format!(
-                    "The proxy socks5h://{locked} requires a user name and a password"
+                    "The proxy socks5h://{locked} rejected the user name or the password"
                 )],
             );
         }

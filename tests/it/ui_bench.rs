@@ -333,14 +333,16 @@ fn while_a_benchmark_runs_nothing_is_probed_and_the_page_says_so() {
     window.click("Deployments");
     window.click("md-deepseek-r1, Deployed");
     window.click("Probe every");
-    window.see("probes wait for the benchmark");
+    window.see("probes are paused during the benchmark");
     let disabled = |window: &Window, name: &str| {
         let all = window
             .query_all_by_label(name)
             .filter(|node| node.accesskit_node().role() == Role::Button);
-        all.into_iter()
-            .all(|node| node.accesskit_node().is_disabled())
+        let all: Vec<bool> = all
+            .map(|node| node.accesskit_node().is_disabled())
+            .collect();
+        !all.is_empty() && all.into_iter().all(|disabled| disabled)
     };
-    assert!(disabled(&window, "Probe all") && disabled(&window, "Probe DeepSeek-R1-0528"));
+    assert!(disabled(&window, "Probe all models") && disabled(&window, "Probe DeepSeek-R1-0528"));
     assert!(!window.shows("answered at"));
 }

@@ -28,7 +28,7 @@ fn sambawiz_environments_are_looked_at_before_they_are_added() {
     window.click("Home");
     window.click("Import…");
     window.type_into("File to import", &file.display().to_string());
-    window.click("Read");
+    window.click("Read file");
     window.see("3 environments in SambaWiz's app-config.json");
     assert_eq!(
         (ticked(&window, "prod"), ticked(&window, "broken")),

@@ -1,8 +1,8 @@
 //! What the servers behind an API do not support, by model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::domain::dialect::Dialect;
 use crate::io::learned::LearnedStore;
@@ -16,6 +16,9 @@ pub struct Dialects(Arc<Shared>);
 struct Shared {
     known: Mutex<BTreeMap<String, Dialect>>,
     version: AtomicU64,
+    /// Models whose dialect changed and has not proved itself yet.
+    unproven: Mutex<BTreeSet<String>>,
+    any_unproven: AtomicBool,
     /// Keeps the dialects for the next start.
     store: Option<LearnedStore>,
 }
@@ -28,8 +31,10 @@ impl Dialects {
             known,
             version: AtomicU64::new(1),
             store: Some(store),
+            ..Shared::default()
         }))
     }
+
     /// The dialect of a model; the default if nothing was learned.
     pub fn of(&self, model: &str) -> Dialect {
         self.lock().get(model).copied().unwrap_or_default()
@@ -40,14 +45,16 @@ impl Dialects {
         self.0.version.load(Ordering::Acquire)
     }
 
-    /// Adds what was refused. Returns notes about what is new.
+    /// Adds what was refused, for this run; [`Self::prove`] keeps it. Returns notes about what is new.
     pub fn learn(&self, model: &str, refused: Dialect) -> Vec<&'static str> {
         let mut known = self.lock();
         let before = known.get(model).copied().unwrap_or_default();
         let now = before.and(refused);
         if now != before {
             known.insert(model.to_owned(), now);
-            self.changed(model, now);
+            self.0.version.fetch_add(1, Ordering::Release);
+            self.0.unproven.lock().insert(model.to_owned());
+            self.0.any_unproven.store(true, Ordering::Release);
         }
         now.notes_since(before)
     }
@@ -55,15 +62,26 @@ impl Dialects {
     /// Reverts to `before`, since a change did not help.
     pub fn restore(&self, model: &str, before: Dialect) {
         self.lock().insert(model.to_owned(), before);
-        self.changed(model, before);
+        self.0.version.fetch_add(1, Ordering::Release);
+        self.0.unproven.lock().remove(model);
     }
 
-    fn changed(&self, model: &str, now: Dialect) {
-        self.0.version.fetch_add(1, Ordering::Release);
-        // If saving fails, Batida learns it again after the next start.
-        if let Some(store) = &self.0.store {
-            let _ = store.keep(model, now);
+    /// Keeps the model's dialect for the next start, since a request in it has succeeded. Does nothing, and is cheap,
+    /// where nothing was learned.
+    pub fn prove(&self, model: &str) {
+        if !self.0.any_unproven.load(Ordering::Acquire) {
+            return;
         }
+        let mut unproven = self.0.unproven.lock();
+        if unproven.remove(model)
+            && let Some(store) = &self.0.store
+        {
+            // If saving fails, Batida learns it again after the next start.
+            let _ = store.keep(model, self.of(model));
+        }
+        self.0
+            .any_unproven
+            .store(!unproven.is_empty(), Ordering::Release);
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Dialect>> {

@@ -76,6 +76,7 @@ pub(super) fn of_wire(error: &WireError, asked: &RequestInfo<'_>) -> Fault {
     let kind = match error {
         WireError::Unknown(io) => of_lack(io).unwrap_or(TransportError::HostUnknown),
         WireError::ConnectTimeout => TransportError::ConnectTimeout,
+        WireError::HandshakeTimeout => TransportError::HandshakeTimeout,
         WireError::Connect(io) => of_io(io, true),
         WireError::Broken(io) | WireError::Stale(io) => of_io(io, false),
         WireError::Proxy(error) => of_proxy(error),
@@ -112,6 +113,7 @@ fn of_proxy(error: &ProxyError) -> TransportError {
             },
             other => other.to_string(),
         }),
+        ProxyError::Silent => TransportError::ProxyRefused("no answer within 10 s".to_owned()),
         ProxyError::Refused { status: 407, .. } => TransportError::ProxyLogin,
         ProxyError::Refused { status, reason } => {
             TransportError::ProxyRefused(format!("HTTP {status} {reason}").trim_end().to_owned())

@@ -1,5 +1,6 @@
 //! Streamed responses of chats.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use super::head::Head;
@@ -23,7 +24,7 @@ pub struct ChatStream {
     head: Head,
     /// `None` after the end.
     response: Option<Response>,
-    unpacker: Option<Box<Unpacker>>,
+    unpacker: Unpacker,
     api: Api,
     recording: Option<Recording>,
 }
@@ -73,12 +74,12 @@ impl ChatStream {
                 }
                 return Ok(None);
             };
-            let Some(unpacker) = &mut self.unpacker else {
-                return Ok(Some((at, bytes)));
+            let plain = match self.unpacker.take(&bytes) {
+                Ok(Cow::Borrowed(_)) => None,
+                Ok(Cow::Owned(plain)) => Some(plain),
+                Err(why) => return Err(shown(faults::of_compressed(&why, &asked))),
             };
-            let bytes = unpacker
-                .take(&bytes)
-                .map_err(|why| shown(faults::of_compressed(&why, &asked)))?;
+            let bytes = plain.unwrap_or(bytes);
             // The decoder may need more bytes.
             if !bytes.is_empty() {
                 return Ok(Some((at, bytes)));

@@ -104,10 +104,9 @@ impl Api {
         let mut unpacker = Unpacker::of(&response.head);
         let read = async {
             while let Ok(Some((_, bytes))) = response.next().await {
-                match unpacker.as_mut().map(|unpacker| unpacker.take(&bytes)) {
-                    None => body.extend_from_slice(&bytes),
-                    Some(Ok(bytes)) => body.extend_from_slice(&bytes),
-                    Some(Err(_)) => break,
+                match unpacker.take(&bytes) {
+                    Ok(bytes) => body.extend_from_slice(&bytes),
+                    Err(_) => break,
                 }
                 if body.len() > MAX_ERROR_BYTES {
                     break;
@@ -133,15 +132,10 @@ impl Api {
             .await
             .map_err(|error| faults::of_wire(&error, asked))?
         {
-            match &mut unpacker {
-                None => body.extend_from_slice(&bytes),
-                Some(unpacker) => {
-                    let bytes = unpacker
-                        .take(&bytes)
-                        .map_err(|why| faults::of_compressed(&why, asked))?;
-                    body.extend_from_slice(&bytes);
-                }
-            }
+            let bytes = unpacker
+                .take(&bytes)
+                .map_err(|why| faults::of_compressed(&why, asked))?;
+            body.extend_from_slice(&bytes);
             if body.len() > MAX_BODY_BYTES {
                 let reply = fault::HttpResponse {
                     status: 200,

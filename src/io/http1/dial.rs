@@ -3,7 +3,7 @@
 use std::future::{Ready, ready};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,10 @@ use crate::io::proxy::{Proxy, ProxyKind};
 use crate::io::tls::Tls;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// What opening a connection waits for: the first host to accept it, an answer of the proxy, or the TLS handshake.
+const CONNECTING: u8 = 0;
+const PROXY: u8 = 1;
+const HANDSHAKE: u8 = 2;
 
 /// Opens connections to one API and builds its requests.
 #[derive(Clone)]
@@ -208,14 +212,25 @@ impl Dialer {
     /// # Errors
     /// When that fails or takes more than ten seconds, or the certificate is not trusted.
     pub async fn dial(&self) -> Result<HttpConnection, WireError> {
-        tokio::time::timeout(CONNECT_TIMEOUT, self.dial_on())
+        let stage = AtomicU8::new(CONNECTING);
+        tokio::time::timeout(CONNECT_TIMEOUT, self.dial_on(&stage))
             .await
-            .unwrap_or(Err(WireError::ConnectTimeout))
+            .unwrap_or_else(|_| {
+                Err(match (stage.into_inner(), &self.proxy) {
+                    (HANDSHAKE, _) => WireError::HandshakeTimeout,
+                    (CONNECTING, Some(_)) => WireError::ConnectTimeout.of_proxy(),
+                    (_, Some(_)) => WireError::Proxy(ProxyError::Silent),
+                    _ => WireError::ConnectTimeout,
+                })
+            })
     }
 
-    async fn dial_on(&self) -> Result<HttpConnection, WireError> {
+    /// `stage` tells what was waited for last.
+    async fn dial_on(&self, stage: &AtomicU8) -> Result<HttpConnection, WireError> {
+        let reached = |next| stage.store(next, Ordering::Relaxed);
         let Some(through) = &self.proxy else {
             let (tcp, round_trip) = connect(&self.host, self.port).await?;
+            reached(HANDSHAKE);
             return Ok(HttpConnection::new(
                 self.secure(tcp).await?,
                 self.shortest(round_trip),
@@ -225,10 +240,12 @@ impl Dialer {
         let (tcp, round_trip) = connect(&proxy.host, proxy.port)
             .await
             .map_err(WireError::of_proxy)?;
+        reached(PROXY);
         let stream = match (proxy.kind, tls) {
             (kind, _) if kind.is_socks() => {
-                self.secure(socks(tcp, proxy, &self.host, self.port).await?)
-                    .await?
+                let tcp = socks(tcp, proxy, &self.host, self.port).await?;
+                reached(HANDSHAKE);
+                self.secure(tcp).await?
             }
             (_, Some((connector, name))) => {
                 let tls = connector
@@ -240,6 +257,7 @@ impl Dialer {
                     None => Stream::Tls(Box::new(outer)),
                     Some((connector, name)) => {
                         tunnel(&mut outer, proxy, &self.host, self.port).await?;
+                        reached(HANDSHAKE);
                         let tls = connector.connect(name.clone(), outer).await;
                         Stream::Nested(Box::new(tls.map_err(|error| self.refused(error))?))
                     }
@@ -250,6 +268,7 @@ impl Dialer {
                 if self.tls.is_some() {
                     tunnel(&mut tcp, proxy, &self.host, self.port).await?;
                 }
+                reached(HANDSHAKE);
                 self.secure(tcp).await?
             }
         };

@@ -16,6 +16,9 @@ pub enum WireError {
     /// No connection within ten seconds.
     #[error("no connection within 10 s")]
     ConnectTimeout,
+    /// Connected, and then no end of the TLS handshake within ten seconds.
+    #[error("connected, but the TLS handshake did not end within 10 s")]
+    HandshakeTimeout,
     /// Connecting or the TLS handshake failed.
     #[error("{0}")]
     Connect(io::Error),
@@ -44,6 +47,9 @@ pub enum ProxyError {
     /// The proxy itself could not be reached.
     #[error("{0}")]
     Unreachable(Box<WireError>),
+    /// The proxy accepted the connection, and then did not connect to the server within ten seconds.
+    #[error("the proxy did not respond within 10 s")]
+    Silent,
     /// The proxy refused the connection.
     #[error("the proxy refused to connect: HTTP {status} {reason}")]
     Refused {
@@ -105,7 +111,10 @@ impl WireError {
             | Self::Broken(error)
             | Self::Stale(error) => Some(error),
             Self::Proxy(ProxyError::Unreachable(error)) => error.io(),
-            Self::Proxy(_) | Self::ConnectTimeout | Self::NotHttp { .. } => None,
+            Self::Proxy(_)
+            | Self::ConnectTimeout
+            | Self::HandshakeTimeout
+            | Self::NotHttp { .. } => None,
         }
     }
 

@@ -1,5 +1,8 @@
 //! Decompresses bodies that a server compressed although Batida requests uncompressed responses.
+//!
+//! A gzip body without its header is decompressed, too: some proxies drop `Content-Encoding` and leave the body.
 
+use std::borrow::Cow;
 use std::io::{BufRead, ErrorKind, Read, Write as _};
 
 use flate2::bufread::MultiGzDecoder;
@@ -10,17 +13,17 @@ use super::ResponseHead;
 /// Decompresses a body piece by piece, without waiting for more than each piece needs.
 #[derive(Debug)]
 pub struct Unpacker {
-    /// The value of `Content-Encoding`.
-    coding: String,
+    /// The compression for messages; empty if there is none.
+    coding: Cow<'static, str>,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    /// `gzip`, until its first byte tells whether it is.
+    /// `gzip` or no compression according to the header, until the first byte tells which.
     Claimed,
     Gzip(Box<MultiGzDecoder<Feed>>),
-    /// It says that it is compressed, and is not: a proxy or a server's error page leaves the header of something else.
+    /// Not compressed, whatever the header says: a proxy or a server's error page leaves the header of something else.
     Plain,
     /// `deflate`, until the first byte shows whether it has a zlib header.
     Deflate,
@@ -77,16 +80,28 @@ fn take_gzip(decoder: &mut MultiGzDecoder<Feed>, bytes: &[u8]) -> std::io::Resul
     }
 }
 
+impl Default for Unpacker {
+    fn default() -> Self {
+        Self {
+            coding: Cow::Borrowed(""),
+            state: State::Claimed,
+        }
+    }
+}
+
 impl Unpacker {
-    /// `None` for a response that is not compressed.
-    pub fn of(head: &ResponseHead) -> Option<Box<Self>> {
-        let coding = head.compression()?;
+    /// For the body of this response.
+    pub fn of(head: &ResponseHead) -> Self {
+        let Some(coding) = head.compression() else {
+            return Self::default();
+        };
         let state = match coding.as_str() {
             "gzip" | "x-gzip" => State::Claimed,
             "deflate" => State::Deflate,
             _ => State::Unknown,
         };
-        Some(Box::new(Self { coding, state }))
+        let coding = coding.into();
+        Self { coding, state }
     }
 
     /// The compression, e.g. `gzip`.
@@ -94,18 +109,31 @@ impl Unpacker {
         &self.coding
     }
 
-    /// Decompresses the next bytes.
+    /// Decompresses the next bytes. What is not compressed is returned as it is.
     ///
     /// # Errors
     /// When the compression is not supported, or the bytes are damaged.
-    pub fn take(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Compressed> {
+    pub fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, Compressed> {
         if let (State::Claimed, Some(first)) = (&self.state, bytes.first()) {
             // Its magic number begins with a control character, which no text does.
             self.state = match first {
-                0x1f => State::Gzip(Box::new(MultiGzDecoder::new(Feed::default()))),
+                0x1f => {
+                    if self.coding.is_empty() {
+                        self.coding = "gzip without a Content-Encoding header".into();
+                    }
+                    State::Gzip(Box::new(MultiGzDecoder::new(Feed::default())))
+                }
                 _ => State::Plain,
             };
         }
+        // Without a first byte there is nothing.
+        if matches!(self.state, State::Plain | State::Claimed) {
+            return Ok(bytes.into());
+        }
+        self.decompress(bytes).map(Cow::Owned)
+    }
+
+    fn decompress(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Compressed> {
         if let (State::Deflate, Some(first)) = (&self.state, bytes.first()) {
             // A zlib header starts with method 8 and a window of at most 32 KiB; a raw deflate block never starts like that.
             let zlib = first & 0x0f == 8 && first >> 4 <= 7;
@@ -125,17 +153,16 @@ impl Unpacker {
                 .write_all(bytes)
                 .and_then(|()| decoder.flush())
                 .map(|()| std::mem::take(decoder.get_mut())),
-            // Without a first byte there is nothing.
             State::Plain | State::Claimed | State::Deflate => Ok(bytes.to_vec()),
             State::Unknown => {
                 return Err(Compressed {
-                    coding: self.coding.clone(),
+                    coding: self.coding.to_string(),
                     damaged: None,
                 });
             }
         };
         unpacked.map_err(|error| Compressed {
-            coding: self.coding.clone(),
+            coding: self.coding.to_string(),
             damaged: Some(error.to_string()),
         })
     }
@@ -160,7 +187,7 @@ mod tests {
 
     fn unpacker(coding: &str, state: State) -> Unpacker {
         Unpacker {
-            coding: coding.to_owned(),
+            coding: coding.to_owned().into(),
             state,
         }
     }
@@ -209,9 +236,22 @@ mod tests {
     #[test]
     fn a_body_that_only_says_to_be_gzip_is_read_as_it_is() {
         let mut plain = unpacker("gzip", State::Claimed);
-        assert_eq!(plain.take(b"").unwrap(), b"");
-        assert_eq!(plain.take(b"{\"error\": ").unwrap(), b"{\"error\": ");
-        assert_eq!(plain.take(b"\"no\"}").unwrap(), b"\"no\"}");
+        for text in ["", "{\"error\": ", "\"no\"}"] {
+            assert_eq!(&*plain.take(text.as_bytes()).unwrap(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_gzip_body_without_its_header_is_decompressed_and_a_damaged_one_named() {
+        let mut packed = gzipped("data: one\n\n");
+        assert_eq!(
+            &*Unpacker::default().take(&packed).unwrap(),
+            b"data: one\n\n"
+        );
+        let sum = packed.len() - 8;
+        packed[sum] ^= 1;
+        let why = Unpacker::default().take(&packed).unwrap_err();
+        assert_eq!(why.coding, "gzip without a Content-Encoding header");
     }
 
     fn gzipped(text: &str) -> Vec<u8> {
@@ -227,7 +267,7 @@ mod tests {
             let mut unpacker = unpacker("gzip", State::Claimed);
             let text: Vec<u8> = sound
                 .chunks(piece)
-                .flat_map(|bytes| unpacker.take(bytes).unwrap())
+                .flat_map(|bytes| unpacker.take(bytes).unwrap().into_owned())
                 .collect();
             assert_eq!(
                 String::from_utf8(text).unwrap(),

@@ -7,6 +7,7 @@ mod table;
 
 use egui::text::LayoutJob;
 use egui::{Id, Pos2, Rect, Stroke, Ui, Vec2, vec2};
+use pulldown_cmark::Alignment;
 
 use self::builder::Builder;
 use super::blocks::{Block, Kind};
@@ -59,6 +60,12 @@ struct Text {
     chars: usize,
     /// Shift to the right within a table's cell.
     size: Vec2,
+}
+
+/// The cells of a table, row by row.
+struct Table {
+    alignments: Vec<Alignment>,
+    rows: Vec<Vec<Text>>,
 }
 
 /// Code inside a list or a quotation; code at the top is a block of its own.

@@ -120,6 +120,7 @@ impl ErrorBody {
                 .take(16)
                 .for_each(|item| self.collect(item, depth + 1)),
             Value::Object(object) => {
+                self.codes.extend(minimax_code(object));
                 for (name, value) in object.iter().take(64) {
                     self.member(name, value, depth);
                 }
@@ -164,6 +165,21 @@ impl ErrorBody {
             self.collect(value, depth + 1);
         }
     }
+}
+
+/// The word for the number in MiniMax's `base_resp`
+/// (<https://platform.minimax.io/docs/api-reference/errorcode>), which it sends with status 200.
+fn minimax_code(object: &Map<String, Value>) -> Option<String> {
+    object.get("status_msg")?;
+    let word = match object.get("status_code")?.as_u64()? {
+        1001 => "request_timeout",
+        1002 | 1039 | 1041 => "rate_limit_exceeded",
+        1004 | 2049 => "invalid_api_key",
+        1008 | 2056 => "insufficient_quota",
+        1026 | 1027 => "content_filter",
+        _ => return None,
+    };
+    Some(word.to_owned())
 }
 
 /// Members that may hold the sentence, or an object with it, in the order in which they are tried.

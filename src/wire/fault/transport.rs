@@ -17,6 +17,8 @@ pub enum TransportError {
     Unreachable,
     /// No connection in time.
     ConnectTimeout,
+    /// Connected, but the TLS handshake got no answer in time.
+    HandshakeTimeout,
     /// Connected, and then nothing for this long.
     ReadTimeout(Duration),
     /// The certificate's issuer is not trusted.
@@ -105,6 +107,11 @@ impl TransportError {
                 format!("Could not reach {bare}: the connection timed out"),
                 "A firewall may be dropping the packets, or you may need a VPN".into(),
             ),
+            Self::HandshakeTimeout => (
+                FaultClass::Timeout,
+                format!("{bare} accepted the connection but did not answer the TLS handshake"),
+                format!("The port may not speak TLS: try http://{host}. Otherwise the server is overloaded or stopped").into(),
+            ),
             Self::ReadTimeout(after) => (
                 FaultClass::Timeout,
                 format!("{bare} sent nothing for {}", units::duration(after)),
@@ -169,10 +176,25 @@ impl TransportError {
                 format!("The proxy {proxy} could not connect to {bare}: {why}"),
                 "Check whether the proxy may connect to this host and port. List hosts that need no proxy in $NO_PROXY",
             ),
-            _ => (
-                format!("The proxy {proxy} requires a user name and a password (HTTP 407)"),
-                LOGIN_ADVICE,
-            ),
+            _ => {
+                // SOCKS proxies have no status.
+                let status = if proxy.starts_with("socks") {
+                    ""
+                } else {
+                    " (HTTP 407)"
+                };
+                if asked.proxy_login {
+                    (
+                        format!("The proxy {proxy} rejected the user name or the password{status}"),
+                        WRONG_LOGIN_ADVICE,
+                    )
+                } else {
+                    (
+                        format!("The proxy {proxy} requires a user name and a password{status}"),
+                        LOGIN_ADVICE,
+                    )
+                }
+            }
         };
         (FaultClass::Proxy, summary, advice.into())
     }
@@ -240,6 +262,8 @@ const PROXY_ADVICE: &str =
     "Check $HTTPS_PROXY, $HTTP_PROXY and $ALL_PROXY. List hosts that need no proxy in $NO_PROXY";
 const LOGIN_ADVICE: &str = "Add them to the proxy's variable: http://user:password@host:port";
 
+const WRONG_LOGIN_ADVICE: &str = "Check them in the proxy's variable, http://user:password@host:port. Write special characters as %40 for @, %3A for : and so on";
+
 impl LocalLimit {
     fn words(self, bare: &str) -> (FaultClass, String, Advice) {
         let (what, advice) = match self {
@@ -271,7 +295,7 @@ pub fn compressed(asked: &RequestInfo<'_>, coding: &str, damaged: Option<&str>) 
         ),
         Some(_) => {
             format!(
-                "The response from {host} is marked as compressed ({coding}), but it cannot be decompressed to its end"
+                "The response from {host} is compressed ({coding}), and it cannot be decompressed to its end"
             )
         }
     };

@@ -130,11 +130,20 @@ fn other_errors_are_no_refusals() {
         json!({"detail": [{"type": "missing", "loc": ["body", "messages"], "msg": "Field required", "input": echoed}]}),
         json!({"message": "1 error for Body\nmessages\n Field required [type=missing, input_value={'stream_options': 1}]"}),
         json!({"error": {"message": "max_tokens_to_sample is unknown"}}),
+        json!({"error": {"message": "Try later. Request: {\"model\": \"m\", \"messages\": [{\"role\": \"user\"}], \
+            \"stream_options\": {\"include_usage\": true}, \"max_tokens\": 5, \"ignore_eos\": true}"}}),
+        json!({"detail": "bad gateway {} for {'messages': [], 'stream_options': {'include_usage': True"}),
         json!({"error": {"message": "stream is not supported", "param": "stream"}}),
         json!(null),
     ] {
         assert_eq!(refused_in(Some(400), &body), NONE, "{body}");
     }
+    let quoted = r#"overloaded: {"messages": [{"content": "hi"}], "stream_options": {}}"#;
+    assert_eq!(refused(Some(400), quoted), NONE);
+    assert_eq!(
+        refused(Some(400), &format!("{quoted} unknown field ignore_eos")),
+        EOS
+    );
     for body in ["", "<html>stream_options unknown</html>", "stream_options"] {
         assert_eq!(refused(Some(500), body), NONE, "{body}");
     }

@@ -251,6 +251,9 @@ impl WorkerThread {
             error,
         };
         let failed = record.error.is_some();
+        if !failed {
+            world.api.dialects().prove(&level.model);
+        }
         self.counts
             .gaps
             .store(record.gaps_us.len(), Ordering::Relaxed);

@@ -30,8 +30,7 @@ pub(super) struct IncomingResponse<'a> {
     pub(super) connect: Option<Duration>,
     /// It was sent once more, on a new connection.
     pub(super) reconnected: bool,
-    /// Of an answer that is compressed.
-    unpacker: Option<Box<Unpacker>>,
+    unpacker: Unpacker,
     /// Why that cannot be read.
     compressed: Option<Compressed>,
     pub(super) first_byte: Option<Duration>,
@@ -83,7 +82,7 @@ impl<'a> IncomingResponse<'a> {
             good: false,
             connect: None,
             reconnected: false,
-            unpacker: None,
+            unpacker: Unpacker::default(),
             compressed: None,
             first_byte: None,
             step: Step::More,
@@ -212,14 +211,9 @@ impl Sink for IncomingResponse<'_> {
 
     fn body(&mut self, at: Instant, bytes: &[u8]) -> bool {
         self.bytes += bytes.len() as u64;
-        let unpacked;
-        let bytes = match self.unpacker.as_mut().map(|unpacker| unpacker.take(bytes)) {
-            None => bytes,
-            Some(Ok(plain)) => {
-                unpacked = plain;
-                &unpacked
-            }
-            Some(Err(why)) => {
+        let bytes = &*match self.unpacker.take(bytes) {
+            Ok(plain) => plain,
+            Err(why) => {
                 self.compressed = Some(why);
                 self.ended = Some(at);
                 return false;

@@ -6,8 +6,7 @@ use egui::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{Align, Color32, FontFamily, FontId, Stroke, TextStyle, Ui, Vec2, pos2, vec2};
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-use super::table::Table;
-use super::{GAP, INDENT, ITEM_GAP, Ink, Laid, Nested, Piece, Text, What};
+use super::{GAP, INDENT, ITEM_GAP, Ink, Laid, Nested, Piece, Table, Text, What};
 use crate::ui::theme::{self, Tokens};
 use crate::ui::transcript::code::{Code, CodeState};
 use crate::ui::transcript::draw::{self, Link};

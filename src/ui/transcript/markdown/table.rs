@@ -4,12 +4,7 @@ use egui::{pos2, vec2};
 use pulldown_cmark::Alignment;
 
 use super::builder::Builder;
-use super::{CELL, GAP, Piece, Text, What};
-
-pub(super) struct Table {
-    pub(super) alignments: Vec<Alignment>,
-    pub(super) rows: Vec<Vec<Text>>,
-}
+use super::{CELL, GAP, Piece, What};
 
 impl Builder<'_> {
     pub(super) fn end_table(&mut self) {

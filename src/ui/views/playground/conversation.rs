@@ -8,11 +8,10 @@ use egui::{
     WidgetInfo,
 };
 
-use super::embed::{self, EmbedOutcome};
+use super::embed;
 use super::parameters::ParametersUi;
-use super::rows::{Part, Rows, TurnStyle};
+use super::rows::{PaneOutcome, Part, Rows, TurnStyle};
 use super::talks;
-use crate::protocol::JobId;
 use crate::state::chat::{Act, ChatState};
 use crate::state::panes::{Fastest, PaneHead};
 use crate::state::{ModelColors, State};
@@ -21,27 +20,6 @@ use crate::ui::transcript::Transcript;
 use crate::ui::widgets::{
     caption, card, dot, empty_state, from_right, shortened, small_button, small_button_if, tokens,
 };
-
-/// The actions that a pane asks for in a frame.
-#[derive(Debug, Default)]
-pub(super) struct PaneOutcome {
-    /// An action on the conversation.
-    pub(super) act: Option<Act>,
-    /// Copy this text; the name is for the message that confirms it.
-    pub(super) copy: Option<(&'static str, String)>,
-    /// The result of a call of the last answer was typed.
-    pub(super) typed: Option<(usize, String)>,
-    /// The pickers are to be for this pane.
-    pub(super) activate: bool,
-    /// Close it.
-    pub(super) close: bool,
-    /// Bring back what was there before another conversation was opened.
-    pub(super) undo_open: bool,
-    /// The actions of a pane that makes embeddings.
-    pub(super) embed: EmbedOutcome,
-    /// End its answer.
-    pub(super) stop: Option<JobId>,
-}
 
 /// A pane as it is drawn in this frame.
 pub(super) struct Pane<'a> {

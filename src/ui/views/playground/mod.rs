@@ -27,9 +27,10 @@ use std::time::Duration;
 use egui::{Align, Button, Key, Layout, Modifiers, Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
 pub(super) use self::conversation::read_ui;
-use self::conversation::{Pane, PaneOutcome, PaneUi};
+use self::conversation::{Pane, PaneUi};
 use self::library::{LibraryUi, PromptUse};
 use self::parameters::ParametersUi;
+use self::rows::PaneOutcome;
 use self::talks::ConversationsUi;
 use crate::domain::environment::EnvId;
 use crate::protocol::{Command, JobId};
