@@ -45,7 +45,11 @@ fn the_cluster_is_live_and_says_so_when_it_is_not() {
     kube.change("bundledeployments", "DELETED", orphan);
     runtime.block_on(kube.restart());
     window.see("5 of 10 deployed · live");
-    assert!(!window.shows("Could not reach the cluster"), "{}", window.told());
+    assert!(
+        !window.shows("Could not reach the cluster"),
+        "{}",
+        window.told()
+    );
 }
 
 #[test]
