@@ -14,7 +14,7 @@ use super::bench_report::{self, level_line};
 use super::{Ended, choose, out, report};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
-use crate::domain::plan::{Level, Target};
+use crate::domain::plan::{Level, Plan, Target};
 use crate::domain::run::{
     BenchProgress, BenchReport, LevelEnd, LevelReport, Requests, SessionEnd, Stage, Steer,
 };
@@ -36,21 +36,7 @@ pub(super) async fn run(
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
     let named = args.targets().map_err(Ended::Misused)?;
-    // What is wrong with the rest is told before anybody is asked for a model.
-    let stand_in = || {
-        vec![Target {
-            deployment: None,
-            model: "any".to_owned(),
-        }]
-    };
-    let first_look = args.plan(if named.is_empty() {
-        stand_in()
-    } else {
-        named.clone()
-    });
-    if let Some(problem) = bench_args::problem(&first_look) {
-        return Err(Ended::Misused(problem));
-    }
+    check_before_asking(&args, &named)?;
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
     let mut rows = args
         .csv
@@ -71,10 +57,7 @@ pub(super) async fn run(
     } else {
         named
     };
-    let plan = args.plan(targets);
-    if let Some(problem) = bench_args::problem(&plan) {
-        return Err(Ended::Misused(problem));
-    }
+    let plan = sound_plan(&args, targets)?;
     for rows in [&mut rows, &mut gaps].into_iter().flatten() {
         let name = |level: Level| (level.load.label(), plan.targets[level.target].model.clone());
         rows.levels = plan.levels().into_iter().map(name).collect();
@@ -110,31 +93,8 @@ pub(super) async fn run(
     })?;
     progress.finish(&found);
 
-    let mut written = Vec::new();
-    let mut troubles = Vec::new();
-    let mut keep =
-        |path: &Option<PathBuf>, ended: Option<std::io::Result<bool>>| match (path, ended) {
-            (Some(path), Some(Ok(true))) => written.push(path.display().to_string()),
-            (Some(path), Some(Err(error))) => troubles.push(cannot_write(path, &error)),
-            _ => {}
-        };
-    keep(
-        &args.out,
-        out.map(|out| out.keep(|file| write_report(file, &found)).map(|()| true)),
-    );
-    keep(&args.csv, rows.map(Rows::end));
-    keep(&args.gaps, gaps.map(Rows::end));
-    let printed = if common.json {
-        serde_json::to_value(&found)
-            .map_err(std::io::Error::from)
-            .and_then(|value| report::json(&value))
-    } else {
-        let text = bench_report::text(&found, &written);
-        let mut stdout = out::stdout();
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-    };
+    let (written, troubles) = end_files(&args, &found, out, rows, gaps);
+    let printed = print(common.json, &found, &written);
     for trouble in &troubles {
         report::failure(trouble);
     }
@@ -146,6 +106,63 @@ pub(super) async fn run(
         report::error_line(&format!("batida: {hint}"));
     }
     verdict(&found, &args)
+}
+
+/// What is wrong with the arguments is told before anybody is asked for a model.
+fn check_before_asking(args: &BenchArgs, named: &[Target]) -> Result<(), Ended> {
+    let any = Target {
+        deployment: None,
+        model: "any".to_owned(),
+    };
+    let targets = if named.is_empty() {
+        vec![any]
+    } else {
+        named.to_owned()
+    };
+    sound_plan(args, targets).map(drop)
+}
+
+fn sound_plan(args: &BenchArgs, targets: Vec<Target>) -> Result<Plan, Ended> {
+    let plan = args.plan(targets);
+    match bench_args::problem(&plan) {
+        Some(problem) => Err(Ended::Misused(problem)),
+        None => Ok(plan),
+    }
+}
+
+/// Ends the session's files. Gives those that were written, and why others were not.
+fn end_files(
+    args: &BenchArgs,
+    found: &BenchReport,
+    out: Option<OutFile>,
+    rows: Option<Rows>,
+    gaps: Option<Rows>,
+) -> (Vec<String>, Vec<Failure>) {
+    let mut written = Vec::new();
+    let mut troubles = Vec::new();
+    let mut keep =
+        |path: &Option<PathBuf>, ended: Option<std::io::Result<bool>>| match (path, ended) {
+            (Some(path), Some(Ok(true))) => written.push(path.display().to_string()),
+            (Some(path), Some(Err(error))) => troubles.push(cannot_write(path, &error)),
+            _ => {}
+        };
+    keep(
+        &args.out,
+        out.map(|out| out.keep(|file| write_report(file, found)).map(|()| true)),
+    );
+    keep(&args.csv, rows.map(Rows::end));
+    keep(&args.gaps, gaps.map(Rows::end));
+    (written, troubles)
+}
+
+fn print(json: bool, found: &BenchReport, written: &[String]) -> std::io::Result<()> {
+    if json {
+        return report::json(&serde_json::to_value(found)?);
+    }
+    let text = bench_report::text(found, written);
+    let mut stdout = out::stdout();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 /// The exit code that the figures deserve.

@@ -20,6 +20,8 @@ mod other_tools;
 mod out;
 mod param_args;
 mod report;
+mod simulated_kubectl;
+mod stop;
 mod words;
 
 use std::ffi::OsString;
@@ -35,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::args::{Cli, Command, Common, DemoArgs, ModelsArgs};
 use self::bench_schema::SchemaForm;
-use crate::demo;
+use self::stop::{cancel_on_signal, or_interrupted, outlive_file_limits};
 use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
 use crate::demo::exact::{self, ExactServer};
 use crate::domain::environment::EnvId;
@@ -88,7 +90,7 @@ pub fn main(args: Vec<OsString>, started: Instant, window: Option<OpenWindow>) -
         .get(1)
         .is_some_and(|arg| arg == SIMULATED_KUBECTL_ARGUMENT)
     {
-        return twin(&args[2..]);
+        return simulated_kubectl::run(&args[2..]);
     }
     if args.get(1).is_some_and(|arg| arg == keeper::ARGUMENT) {
         keeper::run(std::io::stdin().lock());
@@ -152,35 +154,6 @@ fn own_program() -> Option<PathBuf> {
         Some(linux)
     } else {
         std::env::current_exe().ok()
-    }
-}
-
-fn twin(args: &[OsString]) -> ExitCode {
-    if let Some(watch) = demo::cluster::watch(args) {
-        return follow(&watch);
-    }
-    let answer = demo::cluster::answer(args);
-    // Fails only when nobody reads any more.
-    let _ = out::bytes().write_all(&answer.stdout);
-    report::error_text(&answer.stderr);
-    ExitCode::from(u8::try_from(answer.code).unwrap_or(1))
-}
-
-/// Until the watch is over, or nobody reads it any more.
-fn follow(watch: &demo::cluster::KubectlStream) -> ExitCode {
-    const BOOKMARKS: Duration = Duration::from_secs(60);
-    let mut out = out::bytes();
-    let mut say = |line: &str| writeln!(out, "{line}").and_then(|()| out.flush()).is_ok();
-    if !watch.first.iter().all(|line| say(line)) {
-        return ExitCode::SUCCESS;
-    }
-    let end = Instant::now() + watch.lasts;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        std::thread::sleep(left.min(BOOKMARKS));
-        if left <= BOOKMARKS || !say(&watch.bookmark) {
-            return ExitCode::SUCCESS;
-        }
     }
 }
 
@@ -314,64 +287,6 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
     });
     runtime.shutdown_timeout(Duration::from_millis(200));
     ended
-}
-
-/// A second Ctrl-C so soon is no second wish: `timeout -s INT` signals the program and its process group.
-const AGAIN: Duration = Duration::from_secs(1);
-/// Who sends SIGTERM will send SIGKILL; until then it is better to end with what there is.
-const TO_SETTLE: Duration = Duration::from_secs(8);
-
-/// Ctrl-C, SIGTERM and SIGHUP end what is under way, which settles what it has; a further one ends the program.
-fn cancel_on_signal() -> CancellationToken {
-    let cancel = CancellationToken::new();
-    // Where the system does not let Batida listen, signals do what they do to any program.
-    let Ok(mut signals) = signals::Signals::new() else {
-        return cancel;
-    };
-    let token = cancel.clone();
-    tokio::spawn(async move {
-        let number = signals.next().await;
-        let began = Instant::now();
-        token.cancel();
-        let settled = async {
-            if number == signals::INTERRUPT {
-                std::future::pending::<()>().await;
-            }
-            tokio::time::sleep(TO_SETTLE).await;
-        };
-        let again = async {
-            loop {
-                let number = signals.next().await;
-                if began.elapsed() >= AGAIN {
-                    return number;
-                }
-            }
-        };
-        let number = tokio::select! {
-            number = again => number,
-            () = settled => number,
-        };
-        std::process::exit(128 + number);
-    });
-    cancel
-}
-
-/// A file that may not grow any further (`ulimit -f`) makes its write fail, which is told, instead of ending the program.
-fn outlive_file_limits() {
-    use tokio::signal::unix::{SignalKind, signal};
-    // Once it is listened for, the signal ends nothing, whether anybody hears it or not. Fails only where the system has
-    // no such signal.
-    let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
-}
-
-async fn or_interrupted(
-    cancel: &CancellationToken,
-    work: impl Future<Output = Result<(), Ended>>,
-) -> Result<(), Ended> {
-    tokio::select! {
-        () = cancel.cancelled() => Err(Ended::Told),
-        ended = work => ended,
-    }
 }
 
 /// Opens the environment that the flags mean.
@@ -509,27 +424,4 @@ async fn serve_demo(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_a_window_the_commands_are_named() {
-        let cli = Cli::try_parse_from(["batida", "--demo"]).expect("it is a command line");
-        let Err(Ended::Misused(why)) = open_window(&cli.common, None, None) else {
-            panic!("it opened one")
-        };
-        assert!(why.starts_with("this build has no window"), "{why}");
-        for command in [
-            "deployments",
-            "models",
-            "chat",
-            "bench",
-            "history",
-            "compare",
-            "check",
-            "demo",
-        ] {
-            assert!(why.contains(command), "{command} is not in {why}");
-        }
-    }
-}
+mod tests;

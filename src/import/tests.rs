@@ -128,7 +128,10 @@ fn aiperfs_lines_give_figures_of_our_definitions() {
     );
     let level = &report.levels[0];
     assert_eq!((level.requests.ok, level.requests.failed), (12, 0));
-    assert_eq!((level.concurrency.asked, level.concurrency.most), (None, 4));
+    assert_eq!(
+        (level.concurrency.asked, level.concurrency.most),
+        (None, Some(4))
+    );
     assert!(
         !level.notes.iter().any(|note| note.contains("asked for")),
         "{:?}",

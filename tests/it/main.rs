@@ -22,6 +22,7 @@ mod headless;
 mod history;
 #[cfg(feature = "gui")]
 mod imports;
+mod lengths;
 mod library;
 mod other_files;
 mod printed;

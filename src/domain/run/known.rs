@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BenchReport, Machine};
+use super::{BenchReport, LevelReport, Machine};
 use crate::domain::plan::{Load, Plan, Prompts};
 use crate::domain::units::{self, counted};
 
@@ -462,6 +462,23 @@ pub(in crate::domain) fn plan<'de, D: serde::Deserializer<'de>>(from: D) -> Resu
 
 impl<'de> Deserialize<'de> for BenchReport {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Self::deserialize(from)
+        let mut report = Self::deserialize(from)?;
+        if report.source.is_some() {
+            zeros_are_none(&mut report.levels);
+        }
+        Ok(report)
+    }
+}
+
+/// Imports of Batida 0.1 have zeros where a level's times, or its most requests in flight, are not known.
+fn zeros_are_none(levels: &mut [LevelReport]) {
+    // One of several levels may really begin with the session.
+    let none_began = levels
+        .iter()
+        .all(|level| level.began_s.is_none_or(|began| began == 0.0));
+    for level in levels {
+        level.began_s = level.began_s.filter(|_| !none_began);
+        level.took_s = level.took_s.filter(|took| *took > 0.0);
+        level.concurrency.most = level.concurrency.most.filter(|most| *most > 0);
     }
 }

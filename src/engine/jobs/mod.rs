@@ -3,10 +3,11 @@
 
 mod answers;
 mod chats;
+mod commands;
 mod dispatch;
+mod history;
 mod library;
 mod saving;
-mod shelf;
 mod streams;
 
 use std::collections::HashMap;

@@ -1,5 +1,6 @@
 //! Jobs with several events, and what is done without a job: reported as it happens.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -118,6 +119,10 @@ impl Shared {
             job,
             env: place.id.clone(),
         });
+    }
+
+    pub(super) fn stage_extras(&self, env: &EnvId, values: BTreeMap<String, SecretString>) {
+        self.places.keys().stage_extras(env, values);
     }
 
     pub(super) fn hold_key(&self, env: &EnvId, key: &SecretString) {

@@ -356,6 +356,8 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
         return (cell, Evidence::Settled(Verdict::NoDifference));
     }
     let found = match figure.test {
+        Test::Errors => return of_errors(cell, baseline, other),
+        Test::Look => return to_be_looked_at(cell),
         Test::Percentile(..) => {
             let both = baseline.draws.as_ref().zip(other.draws.as_ref());
             let found = both.and_then(|(a, b)| bootstrap::change(a, b));
@@ -369,35 +371,6 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
         Test::Goodput => {
             let both = baseline.draws.as_ref().zip(other.draws.as_ref());
             both.and_then(|(a, b)| bootstrap::change(a, b))
-        }
-        Test::Errors => {
-            // Counts of different totals have no change that would mean anything; shares decide.
-            cell.change = None;
-            let (Some(a), Some(b)) = (baseline.counts, other.counts) else {
-                return (cell, Evidence::Settled(Verdict::TooFew));
-            };
-            let up = u128::from(b[0]) * u128::from(a[1]) > u128::from(a[0]) * u128::from(b[1]);
-            let first = a[0] == 0 && b[0] > 0;
-            let otherwise = if first {
-                Verdict::Look
-            } else {
-                Verdict::NoDifference
-            };
-            return (
-                cell,
-                Evidence::Tested {
-                    p: ranks::fisher(a, b),
-                    up,
-                    otherwise,
-                },
-            );
-        }
-        Test::Look => {
-            let verdict = match change {
-                Some(change) if change.abs() < IN_FLIGHT => Verdict::NoDifference,
-                _ => Verdict::Look,
-            };
-            return (cell, Evidence::Settled(verdict));
         }
     };
     let evidence = match found {
@@ -413,6 +386,36 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
         None => Evidence::Settled(Verdict::TooFew),
     };
     (cell, evidence)
+}
+
+/// Counts of different totals have no change that would mean anything; shares decide.
+fn of_errors(cell: Cell, baseline: &Sampled, other: &Sampled) -> (Cell, Evidence) {
+    let cell = Cell {
+        change: None,
+        ..cell
+    };
+    let (Some(a), Some(b)) = (baseline.counts, other.counts) else {
+        return (cell, Evidence::Settled(Verdict::TooFew));
+    };
+    let is_first = a[0] == 0 && b[0] > 0;
+    let evidence = Evidence::Tested {
+        p: ranks::fisher(a, b),
+        up: u128::from(b[0]) * u128::from(a[1]) > u128::from(a[0]) * u128::from(b[1]),
+        otherwise: if is_first {
+            Verdict::Look
+        } else {
+            Verdict::NoDifference
+        },
+    };
+    (cell, evidence)
+}
+
+fn to_be_looked_at(cell: Cell) -> (Cell, Evidence) {
+    let verdict = match cell.change {
+        Some(change) if change.abs() < IN_FLIGHT => Verdict::NoDifference,
+        _ => Verdict::Look,
+    };
+    (cell, Evidence::Settled(verdict))
 }
 
 /// The rank test: of the requests' values where both sides have them, else of both histograms.
