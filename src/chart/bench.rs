@@ -305,6 +305,38 @@ pub fn in_flight(flights: &[Flight], now_s: f64) -> Chart<'_> {
         .iter()
         .map(|flight| flight.due_s)
         .fold(now_s, f64::min);
+    let series = phases(flights, now_s);
+    let streaming = flights
+        .iter()
+        .filter(|f| f.first_s.is_some() && f.ended_s.is_none())
+        .count();
+    let x = Axis::between(
+        "time since the session began",
+        from,
+        now_s.max(from + 0.001),
+        Unit::Seconds,
+    );
+    let hover =
+        |_: &Series, point: &Point| flights.get(point.of).map_or_else(String::new, flight_told);
+    Chart {
+        note: "a row a request".to_owned(),
+        summary: format!(
+            "{}, {streaming} streaming",
+            units::counted(flights.len(), "request")
+        ),
+        legend: series.iter().map(Series::entry).collect(),
+        ..Chart::new(
+            "Last requests in flight",
+            x,
+            Axis::of_rows(flights.len()),
+            series.into(),
+            Box::new(hover),
+        )
+    }
+}
+
+/// The spans of each phase, and the requests that failed.
+fn phases(flights: &[Flight], now_s: f64) -> [Series; 4] {
     let phases = [
         ("queued", Look::plain(Color::Dim, Weight::Thin)),
         (
@@ -352,33 +384,7 @@ pub fn in_flight(flights: &[Flight], now_s: f64) -> Chart<'_> {
             series[3].points.push(Point::new(end, y, of));
         }
     }
-    let streaming = flights
-        .iter()
-        .filter(|f| f.first_s.is_some() && f.ended_s.is_none())
-        .count();
-    let x = Axis::between(
-        "time since the session began",
-        from,
-        now_s.max(from + 0.001),
-        Unit::Seconds,
-    );
-    let hover =
-        |_: &Series, point: &Point| flights.get(point.of).map_or_else(String::new, flight_told);
-    Chart {
-        note: "a row a request".to_owned(),
-        summary: format!(
-            "{}, {streaming} streaming",
-            units::counted(flights.len(), "request")
-        ),
-        legend: series.iter().map(Series::entry).collect(),
-        ..Chart::new(
-            "Last requests in flight",
-            x,
-            Axis::of_rows(flights.len()),
-            series.into(),
-            Box::new(hover),
-        )
-    }
+    series
 }
 
 fn flight_told(flight: &Flight) -> String {

@@ -30,7 +30,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(
     common: &Common,
-    place: &Connection,
+    connection: &Connection,
     args: BenchArgs,
     keep: HistorySettings,
     cancel: &CancellationToken,
@@ -48,11 +48,11 @@ pub(super) async fn run(
         .as_deref()
         .map(|path| Rows::open(path, Lines::Gaps))
         .transpose()?;
-    place.api_with_key()?;
+    connection.api_with_key()?;
     let targets = if named.is_empty() {
         tokio::select! {
             () = cancel.cancelled() => return Err(Ended::Told),
-            found = choose::targets(place, &args.deployment) => found?,
+            found = choose::targets(connection, &args.deployment) => found?,
         }
     } else {
         named
@@ -78,7 +78,7 @@ pub(super) async fn run(
     let recorder = history
         .as_ref()
         .map(|history| history.recorder().with_bench_texts(keep.bench_texts));
-    let found = history::bench(place, &plan, controls, recorder, &mut listener).await;
+    let found = history::bench(connection, &plan, controls, recorder, &mut listener).await;
     let Watcher {
         rows,
         gaps,
@@ -102,7 +102,7 @@ pub(super) async fn run(
     if !troubles.is_empty() {
         return Err(Ended::Told);
     }
-    for hint in choose::meant(place, &found).await {
+    for hint in choose::meant(connection, &found).await {
         report::error_line(&format!("batida: {hint}"));
     }
     verdict(&found, &args)

@@ -16,13 +16,13 @@ mod compare_report;
 mod headings;
 mod history;
 mod history_args;
+mod kubectl_messages;
 mod other_tools;
 mod out;
 mod param_args;
 mod report;
 mod simulated_kubectl;
 mod stop;
-mod words;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -40,13 +40,16 @@ use self::bench_schema::SchemaForm;
 use self::stop::{cancel_on_signal, or_interrupted, outlive_file_limits};
 use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
 use crate::demo::exact::{self, ExactServer};
-use crate::domain::environment::EnvId;
+use crate::domain::environment::{EnvId, SIMULATED_KUBECTL_ARGUMENT};
 use crate::domain::failure::Failure;
-use crate::engine::connection::{Connection, Connections, SIMULATED_KUBECTL_ARGUMENT};
+use crate::engine::connection::{Connection, Connections};
 use crate::engine::history::{History, HistoryNotice};
 use crate::engine::{self, Options, check, cluster};
 use crate::io::{keeper, signals};
 use crate::protocol::Verdict;
+
+/// The name of [`SIMULATED_KUBECTL_ARGUMENT`] in Batida 0.1, which lines that were copied from it have.
+const EARLIER_KUBECTL_ARGUMENT: &str = "kubectl-twin";
 
 /// Why a command ended other than well.
 enum Ended {
@@ -88,7 +91,7 @@ pub fn main(args: Vec<OsString>, started: Instant, window: Option<OpenWindow>) -
     // The demo's kubectl runs as a process of its own, as a real one does; its arguments are kubectl's.
     if args
         .get(1)
-        .is_some_and(|arg| arg == SIMULATED_KUBECTL_ARGUMENT)
+        .is_some_and(|arg| arg == SIMULATED_KUBECTL_ARGUMENT || arg == EARLIER_KUBECTL_ARGUMENT)
     {
         return simulated_kubectl::run(&args[2..]);
     }
@@ -179,7 +182,7 @@ fn open_window(
     let select = if common.demo {
         Some(EnvId::demo())
     } else if let Some(name) = &common.env {
-        let (_, settings, notice) = engine::places(&common.options(), |_| {})?;
+        let (_, settings, notice) = engine::connections(&common.options(), |_| {})?;
         warn(notice);
         Some(common.named(&settings, name)?.id.clone())
     } else {
@@ -248,12 +251,13 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
             Command::Chat(args) => args.quiet,
             _ => false,
         };
-        let (places, settings, notice) = engine::places(&common.options(), words::teller(silent))?;
+        let (connections, settings, notice) =
+            engine::connections(&common.options(), kubectl_messages::printer(silent))?;
         // Without a terminal nobody reads in time what a credential plugin says.
-        let places = if out::errors_are_on_a_terminal() {
-            places
+        let connections = if out::errors_are_on_a_terminal() {
+            connections
         } else {
-            places.unattended()
+            connections.unattended()
         };
         if let Command::Compare(args) = &command {
             warn(notice);
@@ -268,20 +272,22 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         }
         // A kubectl may be asked for the context's namespace.
         let opened = cancel
-            .run_until_cancelled(open(common, &places, &settings, quiet))
+            .run_until_cancelled(open(common, &connections, &settings, quiet))
             .await;
-        let place = &*opened.ok_or(Ended::Told)??;
+        let connection = &*opened.ok_or(Ended::Told)??;
         match command {
-            Command::Deployments => or_interrupted(&cancel, deployments(common, place)).await,
-            Command::Models(args) => or_interrupted(&cancel, models(common, place, &args)).await,
+            Command::Deployments => or_interrupted(&cancel, deployments(common, connection)).await,
+            Command::Models(args) => {
+                or_interrupted(&cancel, models(common, connection, &args)).await
+            }
             Command::Chat(args) => {
                 let keep = settings.history;
-                chat::run(common, place, *args, keep, &cancel).await
+                chat::run(common, connection, *args, keep, &cancel).await
             }
             Command::Bench(args) => {
-                bench::run(common, place, *args, settings.history, &cancel).await
+                bench::run(common, connection, *args, settings.history, &cancel).await
             }
-            Command::Check => run_checks(common, place, &cancel).await,
+            Command::Check => run_checks(common, connection, &cancel).await,
             Command::Demo(_) | Command::History(_) | Command::Compare(_) => Ok(()),
         }
     });
@@ -292,7 +298,7 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
 /// Opens the environment that the flags mean.
 async fn open(
     common: &Common,
-    places: &Connections,
+    connections: &Connections,
     settings: &crate::domain::settings::Settings,
     quiet: bool,
 ) -> Result<Arc<Connection>, Ended> {
@@ -300,11 +306,14 @@ async fn open(
     if common.needs_settings() && common.env.is_none() && !quiet {
         report::error_line(&format!("environment: {}", env.name));
     }
-    Ok(places.open(&env).await)
+    Ok(connections.open(&env).await)
 }
 
-async fn deployments(common: &Common, place: &Connection) -> Result<(), Ended> {
-    let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
+async fn deployments(common: &Common, connection: &Connection) -> Result<(), Ended> {
+    let kubectl = connection
+        .kubectl
+        .as_ref()
+        .ok_or_else(|| no_cluster(connection))?;
     let view = cluster::load(kubectl).await?;
     report::deployments(common.json, &view)?;
     // Of what could not be listed nobody can say that there is nothing.
@@ -314,24 +323,24 @@ async fn deployments(common: &Common, place: &Connection) -> Result<(), Ended> {
     Ok(())
 }
 
-fn no_cluster(place: &Connection) -> Failure {
+fn no_cluster(connection: &Connection) -> Failure {
     Failure::new(
-        format!("The environment {} has no cluster", place.env.name),
+        format!("The environment {} has no cluster", connection.env.name),
         "Give it one on Home, or say --kubeconfig, --context and --namespace",
     )
 }
 
-async fn models(common: &Common, place: &Connection, args: &ModelsArgs) -> Result<(), Ended> {
-    if args.deployment.is_some() && place.kubectl.is_none() {
-        return Err(no_cluster(place).into());
+async fn models(common: &Common, connection: &Connection, args: &ModelsArgs) -> Result<(), Ended> {
+    if args.deployment.is_some() && connection.kubectl.is_none() {
+        return Err(no_cluster(connection).into());
     }
     let load = async {
-        match &place.kubectl {
+        match &connection.kubectl {
             Some(kubectl) => Some(cluster::load(kubectl).await),
             None => None,
         }
     };
-    let (view, routed) = tokio::join!(load, place.models());
+    let (view, routed) = tokio::join!(load, connection.models());
     // One of the two is enough, and what failed is said.
     let view = match (view, &routed) {
         (Some(Err(failure)), Ok(_)) if args.deployment.is_none() => {
@@ -364,11 +373,11 @@ async fn models(common: &Common, place: &Connection, args: &ModelsArgs) -> Resul
 
 async fn run_checks(
     common: &Common,
-    place: &Connection,
+    connection: &Connection,
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
     let done = Mutex::new(Vec::new());
-    check::run(place, cancel, |check| {
+    check::run(connection, cancel, |check| {
         if !common.json {
             report::check(&check);
         }

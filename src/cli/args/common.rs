@@ -146,7 +146,7 @@ impl Common {
     pub(in crate::cli) fn options(&self) -> Options {
         Options {
             config: self.config.clone(),
-            twin: None,
+            simulated_kubectl: None,
         }
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SessionId;
 use crate::domain::conversation::{Attachment, Params, ToolCall, ToolResult};
-use crate::domain::exchange::{Reply, Saying};
+use crate::domain::exchange::{Reply, UserInput};
 use crate::metrics::timeline::Figures;
 
 /// A question and its answer, kept so that the conversation can be read again and continued.
@@ -65,14 +65,14 @@ impl Exchange {
     }
 
     /// What the user said.
-    pub fn said(&self) -> Saying {
+    pub fn said(&self) -> UserInput {
         let Self {
             prompt,
             attachments,
             results,
             ..
         } = self.clone();
-        Saying {
+        UserInput {
             prompt,
             attachments,
             results,
@@ -135,5 +135,5 @@ pub struct Filing {
     /// The deployment that was picked.
     pub deployment: Option<String>,
     /// What the user said.
-    pub said: Saying,
+    pub said: UserInput,
 }

@@ -462,23 +462,27 @@ pub(in crate::domain) fn plan<'de, D: serde::Deserializer<'de>>(from: D) -> Resu
 
 impl<'de> Deserialize<'de> for BenchReport {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let mut report = Self::deserialize(from)?;
-        if report.source.is_some() {
-            zeros_are_none(&mut report.levels);
-        }
-        Ok(report)
+        Self::deserialize(from)
+    }
+}
+
+impl Serialize for LevelReport {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, out)
     }
 }
 
 /// Imports of Batida 0.1 have zeros where a level's times, or its most requests in flight, are not known.
-fn zeros_are_none(levels: &mut [LevelReport]) {
-    // One of several levels may really begin with the session.
-    let none_began = levels
-        .iter()
-        .all(|level| level.began_s.is_none_or(|began| began == 0.0));
-    for level in levels {
-        level.began_s = level.began_s.filter(|_| !none_began);
-        level.took_s = level.took_s.filter(|took| *took > 0.0);
-        level.concurrency.most = level.concurrency.most.filter(|most| *most > 0);
+impl<'de> Deserialize<'de> for LevelReport {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut level = Self::deserialize(from)?;
+        // No request ends in no time, or without having been in flight.
+        if level.requests.ended > 0 {
+            level.took_s = level.took_s.filter(|took| *took > 0.0);
+            level.concurrency.most = level.concurrency.most.filter(|most| *most > 0);
+            let is_timed = level.steady_s.is_some();
+            level.began_s = level.began_s.filter(|began| *began > 0.0 || is_timed);
+        }
+        Ok(level)
     }
 }

@@ -25,7 +25,9 @@ pub enum LevelEnd {
 }
 
 /// One level of one model.
+// Read and written in `known`, where zeros of earlier versions are what nobody knows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct LevelReport {
     /// Counts the session's levels from 0.
     pub index: usize,

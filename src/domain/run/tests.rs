@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::domain::plan::LevelLoad;
 
 /// All that the earlier JSON holds stands in the new one under the same key.
 #[track_caller]
@@ -54,4 +55,45 @@ fn a_report_of_an_earlier_version_is_read_and_its_keys_are_kept() {
         &earlier,
         &serde_json::to_value(&read).expect("it is written"),
     );
+}
+
+#[test]
+fn what_an_import_does_not_say_of_a_level_is_null_and_earlier_zeros_are_unknown() {
+    let unknown = |level: &LevelReport| {
+        let LevelReport {
+            began_s,
+            took_s,
+            concurrency,
+            ..
+        } = level;
+        (
+            began_s.is_none(),
+            took_s.is_none(),
+            concurrency.most.is_none(),
+        )
+    };
+    let mut level = LevelReport::blank("m", LevelLoad::Concurrency(2));
+    level.requests.ended = 9;
+    let json = serde_json::to_value(&level).expect("it is written");
+    assert!(json["began_s"].is_null() && json["took_s"].is_null());
+    assert!(json["concurrency"]["most"].is_null());
+    let read = |json: Value| serde_json::from_value::<LevelReport>(json).expect("a level");
+    assert_eq!(unknown(&read(json.clone())), (true, true, true));
+    let with = |began: f64, took: f64, most: u32| {
+        let mut json = json.clone();
+        (json["began_s"], json["took_s"]) = (began.into(), took.into());
+        json["concurrency"]["most"] = most.into();
+        json
+    };
+    assert_eq!(unknown(&read(with(0.0, 0.0, 0))), (true, true, true));
+    assert_eq!(unknown(&read(with(0.0, 3.0, 2))), (true, false, false));
+    let known = with(0.5, 3.0, 2);
+    let level = read(known.clone());
+    assert_eq!(unknown(&level), (false, false, false));
+    let again = serde_json::to_value(&level).expect("it is written");
+    check_kept("level", &known, &again);
+    // Stopped before it began: nothing was in flight.
+    let mut nothing = with(0.5, 0.0, 0);
+    nothing["requests"]["ended"] = 0.into();
+    assert_eq!(unknown(&read(nothing)), (false, false, false));
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Recorder;
 use crate::domain::conversation::{ChatRequest, Params, Role};
 use crate::domain::environment::Environment;
-use crate::domain::exchange::{Advance, ChatEnding, Reply, Saying};
+use crate::domain::exchange::{Advance, ChatEnding, Reply, UserInput};
 use crate::domain::failure::FaultClass;
 use crate::domain::history::{Exchange, ExchangeEnding, Filing, SessionId, StoredRequest};
 use crate::domain::run::EnvironmentInfo;
@@ -93,7 +93,7 @@ impl Kept {
             answered_by,
             figures,
         } = reply;
-        let Saying {
+        let UserInput {
             prompt,
             attachments,
             results,

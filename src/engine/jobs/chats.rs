@@ -45,10 +45,10 @@ impl Shared {
                 answered_by: None,
             });
         };
-        let Some(place) = cancel.run_until_cancelled(self.open(env)).await else {
+        let Some(connection) = cancel.run_until_cancelled(self.open(env)).await else {
             return unsent(keeping, ChatEnding::Stopped);
         };
-        let api = match place.api_with_key() {
+        let api = match connection.api_with_key() {
             Ok(api) => api,
             Err(failure) => return unsent(keeping, ChatEnding::Failed(failure)),
         };
@@ -57,7 +57,7 @@ impl Shared {
         }
         self.emitter.emit(Event::ChatBegan { job });
         keeping.sent(api);
-        let report = chat::run(api, request, &place.known(), cancel, |advance| {
+        let report = chat::run(api, request, &connection.known(), cancel, |advance| {
             keeping.advance(&advance);
             self.emitter.emit(Event::ChatAdvanced {
                 job,
@@ -83,7 +83,7 @@ impl Shared {
         // Whoever comes next does not wait for what is asked of the cluster now.
         drop(start);
         // Nobody waits for it any more, and it slows no answer down.
-        if let (Some(session), Some(kubectl)) = (unknown, &place.kubectl) {
+        if let (Some(session), Some(kubectl)) = (unknown, &connection.kubectl) {
             let asking = self.find_surroundings(env, kubectl, deployment, session);
             cancel.run_until_cancelled(asking).await;
         }
@@ -125,7 +125,7 @@ impl Shared {
         plan: &Plan,
         controls: Controls,
     ) -> Result<BenchReport, Failure> {
-        let Some(place) = controls.cancel.run_until_cancelled(self.open(env)).await else {
+        let Some(connection) = controls.cancel.run_until_cancelled(self.open(env)).await else {
             return Err(
                 Failure::new("It was stopped before it began", "").of_class(FaultClass::Cancelled)
             );
@@ -135,7 +135,7 @@ impl Shared {
             emitter: &self.emitter,
         };
         let recorder = Some(self.books.bench_recorder());
-        history::bench(&place, plan, controls, recorder, &mut telling).await
+        history::bench(&connection, plan, controls, recorder, &mut telling).await
     }
 }
 

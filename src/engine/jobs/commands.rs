@@ -23,8 +23,8 @@ impl Jobs {
         }
     }
 
-    pub(super) fn watch_cluster(&mut self, job: JobId, place: Environment) {
-        let (shared, env) = (Arc::clone(&self.shared), place.id.clone());
+    pub(super) fn watch_cluster(&mut self, job: JobId, environment: Environment) {
+        let (shared, env) = (Arc::clone(&self.shared), environment.id.clone());
         let stopped = move |why| Event::ClusterFollowed {
             job,
             env,
@@ -32,35 +32,40 @@ impl Jobs {
             link: ClusterLink::Stopped(why),
         };
         self.spawn(job, stopped, async move |cancel| {
-            shared.watch(job, &place, &cancel).await
+            shared.watch(job, &environment, &cancel).await
         });
     }
 
-    pub(super) fn follow_log(&mut self, job: JobId, place: Environment, source: LogSource) {
-        let (shared, env) = (Arc::clone(&self.shared), place.id.clone());
+    pub(super) fn follow_log(&mut self, job: JobId, environment: Environment, source: LogSource) {
+        let (shared, env) = (Arc::clone(&self.shared), environment.id.clone());
         let ended = move |why| Event::LogEnded {
             job,
             env,
             outcome: Err(why),
         };
         self.spawn(job, ended, async move |cancel| {
-            shared.log(job, &place, &source, &cancel).await
+            shared.log(job, &environment, &source, &cancel).await
         });
     }
 
-    pub(super) fn probe(&mut self, job: JobId, place: Environment, targets: Vec<ProbeTarget>) {
-        let (shared, env) = (Arc::clone(&self.shared), place.id.clone());
+    pub(super) fn probe(
+        &mut self,
+        job: JobId,
+        environment: Environment,
+        targets: Vec<ProbeTarget>,
+    ) {
+        let (shared, env) = (Arc::clone(&self.shared), environment.id.clone());
         let ended = move |_| Event::ProbesEnded { job, env };
         self.spawn(job, ended, async move |cancel| {
-            shared.probe(job, &place, targets, &cancel).await
+            shared.probe(job, &environment, targets, &cancel).await
         });
     }
 
-    pub(super) fn check(&mut self, job: JobId, place: Environment) {
-        let (shared, env) = (Arc::clone(&self.shared), place.id.clone());
+    pub(super) fn check(&mut self, job: JobId, environment: Environment) {
+        let (shared, env) = (Arc::clone(&self.shared), environment.id.clone());
         let ended = move |_| Event::ChecksEnded { job, env };
         self.spawn(job, ended, async move |cancel| {
-            shared.check(job, &place, &cancel).await
+            shared.check(job, &environment, &cancel).await
         });
     }
 
@@ -79,7 +84,7 @@ impl Jobs {
         }
     }
 
-    pub(super) fn run_bench(&mut self, job: JobId, place: Environment, plan: Box<Plan>) {
+    pub(super) fn run_bench(&mut self, job: JobId, environment: Environment, plan: Box<Plan>) {
         let shared = Arc::clone(&self.shared);
         let (steering, steer) = watch::channel(Steer::Resume);
         self.steers.insert(job, steering);
@@ -89,7 +94,7 @@ impl Jobs {
         };
         self.spawn(job, ended, async move |cancel| {
             let controls = Controls { cancel, steer };
-            let outcome = shared.bench(job, &place, &plan, controls).await;
+            let outcome = shared.bench(job, &environment, &plan, controls).await;
             let outcome = outcome.map(Arc::new);
             shared.emitter.emit(Event::BenchEnded {
                 job,

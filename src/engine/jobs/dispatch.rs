@@ -231,7 +231,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let options = Options {
             config: Some(dir.path().to_owned()),
-            twin: None,
+            simulated_kubectl: None,
         };
         let (outbox, events) = crossbeam_channel::unbounded();
         let emitter = Emitter {

@@ -43,7 +43,7 @@ impl Books {
         let around = self.around.lock();
         let found = around
             .iter()
-            .find(|((place, name), _)| *place == env.id && name.as_ref() == deployment);
+            .find(|((id, name), _)| *id == env.id && name.as_ref() == deployment);
         found
             .filter(|(_, (since, _))| since.elapsed() < AROUND_HOLDS)
             .map(|(_, (_, found))| found.clone())
