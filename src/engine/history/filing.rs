@@ -270,7 +270,7 @@ impl Keeping {
         }
     }
 
-    /// Keeps it. Gives the conversation when where it is held is not known yet: see [`Recorder::around`].
+    /// Keeps it. Gives the conversation when where it is held is not known yet: see [`Recorder::environment_info`].
     pub fn end(
         mut self,
         report: &ChatReport,

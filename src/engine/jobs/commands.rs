@@ -101,7 +101,7 @@ impl Jobs {
                 outcome: outcome.clone(),
             });
             if let Ok(report) = outcome {
-                shared.hold_against_baseline(job, &report).await;
+                shared.compare_with_baseline(job, &report).await;
             }
         });
     }

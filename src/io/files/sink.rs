@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// What takes the bytes of an [`OutFile`].
+/// What takes the bytes of a file.
 #[derive(Debug)]
 pub enum Sink {
     /// A file or a device.

@@ -228,20 +228,20 @@ pub(super) fn remarks(sides: &[Side], matches: &[Match<'_>], alike: Alike, out: 
         let levels = matches
             .iter()
             .flat_map(|found| found.levels.iter().map(move |level| (found, level)));
-        let places = levels
-            .filter_map(|(found, (label, places))| Some((found, label, places[at].as_ref()?)));
+        let by_side = levels
+            .filter_map(|(found, (label, by_side))| Some((found, label, by_side[at].as_ref()?)));
         let bare =
             |values: Option<&LevelValues>| values.is_none_or(|values| values.latency_ms.is_empty());
-        if places
+        if by_side
             .clone()
-            .any(|(_, _, place)| place.level.requests.ok > 0 && bare(place.values))
+            .any(|(_, _, measured)| measured.level.requests.ok > 0 && bare(measured.values))
         {
             without.push(side.label.as_str());
         }
-        for (found, label, place) in
-            places.filter(|(_, _, place)| !place.level.watch.doubts.is_empty())
+        for (found, label, measured) in
+            by_side.filter(|(_, _, measured)| !measured.level.watch.doubts.is_empty())
         {
-            let doubts = place.level.watch.doubts.join("; ");
+            let doubts = measured.level.watch.doubts.join("; ");
             out.push(format!(
                 "Measurement warnings at {label} of {} in {}: {doubts}",
                 found.model, side.label

@@ -237,7 +237,7 @@ fn a_benchmark_is_kept_tagged_compared_and_deleted() {
         plan: Box::new(plan(12)),
     });
     let held = window.until("the comparison with the baseline", |event| match event {
-        Event::HeldAgainstBaseline {
+        Event::ComparedWithBaseline {
             job: it,
             comparison,
         } if it == job => Some(comparison),
