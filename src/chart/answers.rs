@@ -83,50 +83,16 @@ pub fn session<'a>(
     figure: Figure,
     view: &View,
 ) -> Chart<'a> {
-    let lines = models.iter().map(|(index, model)| {
-        let all = figure.points(model);
-        let (first, last) = (
-            all.first().map_or(0.0, |p| p[0]),
-            all.last().map_or(0.0, |p| p[0]),
-        );
-        let (from, to) = view
-            .range
-            .as_ref()
-            .map_or((first, last), |range| (*range.start(), *range.end()));
-        let points: Vec<Point> = decimate(all, from, to, view.columns)
-            .into_iter()
-            .map(|[x, y]| Point::new(x, y, *index))
-            .collect();
-        let marked = points.len() <= MAX_MARKED;
-        let look = Look::of(*index);
-        let look = if marked {
-            look
-        } else {
-            Look {
-                dash: Dash::Solid,
-                ..look
-            }
-        };
-        let kind = if marked { Kind::Line } else { Kind::Curve };
-        Series::new(&model.model, look, kind, points)
-    });
-    let series: Vec<Series> = lines.collect();
+    let lines = models.iter();
+    let series: Vec<Series> = lines
+        .map(|(index, model)| line(*index, model, figure, view))
+        .collect();
     let answers = models
         .iter()
         .filter_map(|(_, model)| model.samples.last())
         .map(|sample| sample.n)
         .max();
-    let words = models.iter().map(|(_, model)| {
-        let points = figure.points(model);
-        let last = points
-            .last()
-            .map_or_else(|| units::ABSENT.to_owned(), |[_, y]| figure.written(*y));
-        format!(
-            "{}: {}, last {last}",
-            model.model,
-            units::counted(points.len(), "answer")
-        )
-    });
+    let words = models.iter().map(|(_, model)| summary(model, figure));
     let words: Vec<String> = words.collect();
     let summary = if words.is_empty() {
         "No answers yet".to_owned()
@@ -134,33 +100,8 @@ pub fn session<'a>(
         words.join("; ")
     };
     let hover = move |series: &Series, point: &Point| {
-        let sample = models
-            .iter()
-            .find(|(index, _)| *index == point.of)
-            .and_then(|(_, model)| {
-                let at = model
-                    .samples
-                    .binary_search_by(|sample| (sample.n as f64).total_cmp(&point.x))
-                    .ok()?;
-                model.samples.get(at)
-            });
         let mut lines = vec![series.name.clone(), figure.written(point.y)];
-        if let Some(sample) = sample {
-            let figures = &sample.figures;
-            lines.push(format!("answer {}", sample.n));
-            lines.extend(
-                figures
-                    .latency
-                    .map(|latency| format!("latency {}", units::seconds(latency))),
-            );
-            lines.extend(
-                figures
-                    .tokens
-                    .map(|tokens| format!("{} {}", units::count(tokens.n), tokens.noun())),
-            );
-            lines.extend(sample.deployment.as_ref().map(|name| format!("on {name}")));
-            lines.push(format!("“{}”", units::shorten_middle(&sample.prompt, 48)));
-        }
+        lines.extend(sample_at(&models, point).into_iter().flat_map(details));
         lines.join("\n")
     };
     let title = Figure::ALL
@@ -175,6 +116,78 @@ pub fn session<'a>(
         summary,
         ..chart(title, series, most, Box::new(hover))
     }
+}
+
+/// The answers of one model.
+fn line(index: usize, model: &history::Series, figure: Figure, view: &View) -> Series {
+    let all = figure.points(model);
+    let (first, last) = (
+        all.first().map_or(0.0, |p| p[0]),
+        all.last().map_or(0.0, |p| p[0]),
+    );
+    let (from, to) = view
+        .range
+        .as_ref()
+        .map_or((first, last), |range| (*range.start(), *range.end()));
+    let points: Vec<Point> = decimate(all, from, to, view.columns)
+        .into_iter()
+        .map(|[x, y]| Point::new(x, y, index))
+        .collect();
+    if points.len() <= MAX_MARKED {
+        return Series::new(&model.model, Look::of(index), Kind::Line, points);
+    }
+    let look = Look {
+        dash: Dash::Solid,
+        ..Look::of(index)
+    };
+    Series::new(&model.model, look, Kind::Curve, points)
+}
+
+fn summary(model: &history::Series, figure: Figure) -> String {
+    let points = figure.points(model);
+    let last = points
+        .last()
+        .map_or_else(|| units::ABSENT.to_owned(), |[_, y]| figure.written(*y));
+    let answers = units::counted(points.len(), "answer");
+    format!("{}: {answers}, last {last}", model.model)
+}
+
+/// The answer that a point stands for.
+fn sample_at<'a>(
+    models: &[(usize, &'a history::Series)],
+    point: &Point,
+) -> Option<&'a history::Sample> {
+    let (_, model) = models.iter().find(|(index, _)| *index == point.of)?;
+    let at = model
+        .samples
+        .binary_search_by(|sample| (sample.n as f64).total_cmp(&point.x))
+        .ok()?;
+    model.samples.get(at)
+}
+
+/// What is said of an answer below its figure.
+fn details(sample: &history::Sample) -> Vec<String> {
+    let history::Sample {
+        n,
+        figures,
+        deployment,
+        prompt,
+        ..
+    } = sample;
+    let mut lines = vec![format!("answer {n}")];
+    lines.extend(
+        figures
+            .latency
+            .map(|latency| format!("latency {}", units::seconds(latency))),
+    );
+    lines.extend(
+        figures
+            .tokens
+            .map(|tokens| format!("{} {}", units::count(tokens.n), tokens.noun())),
+    );
+    lines.extend(deployment.as_ref().map(|name| format!("on {name}")));
+    lines.push(format!("“{}”", units::shorten_middle(prompt, 48)));
+    lines
 }
 
 fn chart<'a>(

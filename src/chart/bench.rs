@@ -48,48 +48,12 @@ fn begins(levels: &[Stretch]) -> Vec<Mark> {
 
 /// Each request's TTFT by when it was sent, a colour a model; failures are crosses at zero.
 pub fn ttft_over_time<'a>(dots: &'a Dots, levels: &'a [Stretch], elapsed_s: f64) -> Chart<'a> {
-    let mut series: Vec<Series> = Vec::new();
-    let failed = Look {
-        marker: Marker::Cross,
-        ..Look::plain(Color::Error, Weight::Normal)
-    };
-    // The series of each level, looked up once and not for each of some thousand dots.
-    let most = levels
-        .iter()
-        .map(|level| level.index + 1)
-        .max()
-        .unwrap_or(0);
-    let mut series_of: Vec<Option<usize>> = vec![None; most];
-    let new = |name: &str, look| Series::new(name, look, Kind::Dots, Vec::new());
-    for level in levels {
-        let known = series.iter().position(|series| series.name == level.model);
-        series_of[level.index] = Some(known.unwrap_or_else(|| {
-            series.push(new(&level.model, level.look));
-            series.len() - 1
-        }));
-    }
-    let others = series.len();
-    series.push(new("", Look::of(0)));
-    series.push(new("failed", failed));
+    let series = ttft_series(dots, levels);
     let (mut slowest, mut last) = (0.0f32, elapsed_s);
-    for (of, dot) in dots.kept().iter().enumerate() {
+    for dot in dots.kept() {
         slowest = slowest.max(dot.ttft_ms.unwrap_or(0.0));
         last = last.max(dot.at_s);
-        let place = series_of
-            .get(dot.level as usize)
-            .copied()
-            .flatten()
-            .unwrap_or(others);
-        let place = if dot.ttft_ms.is_some() {
-            place
-        } else {
-            others + 1
-        };
-        series[place]
-            .points
-            .push(Point::new(dot.at_s, dot.ttft_ms.unwrap_or(0.0).into(), of));
     }
-    series.retain(|series| !series.points.is_empty());
     let added = usize::try_from(dots.added()).unwrap_or(usize::MAX);
     let note = if added > dots.kept().len() {
         format!(
@@ -115,12 +79,10 @@ pub fn ttft_over_time<'a>(dots: &'a Dots, levels: &'a [Stretch], elapsed_s: f64)
             .unwrap_or_default();
         format!("{level}{told}\nsent at {}", units::clock(dot.at_s))
     };
+    let requests = units::counted(added, "request");
     Chart {
         note,
-        summary: format!(
-            "{}, slowest {slowest:.0} ms",
-            units::counted(added, "request")
-        ),
+        summary: format!("{requests}, slowest {slowest:.0} ms"),
         marks: begins(levels),
         legend: series
             .iter()
@@ -135,6 +97,45 @@ pub fn ttft_over_time<'a>(dots: &'a Dots, levels: &'a [Stretch], elapsed_s: f64)
             Box::new(hover),
         )
     }
+}
+
+/// A series a model, then one of requests whose level is not known, and one of those that failed.
+fn ttft_series(dots: &Dots, levels: &[Stretch]) -> Vec<Series> {
+    let mut series: Vec<Series> = Vec::new();
+    // The series of each level, looked up once and not for each of some thousand dots.
+    let most = levels
+        .iter()
+        .map(|level| level.index + 1)
+        .max()
+        .unwrap_or(0);
+    let mut series_of: Vec<Option<usize>> = vec![None; most];
+    let new = |name: &str, look| Series::new(name, look, Kind::Dots, Vec::new());
+    for level in levels {
+        let known = series.iter().position(|series| series.name == level.model);
+        series_of[level.index] = Some(known.unwrap_or_else(|| {
+            series.push(new(&level.model, level.look));
+            series.len() - 1
+        }));
+    }
+    let others = series.len();
+    let failed = others + 1;
+    series.push(new("", Look::of(0)));
+    let cross = Look {
+        marker: Marker::Cross,
+        ..Look::plain(Color::Error, Weight::Normal)
+    };
+    series.push(new("failed", cross));
+    for (of, dot) in dots.kept().iter().enumerate() {
+        let known = series_of.get(dot.level as usize).copied().flatten();
+        let (at, ttft_ms) = match dot.ttft_ms {
+            Some(ttft_ms) => (known.unwrap_or(others), ttft_ms),
+            None => (failed, 0.0),
+        };
+        let point = Point::new(dot.at_s, ttft_ms.into(), of);
+        series[at].points.push(point);
+    }
+    series.retain(|series| !series.points.is_empty());
+    series
 }
 
 /// Output tokens per second of all answers under way.
@@ -304,6 +305,38 @@ pub fn in_flight(flights: &[Flight], now_s: f64) -> Chart<'_> {
         .iter()
         .map(|flight| flight.due_s)
         .fold(now_s, f64::min);
+    let series = phases(flights, now_s);
+    let streaming = flights
+        .iter()
+        .filter(|f| f.first_s.is_some() && f.ended_s.is_none())
+        .count();
+    let x = Axis::between(
+        "time since the session began",
+        from,
+        now_s.max(from + 0.001),
+        Unit::Seconds,
+    );
+    let hover =
+        |_: &Series, point: &Point| flights.get(point.of).map_or_else(String::new, flight_told);
+    Chart {
+        note: "a row a request".to_owned(),
+        summary: format!(
+            "{}, {streaming} streaming",
+            units::counted(flights.len(), "request")
+        ),
+        legend: series.iter().map(Series::entry).collect(),
+        ..Chart::new(
+            "Last requests in flight",
+            x,
+            Axis::of_rows(flights.len()),
+            series.into(),
+            Box::new(hover),
+        )
+    }
+}
+
+/// The spans of each phase, and the requests that failed.
+fn phases(flights: &[Flight], now_s: f64) -> [Series; 4] {
     let phases = [
         ("queued", Look::plain(Color::Dim, Weight::Thin)),
         (
@@ -351,33 +384,7 @@ pub fn in_flight(flights: &[Flight], now_s: f64) -> Chart<'_> {
             series[3].points.push(Point::new(end, y, of));
         }
     }
-    let streaming = flights
-        .iter()
-        .filter(|f| f.first_s.is_some() && f.ended_s.is_none())
-        .count();
-    let x = Axis::between(
-        "time since the session began",
-        from,
-        now_s.max(from + 0.001),
-        Unit::Seconds,
-    );
-    let hover =
-        |_: &Series, point: &Point| flights.get(point.of).map_or_else(String::new, flight_told);
-    Chart {
-        note: "a row a request".to_owned(),
-        summary: format!(
-            "{}, {streaming} streaming",
-            units::counted(flights.len(), "request")
-        ),
-        legend: series.iter().map(Series::entry).collect(),
-        ..Chart::new(
-            "Last requests in flight",
-            x,
-            Axis::of_rows(flights.len()),
-            series.into(),
-            Box::new(hover),
-        )
-    }
+    series
 }
 
 fn flight_told(flight: &Flight) -> String {

@@ -17,41 +17,10 @@ pub fn trend<'a>(
     selected: Option<&SessionId>,
     (zone, when): (&TimeZone, fn(Timestamp) -> String),
 ) -> Chart<'a> {
-    let value = |point: &TrendPoint| match figure {
-        Figure::Ttft => point.ttft_p50_ms,
-        Figure::Speed => point.user_tokens_per_s,
-    };
-    let known = || {
-        let points = trend.points.iter().enumerate();
-        points.filter_map(|(of, point)| {
-            Some((Point::new(days(point.at, zone), value(point)?, of), point))
-        })
-    };
-    let of = |name: &str, look, keep: &dyn Fn(&TrendPoint) -> bool| {
-        let points = known()
-            .filter(|(_, point)| keep(point))
-            .map(|(point, _)| point)
-            .collect();
-        Series::new(name, look, Kind::Dots, points)
-    };
-    let look = |marker| Look {
-        marker,
-        ..Look::of(color)
-    };
-    let ring = Look {
-        marker: Marker::Ring,
-        ..Look::plain(Color::Accent, Weight::Normal)
-    };
-    let series = vec![
-        of("benchmarks", look(Marker::Circle), &|point| {
-            point.kind == SessionKind::Bench
-        }),
-        of("chats", look(Marker::Square), &|point| {
-            point.kind == SessionKind::Chat
-        }),
-        of("selected", ring, &|point| selected == Some(&point.session)),
-    ];
-    let (from, to) = known()
+    let known = known(trend, figure, zone);
+    let series = series(&known, color, selected);
+    let (from, to) = known
+        .iter()
         .map(|(point, _)| point.x)
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(from, to), x| {
             (from.min(x), to.max(x))
@@ -59,7 +28,7 @@ pub fn trend<'a>(
     let (from, to) = if from <= to { (from, to) } else { (0.0, 1.0) };
     let room = ((to - from) * 0.04).max(0.5);
     let releases = releases(trend, zone);
-    let (sessions, marked) = (known().count(), releases.len());
+    let (sessions, marked) = (known.len(), releases.len());
     let counts = [
         units::counted(sessions, "session"),
         units::counted(marked, "release"),
@@ -96,6 +65,51 @@ pub fn trend<'a>(
         marks: releases,
         ..Chart::new(title, x, y, series, Box::new(hover))
     }
+}
+
+/// The sessions that have the figure, as points.
+fn known<'a>(trend: &'a Trend, figure: Figure, zone: &TimeZone) -> Vec<(Point, &'a TrendPoint)> {
+    let value = |point: &TrendPoint| match figure {
+        Figure::Ttft => point.ttft_p50_ms,
+        Figure::Speed => point.user_tokens_per_s,
+    };
+    let points = trend.points.iter().enumerate();
+    let known = points.filter_map(|(of, point)| {
+        Some((Point::new(days(point.at, zone), value(point)?, of), point))
+    });
+    known.collect()
+}
+
+/// The benchmarks, the chats, and the selected one of them.
+fn series(
+    known: &[(Point, &TrendPoint)],
+    color: usize,
+    selected: Option<&SessionId>,
+) -> Vec<Series> {
+    let of = |name: &str, look, keep: &dyn Fn(&TrendPoint) -> bool| {
+        let kept = known.iter().filter(|(_, session)| keep(session));
+        let points = kept.map(|(point, _)| *point).collect();
+        Series::new(name, look, Kind::Dots, points)
+    };
+    let look = |marker| Look {
+        marker,
+        ..Look::of(color)
+    };
+    let ring = Look {
+        marker: Marker::Ring,
+        ..Look::plain(Color::Accent, Weight::Normal)
+    };
+    vec![
+        of("benchmarks", look(Marker::Circle), &|session| {
+            session.kind == SessionKind::Bench
+        }),
+        of("chats", look(Marker::Square), &|session| {
+            session.kind == SessionKind::Chat
+        }),
+        of("selected", ring, &|session| {
+            selected == Some(&session.session)
+        }),
+    ]
 }
 
 /// Days since 1970, in the user's time zone: what the axis counts in.

@@ -14,7 +14,7 @@ use super::bench_report::{self, level_line};
 use super::{Ended, choose, out, report};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
-use crate::domain::plan::{Level, Target};
+use crate::domain::plan::{Level, Plan, Target};
 use crate::domain::run::{
     BenchProgress, BenchReport, LevelEnd, LevelReport, Requests, SessionEnd, Stage, Steer,
 };
@@ -30,27 +30,13 @@ const REDRAW: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(
     common: &Common,
-    place: &Connection,
+    connection: &Connection,
     args: BenchArgs,
     keep: HistorySettings,
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
     let named = args.targets().map_err(Ended::Misused)?;
-    // What is wrong with the rest is told before anybody is asked for a model.
-    let stand_in = || {
-        vec![Target {
-            deployment: None,
-            model: "any".to_owned(),
-        }]
-    };
-    let first_look = args.plan(if named.is_empty() {
-        stand_in()
-    } else {
-        named.clone()
-    });
-    if let Some(problem) = bench_args::problem(&first_look) {
-        return Err(Ended::Misused(problem));
-    }
+    check_before_asking(&args, &named)?;
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
     let mut rows = args
         .csv
@@ -62,19 +48,16 @@ pub(super) async fn run(
         .as_deref()
         .map(|path| Rows::open(path, Lines::Gaps))
         .transpose()?;
-    place.api_with_key()?;
+    connection.api_with_key()?;
     let targets = if named.is_empty() {
         tokio::select! {
             () = cancel.cancelled() => return Err(Ended::Told),
-            found = choose::targets(place, &args.deployment) => found?,
+            found = choose::targets(connection, &args.deployment) => found?,
         }
     } else {
         named
     };
-    let plan = args.plan(targets);
-    if let Some(problem) = bench_args::problem(&plan) {
-        return Err(Ended::Misused(problem));
-    }
+    let plan = sound_plan(&args, targets)?;
     for rows in [&mut rows, &mut gaps].into_iter().flatten() {
         let name = |level: Level| (level.load.label(), plan.targets[level.target].model.clone());
         rows.levels = plan.levels().into_iter().map(name).collect();
@@ -95,7 +78,7 @@ pub(super) async fn run(
     let recorder = history
         .as_ref()
         .map(|history| history.recorder().with_bench_texts(keep.bench_texts));
-    let found = history::bench(place, &plan, controls, recorder, &mut listener).await;
+    let found = history::bench(connection, &plan, controls, recorder, &mut listener).await;
     let Watcher {
         rows,
         gaps,
@@ -110,6 +93,51 @@ pub(super) async fn run(
     })?;
     progress.finish(&found);
 
+    let (written, troubles) = end_files(&args, &found, out, rows, gaps);
+    let printed = print(common.json, &found, &written);
+    for trouble in &troubles {
+        report::failure(trouble);
+    }
+    printed?;
+    if !troubles.is_empty() {
+        return Err(Ended::Told);
+    }
+    for hint in choose::meant(connection, &found).await {
+        report::error_line(&format!("batida: {hint}"));
+    }
+    verdict(&found, &args)
+}
+
+/// What is wrong with the arguments is told before anybody is asked for a model.
+fn check_before_asking(args: &BenchArgs, named: &[Target]) -> Result<(), Ended> {
+    let any = Target {
+        deployment: None,
+        model: "any".to_owned(),
+    };
+    let targets = if named.is_empty() {
+        vec![any]
+    } else {
+        named.to_owned()
+    };
+    sound_plan(args, targets).map(drop)
+}
+
+fn sound_plan(args: &BenchArgs, targets: Vec<Target>) -> Result<Plan, Ended> {
+    let plan = args.plan(targets);
+    match bench_args::problem(&plan) {
+        Some(problem) => Err(Ended::Misused(problem)),
+        None => Ok(plan),
+    }
+}
+
+/// Ends the session's files. Gives those that were written, and why others were not.
+fn end_files(
+    args: &BenchArgs,
+    found: &BenchReport,
+    out: Option<OutFile>,
+    rows: Option<Rows>,
+    gaps: Option<Rows>,
+) -> (Vec<String>, Vec<Failure>) {
     let mut written = Vec::new();
     let mut troubles = Vec::new();
     let mut keep =
@@ -120,32 +148,21 @@ pub(super) async fn run(
         };
     keep(
         &args.out,
-        out.map(|out| out.keep(|file| write_report(file, &found)).map(|()| true)),
+        out.map(|out| out.keep(|file| write_report(file, found)).map(|()| true)),
     );
     keep(&args.csv, rows.map(Rows::end));
     keep(&args.gaps, gaps.map(Rows::end));
-    let printed = if common.json {
-        serde_json::to_value(&found)
-            .map_err(std::io::Error::from)
-            .and_then(|value| report::json(&value))
-    } else {
-        let text = bench_report::text(&found, &written);
-        let mut stdout = out::stdout();
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-    };
-    for trouble in &troubles {
-        report::failure(trouble);
+    (written, troubles)
+}
+
+fn print(json: bool, found: &BenchReport, written: &[String]) -> std::io::Result<()> {
+    if json {
+        return report::json(&serde_json::to_value(found)?);
     }
-    printed?;
-    if !troubles.is_empty() {
-        return Err(Ended::Told);
-    }
-    for hint in choose::meant(place, &found).await {
-        report::error_line(&format!("batida: {hint}"));
-    }
-    verdict(&found, &args)
+    let text = bench_report::text(found, written);
+    let mut stdout = out::stdout();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 /// The exit code that the figures deserve.

@@ -233,29 +233,21 @@ mod tests {
 
     fn one() -> Plan {
         Plan {
-            targets: vec![Target {
-                deployment: None,
-                model: "m".to_owned(),
-            }],
+            targets: vec![target(None, "m")],
             ..default_plan()
         }
     }
 
-    #[test]
-    fn a_plan_as_a_line_gives_the_plan_again() {
-        assert_eq!(
-            check_round_trip(&one()),
-            "batida bench --env 'my east' --model m"
-        );
-        assert_eq!(
-            command_line::bench(&one(), &Environment::demo()),
-            "batida bench --demo --model m"
-        );
-        let target = |deployment: Option<&str>, model: &str| Target {
+    fn target(deployment: Option<&str>, model: &str) -> Target {
+        Target {
             deployment: deployment.map(str::to_owned),
             model: model.to_owned(),
-        };
-        let everything = Plan {
+        }
+    }
+
+    /// A plan in which each field has a value of its own.
+    fn everything() -> Plan {
+        Plan {
             targets: vec![target(Some("d e"), "m"), target(None, "it's")],
             load: Load::Rate {
                 per_sec: vec![0.5, 20.0],
@@ -298,8 +290,20 @@ mod tests {
             objectives: Objectives::parse("ttft=500ms,itl=15ms").expect("reads"),
             seed: Some(42),
             tags: vec!["a b".to_owned(), "-c".to_owned()],
-        };
-        check_round_trip(&everything);
+        }
+    }
+
+    #[test]
+    fn a_plan_as_a_line_gives_the_plan_again() {
+        assert_eq!(
+            check_round_trip(&one()),
+            "batida bench --env 'my east' --model m"
+        );
+        assert_eq!(
+            command_line::bench(&one(), &Environment::demo()),
+            "batida bench --demo --model m"
+        );
+        check_round_trip(&everything());
         for plan in [
             Plan {
                 targets: vec![target(Some("d"), "m"), target(Some("d"), "n")],

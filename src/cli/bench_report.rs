@@ -344,9 +344,12 @@ pub(super) fn level_line(level: &LevelReport) -> String {
     } else {
         ""
     };
+    let took = level.took_s.map(|took| format!(" in {took:.1} s"));
     format!(
-        "{} of {}: {ended} requests in {:.1} s, {failed}, TTFT p50 {ttft} ms, {speed} tok/s{stopped}",
-        level.label, level.model, level.took_s,
+        "{} of {}: {ended} requests{}, {failed}, TTFT p50 {ttft} ms, {speed} tok/s{stopped}",
+        level.label,
+        level.model,
+        took.unwrap_or_default(),
     )
 }
 
@@ -442,8 +445,8 @@ mod tests {
             deployment: Some("md-gpt".to_owned()),
             load,
             ended: LevelEnd::Requests,
-            began_s: 0.5,
-            took_s: 12.34,
+            began_s: Some(0.5),
+            took_s: Some(12.34),
             steady_s: Some([0.6, 12.0]),
             requests: Requests {
                 ended: 1_000,
@@ -474,7 +477,7 @@ mod tests {
             concurrency: Concurrency {
                 asked: Some(clients),
                 reached: Some(f64::from(clients)),
-                most: clients,
+                most: Some(clients),
             },
             goodput: None,
             server: None,

@@ -14,7 +14,7 @@ use super::choose::{self, Chosen};
 use super::{Ended, out, report};
 use crate::domain::attachment::MOST_BODY;
 use crate::domain::conversation::{AnswerFormat, ChatRequest, Message, Params, Role};
-use crate::domain::exchange::{Reply, Saying};
+use crate::domain::exchange::{Reply, UserInput};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, HistorySettings, SessionId};
 use crate::domain::json::{self, Checked};
@@ -73,9 +73,9 @@ pub(super) async fn run(
     if !args.system.trim().is_empty() {
         messages.push(Message::new(Role::System, args.system.trim()));
     }
-    let prompt = Saying {
+    let prompt = UserInput {
         attachments: said.attachments.clone(),
-        ..Saying::words(&said.content)
+        ..UserInput::text(&said.content)
     };
     messages.push(said);
     let params = Params {

@@ -30,8 +30,8 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// Refuses pictures for a model of which the cluster says that it sees none.
-    pub(super) async fn expect_sight(&self, place: &Connection) -> Result<(), Failure> {
-        let loaded = match (&self.view, &place.kubectl) {
+    pub(super) async fn expect_sight(&self, connection: &Connection) -> Result<(), Failure> {
+        let loaded = match (&self.view, &connection.kubectl) {
             // A cluster that cannot be asked is no obstacle to an API that can.
             (None, Some(kubectl)) => cluster::load(kubectl).await.ok(),
             _ => None,
@@ -63,12 +63,12 @@ impl Chosen {
 /// # Errors
 /// When there is none, the deployment is not ready or does not serve it, or nobody can be asked.
 pub(super) async fn model(
-    place: &Connection,
+    connection: &Connection,
     deployment: Option<&str>,
     model: Option<&str>,
 ) -> Result<Chosen, Failure> {
     if let Some(name) = deployment {
-        let (view, routed) = cluster_and_routes(place).await?;
+        let (view, routed) = cluster_and_routes(connection).await?;
         let deployment = ready(&view, name)?;
         let model = match model {
             Some(model) => served(deployment, model)?,
@@ -82,11 +82,11 @@ pub(super) async fn model(
     }
     // Without a name, the first of what is deployed, as in the window; a cluster that cannot be asked is no
     // obstacle to an API that can.
-    if let (None, Some(kubectl)) = (model, &place.kubectl)
+    if let (None, Some(kubectl)) = (model, &connection.kubectl)
         && let Ok(view) = cluster::load(kubectl).await
         && let Some(first) = view.first_that_chats()
     {
-        let routed = place
+        let routed = connection
             .models()
             .await
             .map(|models| models.ids)
@@ -100,10 +100,10 @@ pub(super) async fn model(
     }
     // Asked also when the model is named: a wrong name is then answered with "did you mean".
     let model = match model {
-        None => first_routed(place).await?,
+        None => first_routed(connection).await?,
         Some(model) => {
             // Only a hint: what is asked for does not wait long for it.
-            let _ = tokio::time::timeout(LIST_FOR_A_HINT, first_routed(place)).await;
+            let _ = tokio::time::timeout(LIST_FOR_A_HINT, first_routed(connection)).await;
             model.to_owned()
         }
     };
@@ -119,17 +119,17 @@ pub(super) async fn model(
 /// # Errors
 /// As [`model`].
 pub(super) async fn targets(
-    place: &Connection,
+    connection: &Connection,
     deployments: &[String],
 ) -> Result<Vec<Target>, Failure> {
     let names: Vec<&String> = deployments.iter().filter(|name| *name != "-").collect();
     if names.is_empty() {
         return Ok(vec![Target {
             deployment: None,
-            model: first_routed(place).await?,
+            model: first_routed(connection).await?,
         }]);
     }
-    let (view, routed) = cluster_and_routes(place).await?;
+    let (view, routed) = cluster_and_routes(connection).await?;
     let mut targets = Vec::new();
     for name in names {
         let target = |model: &ServedModel| Target {
@@ -146,7 +146,7 @@ pub(super) async fn targets(
 }
 
 /// Suggestions for models that the API does not route: a sentence for each whose name resembles a routed one.
-pub(super) async fn meant(place: &Connection, found: &BenchReport) -> Vec<String> {
+pub(super) async fn meant(connection: &Connection, found: &BenchReport) -> Vec<String> {
     let is_unknown = |level: &&LevelReport| {
         level
             .requests
@@ -165,8 +165,8 @@ pub(super) async fn meant(place: &Connection, found: &BenchReport) -> Vec<String
         return Vec::new();
     }
     // Only a hint: a failure is ignored, and the wait is short.
-    let _ = tokio::time::timeout(LIST_FOR_A_HINT, place.models()).await;
-    let known = place.known();
+    let _ = tokio::time::timeout(LIST_FOR_A_HINT, connection.models()).await;
+    let known = connection.known();
     let hint = |model: &str| {
         let meant = nearest(model, &known).filter(|name| *name != model)?;
         Some(format!(
@@ -197,9 +197,14 @@ pub(super) fn named<'a>(view: &'a ClusterView, name: &str) -> Result<&'a Deploym
 }
 
 /// What is deployed, and the names that the API routes, or none where it cannot be asked.
-async fn cluster_and_routes(place: &Connection) -> Result<(ClusterView, Vec<String>), Failure> {
-    let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
-    let (view, routed) = tokio::join!(cluster::load(kubectl), place.models());
+async fn cluster_and_routes(
+    connection: &Connection,
+) -> Result<(ClusterView, Vec<String>), Failure> {
+    let kubectl = connection
+        .kubectl
+        .as_ref()
+        .ok_or_else(|| no_cluster(connection))?;
+    let (view, routed) = tokio::join!(cluster::load(kubectl), connection.models());
     Ok((view?, routed.map(|models| models.ids).unwrap_or_default()))
 }
 
@@ -261,14 +266,14 @@ fn served(deployment: &Deployment, model: &str) -> Result<String, Failure> {
     ))
 }
 
-async fn first_routed(place: &Connection) -> Result<String, Failure> {
+async fn first_routed(connection: &Connection) -> Result<String, Failure> {
     let none = || {
         Failure::new(
             "The API lists no model that can chat",
             "Name one with --model",
         )
     };
-    place
+    connection
         .models()
         .await?
         .ids

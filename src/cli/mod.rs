@@ -16,11 +16,13 @@ mod compare_report;
 mod headings;
 mod history;
 mod history_args;
+mod kubectl_messages;
 mod other_tools;
 mod out;
 mod param_args;
 mod report;
-mod words;
+mod simulated_kubectl;
+mod stop;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -35,16 +37,19 @@ use tokio_util::sync::CancellationToken;
 
 use self::args::{Cli, Command, Common, DemoArgs, ModelsArgs};
 use self::bench_schema::SchemaForm;
-use crate::demo;
+use self::stop::{cancel_on_signal, or_interrupted, outlive_file_limits};
 use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
 use crate::demo::exact::{self, ExactServer};
-use crate::domain::environment::EnvId;
+use crate::domain::environment::{EnvId, SIMULATED_KUBECTL_ARGUMENT};
 use crate::domain::failure::Failure;
-use crate::engine::connection::{Connection, Connections, SIMULATED_KUBECTL_ARGUMENT};
+use crate::engine::connection::{Connection, Connections};
 use crate::engine::history::{History, HistoryNotice};
 use crate::engine::{self, Options, check, cluster};
 use crate::io::{keeper, signals};
 use crate::protocol::Verdict;
+
+/// The name of [`SIMULATED_KUBECTL_ARGUMENT`] in Batida 0.1, which lines that were copied from it have.
+const EARLIER_KUBECTL_ARGUMENT: &str = "kubectl-twin";
 
 /// Why a command ended other than well.
 enum Ended {
@@ -86,9 +91,9 @@ pub fn main(args: Vec<OsString>, started: Instant, window: Option<OpenWindow>) -
     // The demo's kubectl runs as a process of its own, as a real one does; its arguments are kubectl's.
     if args
         .get(1)
-        .is_some_and(|arg| arg == SIMULATED_KUBECTL_ARGUMENT)
+        .is_some_and(|arg| arg == SIMULATED_KUBECTL_ARGUMENT || arg == EARLIER_KUBECTL_ARGUMENT)
     {
-        return twin(&args[2..]);
+        return simulated_kubectl::run(&args[2..]);
     }
     if args.get(1).is_some_and(|arg| arg == keeper::ARGUMENT) {
         keeper::run(std::io::stdin().lock());
@@ -155,35 +160,6 @@ fn own_program() -> Option<PathBuf> {
     }
 }
 
-fn twin(args: &[OsString]) -> ExitCode {
-    if let Some(watch) = demo::cluster::watch(args) {
-        return follow(&watch);
-    }
-    let answer = demo::cluster::answer(args);
-    // Fails only when nobody reads any more.
-    let _ = out::bytes().write_all(&answer.stdout);
-    report::error_text(&answer.stderr);
-    ExitCode::from(u8::try_from(answer.code).unwrap_or(1))
-}
-
-/// Until the watch is over, or nobody reads it any more.
-fn follow(watch: &demo::cluster::KubectlStream) -> ExitCode {
-    const BOOKMARKS: Duration = Duration::from_secs(60);
-    let mut out = out::bytes();
-    let mut say = |line: &str| writeln!(out, "{line}").and_then(|()| out.flush()).is_ok();
-    if !watch.first.iter().all(|line| say(line)) {
-        return ExitCode::SUCCESS;
-    }
-    let end = Instant::now() + watch.lasts;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        std::thread::sleep(left.min(BOOKMARKS));
-        if left <= BOOKMARKS || !say(&watch.bookmark) {
-            return ExitCode::SUCCESS;
-        }
-    }
-}
-
 fn open_window(
     common: &Common,
     time_start: Option<Instant>,
@@ -206,7 +182,7 @@ fn open_window(
     let select = if common.demo {
         Some(EnvId::demo())
     } else if let Some(name) = &common.env {
-        let (_, settings, notice) = engine::places(&common.options(), |_| {})?;
+        let (_, settings, notice) = engine::connections(&common.options(), |_| {})?;
         warn(notice);
         Some(common.named(&settings, name)?.id.clone())
     } else {
@@ -275,12 +251,13 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
             Command::Chat(args) => args.quiet,
             _ => false,
         };
-        let (places, settings, notice) = engine::places(&common.options(), words::teller(silent))?;
+        let (connections, settings, notice) =
+            engine::connections(&common.options(), kubectl_messages::printer(silent))?;
         // Without a terminal nobody reads in time what a credential plugin says.
-        let places = if out::errors_are_on_a_terminal() {
-            places
+        let connections = if out::errors_are_on_a_terminal() {
+            connections
         } else {
-            places.unattended()
+            connections.unattended()
         };
         if let Command::Compare(args) = &command {
             warn(notice);
@@ -295,20 +272,22 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         }
         // A kubectl may be asked for the context's namespace.
         let opened = cancel
-            .run_until_cancelled(open(common, &places, &settings, quiet))
+            .run_until_cancelled(open(common, &connections, &settings, quiet))
             .await;
-        let place = &*opened.ok_or(Ended::Told)??;
+        let connection = &*opened.ok_or(Ended::Told)??;
         match command {
-            Command::Deployments => or_interrupted(&cancel, deployments(common, place)).await,
-            Command::Models(args) => or_interrupted(&cancel, models(common, place, &args)).await,
+            Command::Deployments => or_interrupted(&cancel, deployments(common, connection)).await,
+            Command::Models(args) => {
+                or_interrupted(&cancel, models(common, connection, &args)).await
+            }
             Command::Chat(args) => {
                 let keep = settings.history;
-                chat::run(common, place, *args, keep, &cancel).await
+                chat::run(common, connection, *args, keep, &cancel).await
             }
             Command::Bench(args) => {
-                bench::run(common, place, *args, settings.history, &cancel).await
+                bench::run(common, connection, *args, settings.history, &cancel).await
             }
-            Command::Check => run_checks(common, place, &cancel).await,
+            Command::Check => run_checks(common, connection, &cancel).await,
             Command::Demo(_) | Command::History(_) | Command::Compare(_) => Ok(()),
         }
     });
@@ -316,68 +295,10 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
     ended
 }
 
-/// A second Ctrl-C so soon is no second wish: `timeout -s INT` signals the program and its process group.
-const AGAIN: Duration = Duration::from_secs(1);
-/// Who sends SIGTERM will send SIGKILL; until then it is better to end with what there is.
-const TO_SETTLE: Duration = Duration::from_secs(8);
-
-/// Ctrl-C, SIGTERM and SIGHUP end what is under way, which settles what it has; a further one ends the program.
-fn cancel_on_signal() -> CancellationToken {
-    let cancel = CancellationToken::new();
-    // Where the system does not let Batida listen, signals do what they do to any program.
-    let Ok(mut signals) = signals::Signals::new() else {
-        return cancel;
-    };
-    let token = cancel.clone();
-    tokio::spawn(async move {
-        let number = signals.next().await;
-        let began = Instant::now();
-        token.cancel();
-        let settled = async {
-            if number == signals::INTERRUPT {
-                std::future::pending::<()>().await;
-            }
-            tokio::time::sleep(TO_SETTLE).await;
-        };
-        let again = async {
-            loop {
-                let number = signals.next().await;
-                if began.elapsed() >= AGAIN {
-                    return number;
-                }
-            }
-        };
-        let number = tokio::select! {
-            number = again => number,
-            () = settled => number,
-        };
-        std::process::exit(128 + number);
-    });
-    cancel
-}
-
-/// A file that may not grow any further (`ulimit -f`) makes its write fail, which is told, instead of ending the program.
-fn outlive_file_limits() {
-    use tokio::signal::unix::{SignalKind, signal};
-    // Once it is listened for, the signal ends nothing, whether anybody hears it or not. Fails only where the system has
-    // no such signal.
-    let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
-}
-
-async fn or_interrupted(
-    cancel: &CancellationToken,
-    work: impl Future<Output = Result<(), Ended>>,
-) -> Result<(), Ended> {
-    tokio::select! {
-        () = cancel.cancelled() => Err(Ended::Told),
-        ended = work => ended,
-    }
-}
-
 /// Opens the environment that the flags mean.
 async fn open(
     common: &Common,
-    places: &Connections,
+    connections: &Connections,
     settings: &crate::domain::settings::Settings,
     quiet: bool,
 ) -> Result<Arc<Connection>, Ended> {
@@ -385,11 +306,14 @@ async fn open(
     if common.needs_settings() && common.env.is_none() && !quiet {
         report::error_line(&format!("environment: {}", env.name));
     }
-    Ok(places.open(&env).await)
+    Ok(connections.open(&env).await)
 }
 
-async fn deployments(common: &Common, place: &Connection) -> Result<(), Ended> {
-    let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
+async fn deployments(common: &Common, connection: &Connection) -> Result<(), Ended> {
+    let kubectl = connection
+        .kubectl
+        .as_ref()
+        .ok_or_else(|| no_cluster(connection))?;
     let view = cluster::load(kubectl).await?;
     report::deployments(common.json, &view)?;
     // Of what could not be listed nobody can say that there is nothing.
@@ -399,24 +323,24 @@ async fn deployments(common: &Common, place: &Connection) -> Result<(), Ended> {
     Ok(())
 }
 
-fn no_cluster(place: &Connection) -> Failure {
+fn no_cluster(connection: &Connection) -> Failure {
     Failure::new(
-        format!("The environment {} has no cluster", place.env.name),
+        format!("The environment {} has no cluster", connection.env.name),
         "Give it one on Home, or say --kubeconfig, --context and --namespace",
     )
 }
 
-async fn models(common: &Common, place: &Connection, args: &ModelsArgs) -> Result<(), Ended> {
-    if args.deployment.is_some() && place.kubectl.is_none() {
-        return Err(no_cluster(place).into());
+async fn models(common: &Common, connection: &Connection, args: &ModelsArgs) -> Result<(), Ended> {
+    if args.deployment.is_some() && connection.kubectl.is_none() {
+        return Err(no_cluster(connection).into());
     }
     let load = async {
-        match &place.kubectl {
+        match &connection.kubectl {
             Some(kubectl) => Some(cluster::load(kubectl).await),
             None => None,
         }
     };
-    let (view, routed) = tokio::join!(load, place.models());
+    let (view, routed) = tokio::join!(load, connection.models());
     // One of the two is enough, and what failed is said.
     let view = match (view, &routed) {
         (Some(Err(failure)), Ok(_)) if args.deployment.is_none() => {
@@ -449,11 +373,11 @@ async fn models(common: &Common, place: &Connection, args: &ModelsArgs) -> Resul
 
 async fn run_checks(
     common: &Common,
-    place: &Connection,
+    connection: &Connection,
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
     let done = Mutex::new(Vec::new());
-    check::run(place, cancel, |check| {
+    check::run(connection, cancel, |check| {
         if !common.json {
             report::check(&check);
         }
@@ -509,27 +433,4 @@ async fn serve_demo(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_a_window_the_commands_are_named() {
-        let cli = Cli::try_parse_from(["batida", "--demo"]).expect("it is a command line");
-        let Err(Ended::Misused(why)) = open_window(&cli.common, None, None) else {
-            panic!("it opened one")
-        };
-        assert!(why.starts_with("this build has no window"), "{why}");
-        for command in [
-            "deployments",
-            "models",
-            "chat",
-            "bench",
-            "history",
-            "compare",
-            "check",
-            "demo",
-        ] {
-            assert!(why.contains(command), "{command} is not in {why}");
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::asked_for::{AnswerFormat, Effort, Tool};
+pub use super::chat_options::{AnswerFormat, Effort, Tool};
 pub use super::params::Params;
 
 /// The system prompt of a new conversation.

@@ -14,6 +14,8 @@ mod extras;
 
 /// The variable in which SambaNova's own tools look for its key, and `batida --api`.
 pub const KEY_VARIABLE: &str = "SAMBANOVA_API_KEY";
+/// The argument that makes Batida's executable simulate kubectl.
+pub const SIMULATED_KUBECTL_ARGUMENT: &str = "simulated-kubectl";
 
 /// What names an environment for good; its display name may change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -173,7 +175,7 @@ impl Environment {
         } = self.cluster.as_ref()?;
         let path = |path: &PathBuf| path.display().to_string();
         let mut words = match (self.demo, kubectl) {
-            (true, _) => vec!["batida".to_owned(), "kubectl-twin".to_owned()],
+            (true, _) => vec!["batida".to_owned(), SIMULATED_KUBECTL_ARGUMENT.to_owned()],
             (false, Some(program)) => vec![path(program)],
             (false, None) => vec!["kubectl".to_owned()],
         };

@@ -76,7 +76,7 @@ impl Reply {
 
 /// The user's part of an exchange: one message with its attachments, and results of functions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Saying {
+pub struct UserInput {
     /// The words. Empty when only functions' results are sent.
     pub prompt: String,
     /// What is sent along.
@@ -85,9 +85,9 @@ pub struct Saying {
     pub results: Vec<ToolResult>,
 }
 
-impl Saying {
-    /// Nothing but words.
-    pub fn words(prompt: &str) -> Self {
+impl UserInput {
+    /// Nothing but a text.
+    pub fn text(prompt: &str) -> Self {
         Self {
             prompt: prompt.to_owned(),
             ..Self::default()

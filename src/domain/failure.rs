@@ -203,6 +203,54 @@ impl std::fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+impl FaultClass {
+    /// Every class.
+    pub const ALL: [Self; 18] = [
+        Self::HostUnknown,
+        Self::Unreachable,
+        Self::Tls,
+        Self::Timeout,
+        Self::Dropped,
+        Self::ThisMachine,
+        Self::Proxy,
+        Self::KeyRefused,
+        Self::ModelNotFound,
+        Self::BadRequest,
+        Self::RateLimited,
+        Self::IngressLimited,
+        Self::QueueFull,
+        Self::Server,
+        Self::NotAnApi,
+        Self::Unreadable,
+        Self::NoText,
+        Self::Cancelled,
+    ];
+
+    /// In snake case, as reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HostUnknown => "host_unknown",
+            Self::Unreachable => "unreachable",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Dropped => "dropped",
+            Self::ThisMachine => "this_machine",
+            Self::Proxy => "proxy",
+            Self::KeyRefused => "key_refused",
+            Self::ModelNotFound => "model_not_found",
+            Self::BadRequest => "bad_request",
+            Self::RateLimited => "rate_limited",
+            Self::IngressLimited => "ingress_limited",
+            Self::QueueFull => "queue_full",
+            Self::Server => "server",
+            Self::NotAnApi => "not_an_api",
+            Self::Unreadable => "unreadable",
+            Self::NoText => "no_text",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

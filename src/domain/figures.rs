@@ -4,104 +4,18 @@
 //! `figures/table.rs`: a distribution names the percentiles that are columns of the tables. The percentiles themselves
 //! are declared in [`PERCENTILES`].
 
+mod print;
 mod table;
 
 use std::sync::LazyLock;
 
+pub use self::print::{Better, Print, Unit};
 pub use self::table::{
     DISTRIBUTIONS, ERRORS, FIRST_ANSWER, GOODPUT, ITL, LATENCY, OUTPUT_RATE, TPOT, TTFT, USER_SPEED,
 };
 use super::failure::FaultClass;
 use super::run::{LevelReport, Rate, Stats};
 use super::stats::{Estimate, PERCENTILES, Percentile};
-use super::units;
-
-/// A figure's unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Milliseconds.
-    Ms,
-    /// Tokens per second.
-    TokensPerS,
-    /// Requests per second.
-    RequestsPerS,
-    /// A part of a whole, from 0 to 1.
-    Share,
-    /// A whole number.
-    Count,
-    /// A number without a unit.
-    Number,
-}
-
-impl Unit {
-    /// Its sign; empty for bare numbers.
-    pub fn sign(self) -> &'static str {
-        match self {
-            Self::Ms => "ms",
-            Self::TokensPerS => "tok/s",
-            Self::RequestsPerS => "1/s",
-            Self::Share => "%",
-            Self::Count | Self::Number => "",
-        }
-    }
-}
-
-/// Which way a figure improves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the two ways")]
-pub enum Better {
-    Lower,
-    Higher,
-}
-
-/// How a figure is written in a cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Print {
-    /// About three digits: `88.0`. The heading says the unit.
-    Digits,
-    /// A time that may be long, with its unit: `1.32 s`.
-    Time,
-    /// `12,345`
-    Whole,
-    /// `16.0`
-    Tenth,
-    /// `99.5 %`
-    Percent,
-}
-
-impl Print {
-    /// The value alone.
-    pub fn value(self, value: Option<f64>) -> String {
-        self.estimate(value.into())
-    }
-
-    /// The ends of the interval alone, in the unit in which the value is written.
-    pub fn interval(self, Estimate { value, ci }: Estimate) -> Option<[String; 2]> {
-        let ends = ci?;
-        match (self, value) {
-            (Self::Time, Some(value)) => {
-                let (by, unit) = units::unit_of_time(value);
-                let [low, high] = ends.map(|end| units::short(Some(end / by)));
-                Some([low, format!("{high} {unit}")])
-            }
-            _ => Some(ends.map(|end| self.value(Some(end)))),
-        }
-    }
-
-    /// The value with its interval, where it has one: `88.0 [79.2, 96.8]`.
-    pub fn estimate(self, Estimate { value, ci }: Estimate) -> String {
-        let Some(known) = value else {
-            return units::ABSENT.to_owned();
-        };
-        match self {
-            Self::Digits => units::with_interval(value, ci),
-            Self::Time => units::time_with_interval(value, ci),
-            Self::Whole => units::count(known.round().max(0.0) as u64),
-            Self::Tenth => format!("{known:.1}"),
-            Self::Percent => units::percent(known),
-        }
-    }
-}
 
 /// A column of the tables of levels.
 #[derive(Debug, Clone)]
@@ -509,31 +423,4 @@ pub fn keys_told() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn every_metric_has_a_key_of_its_own() {
-        let mut seen = HashSet::new();
-        for Metric { key, .. } in METRICS.iter() {
-            assert!(seen.insert(key), "{key} is there twice");
-        }
-        assert!(find("latency_p99.9").is_some() && find("ttft_p42").is_none());
-    }
-
-    #[test]
-    fn columns_have_titles_and_ranks_tell_them_apart() {
-        let names: Vec<&str> = COLUMNS
-            .iter()
-            .map(|(_, column)| column.name.as_str())
-            .collect();
-        assert_eq!(names[..3], ["requests", "errors", "p50"]);
-        assert_eq!(COLUMNS[2].1.title(), "TTFT p50, ms");
-        assert!(COLUMNS.iter().all(|(metric, _)| !metric.title.is_empty()));
-        let ranks: HashSet<u8> = COLUMNS.iter().map(|(_, column)| column.rank).collect();
-        // The median TTFT and the throughput are the last to go, together.
-        assert_eq!(ranks.len() + 1, COLUMNS.len());
-    }
-}
+mod tests;

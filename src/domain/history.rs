@@ -1,17 +1,19 @@
 //! What Batida keeps of what was measured: sessions, their requests, conversations.
 
+mod exchange;
+mod query;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::conversation::{Attachment, Params, ToolCall, ToolResult};
-use super::exchange::{Reply, Saying};
+pub use self::exchange::{Exchange, ExchangeEnding, Filing};
+pub use self::query::{Facets, HistoryPage, HistoryQuery, SortBy};
 use super::plan::{Arrivals, Load};
 use super::run::known;
 use super::run::{BenchReport, EnvironmentInfo, Flight, LevelReport, Point, RatePoint, SessionEnd};
 use super::stats::P50;
 use super::units;
 use crate::metrics::request::RequestRecord;
-use crate::metrics::timeline::Figures;
 
 /// Names a session: a benchmark's is [`BenchReport::id`], a conversation's begins with `c`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -231,118 +233,6 @@ impl Load {
     }
 }
 
-/// Which sessions are asked for. Everything empty asks for all.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct HistoryQuery {
-    /// Words that must all occur in title, models, deployments, environment or tags, or begin a word that was said in
-    /// the conversation.
-    pub text: String,
-    /// Of this kind.
-    pub kind: Option<SessionKind>,
-    /// That asked this model.
-    pub model: Option<String>,
-    /// That asked this deployment.
-    pub deployment: Option<String>,
-    /// In this environment.
-    pub environment: Option<String>,
-    /// With this tag.
-    pub tag: Option<String>,
-    /// Begun at or after this moment.
-    pub since: Option<Timestamp>,
-    /// Begun before this moment.
-    pub until: Option<Timestamp>,
-    /// The column to sort by.
-    pub sort: SortBy,
-    /// From the smallest up; else the largest, or the latest, first.
-    pub ascending: bool,
-    /// How many rows to pass over.
-    pub offset: u64,
-    /// How many rows at most.
-    pub limit: u64,
-}
-
-impl HistoryQuery {
-    /// Whether it leaves no session out.
-    pub fn is_open(&self) -> bool {
-        let Self {
-            sort,
-            ascending,
-            offset,
-            limit,
-            ..
-        } = *self;
-        *self
-            == Self {
-                sort,
-                ascending,
-                offset,
-                limit,
-                ..Self::default()
-            }
-    }
-}
-
-/// The columns that rows can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[expect(missing_docs, reason = "named as the row's fields")]
-pub enum SortBy {
-    #[default]
-    Began,
-    Ended,
-    Title,
-    Deployment,
-    Model,
-    Requests,
-    Ttft,
-    Itl,
-    Peak,
-    Errors,
-    Tag,
-}
-
-impl SortBy {
-    /// The columns by which `batida history list --sort` sorts.
-    pub const NAMES: [(&'static str, Self); 10] = [
-        ("began", Self::Began),
-        ("title", Self::Title),
-        ("deployment", Self::Deployment),
-        ("model", Self::Model),
-        ("requests", Self::Requests),
-        ("ttft", Self::Ttft),
-        ("itl", Self::Itl),
-        ("peak", Self::Peak),
-        ("errors", Self::Errors),
-        ("tag", Self::Tag),
-    ];
-}
-
-/// Some rows, and what is around them.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct HistoryPage {
-    /// The rows asked for.
-    pub rows: Vec<SessionRow>,
-    /// The number of the first of them, from 0.
-    pub offset: u64,
-    /// How many sessions match, on all pages.
-    pub total: u64,
-    /// What can be filtered by, over the whole store.
-    pub facets: Facets,
-    /// What the store takes up on disk, in bytes.
-    pub bytes: u64,
-    /// Requests that are kept, over all sessions.
-    pub requests: u64,
-}
-
-/// Values that occur in the store, each sorted by name.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(missing_docs, reason = "named as the row's fields")]
-pub struct Facets {
-    pub models: Vec<String>,
-    pub deployments: Vec<String>,
-    pub environments: Vec<String>,
-    pub tags: Vec<String>,
-}
-
 /// A session with all that the window draws.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredSession {
@@ -380,136 +270,6 @@ pub struct Traces {
     pub rates: Vec<RatePoint>,
     /// The last 48 requests.
     pub flights: Vec<Flight>,
-}
-
-/// A question and its answer, kept so that the conversation can be read again and continued.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Exchange {
-    /// Unique in its conversation.
-    pub id: u64,
-    /// The exchange it follows; several may follow the same one.
-    pub parent: Option<u64>,
-    /// When it was sent.
-    pub at: Timestamp,
-    /// The model's serving name.
-    pub model: String,
-    /// The deployment that was picked.
-    pub deployment: Option<String>,
-    /// The system prompt it was sent with; empty for none.
-    pub system: String,
-    /// The knobs it was sent with.
-    pub params: Params,
-    /// What the user said; empty where texts are not kept.
-    pub prompt: String,
-    /// What the user sent along; empty where texts are not kept.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub attachments: Vec<Attachment>,
-    /// What the functions gave that the answer before had called; empty where texts are not kept.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub results: Vec<ToolResult>,
-    /// The model's thinking; empty where texts are not kept.
-    pub reasoning: String,
-    /// Its answer; empty where texts are not kept.
-    pub answer: String,
-    /// The functions it called; empty where texts are not kept.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub calls: Vec<ToolCall>,
-    /// How it ended.
-    pub ending: ExchangeEnding,
-    /// The model that answered, where it was another one than was asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answered_by: Option<String>,
-    /// Its figures.
-    pub figures: Figures,
-}
-
-impl Exchange {
-    /// The same with its figures alone.
-    pub fn without_texts(self) -> Self {
-        Self {
-            system: String::new(),
-            prompt: String::new(),
-            attachments: Vec::new(),
-            results: Vec::new(),
-            reasoning: String::new(),
-            answer: String::new(),
-            calls: Vec::new(),
-            ..self
-        }
-    }
-
-    /// What the user said.
-    pub fn said(&self) -> Saying {
-        let Self {
-            prompt,
-            attachments,
-            results,
-            ..
-        } = self.clone();
-        Saying {
-            prompt,
-            attachments,
-            results,
-        }
-    }
-
-    /// What the model answered.
-    pub fn reply(&self) -> Reply {
-        let Self {
-            reasoning,
-            answer,
-            calls,
-            answered_by,
-            figures,
-            ..
-        } = self.clone();
-        Reply {
-            reasoning,
-            text: answer,
-            calls,
-            answered_by,
-            figures,
-        }
-    }
-
-    /// Whether what was said is kept, and not only figures: then the conversation can be gone on with.
-    pub fn has_texts(&self) -> bool {
-        let Self {
-            prompt,
-            attachments,
-            results,
-            answer,
-            ..
-        } = self;
-        !(prompt.is_empty() && attachments.is_empty() && results.is_empty() && answer.is_empty())
-    }
-}
-
-/// How an exchange ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExchangeEnding {
-    /// Complete, with the server's `finish_reason`.
-    Finished(Option<String>),
-    /// The user stopped it.
-    Stopped,
-    /// It failed: in words, without a secret.
-    Failed(String),
-}
-
-/// Where an answer belongs when it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filing {
-    /// The conversation; made up when it is begun.
-    pub conversation: SessionId,
-    /// The exchange's [`Exchange::id`].
-    pub exchange: u64,
-    /// The exchange it follows.
-    pub parent: Option<u64>,
-    /// The deployment that was picked.
-    pub deployment: Option<String>,
-    /// What the user said.
-    pub said: Saying,
 }
 
 /// Which sessions are to be deleted.

@@ -1,7 +1,7 @@
 //! Batida's data types. Plain values: no clocks, no IO, no screens.
 
-pub mod asked_for;
 pub mod attachment;
+pub mod chat_options;
 pub mod command_line;
 pub mod conversation;
 pub mod deployment;

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::asked_for::{AnswerFormat, Effort, Tool};
+use super::chat_options::{AnswerFormat, Effort, Tool};
 
 /// Sampling parameters. Only what is `Some` is sent, so that the server's defaults stay the server's.
 ///

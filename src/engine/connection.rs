@@ -11,7 +11,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
 use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
-use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KEY_VARIABLE};
+use crate::domain::environment::{
+    ApiAddress, ClusterAccess, EnvId, Environment, KEY_VARIABLE, SIMULATED_KUBECTL_ARGUMENT,
+};
 use crate::domain::failure::{Advice, Failure};
 use crate::engine::cluster;
 use crate::io::access::Access;
@@ -22,9 +24,6 @@ use crate::io::learned::LearnedStore;
 use crate::io::secrets::{ExtraSecrets, Keys};
 use crate::protocol::{Activity, KeyStatus};
 use crate::wire::fault::Fault;
-
-/// The argument that makes Batida's executable simulate kubectl.
-pub const SIMULATED_KUBECTL_ARGUMENT: &str = "kubectl-twin";
 
 /// The open connections of an environment.
 #[derive(Debug)]

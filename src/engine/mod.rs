@@ -38,7 +38,7 @@ pub struct Options {
     /// The folder of the settings; `None` for the user's own.
     pub config: Option<PathBuf>,
     /// The executable that plays kubectl for the demo; `None` for this one.
-    pub twin: Option<PathBuf>,
+    pub simulated_kubectl: Option<PathBuf>,
 }
 
 /// What time it is, for what is relative to today: neither the state nor the window reads a clock.
@@ -100,27 +100,28 @@ pub fn history(
     History::start(history_dir(options), tell)
 }
 
-/// The settings and the places for one command of the command line, on the caller's runtime.
+/// The settings and the connections for one command of the command line, on the caller's runtime.
 ///
 /// # Errors
-/// When there is no place for the settings.
-pub fn places(
+/// When there is no folder for the settings.
+pub fn connections(
     options: &Options,
     tell: impl Fn(Activity) + Send + Sync + 'static,
 ) -> Result<(Connections, Settings, Option<Failure>), Failure> {
     let store = store(options)?;
     let loaded = store.load_untouched();
     Ok((
-        Connections::new(Keys::new(store), twin(options), tell),
+        Connections::new(Keys::new(store), simulated_kubectl(options), tell),
         loaded.settings,
         loaded.notice,
     ))
 }
 
-fn twin(options: &Options) -> PathBuf {
+/// The program that simulates kubectl for the demo: Batida itself.
+fn simulated_kubectl(options: &Options) -> PathBuf {
     // Without a path of its own the program is looked up by name.
     options
-        .twin
+        .simulated_kubectl
         .clone()
         .or_else(|| std::env::current_exe().ok())
         .unwrap_or_else(|| PathBuf::from("batida"))

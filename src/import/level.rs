@@ -129,15 +129,6 @@ fn frame(
     }
 }
 
-/// A level without any figures.
-pub(super) fn blank(model: &str, load: LevelLoad) -> LevelReport {
-    let tally = Tally::new(Objectives::default(), load);
-    let mut report = tally.report(frame(0, model, Duration::ZERO, Duration::ZERO, None));
-    report.notes.clear();
-    report.watch = Watch::default();
-    report
-}
-
 /// The mean of some gaps; `None` without any.
 pub(super) fn mean(gaps: &[Duration]) -> Option<Duration> {
     let sum = gaps

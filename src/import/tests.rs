@@ -128,7 +128,10 @@ fn aiperfs_lines_give_figures_of_our_definitions() {
     );
     let level = &report.levels[0];
     assert_eq!((level.requests.ok, level.requests.failed), (12, 0));
-    assert_eq!((level.concurrency.asked, level.concurrency.most), (None, 4));
+    assert_eq!(
+        (level.concurrency.asked, level.concurrency.most),
+        (None, Some(4))
+    );
     assert!(
         !level.notes.iter().any(|note| note.contains("asked for")),
         "{:?}",
@@ -295,6 +298,12 @@ fn vllms_details_give_intervals_and_its_aggregates_do_not() {
     let imported = read_well(VLLM_LINES);
     let (report, _) = &imported.sessions[0];
     assert_eq!(labels(report), ["c=4", "c=8"]);
+    let began: Vec<Option<f64>> = report.levels.iter().map(|level| level.began_s).collect();
+    assert_eq!(
+        began,
+        [None, None],
+        "the file does not say when a level began"
+    );
     assert!(
         report.levels[0].ttft_ms.estimate(P50).ci.is_none()
             && report.levels[0].ttft_ms.at(P99).is_some()
@@ -394,4 +403,25 @@ fn all_writings(report: &BenchReport) -> Vec<String> {
         String::from_utf8(out).expect("it is text")
     })
     .collect()
+}
+
+#[test]
+fn what_a_file_does_not_say_of_a_level_is_said_nowhere() {
+    let lines = std::str::from_utf8(VLLM_LINES).expect("text");
+    let first = lines.lines().next().expect("a line");
+    let mut run: serde_json::Value = serde_json::from_str(first).expect("JSON");
+    let keys = run.as_object_mut().expect("an object");
+    let said = ["duration", "max_concurrent_requests"].map(|key| keys.shift_remove(key));
+    assert!(said[0].is_some(), "the file says how long it took");
+    let imported = read("results.json", run.to_string().as_bytes()).expect("reads");
+    let (report, _) = &imported.sessions[0];
+    let level = &report.levels[0];
+    assert_eq!(
+        (level.began_s, level.took_s, level.concurrency.most),
+        (None, None, None)
+    );
+    for key in ["began", "took", "concurrency_most"] {
+        let metric = crate::domain::figures::find(key).expect("a figure");
+        assert_eq!(metric.text(level), "–", "{key}");
+    }
 }

@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::level::{
-    ImportedLevel, blank, clients, if_any_time, measured, per_second, with_requests,
-};
+use super::level::{ImportedLevel, clients, if_any_time, measured, per_second, with_requests};
 use super::plausible::{
     Implausible, MAX_IN_FLIGHT, MAX_PER_SECOND, MAX_REQUEST_SECONDS, MAX_REQUESTS, MAX_RUN_SECONDS,
     MAX_RUN_TOKENS,
@@ -272,7 +270,7 @@ pub(super) fn level_of(
     let starts = list(run, &["start_times"]);
     let all = records::read(file, run);
     let mut report = match all.is_empty() {
-        true => blank(&model, load),
+        true => LevelReport::blank(&model, load),
         false => measured(&model, load, &all, &BTreeMap::new()),
     };
     if all.is_empty() {
@@ -348,12 +346,11 @@ fn run_throughput(file: &SourceFile<'_>, run: &Value, report: &mut LevelReport) 
     report.throughput.requests_per_s = rate("request_throughput");
     report.concurrency.reached = file.amount(run, &["concurrency"], MAX_IN_FLIGHT);
     let most = file.amount(run, &["max_concurrent_requests"], MAX_IN_FLIGHT);
-    report.concurrency.most = most.map(|n| n.round() as u32).unwrap_or_default();
+    report.concurrency.most = most.map(|n| n.round() as u32);
     report.steady_s = None;
     report.notes.clear();
-    report.took_s = file
-        .amount(run, &["duration"], MAX_RUN_SECONDS)
-        .unwrap_or_default();
+    report.began_s = None;
+    report.took_s = file.amount(run, &["duration"], MAX_RUN_SECONDS);
 }
 
 /// The remark about responses whose TTFT is just their latency.

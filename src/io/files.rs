@@ -1,6 +1,8 @@
 //! Files: read whole up to a bound, and replaced in one step. Who reads a file that is being replaced sees the old
 //! one or the new one, never a half.
 
+mod sink;
+
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{BufWriter, ErrorKind, Read as _, Write};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -9,11 +11,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::OFlags;
-use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
+pub use self::sink::Sink;
 use crate::domain::failure::Failure;
 
 /// The permissions of a new file that others may read, less what the user's umask takes away.
@@ -149,123 +149,6 @@ enum Out {
     Beside(Beside),
     /// A device or a pipe: nothing to be replaced.
     Straight(Sink),
-}
-
-/// What takes the bytes of an [`OutFile`].
-#[derive(Debug)]
-pub enum Sink {
-    /// A file or a device.
-    File(File),
-    /// A named pipe, opened so that nobody waits for its reader without end.
-    Pipe {
-        /// The end to write to.
-        file: File,
-        /// How long its reader may take nothing.
-        patience: Duration,
-    },
-}
-
-/// A reader that takes nothing for so long has stopped.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-impl Sink {
-    /// Fails at once for a pipe that nobody reads.
-    fn open_straight(path: &Path, is_pipe: bool) -> std::io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.write(true);
-        if !is_pipe {
-            return options.open(path).map(Self::File);
-        }
-        let file = options
-            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-            .open(path);
-        let nobody = |error: std::io::Error| match Errno::from_io_error(&error) {
-            Some(Errno::NXIO) => {
-                std::io::Error::new(ErrorKind::NotConnected, "nobody reads this named pipe")
-            }
-            _ => error,
-        };
-        Ok(Self::Pipe {
-            file: file.map_err(nobody)?,
-            patience: PATIENCE,
-        })
-    }
-
-    /// Has the disk keep what was written. Pipes and devices have nothing to keep.
-    ///
-    /// # Errors
-    /// As the file system's; some disks say only now that they are full.
-    pub fn sync(&self) -> std::io::Result<()> {
-        match self {
-            Self::Pipe { .. } => Ok(()),
-            Self::File(file) => match file.sync_all() {
-                Err(error)
-                    if !matches!(
-                        error.kind(),
-                        ErrorKind::InvalidInput | ErrorKind::Unsupported
-                    ) =>
-                {
-                    Err(error)
-                }
-                _ => Ok(()),
-            },
-        }
-    }
-
-    fn try_clone(&self) -> std::io::Result<Self> {
-        Ok(match self {
-            Self::File(file) => Self::File(file.try_clone()?),
-            Self::Pipe { file, patience } => Self::Pipe {
-                file: file.try_clone()?,
-                patience: *patience,
-            },
-        })
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let (file, patience) = match self {
-            Self::File(file) => return file.write(bytes),
-            Self::Pipe { file, patience } => (file, *patience),
-        };
-        let deadline = Instant::now() + patience;
-        loop {
-            match file.write(bytes) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    wait_for_room(file, deadline)?
-                }
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-                    let why = "its reader went away before everything was written";
-                    return Err(std::io::Error::new(ErrorKind::BrokenPipe, why));
-                }
-                written => return written,
-            }
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        match self {
-            Self::File(file) | Self::Pipe { file, .. } => file.flush(),
-        }
-    }
-}
-
-/// Waits until a pipe has room, or its reader is gone, which the next write tells.
-fn wait_for_room(file: &File, deadline: Instant) -> std::io::Result<()> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left).map_err(std::io::Error::other)?;
-        match poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&timeout)) {
-            Ok(0) => {
-                let why = "its reader has stopped reading";
-                return Err(std::io::Error::new(ErrorKind::TimedOut, why));
-            }
-            Ok(_) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
 }
 
 impl OutFile {
@@ -526,156 +409,4 @@ fn free_name(path: &Path) -> std::io::Result<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_file_that_was_never_written_leaves_the_old_one() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = dir.path().join("r.json");
-        fs::write(&path, "old").expect("written");
-        drop(OutFile::open(&path).expect("opens"));
-        assert_eq!(fs::read_to_string(&path).expect("read"), "old");
-        assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 1);
-        assert!(
-            OutFile::open(&dir.path().join("no/r.json"))
-                .is_err_and(|why| why.summary.contains("no/r"))
-        );
-    }
-
-    #[test]
-    fn a_file_that_is_put_in_place_early_replaces_the_old_one_then_and_goes_on() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = dir.path().join("r.csv");
-        fs::write(&path, "old").expect("written");
-        let out = OutFile::open(&path).expect("opens");
-        let mut file = out.handle().expect("a handle");
-        file.write_all(b"head\n").expect("written");
-        assert_eq!(fs::read_to_string(&path).expect("read"), "old");
-        out.put_in_place().expect("replaced");
-        file.write_all(b"row\n").expect("written");
-        assert_eq!(fs::read_to_string(&path).expect("read"), "head\nrow\n");
-        assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 1);
-    }
-
-    #[test]
-    fn a_link_stays_also_one_that_leads_to_nothing_yet() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let (link, file) = (dir.path().join("link"), dir.path().join("file"));
-        std::os::unix::fs::symlink("file", &link).expect("linked");
-        for content in ["new", "again"] {
-            write(&link, FOR_ALL, content.as_bytes()).expect("written");
-            assert!(
-                fs::symlink_metadata(&link)
-                    .expect("it is there")
-                    .is_symlink()
-            );
-            assert_eq!(fs::read_to_string(&file).expect("read"), content);
-        }
-    }
-
-    #[test]
-    fn what_is_no_ordinary_file_is_told_without_opening_it() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let pipe = pipe(dir.path());
-        let why = |path: &Path| read_now(path, 100).expect_err("refused").why();
-        assert_eq!(why(&pipe), "it is a named pipe, not an ordinary file");
-        assert_eq!(
-            why(Path::new("/dev/zero")),
-            "it is a device, not an ordinary file"
-        );
-        assert_eq!(why(dir.path()), "it is a folder");
-    }
-
-    /// A named pipe in a folder.
-    fn pipe(dir: &Path) -> PathBuf {
-        let pipe = dir.join("pipe");
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-        assert!(made.is_ok_and(|made| made.success()));
-        pipe
-    }
-
-    /// Opens a pipe's end without waiting for the other.
-    fn reader(pipe: &Path) -> File {
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        OpenOptions::new()
-            .read(true)
-            .custom_flags(flags)
-            .open(pipe)
-            .expect("opens")
-    }
-
-    #[test]
-    fn a_pipe_that_nobody_reads_is_told_at_once() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let pipe = pipe(dir.path());
-        let failure = OutFile::open(&pipe).expect_err("nobody reads");
-        assert!(
-            failure
-                .summary
-                .ends_with("pipe cannot be written: nobody reads this named pipe"),
-            "{failure:?}"
-        );
-        assert_eq!(failure.advice, "Start its reader first");
-    }
-
-    #[test]
-    fn a_pipe_s_reader_gets_everything_also_when_it_is_slow() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let pipe = pipe(dir.path());
-        let first = reader(&pipe);
-        let out = OutFile::open(&pipe).expect("opens");
-        // Waits for bytes, as `cat` does.
-        let mut slow = File::open(&pipe).expect("opens");
-        drop(first);
-        let reading = std::thread::spawn(move || {
-            let mut read = Vec::new();
-            slow.read_to_end(&mut read).map(|_| read.len())
-        });
-        out.keep(|file| file.write_all(&vec![b'x'; 1 << 20]))
-            .expect("written");
-        assert_eq!(reading.join().expect("it ends").expect("read"), 1 << 20);
-    }
-
-    #[test]
-    fn a_pipe_whose_reader_goes_away_or_stops_is_told() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let pipe = pipe(dir.path());
-        let write_all = |out: OutFile| -> Failure {
-            let written = out.keep(|file| file.write_all(&vec![b'x'; 1 << 20]));
-            cannot_write(&pipe, &written.expect_err("it is not read"))
-        };
-        let gone = reader(&pipe);
-        let out = OutFile::open(&pipe).expect("opens");
-        drop(gone);
-        let failure = write_all(out);
-        assert!(
-            failure
-                .summary
-                .contains("its reader went away before everything was written"),
-            "{failure:?}"
-        );
-        assert_eq!(
-            failure.advice,
-            "Let its reader run until everything is written"
-        );
-
-        let _stopped = reader(&pipe);
-        let mut out = OutFile::open(&pipe).expect("opens");
-        let Out::Straight(Sink::Pipe { patience, .. }) = &mut out.0 else {
-            panic!("it is a pipe")
-        };
-        *patience = Duration::from_millis(50);
-        let failure = write_all(out);
-        assert!(
-            failure.summary.contains("its reader has stopped reading"),
-            "{failure:?}"
-        );
-    }
-
-    #[test]
-    fn a_device_is_written_and_not_replaced() {
-        write(Path::new("/dev/null"), FOR_ALL, b"x").expect("it takes anything");
-        assert!(!fs::metadata("/dev/null").expect("it is there").is_file());
-    }
-}
+mod tests;

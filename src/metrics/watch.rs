@@ -1,4 +1,4 @@
-//! What the benchmark saw of itself, held against what it measured: could it have moved a figure?
+//! What the benchmark saw of itself, compared with what it measured: could it have moved a figure?
 
 use std::time::Duration;
 
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn late_reads_are_held_against_the_figures_they_could_move() {
+    fn late_reads_are_compared_with_the_figures_they_could_move() {
         let reads = |p99| Watch {
             read_late_ms: at(0.1, p99),
             ..Watch::default()
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn one_long_sleep_is_held_against_the_largest_values() {
+    fn one_long_sleep_is_compared_with_the_largest_values() {
         // p99 is fine: it was one in a thousand.
         let slept = |max| Stats {
             max: Some(max),

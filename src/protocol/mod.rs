@@ -257,7 +257,7 @@ pub enum Event {
         outcome: Result<Arc<BenchReport>, Failure>,
     },
     /// A session that ended was compared with the baseline of its model and deployment.
-    HeldAgainstBaseline {
+    ComparedWithBaseline {
         job: JobId,
         comparison: Arc<Comparison>,
     },

@@ -17,7 +17,7 @@ use crate::domain::conversation::{
 };
 use crate::domain::environment::EnvId;
 use crate::domain::exchange::{Advance, Reply};
-pub use crate::domain::exchange::{NOT_ANSWERED, Saying};
+pub use crate::domain::exchange::{NOT_ANSWERED, UserInput};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, SessionId};
 use crate::metrics::history::SessionHistory;
@@ -137,7 +137,7 @@ pub struct Turn {
     /// The exchange it follows.
     pub parent: Option<u64>,
     /// What the user said.
-    pub said: Saying,
+    pub said: UserInput,
     /// What came back.
     pub answer: Answer,
     /// The same in all panes that were asked at once; 0 where nobody else could have been.
@@ -301,7 +301,7 @@ impl ChatState {
     }
 
     /// What would be sent, with this draft as the last message if there is one. For View code.
-    pub fn request(&self, model: &str, said: &Saying) -> ChatRequest {
+    pub fn request(&self, model: &str, said: &UserInput) -> ChatRequest {
         let before = self.way_before_draft();
         let mut said = said.clone();
         if said.is_empty() && before == self.talk.turns.len() {
@@ -349,7 +349,7 @@ impl ChatState {
     /// About how many bytes the request has that this asks.
     pub(super) fn bytes_asked(&self, act: Act) -> usize {
         let bytes = |messages: &[Message]| messages.iter().map(Message::body_bytes).sum::<usize>();
-        let nothing = Saying::default();
+        let nothing = UserInput::default();
         if let Act::Again(index) = act
             && let Some(turn) = self.talk.turns.get(index)
         {
@@ -369,8 +369,8 @@ impl ChatState {
     }
 
     /// What is typed and attached; with a message that is being changed go the results that it brought.
-    pub fn drafted(&self) -> Saying {
-        Saying {
+    pub fn drafted(&self) -> UserInput {
+        UserInput {
             prompt: self.draft.trim().to_owned(),
             attachments: self.attached.clone(),
             results: self.edited_results(),
@@ -378,7 +378,7 @@ impl ChatState {
     }
 
     /// The same; it is typed no longer.
-    pub(super) fn take_draft(&mut self) -> Saying {
+    pub(super) fn take_draft(&mut self) -> UserInput {
         let said = self.drafted();
         self.draft.clear();
         self.attached.clear();
@@ -386,7 +386,7 @@ impl ChatState {
     }
 
     /// Says this, whatever the draft is. `None` while an answer is under way, or when it is nothing.
-    pub(super) fn say(&mut self, said: &Saying, asking: &Asking<'_>) -> Option<ChatRequest> {
+    pub(super) fn say(&mut self, said: &UserInput, asking: &Asking<'_>) -> Option<ChatRequest> {
         (self.running().is_none() && !said.is_empty()).then(|| self.ask(said.clone(), asking))
     }
 
@@ -421,7 +421,7 @@ impl ChatState {
         self.params.clone_from(&other.params);
     }
 
-    fn ask(&mut self, said: Saying, asking: &Asking<'_>) -> ChatRequest {
+    fn ask(&mut self, said: UserInput, asking: &Asking<'_>) -> ChatRequest {
         let Asking {
             job,
             model,
@@ -457,7 +457,13 @@ impl ChatState {
         }
     }
 
-    fn turn(&mut self, exchange: u64, parent: Option<u64>, said: Saying, answer: Answer) -> Turn {
+    fn turn(
+        &mut self,
+        exchange: u64,
+        parent: Option<u64>,
+        said: UserInput,
+        answer: Answer,
+    ) -> Turn {
         let id = self.next_turn;
         self.next_turn += 1;
         self.next_exchange = self.next_exchange.max(exchange + 1);
@@ -492,7 +498,7 @@ impl ChatState {
 
     /// The system prompt, the first `n` turns, and what is said then. Reasoning is not sent back, and neither is a
     /// turn whose answer never came, nor a call that nobody answered: servers refuse that.
-    fn messages(&self, n: usize, said: &Saying) -> Vec<Message> {
+    fn messages(&self, n: usize, said: &UserInput) -> Vec<Message> {
         let mut messages = Vec::with_capacity(n * 2 + 2);
         if !self.system.trim().is_empty() {
             messages.push(Message::new(Role::System, self.system.trim()));

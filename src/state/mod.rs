@@ -751,7 +751,7 @@ impl State {
                 self.notices.push(notice);
             }
             Event::PromptsLoaded { outcome } => self.prompts_loaded(outcome),
-            Event::HeldAgainstBaseline { job, comparison } => self.bench.held(job, comparison),
+            Event::ComparedWithBaseline { job, comparison } => self.bench.held(job, comparison),
         }
     }
 

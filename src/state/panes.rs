@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::State;
 use super::blind::Blind;
-use super::chat::{Act, AnswerStatus, Asking, ChatState, Saying};
+use super::chat::{Act, AnswerStatus, Asking, ChatState, UserInput};
 use super::cluster::{Choice, ClusterState};
 use super::jobs::Work;
 use crate::domain::conversation::ChatRequest;
@@ -423,7 +423,7 @@ impl State {
     /// as it is. Gives whether they were sent, as [`Self::send_draft`] does.
     pub fn send_words(&mut self, words: &str, now: Duration, out: &mut Vec<Command>) -> bool {
         let to = self.addressed();
-        let said = Saying::words(words.trim());
+        let said = UserInput::text(words.trim());
         if said.prompt.is_empty() || !self.can_send_to(&to) {
             return false;
         }
@@ -464,7 +464,7 @@ impl State {
         true
     }
 
-    fn send_to(&mut self, to: Vec<usize>, said: &Saying, now: Duration, out: &mut Vec<Command>) {
+    fn send_to(&mut self, to: Vec<usize>, said: &UserInput, now: Duration, out: &mut Vec<Command>) {
         let round = self.next_round();
         let mut asks = Vec::new();
         for index in to {

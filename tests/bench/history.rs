@@ -427,16 +427,16 @@ struct Run {
 async fn run(root: &str, dir: &Path, recorded: bool) -> Result<Run, Failure> {
     let options = Options {
         config: Some(dir.to_owned()),
-        twin: None,
+        simulated_kubectl: None,
     };
-    let (places, ..) = engine::places(&options, |_| {})?;
+    let (connections, ..) = engine::connections(&options, |_| {})?;
     let api = ApiAddress::parse(root).expect("an address");
     let env = Environment {
         api: Some(api),
         key: KeyPlace::None,
         ..Environment::blank(EnvId("e".to_owned()), "exact")
     };
-    let place = places.open(&env).await;
+    let connection = connections.open(&env).await;
     let plan = Plan {
         targets: vec![Target {
             model: MODEL.to_owned(),
@@ -466,7 +466,8 @@ async fn run(root: &str, dir: &Path, recorded: bool) -> Result<Run, Failure> {
         recorder.flush().await;
     }
     let before = cpu_seconds();
-    let report = history::bench(&place, &plan, controls, recorder.clone(), &mut Nobody).await?;
+    let report =
+        history::bench(&connection, &plan, controls, recorder.clone(), &mut Nobody).await?;
     if let Some(recorder) = recorder {
         recorder.flush().await;
     }

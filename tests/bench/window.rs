@@ -503,7 +503,7 @@ impl Stage {
         let ctx = Context::default();
         let options = Options {
             config: Some(config.path().to_owned()),
-            twin: Some(env!("CARGO_BIN_EXE_batida").into()),
+            simulated_kubectl: Some(env!("CARGO_BIN_EXE_batida").into()),
         };
         let waker = ctx.clone();
         let started =

@@ -113,6 +113,19 @@ fn quick(name: &str, quirk: Quirk) -> DemoModel {
 }
 
 #[test]
+fn the_simulated_kubectl_answers_to_its_earlier_name_too() {
+    let batida = Batida::new();
+    let version = |name: &str| {
+        let mut command = program(batida.dir.path());
+        finish(start(command.args([name, "version", "-o", "json"])))
+    };
+    let said = version("simulated-kubectl");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("clientVersion"), "{said:?}");
+    assert_eq!(version("kubectl-twin").out, said.out);
+}
+
+#[test]
 fn help_tells_what_there_is() {
     let batida = Batida::new();
     for (command, words) in [

@@ -11,7 +11,7 @@ use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
 use batida::domain::conversation::{Attached, Attachment, ChatRequest, Message, Params, Role};
 use batida::domain::deployment::DeploymentState;
 use batida::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
-use batida::domain::exchange::Saying;
+use batida::domain::exchange::UserInput;
 use batida::domain::history::{Filing, SessionId};
 use batida::domain::settings::{PlaygroundForm, Settings, ThemeChoice};
 use batida::engine::{Engine, Options, Started};
@@ -146,7 +146,7 @@ impl House {
 fn options(dir: &Path) -> Options {
     Options {
         config: Some(dir.join("config")),
-        twin: Some(env!("CARGO_BIN_EXE_batida").into()),
+        simulated_kubectl: Some(env!("CARGO_BIN_EXE_batida").into()),
     }
 }
 
@@ -830,7 +830,7 @@ fn in_turn_nobody_waits_for_what_is_asked_of_the_cluster_behind_an_answer() {
         ask.place = place.clone();
         "m".clone_into(&mut ask.request.model);
         let conversation = SessionId(format!("c{}", ask.job.0));
-        let said = Saying::words(&ask.request.messages[0].content);
+        let said = UserInput::text(&ask.request.messages[0].content);
         ask.filing = Some(Filing {
             conversation,
             exchange: 1,
@@ -884,7 +884,7 @@ fn inner_keeps_a_draft() {
     let Some(dir) = folder() else { return };
     let options = Options {
         config: Some(dir.join("config")),
-        twin: None,
+        simulated_kubectl: None,
     };
     let Started { engine, events, .. } = Engine::start(options, || {}).expect("it starts");
     engine.send(Command::SaveSettings {

@@ -1,4 +1,4 @@
-//! The tests that need nothing but the toolchain: the demo's server, kubectl's twin, the built program, and the window
+//! The tests that need nothing but the toolchain: the demo's server, the simulated kubectl, the built program, and the window
 //! without a display. `cargo test` runs them. What needs other programs is in `tests/programs`.
 
 mod answers;
@@ -22,6 +22,7 @@ mod headless;
 mod history;
 #[cfg(feature = "gui")]
 mod imports;
+mod lengths;
 mod library;
 mod other_files;
 mod printed;

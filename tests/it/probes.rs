@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk};
-use batida::engine::{Options, places, probe};
+use batida::engine::{Options, connections, probe};
 use batida::protocol::{Activity, ActivityKind, Failure, ProbeAnswer, ProbeKind, ProbeTarget};
 use tokio_util::sync::CancellationToken;
 
@@ -42,17 +42,17 @@ async fn probed_and_seen(
     saving.await.expect("the settings are saved");
     let options = Options {
         config: Some(dir.path().to_owned()),
-        twin: None,
+        simulated_kubectl: None,
     };
-    let (places, ..) = places(&options, see).expect("a folder of its own");
-    let place = places.open(&env).await;
+    let (connections, ..) = connections(&options, see).expect("a folder of its own");
+    let connection = connections.open(&env).await;
     let target = |model: DemoModel| ProbeTarget {
         model: model.name,
         kind,
     };
     let told = Mutex::new(Told::new());
     probe::run(
-        &place,
+        &connection,
         models.into_iter().map(target).collect(),
         patience,
         cancel,
@@ -194,10 +194,10 @@ async fn without_a_key_each_says_so() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let options = Options {
         config: Some(dir.path().to_owned()),
-        twin: None,
+        simulated_kubectl: None,
     };
-    let (places, ..) = places(&options, |_| {}).expect("a folder of its own");
-    let place = places.open(&api_env(&server.address())).await;
+    let (connections, ..) = connections(&options, |_| {}).expect("a folder of its own");
+    let connection = connections.open(&api_env(&server.address())).await;
     let told = Mutex::new(Vec::new());
     let target = |(model, kind): (&str, ProbeKind)| ProbeTarget {
         model: model.to_owned(),
@@ -210,7 +210,7 @@ async fn without_a_key_each_says_so() {
     ]
     .map(target);
     probe::run(
-        &place,
+        &connection,
         targets.to_vec(),
         LONG,
         &CancellationToken::new(),

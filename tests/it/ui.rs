@@ -1,4 +1,4 @@
-//! The window, used by label: the real engine, the demo's server, kubectl's twin and the real kubectl.
+//! The window, used by label: the real engine, the demo's server, the simulated kubectl and the real kubectl.
 
 use std::path::Path;
 use std::time::Instant;
@@ -745,7 +745,7 @@ fn the_activity_drawer_lists_what_went_through_the_doors_and_no_key() {
     let mut window = Window::on_demo();
     window.key_press_modifiers(Modifiers::COMMAND, Key::J);
     window.step();
-    window.see("kubectl-twin");
+    window.see("simulated-kubectl");
     window.see("exit 0");
     assert!(!window.told().contains(DEMO_KEY));
     window.click("Clear list");

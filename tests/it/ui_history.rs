@@ -449,7 +449,7 @@ fn run_bench(window: &mut Window) {
 }
 
 #[test]
-fn what_was_run_is_found_opened_compared_and_held_against_the_baseline() {
+fn what_was_run_is_found_opened_and_compared_with_the_baseline() {
     let mut window = on_benchmark();
     window.type_into("Concurrent clients per level", "1, 2");
     window.type_into("Requests per level", "6");

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use batida::engine::{Options, check, places};
+use batida::engine::{Options, check, connections};
 use batida::protocol::{Check, Verdict};
 use tokio_util::sync::CancellationToken;
 
@@ -14,14 +14,14 @@ use crate::support::environments::cluster_env;
 async fn checks(kube: &Kube, program: &Path) -> Vec<Check> {
     let options = Options {
         config: Some(kube.dir.path().join("batida")),
-        twin: None,
+        simulated_kubectl: None,
     };
-    let (places, ..) = places(&options, |_| {}).expect("a folder of its own");
-    let place = places
+    let (connections, ..) = connections(&options, |_| {}).expect("a folder of its own");
+    let connection = connections
         .open(&cluster_env(program, &kube.kubeconfig(), NAMESPACE))
         .await;
     let told = Mutex::new(Vec::new());
-    check::run(&place, &CancellationToken::new(), |check| {
+    check::run(&connection, &CancellationToken::new(), |check| {
         told.lock().expect("no panic").push(check)
     })
     .await;
@@ -38,7 +38,7 @@ async fn what_works_is_told_in_the_order_of_the_page() {
     for program in kubectls() {
         let kube = Kube::start(Cluster::recorded()).await;
         let checks = checks(&kube, &program).await;
-        let places: Vec<usize> = [
+        let indices: Vec<usize> = [
             "kubectl 1.",
             "Cluster reachable",
             "Namespace sambastack",
@@ -54,7 +54,7 @@ async fn what_works_is_told_in_the_order_of_the_page() {
                 .expect(title)
         })
         .collect();
-        assert_eq!(places, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(indices, [0, 1, 2, 3, 4, 5]);
         let found = |title| {
             (
                 find(&checks, title).verdict,

@@ -1,4 +1,4 @@
-//! The cluster, asked through real kubectls and the demo's twin.
+//! The cluster, asked through real kubectls and the demo's simulated one.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -897,11 +897,16 @@ async fn a_large_cluster_is_read_whole() {
 }
 
 #[tokio::test]
-async fn the_twins_cluster_shows_each_state() {
+async fn the_simulated_cluster_shows_each_state() {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_batida"));
     let recorder = Recorder::silent(EnvId::demo());
-    let twin = Kubectl::simulated(program, vec!["kubectl-twin".into()], "sambastack", recorder);
-    let view = load(&twin).await.expect("the twin answers");
+    let simulated = Kubectl::simulated(
+        program,
+        vec!["simulated-kubectl".into()],
+        "sambastack",
+        recorder,
+    );
+    let view = load(&simulated).await.expect("it answers");
     assert_eq!(view.warnings, []);
     assert_eq!(
         lines(&view),
@@ -923,18 +928,21 @@ async fn the_twins_cluster_shows_each_state() {
     );
     let embeds = &view.deployments[2].models[0];
     assert!(!embeds.chats());
-    assert_eq!(contexts(&twin).await.expect("it has one").names, ["demo"]);
     assert_eq!(
-        server_version(&twin).await.expect("it answers"),
+        contexts(&simulated).await.expect("it has one").names,
+        ["demo"]
+    );
+    assert_eq!(
+        server_version(&simulated).await.expect("it answers"),
         "v1.33.0-demo"
     );
     assert_eq!(
-        client_version(&twin).await.expect("it answers"),
+        client_version(&simulated).await.expect("it answers"),
         "v1.33.0-demo"
     );
     let elsewhere = Kubectl {
         namespace: "elsewhere".to_owned(),
-        ..twin
+        ..simulated
     };
     assert_eq!(
         failed(&elsewhere).await.summary,

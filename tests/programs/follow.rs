@@ -765,16 +765,16 @@ async fn logs_are_read_to_their_end() {
 }
 
 #[tokio::test]
-async fn the_twin_is_followed_too() {
+async fn the_simulated_kubectl_is_followed_too() {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_batida"));
-    let twin = Kubectl::simulated(
+    let simulated = Kubectl::simulated(
         program,
-        vec!["kubectl-twin".into()],
+        vec!["simulated-kubectl".into()],
         "sambastack",
         Recorder::silent(EnvId::demo()),
     );
     let mut followed = Followed::start(
-        twin,
+        simulated,
         Pace {
             watch: Duration::from_secs(1),
             ..quick()

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
 use batida::domain::deployment::{ClusterView, DeploymentState};
 use batida::engine::cluster::{default_namespace, events, load, sizes};
-use batida::engine::{Options, check, places};
+use batida::engine::{Options, check, connections};
 use batida::io::kubectl::Kubectl;
 use batida::protocol::{Check, Verdict};
 use serde_json::{Value, json};
@@ -235,14 +235,14 @@ async fn an_odd_object_does_not_end_what_is_followed() {
 async fn checks(kube: &Kube, program: &Path) -> Vec<Check> {
     let options = Options {
         config: Some(kube.dir.path().join("batida")),
-        twin: None,
+        simulated_kubectl: None,
     };
-    let (places, ..) = places(&options, |_| {}).expect("a folder of its own");
-    let place = places
+    let (connections, ..) = connections(&options, |_| {}).expect("a folder of its own");
+    let connection = connections
         .open(&cluster_env(program, &kube.kubeconfig(), NAMESPACE))
         .await;
     let told = Mutex::new(Vec::new());
-    check::run(&place, &CancellationToken::new(), |check| {
+    check::run(&connection, &CancellationToken::new(), |check| {
         told.lock().expect("no panic").push(check)
     })
     .await;

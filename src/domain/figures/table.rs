@@ -175,7 +175,7 @@ pub(super) fn values() -> Vec<Metric> {
             .shown("In flight", ("", "in flight"), 11)
             .better(Better::Higher)
             .printed(Print::Tenth),
-        count("concurrency_most", |l| Some(f64::from(l.concurrency.most))),
+        count("concurrency_most", |l| l.concurrency.most.map(f64::from)),
         ms("server_ttft_difference", |l| {
             l.server.as_ref()?.ttft_p50_difference_ms
         }),
@@ -190,8 +190,8 @@ pub(super) fn values() -> Vec<Metric> {
         share("machine_busy", |l| l.watch.machine_busy),
         count("late_requests", |l| Some(l.watch.late_requests as f64)),
         count("doubts", |l| Some(l.watch.doubts.len() as f64)),
-        ms("began", |l| Some(l.began_s * 1e3)),
-        ms("took", |l| Some(l.took_s * 1e3)),
+        ms("began", |l| Some(l.began_s? * 1e3)),
+        ms("took", |l| Some(l.took_s? * 1e3)),
         ms("steady_from", |l| l.steady_s.map(|[from, _]| from * 1e3)),
         ms("steady_to", |l| l.steady_s.map(|[_, to]| to * 1e3)),
     ]

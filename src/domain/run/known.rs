@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BenchReport, Machine};
+use super::{BenchReport, LevelReport, Machine};
 use crate::domain::plan::{Load, Plan, Prompts};
 use crate::domain::units::{self, counted};
 
@@ -463,5 +463,26 @@ pub(in crate::domain) fn plan<'de, D: serde::Deserializer<'de>>(from: D) -> Resu
 impl<'de> Deserialize<'de> for BenchReport {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Self::deserialize(from)
+    }
+}
+
+impl Serialize for LevelReport {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, out)
+    }
+}
+
+/// Imports of Batida 0.1 have zeros where a level's times, or its most requests in flight, are not known.
+impl<'de> Deserialize<'de> for LevelReport {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut level = Self::deserialize(from)?;
+        // No request ends in no time, or without having been in flight.
+        if level.requests.ended > 0 {
+            level.took_s = level.took_s.filter(|took| *took > 0.0);
+            level.concurrency.most = level.concurrency.most.filter(|most| *most > 0);
+            let is_timed = level.steady_s.is_some();
+            level.began_s = level.began_s.filter(|began| *began > 0.0 || is_timed);
+        }
+        Ok(level)
     }
 }

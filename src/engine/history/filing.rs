@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Recorder;
 use crate::domain::conversation::{ChatRequest, Params, Role};
 use crate::domain::environment::Environment;
-use crate::domain::exchange::{Advance, ChatEnding, Reply, Saying};
+use crate::domain::exchange::{Advance, ChatEnding, Reply, UserInput};
 use crate::domain::failure::FaultClass;
 use crate::domain::history::{Exchange, ExchangeEnding, Filing, SessionId, StoredRequest};
 use crate::domain::run::EnvironmentInfo;
@@ -93,7 +93,7 @@ impl Kept {
             answered_by,
             figures,
         } = reply;
-        let Saying {
+        let UserInput {
             prompt,
             attachments,
             results,
@@ -138,34 +138,7 @@ impl Kept {
     pub fn end(mut self, report: &ChatReport) -> ChatRecord {
         let figures = report.figures;
         let took = figures.latency.unwrap_or_else(|| self.began.elapsed());
-        let (ending, error) = match &report.ending {
-            ChatEnding::Finished { reason } => {
-                let error = report.no_text.map(|why| RequestError {
-                    class: Some(FaultClass::NoText),
-                    status: None,
-                    text: why.to_owned(),
-                });
-                (ExchangeEnding::Finished(reason.word()), error)
-            }
-            ChatEnding::Stopped => {
-                let text = "stopped".to_owned();
-                let error = RequestError {
-                    class: Some(FaultClass::Cancelled),
-                    status: None,
-                    text,
-                };
-                (ExchangeEnding::Stopped, Some(error))
-            }
-            ChatEnding::Failed(failure) => {
-                let text = failure.summary.clone();
-                let error = RequestError {
-                    class: failure.class,
-                    status: None,
-                    text,
-                };
-                (ExchangeEnding::Failed(failure.to_string()), Some(error))
-            }
-        };
+        let (ending, error) = ended(report);
         self.reply.end(figures, report.answered_by.clone());
         let (session, environment) = (self.filing.conversation.clone(), self.environment.clone());
         let api = self.api.take();
@@ -173,17 +146,7 @@ impl Kept {
         if let Some(api) = &api {
             without_secrets(api, &mut exchange);
         }
-        // A conversation that begins with a picture is called after its file.
-        let named = exchange
-            .attachments
-            .first()
-            .filter(|_| exchange.prompt.trim().is_empty());
-        let said = named.map_or(&exchange.prompt, |attachment| &attachment.name);
-        let title: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        let title = match title.char_indices().nth(TITLE) {
-            Some((end, _)) => format!("{}…", title[..end].trim_end()),
-            None => title,
-        };
+        let title = title(&exchange);
         let record = RequestRecord {
             index: exchange.id,
             level: 0,
@@ -215,6 +178,44 @@ impl Kept {
             request,
             exchange,
         }
+    }
+}
+
+/// How the exchange ended, and what its request's error was.
+fn ended(report: &ChatReport) -> (ExchangeEnding, Option<RequestError>) {
+    let error = |class, text| RequestError {
+        class,
+        status: None,
+        text,
+    };
+    match &report.ending {
+        ChatEnding::Finished { reason } => {
+            let no_text = report.no_text;
+            let error = no_text.map(|why| error(Some(FaultClass::NoText), why.to_owned()));
+            (ExchangeEnding::Finished(reason.word()), error)
+        }
+        ChatEnding::Stopped => {
+            let error = error(Some(FaultClass::Cancelled), "stopped".to_owned());
+            (ExchangeEnding::Stopped, Some(error))
+        }
+        ChatEnding::Failed(failure) => {
+            let error = error(failure.class, failure.summary.clone());
+            (ExchangeEnding::Failed(failure.to_string()), Some(error))
+        }
+    }
+}
+
+/// A conversation is called after its first words; one that begins with a picture, after the picture's file.
+fn title(exchange: &Exchange) -> String {
+    let named = exchange
+        .attachments
+        .first()
+        .filter(|_| exchange.prompt.trim().is_empty());
+    let said = named.map_or(&exchange.prompt, |attachment| &attachment.name);
+    let title: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    match title.char_indices().nth(TITLE) {
+        Some((end, _)) => format!("{}…", title[..end].trim_end()),
+        None => title,
     }
 }
 
@@ -269,7 +270,7 @@ impl Keeping {
         }
     }
 
-    /// Keeps it. Gives the conversation when where it is held is not known yet: see [`Recorder::around`].
+    /// Keeps it. Gives the conversation when where it is held is not known yet: see [`Recorder::environment_info`].
     pub fn end(
         mut self,
         report: &ChatReport,

@@ -16,7 +16,7 @@ impl Shared {
     pub(super) async fn answer(&self, question: Question) -> Answer {
         match question {
             Question::Cluster(env, question) => {
-                let kubectl = self.places.kubectl(&env).await;
+                let kubectl = self.connections.kubectl(&env).await;
                 Answer::Cluster(cluster::answer(kubectl.as_ref(), question).await)
             }
             Question::Api(env, question) => Answer::Api(self.api_answer(&env, question).await),
@@ -33,15 +33,15 @@ impl Shared {
             }
             ApiQuestion::Embed { request } => {
                 let embed = async {
-                    let place = self.open(env).await;
-                    let known = place.known();
+                    let connection = self.open(env).await;
+                    let known = connection.known();
                     Ok(Box::new(
-                        place.api_with_key()?.embed(&request, &known).await?,
+                        connection.api_with_key()?.embed(&request, &known).await?,
                     ))
                 };
                 ApiAnswer::Embed(embed.await)
             }
-            ApiQuestion::RevealKey => ApiAnswer::RevealKey(self.places.key(env).await),
+            ApiQuestion::RevealKey => ApiAnswer::RevealKey(self.connections.key(env).await),
         }
     }
 
@@ -60,7 +60,7 @@ impl Shared {
     async fn local_answer(&self, question: LocalQuestion) -> LocalAnswer {
         match question {
             LocalQuestion::Keychain => {
-                LocalAnswer::Keychain(self.places.keys().keychain_available().await)
+                LocalAnswer::Keychain(self.connections.keys().keychain_available().await)
             }
             LocalQuestion::Environments { path, kubectl } => {
                 LocalAnswer::Environments(imports::read(&path, kubectl).await.map(Arc::new))

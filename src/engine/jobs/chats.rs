@@ -5,11 +5,14 @@ use tokio_util::sync::CancellationToken;
 use super::{Emitter, Shared};
 use crate::domain::environment::Environment;
 use crate::domain::failure::{Failure, FaultClass};
+use crate::domain::history::SessionId;
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, EnvironmentInfo};
 use crate::engine::bench::{self, Controls};
 use crate::engine::history::{self, filing};
 use crate::engine::{chat, environment_info};
+use crate::io::api::Api;
+use crate::io::kubectl::Kubectl;
 use crate::protocol::{ChatAsk, ChatEnding, Event, JobId};
 
 impl Shared {
@@ -42,10 +45,10 @@ impl Shared {
                 answered_by: None,
             });
         };
-        let Some(place) = cancel.run_until_cancelled(self.open(env)).await else {
+        let Some(connection) = cancel.run_until_cancelled(self.open(env)).await else {
             return unsent(keeping, ChatEnding::Stopped);
         };
-        let api = match place.api_with_key() {
+        let api = match connection.api_with_key() {
             Ok(api) => api,
             Err(failure) => return unsent(keeping, ChatEnding::Failed(failure)),
         };
@@ -54,7 +57,7 @@ impl Shared {
         }
         self.emitter.emit(Event::ChatBegan { job });
         keeping.sent(api);
-        let report = chat::run(api, request, &place.known(), cancel, |advance| {
+        let report = chat::run(api, request, &connection.known(), cancel, |advance| {
             keeping.advance(&advance);
             self.emitter.emit(Event::ChatAdvanced {
                 job,
@@ -62,15 +65,7 @@ impl Shared {
             });
         })
         .await;
-        let dialect = api.dialects().of(&request.model);
-        if !dialect.is_usual() {
-            let (env, model) = (env.id.clone(), request.model.clone());
-            self.emitter.emit(Event::DialectLearned {
-                env,
-                model,
-                dialect,
-            });
-        }
+        self.tell_dialect(env, api, &request.model);
         let known = self.books.around_of(env, deployment.as_ref());
         let unknown = keeping.end(&report, known);
         let figures = Box::new(report.figures);
@@ -88,14 +83,38 @@ impl Shared {
         // Whoever comes next does not wait for what is asked of the cluster now.
         drop(start);
         // Nobody waits for it any more, and it slows no answer down.
-        if let (Some(session), Some(kubectl)) = (unknown, &place.kubectl) {
-            let deployments: Vec<String> = deployment.iter().cloned().collect();
-            let asking = environment_info::collect(kubectl, &deployments);
-            let found = cancel.run_until_cancelled(asking).await;
-            if let Some(found) = found.filter(|found| *found != EnvironmentInfo::default()) {
-                self.books.found_around(env, deployment, &found);
-                self.books.recorder.environment_info(session, found);
-            }
+        if let (Some(session), Some(kubectl)) = (unknown, &connection.kubectl) {
+            let asking = self.find_surroundings(env, kubectl, deployment, session);
+            cancel.run_until_cancelled(asking).await;
+        }
+    }
+
+    /// Tells what has been learned of how the model wants to be asked, if it differs from the usual.
+    fn tell_dialect(&self, env: &Environment, api: &Api, model: &str) {
+        let dialect = api.dialects().of(model);
+        if !dialect.is_usual() {
+            let (env, model) = (env.id.clone(), model.to_owned());
+            self.emitter.emit(Event::DialectLearned {
+                env,
+                model,
+                dialect,
+            });
+        }
+    }
+
+    /// Asks the cluster what a conversation is held on, and keeps that with it.
+    async fn find_surroundings(
+        &self,
+        env: &Environment,
+        kubectl: &Kubectl,
+        deployment: Option<String>,
+        session: SessionId,
+    ) {
+        let deployments: Vec<String> = deployment.iter().cloned().collect();
+        let found = environment_info::collect(kubectl, &deployments).await;
+        if found != EnvironmentInfo::default() {
+            self.books.found_around(env, deployment, &found);
+            self.books.recorder.environment_info(session, found);
         }
     }
 
@@ -106,7 +125,7 @@ impl Shared {
         plan: &Plan,
         controls: Controls,
     ) -> Result<BenchReport, Failure> {
-        let Some(place) = controls.cancel.run_until_cancelled(self.open(env)).await else {
+        let Some(connection) = controls.cancel.run_until_cancelled(self.open(env)).await else {
             return Err(
                 Failure::new("It was stopped before it began", "").of_class(FaultClass::Cancelled)
             );
@@ -116,7 +135,7 @@ impl Shared {
             emitter: &self.emitter,
         };
         let recorder = Some(self.books.bench_recorder());
-        history::bench(&place, plan, controls, recorder, &mut telling).await
+        history::bench(&connection, plan, controls, recorder, &mut telling).await
     }
 }
 

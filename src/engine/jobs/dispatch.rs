@@ -14,32 +14,30 @@ use super::{Shared, cancelled, own_fault};
 use crate::domain::failure::Failure;
 use crate::domain::library::LibraryChange;
 use crate::domain::run::Steer;
-use crate::engine::bench::Controls;
-use crate::engine::chat;
 use crate::engine::history::Change;
-use crate::protocol::{ChatEnding, ClusterLink, Command, Event, JobId, Question};
+use crate::protocol::{Command, Event, JobId, Question};
 
 /// Makes the last event of a job that has panicked.
 type IfItPanics = Box<dyn FnOnce(Failure) -> Event + Send>;
 
 /// The jobs under way.
 pub(super) struct Jobs {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// Saves, done one after the other.
-    saver: mpsc::UnboundedSender<Save>,
+    pub(super) saver: mpsc::UnboundedSender<Save>,
     saving: tokio::task::JoinHandle<()>,
     /// Drafts, one after the other.
     keeper: mpsc::UnboundedSender<Keep>,
     keeping: tokio::task::JoinHandle<()>,
     /// Looks at the prompts and changes of them, one after the other.
-    prompts: mpsc::UnboundedSender<Option<LibraryChange>>,
+    pub(super) prompts: mpsc::UnboundedSender<Option<LibraryChange>>,
     changing: tokio::task::JoinHandle<()>,
     set: JoinSet<()>,
-    by_job: HashMap<JobId, CancellationToken>,
+    pub(super) by_job: HashMap<JobId, CancellationToken>,
     /// The last event of each job, should it panic: the window must not wait for it for ever.
     by_task: HashMap<tokio::task::Id, (JobId, IfItPanics)>,
     /// Of the benchmark sessions under way.
-    steers: HashMap<JobId, watch::Sender<Steer>>,
+    pub(super) steers: HashMap<JobId, watch::Sender<Steer>>,
 }
 
 impl Jobs {
@@ -98,117 +96,27 @@ impl Jobs {
         let shared = Arc::clone(&self.shared);
         match command {
             Command::Ask { job, question } => self.ask(job, question),
-            Command::Cancel { job } => {
-                if let Some(cancel) = self.by_job.get(&job) {
-                    cancel.cancel();
-                }
-            }
-            Command::WatchCluster { job, place } => {
-                let env = place.id.clone();
-                let stopped = move |why| Event::ClusterFollowed {
-                    job,
-                    env,
-                    view: None,
-                    link: ClusterLink::Stopped(why),
-                };
-                self.spawn(job, stopped, async move |cancel| {
-                    shared.watch(job, &place, &cancel).await
-                });
-            }
-            Command::FollowLog { job, place, source } => {
-                let env = place.id.clone();
-                let ended = move |why| Event::LogEnded {
-                    job,
-                    env,
-                    outcome: Err(why),
-                };
-                self.spawn(job, ended, async move |cancel| {
-                    shared.log(job, &place, &source, &cancel).await
-                });
-            }
+            Command::Cancel { job } => self.cancel(job),
+            Command::WatchCluster { job, place } => self.watch_cluster(job, place),
+            Command::FollowLog { job, place, source } => self.follow_log(job, place, source),
             Command::Probe {
                 job,
                 place,
                 targets,
-            } => {
-                let env = place.id.clone();
-                let ended = move |_| Event::ProbesEnded { job, env };
-                self.spawn(job, ended, async move |cancel| {
-                    shared.probe(job, &place, targets, &cancel).await
-                });
-            }
-            Command::Check { job, place } => {
-                let env = place.id.clone();
-                let ended = move |_| Event::ChecksEnded { job, env };
-                self.spawn(job, ended, async move |cancel| {
-                    shared.check(job, &place, &cancel).await
-                });
-            }
-            Command::Chat { asks, order } => {
-                for (ask, start) in chat::starts(asks, order) {
-                    let (shared, job) = (Arc::clone(&shared), ask.job);
-                    let ended = move |why| Event::ChatEnded {
-                        job,
-                        ending: ChatEnding::Failed(why),
-                        figures: Box::default(),
-                        answered_by: None,
-                    };
-                    self.spawn(job, ended, async move |cancel| {
-                        shared.chat(ask, start, &cancel).await
-                    });
-                }
-            }
-            Command::RunBench { job, place, plan } => {
-                let (steer, steered) = watch::channel(Steer::Resume);
-                self.steers.insert(job, steer);
-                let ended = move |why| Event::BenchEnded {
-                    job,
-                    outcome: Err(why),
-                };
-                self.spawn(job, ended, async move |cancel| {
-                    let outcome = shared
-                        .bench(
-                            job,
-                            &place,
-                            &plan,
-                            Controls {
-                                cancel,
-                                steer: steered,
-                            },
-                        )
-                        .await;
-                    let outcome = outcome.map(Arc::new);
-                    shared.emitter.emit(Event::BenchEnded {
-                        job,
-                        outcome: outcome.clone(),
-                    });
-                    if let Ok(report) = outcome {
-                        shared.hold_against_baseline(job, &report).await;
-                    }
-                });
-            }
-            Command::SteerBench { job, steer } => {
-                if let Some(steering) = self.steers.get(&job) {
-                    steering.send_replace(steer);
-                }
-            }
-            Command::SaveSettings { settings, key } => {
-                self.shared.books.keep_as(settings.history);
-                self.shared.saves.send_modify(|n| *n += 1);
-                // Fails only when the runtime is gone.
-                let _ = self.saver.send((Box::new(settings), key));
-            }
+            } => self.probe(job, place, targets),
+            Command::Check { job, place } => self.check(job, place),
+            Command::Chat { asks, order } => self.chat(asks, order),
+            Command::RunBench { job, place, plan } => self.run_bench(job, place, plan),
+            Command::SteerBench { job, steer } => self.steer_bench(job, steer),
+            Command::SaveSettings { settings, key } => self.save_settings(settings, key),
             Command::KeepPlaygrounds { changed } => self.keep(Keep::Playgrounds(changed)),
             Command::KeepDraft { env, attached } => self.keep(Keep::Draft(env, attached)),
             Command::ForgetDrafts { env } => self.keep(Keep::Forget(env)),
             // At once: the settings that speak of them come next.
-            Command::StageExtras { env, values } => {
-                self.shared.places.keys().stage_extras(&env, values)
-            }
+            Command::StageExtras { env, values } => shared.stage_extras(&env, values),
             Command::HoldKey { env, key } => self.act(async move { shared.hold_key(&env, &key) }),
-            // Fails only when the runtime is gone.
-            Command::LoadPrompts => drop(self.prompts.send(None)),
-            Command::ChangePrompts { change } => drop(self.prompts.send(Some(change))),
+            Command::LoadPrompts => self.change_prompts(None),
+            Command::ChangePrompts { change } => self.change_prompts(Some(change)),
             Command::DeleteSessions { what } => self.change_history(Change::Delete(what)),
             Command::SetBaseline { session, on } => {
                 self.change_history(Change::Baseline(session, on))
@@ -226,9 +134,7 @@ impl Jobs {
                 what,
                 name,
                 content,
-            } => {
-                self.act(async move { shared.save_file(what, &name, content).await });
-            }
+            } => self.act(async move { shared.save_file(what, &name, content).await }),
             Command::Copy { what, text } => self.act(async move { shared.copy(what, text).await }),
             Command::CopyImage { what, picture } => {
                 self.act(async move { shared.copy_picture(what, picture).await });
@@ -262,7 +168,7 @@ impl Jobs {
     }
 
     /// Begins a job that can be cancelled. `if_it_panics` makes its last event where the job itself cannot.
-    fn spawn<F>(
+    pub(super) fn spawn<F>(
         &mut self,
         job: JobId,
         if_it_panics: impl FnOnce(Failure) -> Event + Send + 'static,
@@ -325,7 +231,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let options = Options {
             config: Some(dir.path().to_owned()),
-            twin: None,
+            simulated_kubectl: None,
         };
         let (outbox, events) = crossbeam_channel::unbounded();
         let emitter = Emitter {

@@ -45,7 +45,7 @@ impl Shared {
     }
 
     async fn change_prompts(&self, change: Option<LibraryChange>) -> Result<Found, Failure> {
-        let store = LibraryStore::beside(self.places.keys().settings_path());
+        let store = LibraryStore::beside(self.connections.keys().settings_path());
         let work = move || match change {
             Some(change) => store.change(change),
             None => store.load(),

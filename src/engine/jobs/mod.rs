@@ -3,10 +3,11 @@
 
 mod answers;
 mod chats;
+mod commands;
 mod dispatch;
+mod history;
 mod library;
 mod saving;
-mod shelf;
 mod streams;
 
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, Connections};
 use super::history::{History, HistoryNotice, Recorder};
-use super::{Options, history_dir, no_thread, own_fault, store, twin};
+use super::{Options, history_dir, no_thread, own_fault, simulated_kubectl, store};
 use crate::domain::environment::{EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
@@ -169,10 +170,10 @@ type Whereabouts = (EnvId, Option<String>);
 /// What every job may use.
 struct Shared {
     books: Books,
-    places: Connections,
+    connections: Connections,
     clipboard: Clipboard,
     emitter: Emitter,
-    /// Saves that were asked for and are not done: who opens a place waits for them, since a key may be
+    /// Saves that were asked for and are not done: whoever opens a connection waits for them, since a key may be
     /// among them.
     saves: watch::Sender<usize>,
     /// What is attached to drafts.
@@ -182,12 +183,16 @@ struct Shared {
 impl Shared {
     fn new(store: &SettingsStore, options: &Options, emitter: Emitter, books: Books) -> Arc<Self> {
         let tell = emitter.clone();
-        let places = Connections::new(Keys::new(store.clone()), twin(options), move |activity| {
-            tell.emit(Event::ActivityChanged { activity });
-        });
+        let connections = Connections::new(
+            Keys::new(store.clone()),
+            simulated_kubectl(options),
+            move |activity| {
+                tell.emit(Event::ActivityChanged { activity });
+            },
+        );
         Arc::new(Self {
             books,
-            places,
+            connections,
             clipboard: Clipboard::new(),
             emitter,
             saves: watch::Sender::new(0),
@@ -217,6 +222,6 @@ impl Shared {
         let mut saves = self.saves.subscribe();
         // Fails only when the engine has stopped.
         let _ = saves.wait_for(|n| *n == 0).await;
-        self.places.open(env).await
+        self.connections.open(env).await
     }
 }

@@ -26,7 +26,7 @@ pub(super) enum Keep {
 impl Shared {
     pub(super) async fn save_all(self: Arc<Self>, mut saves: mpsc::UnboundedReceiver<Save>) {
         while let Some((settings, key)) = saves.recv().await {
-            let keys = self.places.keys().clone();
+            let keys = self.connections.keys().clone();
             let changed: Vec<EnvId> = key
                 .iter()
                 .map(|change| change.env.clone())
@@ -34,7 +34,7 @@ impl Shared {
                 .collect();
             let saving = tokio::spawn(async move { keys.save(&settings, key.as_ref()).await });
             let outcome = saving.await.unwrap_or_else(|panic| Err(own_fault(&panic)));
-            changed.iter().for_each(|env| self.places.forget(env));
+            changed.iter().for_each(|env| self.connections.forget(env));
             self.saves.send_modify(|n| *n -= 1);
             self.emitter.emit(Event::SettingsSaved { outcome });
         }
@@ -42,7 +42,7 @@ impl Shared {
 
     pub(super) async fn keep_all(self: Arc<Self>, mut drafts: mpsc::UnboundedReceiver<Keep>) {
         while let Some(keep) = drafts.recv().await {
-            let (files, keys) = (self.drafts.clone(), self.places.keys().clone());
+            let (files, keys) = (self.drafts.clone(), self.connections.keys().clone());
             let whose = match &keep {
                 Keep::Playgrounds(changed) => changed.keys().cloned().collect(),
                 Keep::Draft(env, _) | Keep::Forget(env) => vec![env.clone()],

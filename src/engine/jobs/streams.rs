@@ -1,5 +1,6 @@
 //! Jobs with several events, and what is done without a job: reported as it happens.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,17 +16,22 @@ use crate::protocol::{ClusterLink, Event, JobId, LogSource, Picture, ProbeTarget
 use crate::snippet::{self, KeyText, SnippetSpec};
 
 impl Shared {
-    pub(super) async fn watch(&self, job: JobId, place: &Environment, cancel: &CancellationToken) {
+    pub(super) async fn watch(
+        &self,
+        job: JobId,
+        environment: &Environment,
+        cancel: &CancellationToken,
+    ) {
         let tell = |view, link| {
             self.emitter.emit(Event::ClusterFollowed {
                 job,
-                env: place.id.clone(),
+                env: environment.id.clone(),
                 view,
                 link,
             });
         };
         let following = async {
-            match self.places.kubectl(place).await {
+            match self.connections.kubectl(environment).await {
                 Some(kubectl) => {
                     let pace = follow::Pace::default();
                     follow::run(&kubectl, &pace, |told| {
@@ -47,18 +53,18 @@ impl Shared {
     pub(super) async fn log(
         &self,
         job: JobId,
-        place: &Environment,
+        environment: &Environment,
         source: &LogSource,
         cancel: &CancellationToken,
     ) {
         let following = async {
-            let Some(kubectl) = self.places.kubectl(place).await else {
+            let Some(kubectl) = self.connections.kubectl(environment).await else {
                 return Ok(());
             };
             let tell = |lines| {
                 self.emitter.emit(Event::LogAdvanced {
                     job,
-                    env: place.id.clone(),
+                    env: environment.id.clone(),
                     lines,
                 })
             };
@@ -67,7 +73,7 @@ impl Shared {
         let outcome = or_cancelled(cancel, following).await;
         self.emitter.emit(Event::LogEnded {
             job,
-            env: place.id.clone(),
+            env: environment.id.clone(),
             outcome,
         });
     }
@@ -75,11 +81,11 @@ impl Shared {
     pub(super) async fn probe(
         &self,
         job: JobId,
-        place: &Environment,
+        environment: &Environment,
         targets: Vec<ProbeTarget>,
         cancel: &CancellationToken,
     ) {
-        if let Some(opened) = cancel.run_until_cancelled(self.open(place)).await {
+        if let Some(opened) = cancel.run_until_cancelled(self.open(environment)).await {
             probe::run(
                 &opened,
                 targets,
@@ -88,7 +94,7 @@ impl Shared {
                 |model, at, outcome| {
                     self.emitter.emit(Event::ModelProbed {
                         job,
-                        env: place.id.clone(),
+                        env: environment.id.clone(),
                         model,
                         at,
                         outcome,
@@ -99,16 +105,21 @@ impl Shared {
         }
         self.emitter.emit(Event::ProbesEnded {
             job,
-            env: place.id.clone(),
+            env: environment.id.clone(),
         });
     }
 
-    pub(super) async fn check(&self, job: JobId, place: &Environment, cancel: &CancellationToken) {
-        if let Some(opened) = cancel.run_until_cancelled(self.open(place)).await {
+    pub(super) async fn check(
+        &self,
+        job: JobId,
+        environment: &Environment,
+        cancel: &CancellationToken,
+    ) {
+        if let Some(opened) = cancel.run_until_cancelled(self.open(environment)).await {
             check::run(&opened, cancel, |check| {
                 self.emitter.emit(Event::CheckEnded {
                     job,
-                    env: place.id.clone(),
+                    env: environment.id.clone(),
                     check,
                 });
             })
@@ -116,17 +127,21 @@ impl Shared {
         }
         self.emitter.emit(Event::ChecksEnded {
             job,
-            env: place.id.clone(),
+            env: environment.id.clone(),
         });
     }
 
+    pub(super) fn stage_extras(&self, env: &EnvId, values: BTreeMap<String, SecretString>) {
+        self.connections.keys().stage_extras(env, values);
+    }
+
     pub(super) fn hold_key(&self, env: &EnvId, key: &SecretString) {
-        if let Err(failure) = self.places.keys().hold(env, key) {
+        if let Err(failure) = self.connections.keys().hold(env, key) {
             self.emitter.emit(Event::SettingsSaved {
                 outcome: Err(failure),
             });
         }
-        self.places.forget(env);
+        self.connections.forget(env);
     }
 
     pub(super) async fn copy(&self, what: String, text: String) {
@@ -139,8 +154,8 @@ impl Shared {
         self.emitter.emit(Event::Copied { what, outcome });
     }
 
-    pub(super) async fn copy_with_key(&self, place: &Environment, spec: &SnippetSpec) {
-        let outcome = match self.places.key(place).await {
+    pub(super) async fn copy_with_key(&self, environment: &Environment, spec: &SnippetSpec) {
+        let outcome = match self.connections.key(environment).await {
             Ok(key) => {
                 let text = snippet::write(spec, KeyText::Plain(key.expose_secret()));
                 self.clipboard.copy_secret(SecretString::from(text)).await

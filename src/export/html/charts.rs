@@ -72,7 +72,7 @@ fn over_time(page: &str, groups: &[Group<'_>], report: &BenchReport, traces: &Tr
         label: level.label.clone(),
         model: level.credited(),
         look: group.look,
-        began_s: Some(level.began_s),
+        began_s: level.began_s,
     };
     let of = |group| move |level: &&LevelReport| stretch(group, level);
     let mut levels: Vec<Stretch> = groups

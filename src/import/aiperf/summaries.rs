@@ -9,7 +9,7 @@ use crate::domain::history::Imported;
 use crate::domain::plan::{Arrivals, Ends, LevelLoad};
 use crate::domain::run::{ErrorCount, LevelReport, Rate, Stats};
 use crate::domain::stats::Percentiles;
-use crate::import::level::{ImportedLevel, blank, clients, if_any_time, per_second, with_requests};
+use crate::import::level::{ImportedLevel, clients, if_any_time, per_second, with_requests};
 use crate::import::plausible::{
     Implausible, MAX_IN_FLIGHT, MAX_PER_SECOND, MAX_REQUEST_SECONDS, MAX_REQUESTS, MAX_RUN_SECONDS,
     MAX_RUN_TOKENS,
@@ -227,7 +227,7 @@ fn level(file: &SourceFile<'_>, run: &Value) -> ImportedLevel {
         .or_else(|| file.count(run, &["request_latency", "count"], MAX_REQUESTS))
         .unwrap_or_default();
     let failed = count("error_request_count");
-    let mut report = blank(&model, load);
+    let mut report = LevelReport::blank(&model, load);
     report.requests.ok = ok;
     report.requests.failed = failed.unwrap_or_default();
     report.requests.ended = ok + report.requests.failed;
@@ -280,7 +280,7 @@ fn level(file: &SourceFile<'_>, run: &Value) -> ImportedLevel {
     report.throughput.output_tokens_per_s = rate("output_token_throughput");
     report.throughput.total_tokens_per_s = rate("total_token_throughput");
     report.throughput.requests_per_s = rate("request_throughput");
-    report.took_s = took(file, run).unwrap_or_default();
+    report.took_s = took(file, run);
     ImportedLevel {
         model,
         load,

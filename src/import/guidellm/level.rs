@@ -9,7 +9,7 @@ use super::record::{error_text, record};
 use crate::domain::plan::LevelLoad;
 use crate::domain::run::{ErrorCount, LevelReport, Rate, Stats};
 use crate::domain::stats::{P50, Percentile, Percentiles};
-use crate::import::level::{ImportedLevel, blank, if_any_time, measured};
+use crate::import::level::{ImportedLevel, if_any_time, measured};
 use crate::import::plausible::{
     MAX_IN_FLIGHT, MAX_PER_SECOND, MAX_REQUEST_SECONDS, MAX_REQUESTS, MAX_RUN_SECONDS,
     MAX_RUN_TOKENS,
@@ -45,12 +45,10 @@ pub(super) fn read(
         measured(&model, load, &records, &spans)
     } else {
         records.clear();
-        let mut report = blank(&model, load);
+        let mut report = LevelReport::blank(&model, load);
         aggregates(file, benchmark, metrics, &counts, &mut report);
         let start = began(file, benchmark).unwrap_or(run_began);
-        report.began_s = file
-            .in_range("start_time", start - run_began, 0.0, MAX_RUN_SECONDS)
-            .unwrap_or_default();
+        report.began_s = file.in_range("start_time", start - run_began, 0.0, MAX_RUN_SECONDS);
         report
     };
     report.itl_ms = time_stats(file, metrics, "inter_token_latency_ms", 1.0);
@@ -146,9 +144,7 @@ fn aggregates(
     report.throughput.total_tokens_per_s = rate("tokens_per_second");
     report.throughput.requests_per_s = rate("requests_per_second");
     report.concurrency.reached = average("request_concurrency", MAX_IN_FLIGHT);
-    report.took_s = file
-        .amount(benchmark, &["duration"], MAX_RUN_SECONDS)
-        .unwrap_or_default();
+    report.took_s = file.amount(benchmark, &["duration"], MAX_RUN_SECONDS);
 }
 
 /// The statistics of a time in milliseconds; `factor` converts from the file's unit.

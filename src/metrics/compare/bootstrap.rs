@@ -24,7 +24,7 @@ use crate::metrics::stats::{MOST_TICKS, interval_ranks, least_for_interval};
 
 /// Draws of a percentile.
 pub const DRAWS: usize = 3_000;
-/// Each draw of the one side is held against so many of the other: of few values in a tail, ends of intervals
+/// Each draw of the one side is compared with so many of the other: of few values in a tail, ends of intervals
 /// would else depend on luck.
 const PAIRINGS: usize = 5;
 /// Fewer requests than that say nothing of how requests differ.

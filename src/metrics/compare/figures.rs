@@ -1,9 +1,9 @@
-//! The figures that are compared, and how each is held against the baseline's.
+//! The figures that are compared, and how each is compared with the baseline's.
 
 use std::sync::LazyLock;
 
 use super::bootstrap::{self, Gaps, Values};
-use super::levels::Place;
+use super::levels::SideLevel;
 use super::{Alike, Cell, LevelValues, UNCLEAR, USUAL_LEAST, Verdict, ranks};
 use crate::domain::figures::{
     self, Better, Distribution, ITL, LATENCY, Metric, Read, TPOT, TTFT, USER_SPEED,
@@ -142,7 +142,7 @@ impl Figure {
 
 /// A level's distributions, sorted once for all their percentiles.
 pub(super) struct Prepared<'a> {
-    place: &'a Place<'a>,
+    source: &'a SideLevel<'a>,
     distributions: Vec<(&'static Distribution, Sorted)>,
 }
 
@@ -154,9 +154,9 @@ struct Sorted {
 }
 
 impl<'a> Prepared<'a> {
-    pub(super) fn of(place: &'a Place<'a>) -> Self {
+    pub(super) fn of(source: &'a SideLevel<'a>) -> Self {
         let sorted = |of: &'static Distribution| {
-            if let Some(values) = place.values {
+            if let Some(values) = source.values {
                 match each(of, values) {
                     Some([]) => {}
                     Some(each) => {
@@ -177,7 +177,7 @@ impl<'a> Prepared<'a> {
                     }
                 }
             }
-            let values = (of.read)(place.level)
+            let values = (of.read)(source.level)
                 .map_or_else(|| Values::Buckets(Vec::new()), Values::of_stats);
             Sorted {
                 values,
@@ -189,14 +189,14 @@ impl<'a> Prepared<'a> {
             .map(|of| (of, sorted(of)))
             .collect();
         Self {
-            place,
+            source,
             distributions,
         }
     }
 
     /// One figure; `seed` names it among all sides, models, levels and figures.
     pub(super) fn sample(&self, figure: &Figure, seed: &[u64]) -> Sampled {
-        let level = self.place.level;
+        let level = self.source.level;
         let path: Vec<u64> = std::iter::once(SEED).chain(seed.iter().copied()).collect();
         let mut random = Random::at(&path);
         let value = figure.metric.value(level).filter(|value| value.is_finite());
@@ -243,7 +243,7 @@ impl<'a> Prepared<'a> {
             .distributions
             .iter()
             .find(|(known, _)| known.key == of.key);
-        let Some(((_, found), stats)) = found.zip((of.read)(self.place.level)) else {
+        let Some(((_, found), stats)) = found.zip((of.read)(self.source.level)) else {
             return Sampled {
                 value: reported,
                 ..Sampled::default()
@@ -251,7 +251,7 @@ impl<'a> Prepared<'a> {
         };
         let p = percentile.share();
         let value = reported.or_else(|| found.values.at(p));
-        let independent = match (&found.gaps, self.place.values) {
+        let independent = match (&found.gaps, self.source.values) {
             (Some(gaps), Some(values)) => gaps.independent(&values.gaps_us, p),
             _ if found.measured => found.values.count() as u64,
             _ if of.key == ITL.key => bootstrap::implied(&found.values, stats, percentile),
@@ -327,7 +327,7 @@ impl Sampled {
     }
 }
 
-/// Holds a side's figure against the baseline's.
+/// Compares a side's figure with the baseline's.
 pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (Cell, Evidence) {
     let (Some(a), Some(b)) = (baseline.value, other.value) else {
         let cell = Cell {
@@ -356,6 +356,8 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
         return (cell, Evidence::Settled(Verdict::NoDifference));
     }
     let found = match figure.test {
+        Test::Errors => return of_errors(cell, baseline, other),
+        Test::Look => return to_be_looked_at(cell),
         Test::Percentile(..) => {
             let both = baseline.draws.as_ref().zip(other.draws.as_ref());
             let found = both.and_then(|(a, b)| bootstrap::change(a, b));
@@ -369,35 +371,6 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
         Test::Goodput => {
             let both = baseline.draws.as_ref().zip(other.draws.as_ref());
             both.and_then(|(a, b)| bootstrap::change(a, b))
-        }
-        Test::Errors => {
-            // Counts of different totals have no change that would mean anything; shares decide.
-            cell.change = None;
-            let (Some(a), Some(b)) = (baseline.counts, other.counts) else {
-                return (cell, Evidence::Settled(Verdict::TooFew));
-            };
-            let up = u128::from(b[0]) * u128::from(a[1]) > u128::from(a[0]) * u128::from(b[1]);
-            let first = a[0] == 0 && b[0] > 0;
-            let otherwise = if first {
-                Verdict::Look
-            } else {
-                Verdict::NoDifference
-            };
-            return (
-                cell,
-                Evidence::Tested {
-                    p: ranks::fisher(a, b),
-                    up,
-                    otherwise,
-                },
-            );
-        }
-        Test::Look => {
-            let verdict = match change {
-                Some(change) if change.abs() < IN_FLIGHT => Verdict::NoDifference,
-                _ => Verdict::Look,
-            };
-            return (cell, Evidence::Settled(verdict));
         }
     };
     let evidence = match found {
@@ -413,6 +386,36 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
         None => Evidence::Settled(Verdict::TooFew),
     };
     (cell, evidence)
+}
+
+/// Counts of different totals have no change that would mean anything; shares decide.
+fn of_errors(cell: Cell, baseline: &Sampled, other: &Sampled) -> (Cell, Evidence) {
+    let cell = Cell {
+        change: None,
+        ..cell
+    };
+    let (Some(a), Some(b)) = (baseline.counts, other.counts) else {
+        return (cell, Evidence::Settled(Verdict::TooFew));
+    };
+    let is_first = a[0] == 0 && b[0] > 0;
+    let evidence = Evidence::Tested {
+        p: ranks::fisher(a, b),
+        up: u128::from(b[0]) * u128::from(a[1]) > u128::from(a[0]) * u128::from(b[1]),
+        otherwise: if is_first {
+            Verdict::Look
+        } else {
+            Verdict::NoDifference
+        },
+    };
+    (cell, evidence)
+}
+
+fn to_be_looked_at(cell: Cell) -> (Cell, Evidence) {
+    let verdict = match cell.change {
+        Some(change) if change.abs() < IN_FLIGHT => Verdict::NoDifference,
+        _ => Verdict::Look,
+    };
+    (cell, Evidence::Settled(verdict))
 }
 
 /// The rank test: of the requests' values where both sides have them, else of both histograms.

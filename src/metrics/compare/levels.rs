@@ -1,4 +1,4 @@
-//! Which levels are held against each other: those of the same model, deployment and load.
+//! Which levels are compared with each other: those of the same model, deployment and load.
 
 use super::{LevelValues, Side};
 use crate::domain::run::LevelReport;
@@ -10,13 +10,13 @@ pub(super) struct Match<'a> {
     /// The model's name in each session; `None` where it has no part in this.
     pub(super) names: Vec<Option<&'a str>>,
     /// By label, in the baseline's order: where each side has it.
-    pub(super) levels: Vec<(String, Vec<Option<Place<'a>>>)>,
+    pub(super) levels: Vec<(String, Vec<Option<SideLevel<'a>>>)>,
 }
 
 /// A level of a side.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
-    /// Its place among the session's levels.
+pub(super) struct SideLevel<'a> {
+    /// Its number among the session's levels.
     at: usize,
     pub(super) level: &'a LevelReport,
     /// What its requests measured, where that is at hand.
@@ -36,16 +36,16 @@ impl<'a> Match<'a> {
     /// take part: a session with more levels would have a head start.
     pub(super) fn peaks(&self) -> Vec<Option<&'a LevelReport>> {
         let takes_part: Vec<bool> = self.names.iter().map(Option::is_some).collect();
-        let whole = |places: &&Vec<Option<Place<'_>>>| {
-            places
+        let whole = |by_side: &&Vec<Option<SideLevel<'_>>>| {
+            by_side
                 .iter()
                 .zip(&takes_part)
-                .all(|(place, part)| place.is_some() || !part)
+                .all(|(measured, part)| measured.is_some() || !part)
         };
-        let common: Vec<&Vec<Option<Place<'a>>>> = self
+        let common: Vec<&Vec<Option<SideLevel<'a>>>> = self
             .levels
             .iter()
-            .map(|(_, places)| places)
+            .map(|(_, by_side)| by_side)
             .filter(whole)
             .collect();
         let rate = |level: &LevelReport| {
@@ -57,7 +57,7 @@ impl<'a> Match<'a> {
         let peak = |side: usize| {
             let levels = common
                 .iter()
-                .filter_map(|places| Some(places[side].as_ref()?.level));
+                .filter_map(|by_side| Some(by_side[side].as_ref()?.level));
             levels.max_by(|a, b| rate(a).total_cmp(&rate(b)))
         };
         (0..self.names.len()).map(peak).collect()
@@ -68,8 +68,8 @@ impl<'a> Match<'a> {
 struct Group<'a> {
     model: &'a str,
     deployment: Option<&'a str>,
-    /// The label, made unique, and the place.
-    levels: Vec<(String, Place<'a>)>,
+    /// The label, made unique, and the level.
+    levels: Vec<(String, SideLevel<'a>)>,
 }
 
 fn groups(side: &Side) -> Vec<Group<'_>> {
@@ -87,7 +87,7 @@ fn groups(side: &Side) -> Vec<Group<'_>> {
             });
             out.len() - 1
         });
-        let place = Place {
+        let measured = SideLevel {
             at: index,
             level,
             values: side.values.get(index),
@@ -95,19 +95,19 @@ fn groups(side: &Side) -> Vec<Group<'_>> {
         let levels = &mut out[at].levels;
         let before = levels
             .iter()
-            .filter(|(_, place)| place.level.label == level.label)
+            .filter(|(_, measured)| measured.level.label == level.label)
             .count();
         let again = if before > 0 {
             format!(" ({})", before + 1)
         } else {
             String::new()
         };
-        levels.push((format!("{}{again}", level.label), place));
+        levels.push((format!("{}{again}", level.label), measured));
     }
     out
 }
 
-/// The one of `theirs` that the baseline's `own` is held against.
+/// The one of `theirs` that the baseline's `own` is compared with.
 fn partner<'g, 'a>(
     own: &Group<'_>,
     ours: &[Group<'_>],
@@ -132,7 +132,7 @@ fn partner<'g, 'a>(
         .filter(|_| ours.len() == 1 && theirs.len() == 1)
 }
 
-/// What is held against what, in the baseline's order; what has no counterpart is remarked.
+/// What is compared with what, in the baseline's order; what has no counterpart is remarked.
 pub(super) fn matches<'a>(sides: &'a [Side], remarks: &mut Vec<String>) -> Vec<Match<'a>> {
     let groups: Vec<Vec<Group<'a>>> = sides.iter().map(groups).collect();
     let Some((ours, others)) = groups.split_first() else {
@@ -146,7 +146,7 @@ pub(super) fn matches<'a>(sides: &'a [Side], remarks: &mut Vec<String>) -> Vec<M
             .collect();
         let mut levels = Vec::new();
         for (label, _) in &own.levels {
-            let place = |group: &Option<&Group<'a>>| {
+            let measured = |group: &Option<&Group<'a>>| {
                 Some(
                     group
                         .as_ref()?
@@ -156,12 +156,12 @@ pub(super) fn matches<'a>(sides: &'a [Side], remarks: &mut Vec<String>) -> Vec<M
                         .1,
                 )
             };
-            let places: Vec<Option<Place<'a>>> = partners.iter().map(place).collect();
-            if places.iter().skip(1).any(Option::is_some) {
-                for (taken, place) in taken.iter_mut().zip(&places) {
-                    taken.extend(place.iter().map(|place| place.at));
+            let by_side: Vec<Option<SideLevel<'a>>> = partners.iter().map(measured).collect();
+            if by_side.iter().skip(1).any(Option::is_some) {
+                for (taken, measured) in taken.iter_mut().zip(&by_side) {
+                    taken.extend(measured.iter().map(|measured| measured.at));
                 }
-                levels.push((label.clone(), places));
+                levels.push((label.clone(), by_side));
             }
         }
         let twice = ours.iter().filter(|group| group.model == own.model).count() > 1;
@@ -187,7 +187,7 @@ pub(super) fn matches<'a>(sides: &'a [Side], remarks: &mut Vec<String>) -> Vec<M
             let alone = group
                 .levels
                 .iter()
-                .filter(|(_, place)| !taken.contains(&place.at));
+                .filter(|(_, measured)| !taken.contains(&measured.at));
             let alone: Vec<&str> = alone.map(|(label, _)| label.as_str()).collect();
             if !alone.is_empty() {
                 let (labels, model) = (alone.join(", "), group.model);

@@ -46,7 +46,7 @@ const USUAL_LEAST: f64 = 0.03;
 /// An interval that reaches beyond so many of the smallest changes that matter says nothing.
 const UNCLEAR: f64 = 3.0;
 
-/// Holds sessions against the first of them. `least_change` is the smallest change that matters, as a share.
+/// Compares sessions with the first of them. `least_change` is the smallest change that matters, as a share.
 ///
 /// With one session or none there is nothing in the comparison but a remark; sessions behind the sixth are left
 /// out, with a remark. A `least_change` that is negative or no number counts as 3 %.
@@ -123,10 +123,10 @@ fn rows_of(found: &Match<'_>, at: u64) -> Vec<Open> {
         .iter()
         .filter_map(|figure| row(found, "", figure, &peaks))
         .collect();
-    for (number, (label, places)) in found.levels.iter().enumerate() {
-        let prepared: Vec<_> = places
+    for (number, (label, by_side)) in found.levels.iter().enumerate() {
+        let prepared: Vec<_> = by_side
             .iter()
-            .map(|place| place.as_ref().map(figures::Prepared::of))
+            .map(|measured| measured.as_ref().map(figures::Prepared::of))
             .collect();
         for (order, figure) in FIGURES.iter().enumerate() {
             let sample = |(side, prepared): (usize, &Option<figures::Prepared<'_>>)| {
@@ -278,7 +278,7 @@ impl LevelValues {
     }
 }
 
-/// Two to six sessions held against the first of them.
+/// Two to six sessions, compared with the first of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// [`COMPARE_SCHEMA`]

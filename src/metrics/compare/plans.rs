@@ -65,144 +65,160 @@ const AROUND: &[(&str, bool, Say)] = &[
 
 /// All that differs: first what is grave, each in the order of a plan.
 pub(super) fn differences(sides: &[Side], matches: &[Match<'_>]) -> Vec<Difference> {
-    let mut out = Vec::new();
-    let mut say = |what: &str, grave: bool, values: Vec<String>| {
+    let mut differences = Differences {
+        sides,
+        found: Vec::new(),
+        unknown: vec![Vec::new(); sides.len()],
+    };
+    let renamed = matches.iter().any(Match::is_renamed);
+    let models = |r: &BenchReport| list(r.plan.targets.iter().map(|target| target.model.as_str()));
+    differences.add("model", renamed, differences.of(&models));
+    differences.add_plans();
+    differences.add_surroundings();
+    differences.add_start();
+    differences.add_measured(matches);
+    let mut found = differences.found;
+    found.sort_by_key(|difference| !difference.grave);
+    found
+}
+
+/// The differences found so far.
+struct Differences<'a> {
+    sides: &'a [Side],
+    found: Vec<Difference>,
+    /// What each side does not know. A value that one side does not know is not known to differ: these are listed
+    /// together.
+    unknown: Vec<Vec<String>>,
+}
+
+impl Differences<'_> {
+    /// One value a side.
+    fn of(&self, read: &dyn Fn(&BenchReport) -> String) -> Vec<String> {
+        self.sides.iter().map(|side| read(&side.report)).collect()
+    }
+
+    /// Lists what is not the same on all sides.
+    fn add(&mut self, what: &str, grave: bool, values: Vec<String>) {
         if values.windows(2).any(|pair| pair[0] != pair[1]) {
-            out.push(Difference {
+            self.found.push(Difference {
                 what: what.to_owned(),
                 values,
                 grave,
             });
         }
-    };
-    let of =
-        |say: &dyn Fn(&BenchReport) -> String| sides.iter().map(|side| say(&side.report)).collect();
-    let renamed = matches.iter().any(Match::is_renamed);
-    say(
-        "model",
-        renamed,
-        of(&|r| list(r.plan.targets.iter().map(|target| target.model.as_str()))),
-    );
-    // A value that one side does not know is not known to differ: these are listed together.
-    let mut unknown: Vec<Vec<String>> = vec![Vec::new(); sides.len()];
-    let mut not_known = |what: &str, lacks: &dyn Fn(&BenchReport) -> bool| {
-        let lacks: Vec<bool> = sides.iter().map(|side| lacks(&side.report)).collect();
-        for (names, _) in unknown
-            .iter_mut()
-            .zip(&lacks)
-            .filter(|(names, lacks)| **lacks && names.iter().all(|name| name != what))
-        {
-            names.push(what.to_owned());
+    }
+
+    /// Whether a side does not know it, which is noted.
+    fn is_unknown(&mut self, what: &str, lacks: &dyn Fn(&BenchReport) -> bool) -> bool {
+        let mut any = false;
+        for (side, names) in self.sides.iter().zip(&mut self.unknown) {
+            if lacks(&side.report) {
+                any = true;
+                if names.iter().all(|name| name != what) {
+                    names.push(what.to_owned());
+                }
+            }
         }
-        lacks.contains(&true)
-    };
-    for spec in FIELDS.iter().filter(|spec| spec.compare != Compare::Skip) {
-        let part = spec
-            .part
-            .map_or_else(|| spec.title.to_owned(), Unknown::name);
-        let lacks = |r: &BenchReport| {
-            let knows = spec.part.is_none_or(|part| r.knows(part));
-            !knows || spec.words(&r.plan).is_some_and(|words| words == UNKNOWN)
-        };
-        if not_known(&part, &lacks) {
-            continue;
-        }
-        let words: Vec<Option<String>> = sides
-            .iter()
-            .map(|side| spec.words(&side.report.plan))
-            .collect();
-        // Plans of different kinds have different fields; the kinds are compared by themselves.
-        let mut apply = words.iter().flatten();
-        if apply
-            .next()
-            .is_some_and(|first| apply.any(|other| other != first))
-        {
-            let shown = |words: Option<String>| {
-                words
-                    .filter(|words| !words.is_empty())
-                    .unwrap_or_else(absent)
+        any
+    }
+
+    fn add_plans(&mut self) {
+        for spec in FIELDS.iter().filter(|spec| spec.compare != Compare::Skip) {
+            let part = spec
+                .part
+                .map_or_else(|| spec.title.to_owned(), Unknown::name);
+            let lacks = |r: &BenchReport| {
+                let knows = spec.part.is_none_or(|part| r.knows(part));
+                !knows || spec.words(&r.plan).is_some_and(|words| words == UNKNOWN)
             };
-            say(
-                spec.title,
-                spec.compare == Compare::Warn,
-                words.into_iter().map(shown).collect(),
-            );
+            if self.is_unknown(&part, &lacks) {
+                continue;
+            }
+            let sides = self.sides.iter();
+            let words: Vec<Option<String>> =
+                sides.map(|side| spec.words(&side.report.plan)).collect();
+            // Plans of different kinds have different fields; the kinds are compared by themselves.
+            let mut apply = words.iter().flatten();
+            if apply
+                .next()
+                .is_some_and(|first| apply.any(|other| other != first))
+            {
+                let shown = |words: Option<String>| {
+                    words
+                        .filter(|words| !words.is_empty())
+                        .unwrap_or_else(absent)
+                };
+                let values = words.into_iter().map(shown).collect();
+                self.add(spec.title, spec.compare == Compare::Warn, values);
+            }
         }
     }
-    for (what, grave, read) in AROUND {
-        if !not_known(what, &|r| read(r) == UNKNOWN) {
-            say(what, *grave, of(read));
+
+    /// What stands beside the plans, and what one side or the other does not know.
+    fn add_surroundings(&mut self) {
+        for (what, grave, read) in AROUND {
+            if !self.is_unknown(what, &|r| read(r) == UNKNOWN) {
+                self.add(what, *grave, self.of(read));
+            }
+        }
+        let unknown = std::mem::take(&mut self.unknown).into_iter();
+        let unknown = unknown.map(|names| list(names.into_iter())).collect();
+        self.add("unknown", false, unknown);
+    }
+
+    /// From no warm-up to some, or back, other requests are measured: those of a cold start.
+    fn add_start(&mut self) {
+        let starts = self.of(&|r| match r.warmups() {
+            Some(0) => "cold".to_owned(),
+            Some(_) => "warm".to_owned(),
+            None => UNKNOWN.to_owned(),
+        });
+        if !starts.iter().any(|start| start == UNKNOWN) {
+            self.add("start", true, starts);
         }
     }
-    say(
-        "unknown",
-        false,
-        unknown
-            .into_iter()
-            .map(|names| list(names.into_iter()))
-            .collect(),
-    );
-    // From no warm-up to some, or back, other requests are measured: those of a cold start.
-    let cold = |r: &BenchReport| match r.warmups() {
-        Some(0) => "cold".to_owned(),
-        Some(_) => "warm".to_owned(),
-        None => UNKNOWN.to_owned(),
-    };
-    let starts: Vec<String> = of(&cold);
-    if !starts.iter().any(|start| start == UNKNOWN) {
-        say("start", true, starts);
+
+    /// What was measured at the levels that are compared, other than their figures.
+    fn add_measured(&mut self, matches: &[Match<'_>]) {
+        let levels = |side: usize| -> Vec<&LevelReport> {
+            let levels = matches.iter().flat_map(|found| &found.levels);
+            levels
+                .filter_map(|(_, sides)| Some(sides[side].as_ref()?.level))
+                .collect()
+        };
+        let compared: Vec<Vec<&LevelReport>> = (0..self.sides.len()).map(levels).collect();
+        let each = |read: &dyn Fn(&[&LevelReport]) -> String| {
+            compared.iter().map(|levels| read(levels)).collect()
+        };
+        self.add(TOKENS_FROM, true, each(&tokens_from));
+        self.add_lengths("measured prompt tokens", &compared, |l| &l.prompt_tokens);
+        self.add_lengths("measured output tokens", &compared, |l| &l.output_tokens);
+        let cached: Vec<Option<f64>> = compared.iter().map(|levels| cached_share(levels)).collect();
+        if spread(&cached).is_some_and(|[low, high]| high - low > CACHED_TELL) {
+            let share = |share: &Option<f64>| share.map_or_else(absent, whole_percent);
+            let shares = cached.iter().map(share).collect();
+            self.add("prompt tokens from a cache", true, shares);
+        }
+        let doubted = |levels: &[&LevelReport]| {
+            let doubted = levels.iter().filter(|l| !l.watch.doubts.is_empty());
+            some_list(doubted.map(|level| level.label.clone())).unwrap_or_else(absent)
+        };
+        self.add("levels with measurement warnings", false, each(&doubted));
     }
-    let places = |side: usize| -> Vec<&LevelReport> {
-        let levels = matches.iter().flat_map(|found| &found.levels);
-        levels
-            .filter_map(|(_, places)| Some(places[side].as_ref()?.level))
-            .collect()
-    };
-    let compared: Vec<Vec<&LevelReport>> = (0..sides.len()).map(places).collect();
-    let each = |say: &dyn Fn(&[&LevelReport]) -> String| {
-        compared.iter().map(|levels| say(levels)).collect()
-    };
-    say(TOKENS_FROM, true, each(&tokens_from));
-    for (what, stats) in [
-        (
-            "measured prompt tokens",
-            (|l| &l.prompt_tokens) as fn(&LevelReport) -> &Stats,
-        ),
-        ("measured output tokens", |l| &l.output_tokens),
-    ] {
+
+    /// Mean lengths, where they differ by more than chance.
+    fn add_lengths(
+        &mut self,
+        what: &str,
+        compared: &[Vec<&LevelReport>],
+        stats: fn(&LevelReport) -> &Stats,
+    ) {
         let means: Vec<Option<f64>> = compared.iter().map(|levels| mean(levels, stats)).collect();
         if spread(&means).is_some_and(|[low, high]| high > low * (1.0 + LENGTHS_TELL)) {
-            say(
-                what,
-                true,
-                means
-                    .iter()
-                    .map(|mean| mean.map_or_else(absent, |n| format!("{n:.1}")))
-                    .collect(),
-            );
+            let written = |mean: &Option<f64>| mean.map_or_else(absent, |n| format!("{n:.1}"));
+            self.add(what, true, means.iter().map(written).collect());
         }
     }
-    let cached: Vec<Option<f64>> = compared.iter().map(|levels| cached_share(levels)).collect();
-    if spread(&cached).is_some_and(|[low, high]| high - low > CACHED_TELL) {
-        let share = |share: &Option<f64>| share.map_or_else(absent, whole_percent);
-        say(
-            "prompt tokens from a cache",
-            true,
-            cached.iter().map(share).collect(),
-        );
-    }
-    let doubted = |levels: &[&LevelReport]| {
-        some_list(
-            levels
-                .iter()
-                .filter(|l| !l.watch.doubts.is_empty())
-                .map(|level| level.label.clone()),
-        )
-        .unwrap_or_else(absent)
-    };
-    say("levels with measurement warnings", false, each(&doubted));
-    out.sort_by_key(|difference| !difference.grave);
-    out
 }
 
 /// How sure and how, and what is not seen in the rows.
@@ -212,20 +228,20 @@ pub(super) fn remarks(sides: &[Side], matches: &[Match<'_>], alike: Alike, out: 
         let levels = matches
             .iter()
             .flat_map(|found| found.levels.iter().map(move |level| (found, level)));
-        let places = levels
-            .filter_map(|(found, (label, places))| Some((found, label, places[at].as_ref()?)));
+        let by_side = levels
+            .filter_map(|(found, (label, by_side))| Some((found, label, by_side[at].as_ref()?)));
         let bare =
             |values: Option<&LevelValues>| values.is_none_or(|values| values.latency_ms.is_empty());
-        if places
+        if by_side
             .clone()
-            .any(|(_, _, place)| place.level.requests.ok > 0 && bare(place.values))
+            .any(|(_, _, measured)| measured.level.requests.ok > 0 && bare(measured.values))
         {
             without.push(side.label.as_str());
         }
-        for (found, label, place) in
-            places.filter(|(_, _, place)| !place.level.watch.doubts.is_empty())
+        for (found, label, measured) in
+            by_side.filter(|(_, _, measured)| !measured.level.watch.doubts.is_empty())
         {
-            let doubts = place.level.watch.doubts.join("; ");
+            let doubts = measured.level.watch.doubts.join("; ");
             out.push(format!(
                 "Measurement warnings at {label} of {} in {}: {doubts}",
                 found.model, side.label

@@ -90,8 +90,8 @@ impl Session {
     pub fn stored(report: &BenchReport, traces: &Traces) -> Self {
         let place = Environment::blank(EnvId(String::new()), &*report.environment);
         let mut session = Self::new(JobId(0), &place, report.plan.clone());
-        let began = |level: &LevelReport| (level.index, level.began_s);
-        session.began = report.levels.iter().map(began).collect();
+        let began = |level: &LevelReport| Some((level.index, level.began_s?));
+        session.began = report.levels.iter().filter_map(began).collect();
         session.dots.add(&traces.points);
         session.rates.add(&traces.rates);
         let levels = report.plan.levels().len().max(report.levels.len());
@@ -220,14 +220,17 @@ impl Session {
 
     /// The report knows better when the measured part of a level began.
     pub(super) fn begins_at(&mut self, report: &LevelReport) {
+        let Some(began_s) = report.began_s else {
+            return;
+        };
         match self
             .began
             .iter_mut()
             .find(|(level, _)| *level == report.index)
         {
-            Some((_, began)) => *began = report.began_s,
+            Some((_, began)) => *began = began_s,
             None => {
-                self.began.push((report.index, report.began_s));
+                self.began.push((report.index, began_s));
                 self.began.sort_by_key(|(level, _)| *level);
             }
         }

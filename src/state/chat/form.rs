@@ -1,7 +1,7 @@
 //! What was asked for besides words: JSON of a form, functions to call. And what was found of it once the answer
 //! had ended.
 
-use super::{Answer, AnswerStatus, Asking, ChatState, Saying};
+use super::{Answer, AnswerStatus, Asking, ChatState, UserInput};
 use crate::domain::conversation::{AnswerFormat, ChatRequest, Params, Tool, ToolCall, ToolResult};
 use crate::domain::exchange::Reply;
 use crate::domain::json::{self, Checked, Held, Mistake, Schema, Violation};
@@ -225,9 +225,9 @@ impl ChatState {
         }
         self.stop_editing();
         Some(self.ask(
-            Saying {
+            UserInput {
                 results,
-                ..Saying::default()
+                ..UserInput::default()
             },
             asking,
         ))
@@ -255,7 +255,7 @@ impl ChatState {
         let Some(turn) = self.talk.turns.get(index) else {
             return false;
         };
-        let Saying {
+        let UserInput {
             prompt,
             attachments,
             results,
@@ -376,7 +376,7 @@ mod tests {
         chat.type_result(1, "13:00".to_owned());
         chat.type_result(7, "nobody asked".to_owned());
         assert_eq!(chat.typed_results(), ["", "13:00"]);
-        let shown = told(&chat.request("m", &Saying::default()));
+        let shown = told(&chat.request("m", &UserInput::default()));
         let request = chat.ask_for(Act::SendResults, &asking(2)).expect("it asks");
         assert_eq!(told(&request), shown, "View code shows what would be sent");
         let results = [

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    Answer, AnswerStatus, Asking, Before, CONTINUE, ChatState, Editing, Form, Opened, Saying, Talk,
-    Turn, Whereabouts,
+    Answer, AnswerStatus, Asking, Before, CONTINUE, ChatState, Editing, Form, Opened, Talk, Turn,
+    UserInput, Whereabouts,
 };
 use crate::domain::conversation::{Attachment, ChatRequest, ToolResult};
 use crate::domain::failure::Failure;
@@ -287,7 +287,7 @@ impl ChatState {
             return None;
         }
         self.stop_editing();
-        Some(self.ask(Saying::words(CONTINUE), asking))
+        Some(self.ask(UserInput::text(CONTINUE), asking))
     }
 
     /// Takes up a conversation out of the history with its last system prompt and parameters, in place of the one that

@@ -37,25 +37,7 @@ pub(super) fn read(words: &str, last: &str) -> Option<Reading> {
         ));
     }
     if let Some(rest) = after(words, "error loading config file \"") {
-        let (path, why) = rest
-            .split_once("\": ")
-            .unwrap_or((rest.trim_end_matches('"'), ""));
-        let (summary, advice) = if why.contains("permission denied") {
-            (
-                format!("The kubeconfig {path} cannot be read: permission denied"),
-                "Make it readable for you (chmod u+r)",
-            )
-        } else if why.contains("is a directory") {
-            (
-                format!("The kubeconfig {path} is a folder"),
-                "Choose the file in it",
-            )
-        } else {
-            let advice = "Compare it with the file that your cluster's administrator gave you. The \
-                          details show where the error is";
-            (format!("The kubeconfig {path} is not valid"), advice)
-        };
-        return Some(reading(KubectlFault::KubeconfigBroken, summary, advice));
+        return Some(unloadable(rest));
     }
     if let Some(path) = between(last, "stat ", ": no such file or directory") {
         return Some(reading(
@@ -81,4 +63,27 @@ pub(super) fn read(words: &str, last: &str) -> Option<Reading> {
             "Compare it with the file that your cluster's administrator gave you. The details show what is wrong",
         )
     })
+}
+
+/// A kubeconfig that kubectl could not load; `rest` is its path and kubectl's reason.
+fn unloadable(rest: &str) -> Reading {
+    let (path, why) = rest
+        .split_once("\": ")
+        .unwrap_or((rest.trim_end_matches('"'), ""));
+    let (summary, advice) = if why.contains("permission denied") {
+        (
+            format!("The kubeconfig {path} cannot be read: permission denied"),
+            "Make it readable for you (chmod u+r)",
+        )
+    } else if why.contains("is a directory") {
+        (
+            format!("The kubeconfig {path} is a folder"),
+            "Choose the file in it",
+        )
+    } else {
+        let advice = "Compare it with the file that your cluster's administrator gave you. The \
+                          details show where the error is";
+        (format!("The kubeconfig {path} is not valid"), advice)
+    };
+    reading(KubectlFault::KubeconfigBroken, summary, advice)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use batida::demo::api::DEMO_KEY;
 use batida::domain::conversation::{ChatRequest, Message, Params, Role};
 use batida::domain::environment::{ApiAddress, EnvId, Environment, KeyPlace};
-use batida::domain::exchange::Saying;
+use batida::domain::exchange::UserInput;
 use batida::domain::history::{
     Deletion, ExchangeEnding, Filing, HistoryPage, HistoryQuery, HistorySettings, Said,
     SessionBody, SessionId, SessionState, StoredSession,
@@ -37,7 +37,7 @@ impl Window {
         let dir = tempfile::tempdir().expect("a folder");
         let options = Options {
             config: Some(dir.path().to_owned()),
-            twin: Some(env!("CARGO_BIN_EXE_batida").into()),
+            simulated_kubectl: Some(env!("CARGO_BIN_EXE_batida").into()),
         };
         let Started { engine, events, .. } = Engine::start(options, || {}).expect("it starts");
         Self {
@@ -144,7 +144,7 @@ impl Window {
             exchange,
             parent: exchange.checked_sub(1),
             deployment: Some("md-gpt-oss".to_owned()),
-            said: Saying::words(prompt),
+            said: UserInput::text(prompt),
         };
         let request = ChatRequest {
             model: MODEL.to_owned(),
@@ -237,7 +237,7 @@ fn a_benchmark_is_kept_tagged_compared_and_deleted() {
         plan: Box::new(plan(12)),
     });
     let held = window.until("the comparison with the baseline", |event| match event {
-        Event::HeldAgainstBaseline {
+        Event::ComparedWithBaseline {
             job: it,
             comparison,
         } if it == job => Some(comparison),
@@ -414,7 +414,7 @@ fn what_a_benchmark_runs_on_is_kept_while_it_runs() {
 fn a_chat_that_the_window_is_closed_over_keeps_its_question() {
     let mut window = Window::open();
     let job = window.job();
-    let said = Saying::words("A question");
+    let said = UserInput::text("A question");
     let filing = Filing {
         conversation: id("c1"),
         exchange: 0,
@@ -558,7 +558,7 @@ fn what_was_never_sent_is_kept_where_it_was_said() {
     let mut window = Window::open();
     let ask = |job: JobId, exchange: u64, prompt: &str, place: Environment| {
         let (conversation, parent) = (id(&format!("c{exchange}")), None);
-        let said = Saying::words(prompt);
+        let said = UserInput::text(prompt);
         let filing = Filing {
             conversation,
             exchange,

@@ -170,8 +170,8 @@ impl Script {
             } else {
                 LevelEnd::Running
             },
-            began_s: 2.0 + index as f64 * 30.0,
-            took_s: 30.0,
+            began_s: Some(2.0 + index as f64 * 30.0),
+            took_s: Some(30.0),
             steady_s: Some([3.0, 30.0]),
             requests: Requests {
                 ended: n,

@@ -498,8 +498,8 @@ fn level(plan: &Plan, index: usize, scale: f64) -> LevelReport {
         deployment: plan.targets[0].deployment.clone(),
         load,
         ended: LevelEnd::Requests,
-        began_s: index as f64 * 30.0,
-        took_s: 30.0,
+        began_s: Some(index as f64 * 30.0),
+        took_s: Some(30.0),
         steady_s: None,
         requests: Requests {
             ended: 200,

@@ -115,7 +115,7 @@ impl Window {
     fn over(config: TempDir, size: Vec2, theme: egui::Theme) -> Self {
         let options = Options {
             config: Some(config.path().to_owned()),
-            twin: Some(env!("CARGO_BIN_EXE_batida").into()),
+            simulated_kubectl: Some(env!("CARGO_BIN_EXE_batida").into()),
         };
         let harness = Harness::builder()
             .with_size(size)

@@ -2,6 +2,64 @@
 
 use super::*;
 
+/// Reasons and messages of failed pods, and what is said of them.
+const FAILED_PODS: [(&str, &str, &str, &str); 9] = [
+    (
+        "UnexpectedAdmissionError",
+        "Pod was rejected: Allocate failed due to no healthy devices present; cannot allocate unhealthy devices sambanova.ai/rdu, which is unexpected",
+        "The node rejected the default pod (UnexpectedAdmissionError): Pod was rejected: Allocate failed due to no healthy devices present; cannot allocate unhealthy devices sambanova.ai/rdu, which is unexpected",
+        "describe pod inf-d-q-default-n-0",
+    ),
+    (
+        "NodeAffinity",
+        "Pod was rejected: Predicate NodeAffinity failed",
+        "The node rejected the default pod (NodeAffinity): the node's labels do not match, or no longer match, what the pod asks for",
+        "get pod inf-d-q-default-n-0 -o jsonpath={.spec.nodeName} {.spec.nodeSelector} {.spec.affinity}",
+    ),
+    (
+        "OutOfsambanova.ai/rdu",
+        "Pod was rejected: Node didn't have enough resource: sambanova.ai/rdu, requested: 16, used: 0, capacity: 0",
+        "The node had too little free sambanova.ai/rdu for the default pod (OutOfsambanova.ai/rdu): Pod was rejected: Node didn't have enough resource: sambanova.ai/rdu, requested: 16, used: 0, capacity: 0",
+        "describe pod inf-d-q-default-n-0",
+    ),
+    (
+        "DeadlineExceeded",
+        "Pod was active on the node longer than the specified deadline",
+        "The default pod was stopped because it ran longer than allowed (DeadlineExceeded, activeDeadlineSeconds)",
+        "get pod inf-d-q-default-n-0 -o jsonpath={.spec.activeDeadlineSeconds}",
+    ),
+    (
+        "Terminated",
+        "Pod was terminated in response to imminent node shutdown.",
+        "The default pod was stopped by its node, which is shutting down: Pod was terminated in response to imminent node shutdown",
+        "get nodes",
+    ),
+    (
+        "NodeShutdown",
+        "Pod was rejected as the node is shutting down.",
+        "The default pod was rejected by its node, which is shutting down: Pod was rejected as the node is shutting down",
+        "get nodes",
+    ),
+    (
+        "Evicted",
+        "The node was low on resource: ephemeral-storage. ",
+        "The node evicted the default pod: The node was low on resource: ephemeral-storage",
+        "describe pod inf-d-q-default-n-0",
+    ),
+    (
+        "Preempting",
+        "Preempted in order to admit critical pod",
+        "The default pod was removed to make room for a higher-priority pod (Preempting): Preempted in order to admit critical pod",
+        "describe pod inf-d-q-default-n-0",
+    ),
+    (
+        "TopologyAffinityError",
+        "Pod was rejected: Resources cannot be allocated with Topology locality",
+        "The node rejected or stopped the default pod (TopologyAffinityError): Pod was rejected: Resources cannot be allocated with Topology locality",
+        "describe pod inf-d-q-default-n-0",
+    ),
+];
+
 #[test]
 fn what_the_node_refused_or_ended_is_not_starting() {
     let failed = |reason: &str, message: &str| {
@@ -9,62 +67,7 @@ fn what_the_node_refused_or_ended_is_not_starting() {
             json!({"phase": "Failed", "reason": reason, "message": message, "startTime": STARTED}),
         )
     };
-    for (reason, message, sentence, command) in [
-        (
-            "UnexpectedAdmissionError",
-            "Pod was rejected: Allocate failed due to no healthy devices present; cannot allocate unhealthy devices sambanova.ai/rdu, which is unexpected",
-            "The node rejected the default pod (UnexpectedAdmissionError): Pod was rejected: Allocate failed due to no healthy devices present; cannot allocate unhealthy devices sambanova.ai/rdu, which is unexpected",
-            "describe pod inf-d-q-default-n-0",
-        ),
-        (
-            "NodeAffinity",
-            "Pod was rejected: Predicate NodeAffinity failed",
-            "The node rejected the default pod (NodeAffinity): the node's labels do not match, or no longer match, what the pod asks for",
-            "get pod inf-d-q-default-n-0 -o jsonpath={.spec.nodeName} {.spec.nodeSelector} {.spec.affinity}",
-        ),
-        (
-            "OutOfsambanova.ai/rdu",
-            "Pod was rejected: Node didn't have enough resource: sambanova.ai/rdu, requested: 16, used: 0, capacity: 0",
-            "The node had too little free sambanova.ai/rdu for the default pod (OutOfsambanova.ai/rdu): Pod was rejected: Node didn't have enough resource: sambanova.ai/rdu, requested: 16, used: 0, capacity: 0",
-            "describe pod inf-d-q-default-n-0",
-        ),
-        (
-            "DeadlineExceeded",
-            "Pod was active on the node longer than the specified deadline",
-            "The default pod was stopped because it ran longer than allowed (DeadlineExceeded, activeDeadlineSeconds)",
-            "get pod inf-d-q-default-n-0 -o jsonpath={.spec.activeDeadlineSeconds}",
-        ),
-        (
-            "Terminated",
-            "Pod was terminated in response to imminent node shutdown.",
-            "The default pod was stopped by its node, which is shutting down: Pod was terminated in response to imminent node shutdown",
-            "get nodes",
-        ),
-        (
-            "NodeShutdown",
-            "Pod was rejected as the node is shutting down.",
-            "The default pod was rejected by its node, which is shutting down: Pod was rejected as the node is shutting down",
-            "get nodes",
-        ),
-        (
-            "Evicted",
-            "The node was low on resource: ephemeral-storage. ",
-            "The node evicted the default pod: The node was low on resource: ephemeral-storage",
-            "describe pod inf-d-q-default-n-0",
-        ),
-        (
-            "Preempting",
-            "Preempted in order to admit critical pod",
-            "The default pod was removed to make room for a higher-priority pod (Preempting): Preempted in order to admit critical pod",
-            "describe pod inf-d-q-default-n-0",
-        ),
-        (
-            "TopologyAffinityError",
-            "Pod was rejected: Resources cannot be allocated with Topology locality",
-            "The node rejected or stopped the default pod (TopologyAffinityError): Pod was rejected: Resources cannot be allocated with Topology locality",
-            "describe pod inf-d-q-default-n-0",
-        ),
-    ] {
+    for (reason, message, sentence, command) in FAILED_PODS {
         check_said(
             vec![cache(ready()), failed(reason, message)],
             json!([]),

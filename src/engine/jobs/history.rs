@@ -43,7 +43,7 @@ impl Books {
         let around = self.around.lock();
         let found = around
             .iter()
-            .find(|((place, name), _)| *place == env.id && name.as_ref() == deployment);
+            .find(|((id, name), _)| *id == env.id && name.as_ref() == deployment);
         found
             .filter(|(_, (since, _))| since.elapsed() < AROUND_HOLDS)
             .map(|(_, (_, found))| found.clone())
@@ -120,7 +120,7 @@ impl Shared {
     }
 
     /// Tells how a session that ended compares with the baseline of its models on their deployments.
-    pub(super) async fn hold_against_baseline(&self, job: JobId, report: &Arc<BenchReport>) {
+    pub(super) async fn compare_with_baseline(&self, job: JobId, report: &Arc<BenchReport>) {
         self.books.recorder.flush().await;
         let asked = Arc::clone(report);
         let found = self
@@ -134,7 +134,7 @@ impl Shared {
             if let Ok(comparison) = self.compare(pair, least_change).await {
                 let comparison = Arc::new(comparison);
                 self.emitter
-                    .emit(Event::HeldAgainstBaseline { job, comparison });
+                    .emit(Event::ComparedWithBaseline { job, comparison });
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::protocol::{Activity, ActivityKind};
 use parking_lot::Mutex;
 
 /// Prints each line once, as soon as it is said; notes unless `silent`.
-pub(super) fn teller(silent: bool) -> impl Fn(Activity) + Send + Sync + 'static {
+pub(super) fn printer(silent: bool) -> impl Fn(Activity) + Send + Sync + 'static {
     let said: Mutex<HashMap<u64, Vec<String>>> = Mutex::default();
     move |activity| {
         let mut said = said.lock();

@@ -1,0 +1,128 @@
+//! What is sent to the model, and how long its answers may be.
+
+use std::path::PathBuf;
+
+use super::values::{ON, maybe, number, optional, put, switched};
+use super::{Compare, FieldSpec, row};
+use crate::domain::plan::{Field, Lengths, Prompts};
+use crate::domain::run::known::Unknown;
+use crate::domain::units::count;
+
+const PROMPTS: &str = "Prompts and answers";
+/// The largest seed that every reader of JSON keeps to the last digit.
+const MAX_SEED: u64 = (1 << 53) - 1;
+
+pub(super) const FIELDS: &[FieldSpec] = &[
+    row(Field::Prompts, "prompts").part(Unknown::Prompts).compare(Compare::Warn).one(|plan| {
+        Some(match plan.prompts {
+            Prompts::Synthetic { .. } => "synthetic".to_owned(),
+            Prompts::File(_) => "from a file".to_owned(),
+        })
+    }),
+    row(Field::InputTokens, "input tokens")
+        .flag("input-tokens", "L", PROMPTS)
+        .help(
+            "Generate prompts of L tokens, as the server counts them: 1000, 500-1500 or 1000±200 \
+             [default: 256]",
+        )
+        .form("256", "256", "")
+        .keys(&[(
+            "prompts.synthetic.input_tokens",
+            "text",
+            "tokens of each prompt: 1000, 500-1500 or 1000±200",
+        )])
+        .part(Unknown::Prompts)
+        .compare(Compare::Warn)
+        .one(|plan| match &plan.prompts {
+            Prompts::Synthetic { input_tokens, .. } => Some(input_tokens.to_string()),
+            Prompts::File(_) => None,
+        })
+        .set(|plan, text| {
+            let prompts = |input_tokens| Prompts::Synthetic { input_tokens, prefix_tokens: 0 };
+            put(&mut plan.prompts, Lengths::parse(text).map(prompts))
+        }),
+    row(Field::PrefixTokens, "shared prefix tokens")
+        .flag("prefix-tokens", "N", PROMPTS)
+        .help(
+            "Begin all generated prompts with the same N tokens, to measure prompt caches [default: \
+             0]",
+        )
+        .form("0", "0", "")
+        .keys(&[("prompts.synthetic.prefix_tokens", "count", "of them the same in all prompts")])
+        .part(Unknown::Prompts)
+        .compare(Compare::Warn)
+        .one(|plan| match &plan.prompts {
+            Prompts::Synthetic { prefix_tokens, .. } => Some(prefix_tokens.to_string()),
+            Prompts::File(_) => None,
+        })
+        .set(|plan, text| match &mut plan.prompts {
+            Prompts::Synthetic { prefix_tokens, .. } => {
+                put(prefix_tokens, maybe(text, number).map(Option::unwrap_or_default))
+            }
+            Prompts::File(_) => Err("use it without --prompts".to_owned()),
+        }),
+    row(Field::PromptsFile, "prompts file")
+        .flag("prompts", "FILE", PROMPTS)
+        .conflicts(&["input-tokens", "prefix-tokens"])
+        .help(
+            "Read prompts from a file: JSONL, OpenAI batch, ShareGPT JSON, CSV with a column \
+             \"prompt\", or one per line",
+        )
+        .form("/path/to/prompts.jsonl", "", "")
+        .keys(&[("prompts.file", "text", "or the file that the prompts are from")])
+        .part(Unknown::Prompts)
+        .compare(Compare::Warn)
+        .one(|plan| match &plan.prompts {
+            Prompts::Synthetic { .. } => None,
+            Prompts::File(file) => Some(file.display().to_string()),
+        })
+        .set(|plan, text| {
+            plan.prompts = Prompts::File(PathBuf::from(text));
+            if text.is_empty() { Err("choose a file of prompts".to_owned()) } else { Ok(()) }
+        }),
+    row(Field::Turns, "turns")
+        .flag("turns", "N", PROMPTS)
+        .help("Hold conversations of N turns; each request carries the messages before it [default: 1]")
+        .form("1", "", "")
+        .keys(&[("turns", "count", "of each conversation")])
+        .part(Unknown::Turns)
+        .compare(Compare::Warn)
+        .one(|plan| Some(plan.turns.to_string()))
+        .set(|plan, text| put(&mut plan.turns, maybe(text, number).map(|turns| turns.unwrap_or(1)))),
+    row(Field::OutputTokens, "output tokens")
+        .flag("output-tokens", "L|none", PROMPTS)
+        .help(
+            "Limit answers to L tokens (max_tokens): 128, 64-256 or 128±20; none leaves it to the \
+             server [default: 128]",
+        )
+        .form("server's limit", "", "")
+        .keys(&[("output_tokens", "text", "max_tokens, written as input_tokens; null: the server's limit")])
+        .part(Unknown::OutputTokens)
+        .compare(Compare::Warn)
+        .one(|plan| optional(plan.output_tokens))
+        .set(|plan, text| put(&mut plan.output_tokens, maybe(text, Lengths::parse))),
+    row(Field::IgnoreEos, "ignore EOS")
+        .flag("ignore-eos", "", PROMPTS)
+        .help(
+            "Ask the server to generate all of max_tokens (ignore_eos), where the deployment allows \
+             it",
+        )
+        .keys(&[("ignore_eos", "flag", "the server was asked to generate all of max_tokens")])
+        .part(Unknown::IgnoreEos)
+        .compare(Compare::Warn)
+        .one(|plan| switched(plan.ignore_eos))
+        .set(|plan, text| put(&mut plan.ignore_eos, Ok(text == ON))),
+    row(Field::Seed, "seed")
+        .flag("seed", "N", PROMPTS)
+        .help(
+            "Repeat the prompts and the arrival times of the session whose report has this seed \
+             [default: random]",
+        )
+        .form("random", "", "")
+        .keys(&[("seed", "count", "null: drawn at random, see seed above")])
+        .one(|plan| optional(plan.seed))
+        .set(|plan, text| match maybe(text, number::<u64>)? {
+            Some(seed) if seed > MAX_SEED => Err(format!("at most {}", count(MAX_SEED))),
+            seed => put(&mut plan.seed, Ok(seed)),
+        }),
+];

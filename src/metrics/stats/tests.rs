@@ -1,0 +1,264 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::stats::{P1, P50, P99_9};
+
+fn of_counts(values: &[u64]) -> Histogram {
+    let mut out = Histogram::new(Scale::Count);
+    values.iter().for_each(|value| out.record_count(*value));
+    out
+}
+
+#[test]
+fn nothing_recorded_is_nothing_said() {
+    assert_eq!(Histogram::new(Scale::Time).stats(), Stats::default());
+    let mut times = Histogram::new(Scale::Time);
+    times.record_micros(&[]);
+    times.merge(&Histogram::new(Scale::Time));
+    assert_eq!(times.stats(), Stats::default());
+}
+
+#[test]
+fn times_are_read_in_ms() {
+    let mut times = Histogram::new(Scale::Time);
+    times.record_micros(&[0, 1_500, 3_000]);
+    times.record(Duration::from_nanos(4_499_600));
+    let stats = times.stats();
+    assert_eq!(
+        (stats.min, stats.max, stats.mean),
+        (Some(0.0), Some(4.5), Some(2.25))
+    );
+    assert_eq!(stats.at(P50), Some(1.5), "the second of four");
+    assert_eq!(stats.buckets.len(), 4);
+    let sd = stats.sd.expect("four values");
+    assert!((sd - 1.936_491_673).abs() < 1e-6, "{sd}");
+}
+
+#[test]
+fn rates_keep_thousandths_and_leave_out_what_is_no_number() {
+    let mut rates = Histogram::new(Scale::Rate);
+    for rate in [99.5, f64::NAN, f64::INFINITY, -1.0, 100.5] {
+        rates.record_rate(rate);
+    }
+    let stats = rates.stats();
+    assert_eq!(
+        (stats.count, stats.mean, stats.min),
+        (2, Some(100.0), Some(99.5))
+    );
+}
+
+#[test]
+fn a_single_value_has_no_deviation_and_no_interval() {
+    let stats = of_counts(&[7]).stats();
+    assert_eq!(
+        (stats.count, stats.at(P1), stats.at(P99_9)),
+        (1, Some(7.0), Some(7.0))
+    );
+    assert_eq!((stats.sd, stats.estimate(P50).ci), (None, None));
+}
+
+#[test]
+fn ranks_are_the_nearest() {
+    for (n, per_mille, rank) in [
+        (1, 1, 1),
+        (100, 500, 50),
+        (100, 990, 99),
+        (101, 990, 100),
+        (10, 999, 10),
+    ] {
+        assert_eq!(nearest_rank(n, per_mille), rank, "{per_mille} of {n}");
+    }
+}
+
+/// As in tables of distribution-free intervals (equal tails), e.g. Conover's.
+#[test]
+fn intervals_of_the_median_are_those_of_the_tables() {
+    for (n, ranks) in [
+        (5, None),
+        (6, Some([1, 6])),
+        (8, Some([1, 8])),
+        (9, Some([2, 8])),
+        (10, Some([2, 9])),
+        (20, Some([6, 15])),
+        (25, Some([8, 18])),
+        (50, Some([18, 33])),
+        (100, Some([40, 61])),
+    ] {
+        assert_eq!(interval_ranks(n, 0.5), ranks, "{n} values");
+    }
+}
+
+#[test]
+fn high_percentiles_need_many_values() {
+    for (p, least) in [(0.5, 6), (0.95, 72), (0.99, 368), (0.01, 368)] {
+        assert_eq!(least_for_interval(p), least);
+        assert_eq!(interval_ranks(least - 1, p), None, "one fewer for {p}");
+        assert!(interval_ranks(least, p).is_some(), "just enough for {p}");
+    }
+}
+
+/// Each rank found is the tightest that keeps the promise, by the distribution written down plainly.
+#[test]
+fn intervals_cover_at_least_95_percent_and_are_the_tightest() {
+    for n in 6..400u64 {
+        for p in [0.5, 0.95, 0.99] {
+            let Some([low, high]) = interval_ranks(n, p) else {
+                continue;
+            };
+            let below = |k: u64| (0..k).map(|k| binomial(n, p, k)).sum::<f64>();
+            let at_least = |k: u64| (k..=n).map(|k| binomial(n, p, k)).sum::<f64>();
+            let covered = below(high) - below(low);
+            assert!(covered >= 0.95 - 1e-9, "{covered} of {p} at {n}");
+            assert!(
+                below(low) <= TAIL + 1e-9 && below(low + 1) > TAIL,
+                "lower of {p} at {n}"
+            );
+            assert!(
+                at_least(high) <= TAIL + 1e-9 && at_least(high - 1) > TAIL,
+                "upper of {p} at {n}"
+            );
+        }
+    }
+}
+
+fn binomial(n: u64, p: f64, k: u64) -> f64 {
+    let choose: f64 = (1..=k).map(|i| ((n - k + i) as f64 / i as f64).ln()).sum();
+    (choose + k as f64 * p.ln() + (n - k) as f64 * (1.0 - p).ln()).exp()
+}
+
+#[test]
+fn where_the_exact_intervals_end_the_approximate_ones_go_on() {
+    for (n, p) in [(10_000, 0.5), (52_000, 0.95), (250_000, 0.99)] {
+        let (exact, normal) = (exact_ranks(n, p), normal_ranks(n, p));
+        for (exact, normal) in exact.iter().zip(normal) {
+            assert!(exact.abs_diff(normal) <= 2, "{exact} and {normal} of {n}");
+        }
+        assert!(
+            normal[0] <= exact[0] && normal[1] >= exact[1],
+            "rounded outwards"
+        );
+    }
+    assert!(interval_ranks(u64::from(u32::MAX) * 8, 0.99).is_some());
+}
+
+/// Answers of 20 gaps whose means differ by `apart`: how often the interval holds the true median of 10 ms.
+fn held(apart: f64) -> f64 {
+    let mut seed = 1u64;
+    // About normally distributed, of deviation 1: the sum of twelve that are evenly distributed.
+    let mut normal = move || {
+        let mut uniform = || {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as f64 / f64::from(1u32 << 31)
+        };
+        (0..12).map(|_| uniform()).sum::<f64>() - 6.0
+    };
+    let runs = 300;
+    let held = (0..runs).filter(|_| {
+        let mut times = Histogram::new(Scale::Time);
+        for _ in 0..40 {
+            let mean = 10_000.0 + apart * normal();
+            let gaps: Vec<u32> = (0..20).map(|_| (mean + 300.0 * normal()) as u32).collect();
+            times.record_micros(&gaps);
+        }
+        times
+            .stats()
+            .estimate(P50)
+            .ci
+            .is_some_and(|[low, high]| low <= 10.0 && high >= 10.0)
+    });
+    held.count() as f64 / f64::from(runs)
+}
+
+#[test]
+fn intervals_of_gaps_hold_though_gaps_of_one_answer_are_alike() {
+    for apart in [0.0, 100.0, 600.0] {
+        let held = held(apart);
+        assert!(held >= 0.93, "{held} at {apart}");
+    }
+}
+
+#[test]
+fn answers_that_are_alike_leave_the_interval_as_it_is() {
+    let mut times = Histogram::new(Scale::Time);
+    (0..50u32).for_each(|i| times.record_micros(&[9_900 + i, 10_100 - i]));
+    assert_eq!(times.independent(100), 100);
+    let mut apart = Histogram::new(Scale::Time);
+    (0..50u32).for_each(|i| apart.record_micros(&[9_000 + i * 50; 8]));
+    assert_eq!(
+        apart.independent(400),
+        50,
+        "each answer is one value, eight times"
+    );
+    let mut one = Histogram::new(Scale::Time);
+    one.record_micros(&(0..500).collect::<Vec<u32>>());
+    assert_eq!(
+        one.stats().estimate(P50).ci,
+        None,
+        "nobody knows how answers differ"
+    );
+}
+
+proptest! {
+    #[test]
+    fn merging_groups_equals_recording_them_in_one(
+        groups in prop::collection::vec((any::<bool>(), prop::collection::vec(0u32..90_000, 0..30)), 0..30),
+    ) {
+        let [mut all, mut a, mut b] = [Scale::Time; 3].map(Histogram::new);
+        for (first, group) in &groups {
+            all.record_micros(group);
+            if *first { &mut a } else { &mut b }.record_micros(group);
+        }
+        a.merge(&b);
+        prop_assert_eq!(a.stats(), all.stats());
+        prop_assert_eq!(a.independent(a.count().max(1)), all.independent(a.count().max(1)));
+    }
+
+    #[test]
+    fn merging_equals_recording_everything_in_one(
+        a in prop::collection::vec(0u64..100_000_000_000, 0..200),
+        b in prop::collection::vec(0u64..5_000, 0..200),
+    ) {
+        let mut merged = of_counts(&a);
+        merged.merge(&of_counts(&b));
+        let all: Vec<u64> = b.iter().chain(&a).copied().collect();
+        prop_assert_eq!(merged.stats(), of_counts(&all).stats());
+    }
+
+    #[test]
+    fn percentiles_are_those_of_the_sorted_list(
+        mut values in prop::collection::vec(0u64..10_000_000, 1..500),
+    ) {
+        let stats = of_counts(&values).stats();
+        values.sort_unstable();
+        let n = values.len() as u64;
+        for percentile in PERCENTILES {
+            let exact = values[nearest_rank(n, percentile.per_mille()) as usize - 1] as f64;
+            let said = stats.at(*percentile).expect("there are values");
+            prop_assert!((said - exact).abs() <= exact * 5e-4 + 1e-9, "{} for {}", said, exact);
+        }
+        let mean = values.iter().sum::<u64>() as f64 / n as f64;
+        let around: f64 = values.iter().map(|value| (*value as f64 - mean).powi(2)).sum();
+        prop_assert!((stats.mean.expect("a mean") - mean).abs() <= mean * 1e-12);
+        if n > 1 {
+            let sd = (around / (n - 1) as f64).sqrt();
+            prop_assert!((stats.sd.expect("a deviation") - sd).abs() <= sd * 1e-9 + 1e-9);
+        }
+        prop_assert_eq!(stats.max, Some(values[values.len() - 1] as f64));
+    }
+
+    #[test]
+    fn buckets_hold_every_value_once_and_are_narrow(
+        values in prop::collection::vec(0u64..10_000_000_000, 1..300),
+    ) {
+        let buckets = of_counts(&values).stats().buckets;
+        prop_assert_eq!(buckets.iter().map(|bucket| bucket[2]).sum::<f64>(), values.len() as f64);
+        for [from, to, count] in &buckets {
+            let inside = values.iter().filter(|value| (*from..*to).contains(&(**value as f64))).count();
+            prop_assert_eq!(inside as f64, *count);
+            prop_assert!(to - from <= (from * 0.02).max(1.0));
+        }
+        prop_assert!(buckets.windows(2).all(|pair| pair[0][1] <= pair[1][0]));
+    }
+}
