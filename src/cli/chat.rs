@@ -1,7 +1,7 @@
 //! `batida chat`: one question, streamed.
 
 use std::fs::File;
-use std::io::{ErrorKind, IsTerminal as _, Read, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Read, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::choose::{self, Chosen};
 use super::{Ended, out, report};
 use crate::domain::attachment::MOST_BODY;
 use crate::domain::conversation::{AnswerFormat, ChatRequest, Message, Params, Role};
-use crate::domain::exchange::{Reply, UserInput};
+use crate::domain::exchange::{Advance, Reply, UserInput};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, HistorySettings, SessionId};
 use crate::domain::json::{self, Checked};
@@ -26,6 +26,7 @@ use crate::engine::connection::Connection;
 use crate::engine::environment_info;
 use crate::engine::history::filing::Kept;
 use crate::io::api::Api;
+use crate::io::kubectl::Kubectl;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason};
 use crate::wire::fault;
@@ -37,14 +38,14 @@ const MOST_PROMPT: u64 = 25 << 20;
 
 pub(super) async fn run(
     common: &Common,
-    place: &Connection,
+    connection: &Connection,
     args: ChatArgs,
     keep: HistorySettings,
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
     let prepared = tokio::select! {
         () = cancel.cancelled() => return Err(Ended::Told),
-        prepared = prepare(place, &args) => prepared,
+        prepared = prepare(connection, &args) => prepared,
     };
     let Prepared {
         format,
@@ -54,14 +55,9 @@ pub(super) async fn run(
     } = match prepared {
         Ok(prepared) => prepared,
         Err(failure) if common.json => {
-            let ending = ChatEnding::Failed(failure);
-            let report = ChatReport::ended_early(ending);
-            report::json(&as_json(
-                args.model.as_deref().unwrap_or_default(),
-                ("", ""),
-                None,
-                &report,
-            ))?;
+            let report = ChatReport::ended_early(ChatEnding::Failed(failure));
+            let model = args.model.as_deref().unwrap_or_default();
+            report::json(&as_json(model, ("", ""), None, &report))?;
             return Err(Ended::Told);
         }
         Err(failure) => return Err(failure.into()),
@@ -69,26 +65,11 @@ pub(super) async fn run(
     let Chosen {
         model, deployment, ..
     } = chosen;
-    let mut messages = Vec::new();
-    if !args.system.trim().is_empty() {
-        messages.push(Message::new(Role::System, args.system.trim()));
-    }
     let prompt = UserInput {
         attachments: said.attachments.clone(),
         ..UserInput::text(&said.content)
     };
-    messages.push(said);
-    let params = Params {
-        format,
-        ..args.params()
-    };
-    let request = ChatRequest {
-        model: model.clone(),
-        messages,
-        params,
-    };
-    // The reasoning's last line has no end yet: what follows must begin a line of its own.
-    let mut thought_open = false;
+    let request = request(&args, &model, said, format);
     // Dropped at the end: what it holds is written then.
     let history = super::open_history(common, args.no_history);
     let filing = Filing {
@@ -98,42 +79,19 @@ pub(super) async fn run(
         deployment: deployment.clone(),
         said: prompt,
     };
-    // Asked beside the answer: it holds up nothing, and what is not known by its end is missing.
-    let kubectl = place.kubectl.clone().filter(|_| history.is_some());
-    let deployments: Vec<String> = deployment.into_iter().collect();
-    let asking = kubectl.map(|kubectl| {
-        AbortOnDropHandle::new(tokio::spawn(async move {
-            environment_info::collect(&kubectl, &deployments).await
-        }))
-    });
-    let mut printed = out::content();
-    let mut kept = Kept::begin(filing, &request, &place.env, keep.chat_texts);
+    let kubectl = connection.kubectl.clone().filter(|_| history.is_some());
+    let collecting = kubectl.map(|kubectl| collect_info(kubectl, deployment));
+    let mut printer = Printer::new(common.json, args.reasoning);
+    let mut kept = Kept::begin(filing, &request, &connection.env, keep.chat_texts);
     kept.sent(api);
     let limits = chat::Limits {
         whole: args.timeout,
         ..chat::Limits::default()
     };
-    let report = chat::run_within(api, &request, &place.known(), cancel, limits, |advance| {
+    let known = connection.known();
+    let report = chat::run_within(api, &request, &known, cancel, limits, |advance| {
         kept.advance(&advance);
-        if common.json {
-            return;
-        }
-        if advance.turned {
-            report::error_line("batida: the text above was reasoning: it ended with </think>");
-        }
-        if args.reasoning && !advance.reasoning.is_empty() {
-            report::error_text(&advance.reasoning);
-            thought_open = !advance.reasoning.ends_with('\n');
-        }
-        if thought_open && !advance.answer.is_empty() {
-            report::error_text("\n");
-            thought_open = false;
-        }
-        if printed
-            .write_all(advance.answer.as_bytes())
-            .and_then(|()| printed.flush())
-            .is_err()
-        {
+        if printer.advance(&advance).is_err() {
             // The rest cannot be printed either, and the end of the program says why.
             cancel.cancel();
         }
@@ -146,65 +104,149 @@ pub(super) async fn run(
     } = kept.reply().clone();
     if let Some(history) = &history {
         let mut record = kept.end(&report);
-        if let Some(asking) = asking {
-            let found = tokio::time::timeout(AROUND, asking)
-                .await
-                .ok()
-                .and_then(Result::ok);
-            record.surroundings = found.filter(|found| *found != EnvironmentInfo::default());
-        }
+        record.surroundings = match collecting {
+            Some(collecting) => collected(collecting).await,
+            None => None,
+        };
         history.recorder().chat(record);
     }
     let cut = !matches!(&report.ending, ChatEnding::Finished { reason } if *reason != FinishReason::Length);
     let format = request.params.format.as_ref();
     let checked = format.and_then(|format| json::check_answer(format, &answer, cut));
     if common.json {
-        report::json(&as_json(
-            &model,
-            (&answer, &reasoning),
-            checked.as_ref(),
-            &report,
-        ))?;
+        let texts = (&*answer, &*reasoning);
+        report::json(&as_json(&model, texts, checked.as_ref(), &report))?;
     } else {
+        printer.end(&answer)?;
+        tell_figures(&report, &model, args.quiet);
+    }
+    verdict(report, checked, common.json)
+}
+
+/// What is sent, with the system prompt before what the user said.
+fn request(
+    args: &ChatArgs,
+    model: &str,
+    said: Message,
+    format: Option<AnswerFormat>,
+) -> ChatRequest {
+    let system = args.system.trim();
+    let system = (!system.is_empty()).then(|| Message::new(Role::System, system));
+    ChatRequest {
+        model: model.to_owned(),
+        messages: system.into_iter().chain([said]).collect(),
+        params: Params {
+            format,
+            ..args.params()
+        },
+    }
+}
+
+/// Collects the releases and the deployment for the history, beside the answer so that it delays nothing.
+fn collect_info(
+    kubectl: Kubectl,
+    deployment: Option<String>,
+) -> AbortOnDropHandle<EnvironmentInfo> {
+    let deployments: Vec<String> = deployment.into_iter().collect();
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        environment_info::collect(&kubectl, &deployments).await
+    }))
+}
+
+/// What was collected; `None` where nothing was, or not in time.
+async fn collected(collecting: AbortOnDropHandle<EnvironmentInfo>) -> Option<EnvironmentInfo> {
+    let found = tokio::time::timeout(AROUND, collecting).await.ok()?.ok()?;
+    (found != EnvironmentInfo::default()).then_some(found)
+}
+
+/// Prints an answer while it streams, and its reasoning where that is wanted.
+struct Printer {
+    /// Nothing is printed before the end.
+    silent: bool,
+    reasoning: bool,
+    /// The last line of the reasoning has no end yet, so that what follows must begin a new line.
+    is_line_open: bool,
+    out: out::Door,
+}
+
+impl Printer {
+    fn new(silent: bool, reasoning: bool) -> Self {
+        Self {
+            silent,
+            reasoning,
+            is_line_open: false,
+            out: out::content(),
+        }
+    }
+
+    fn advance(&mut self, advance: &Advance) -> io::Result<()> {
+        if self.silent {
+            return Ok(());
+        }
+        if advance.turned {
+            report::error_line("batida: the text above was reasoning: it ended with </think>");
+        }
+        if self.reasoning && !advance.reasoning.is_empty() {
+            report::error_text(&advance.reasoning);
+            self.is_line_open = !advance.reasoning.ends_with('\n');
+        }
+        if !advance.answer.is_empty() {
+            self.end_line();
+        }
+        self.out.write_all(advance.answer.as_bytes())?;
+        self.out.flush()
+    }
+
+    fn end(&mut self, answer: &str) -> io::Result<()> {
         if !answer.is_empty() && !answer.ends_with('\n') {
             writeln!(out::content())?;
         }
-        if thought_open {
+        self.end_line();
+        Ok(())
+    }
+
+    fn end_line(&mut self) {
+        if std::mem::take(&mut self.is_line_open) {
             report::error_text("\n");
         }
-        if let Some(other) = &report.answered_by {
-            report::error_line(&format!("batida: {other} answered, not {model}"));
-        }
-        if !args.quiet && report.figures != Figures::default() {
-            report::figures(
-                report.answered_by.as_ref().unwrap_or(&model),
-                &report.figures,
-            );
-        }
     }
+}
+
+/// Says who answered and how fast.
+fn tell_figures(report: &ChatReport, model: &str, quiet: bool) {
+    if let Some(other) = &report.answered_by {
+        report::error_line(&format!("batida: {other} answered, not {model}"));
+    }
+    if !quiet && report.figures != Figures::default() {
+        let model = report.answered_by.as_deref().unwrap_or(model);
+        report::figures(model, &report.figures);
+    }
+}
+
+/// The exit of the command, after why the answer is none or not in the format that was asked for.
+fn verdict(report: ChatReport, checked: Option<Checked>, is_json: bool) -> Result<(), Ended> {
     match report.ending {
-        ChatEnding::Finished { .. } => {
-            if let Some(why) = report.no_text {
-                if !common.json {
-                    report::error_line(&format!("batida: {why}"));
-                }
-                return Err(Ended::Told);
-            }
-            let Some(checked) = checked.filter(|checked| !checked.holds()) else {
-                return Ok(());
-            };
-            if !common.json {
-                tell_form(&checked);
-            }
-            if checked.fails() {
-                Err(Ended::Crossed)
-            } else {
-                Ok(())
-            }
+        ChatEnding::Finished { .. } => {}
+        ChatEnding::Stopped => return Err(Ended::Told),
+        ChatEnding::Failed(_) if is_json => return Err(Ended::Told),
+        ChatEnding::Failed(failure) => return Err(failure.into()),
+    }
+    if let Some(why) = report.no_text {
+        if !is_json {
+            report::error_line(&format!("batida: {why}"));
         }
-        ChatEnding::Stopped => Err(Ended::Told),
-        ChatEnding::Failed(_) if common.json => Err(Ended::Told),
-        ChatEnding::Failed(failure) => Err(failure.into()),
+        return Err(Ended::Told);
+    }
+    let Some(checked) = checked.filter(|checked| !checked.holds()) else {
+        return Ok(());
+    };
+    if !is_json {
+        tell_form(&checked);
+    }
+    if checked.fails() {
+        Err(Ended::Crossed)
+    } else {
+        Ok(())
     }
 }
 
@@ -284,21 +326,26 @@ struct Prepared<'a> {
 }
 
 /// What is wrong with the arguments is found before anybody is asked for anything.
-async fn prepare<'a>(place: &'a Connection, args: &ChatArgs) -> Result<Prepared<'a>, Failure> {
+async fn prepare<'a>(connection: &'a Connection, args: &ChatArgs) -> Result<Prepared<'a>, Failure> {
     let (object, schema) = (args.json_object, args.json_schema.clone());
     let format = reading(move || read_format(object, schema.as_deref())).await?;
     let given = args.prompt.clone();
     let mut said = Message::new(Role::User, reading(move || read_prompt(&given)).await?);
     let room = MOST_BODY.saturating_sub(said.body_bytes() + args.system.len());
     said.attachments = attach::read_files(args.attach.clone(), room).await?;
-    let api = place.api_with_key()?;
-    let chosen = choose::model(place, args.deployment.as_deref(), args.model.as_deref()).await?;
+    let api = connection.api_with_key()?;
+    let chosen = choose::model(
+        connection,
+        args.deployment.as_deref(),
+        args.model.as_deref(),
+    )
+    .await?;
     if said
         .attachments
         .iter()
         .any(|attachment| attachment.image().is_some())
     {
-        chosen.expect_sight(place).await?;
+        chosen.expect_sight(connection).await?;
     }
     Ok(Prepared {
         format,
@@ -340,7 +387,7 @@ fn read_prompt(given: &str) -> Result<String, Failure> {
 }
 
 /// All of it, or nothing: a part would be another prompt.
-fn whole_text(from: impl Read) -> std::io::Result<String> {
+fn whole_text(from: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
     from.take(MOST_PROMPT + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST_PROMPT {

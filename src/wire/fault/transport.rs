@@ -79,39 +79,11 @@ impl TransportError {
         // Without TLS an HTTP proxy reads the request and answers itself; through a tunnel the host does.
         let by_proxy = asked.plain && asked.proxy.is_some_and(|proxy| proxy.starts_with("http"));
         let (class, summary, advice): (FaultClass, String, Advice) = match self {
-            Self::HostUnknown => (
-                FaultClass::HostUnknown,
-                format!("Could not resolve the host name {bare}"),
-                Advice::by_face(
-                    "Check the API domain on Home for typos, and whether you need a VPN",
-                    "Check the address given with --api or in the environment for typos, and whether you need a VPN",
-                ),
-            ),
-            Self::Refused => (
-                FaultClass::Unreachable,
-                format!("Could not reach {bare}: connection refused"),
-                if asked.cluster {
-                    "Check the port of the API domain, and whether SambaStack's ingress is running"
-                        .into()
-                } else {
-                    "Check the address and its port, and whether the server is running".into()
-                },
-            ),
-            Self::Unreachable => (
-                FaultClass::Unreachable,
-                format!("Could not reach {bare}: no route from this machine"),
-                "Check the network, the VPN and the proxy".into(),
-            ),
-            Self::ConnectTimeout => (
-                FaultClass::Timeout,
-                format!("Could not reach {bare}: the connection timed out"),
-                "A firewall may be dropping the packets, or you may need a VPN".into(),
-            ),
-            Self::HandshakeTimeout => (
-                FaultClass::Timeout,
-                format!("{bare} accepted the connection but did not answer the TLS handshake"),
-                format!("The port may not speak TLS: try http://{host}. Otherwise the server is overloaded or stopped").into(),
-            ),
+            Self::HostUnknown
+            | Self::Refused
+            | Self::Unreachable
+            | Self::ConnectTimeout
+            | Self::HandshakeTimeout => self.connect_words(asked, bare),
             Self::ReadTimeout(after) => (
                 FaultClass::Timeout,
                 format!("{bare} sent nothing for {}", units::duration(after)),
@@ -163,6 +135,45 @@ impl TransportError {
             None,
             Failure::new(summary, advice).with_details(details),
         )
+    }
+
+    /// Of a connection that could not be opened.
+    fn connect_words(&self, asked: &RequestInfo<'_>, bare: &str) -> (FaultClass, String, Advice) {
+        match self {
+            Self::HostUnknown => (
+                FaultClass::HostUnknown,
+                format!("Could not resolve the host name {bare}"),
+                Advice::by_face(
+                    "Check the API domain on Home for typos, and whether you need a VPN",
+                    "Check the address given with --api or in the environment for typos, and whether you need a VPN",
+                ),
+            ),
+            Self::Refused => (
+                FaultClass::Unreachable,
+                format!("Could not reach {bare}: connection refused"),
+                if asked.cluster {
+                    "Check the port of the API domain, and whether SambaStack's ingress is running"
+                        .into()
+                } else {
+                    "Check the address and its port, and whether the server is running".into()
+                },
+            ),
+            Self::Unreachable => (
+                FaultClass::Unreachable,
+                format!("Could not reach {bare}: no route from this machine"),
+                "Check the network, the VPN and the proxy".into(),
+            ),
+            Self::ConnectTimeout => (
+                FaultClass::Timeout,
+                format!("Could not reach {bare}: the connection timed out"),
+                "A firewall may be dropping the packets, or you may need a VPN".into(),
+            ),
+            _ => (
+                FaultClass::Timeout,
+                format!("{bare} accepted the connection but did not answer the TLS handshake"),
+                format!("The port may not speak TLS: try http://{}. Otherwise the server is overloaded or stopped", asked.host).into(),
+            ),
+        }
     }
 
     fn proxy_words(&self, asked: &RequestInfo<'_>, bare: &str) -> (FaultClass, String, Advice) {

@@ -35,21 +35,8 @@ pub(super) fn error_in(
     {
         return Some(error);
     }
-    // vLLM's errors have no `error` member; other servers set a status.
-    let word = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
-    if ["object", "type", "status"]
-        .iter()
-        .any(|name| says_error(word(name)))
-    {
-        return Some(Value::Object(value.clone()));
-    }
-    // MiniMax's `{"base_resp":{"status_code":1004,"status_msg":"login fail"}}`; good chunks have a zero there.
-    let outcome = value.get("base_resp");
-    if outcome
-        .and_then(|outcome| outcome.get("status_code"))
-        .is_some_and(|code| is_error(code, true))
-    {
-        return outcome.cloned();
+    if let Some(error) = marked(value) {
+        return Some(error);
     }
     if !alone {
         return None;
@@ -71,7 +58,32 @@ pub(super) fn error_in(
     if value.get("fault").is_some_and(|fault| fault.is_object()) {
         return Some(Value::Object(value.clone()));
     }
-    // FastAPI, gateways, and servers with a format of their own.
+    in_own_format(value)
+}
+
+/// A chunk that a word or a number in it marks as an error.
+fn marked(value: &Map<String, Value>) -> Option<Value> {
+    // vLLM's errors have no `error` member; other servers set a status.
+    let word = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    if ["object", "type", "status"]
+        .iter()
+        .any(|name| says_error(word(name)))
+    {
+        return Some(Value::Object(value.clone()));
+    }
+    // MiniMax's `{"base_resp":{"status_code":1004,"status_msg":"login fail"}}`; good chunks have a zero there.
+    let outcome = value.get("base_resp");
+    if outcome
+        .and_then(|outcome| outcome.get("status_code"))
+        .is_some_and(|code| is_error(code, true))
+    {
+        return outcome.cloned();
+    }
+    None
+}
+
+/// The error of FastAPI, of gateways, and of servers with a format of their own.
+fn in_own_format(value: &Map<String, Value>) -> Option<Value> {
     if value
         .get("detail")
         .is_some_and(|detail| is_error(detail, true))
