@@ -1,11 +1,13 @@
 //! Sends a chat request and computes its figures, for the window and the command line.
 
-use std::sync::Arc;
+mod start;
+
 use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
+pub use self::start::{Start, starts};
 use crate::domain::conversation::ChatRequest;
 use crate::domain::dialect::Dialect;
 use crate::domain::exchange::{Advance, ChatEnding, FinishReason};
@@ -15,7 +17,6 @@ use crate::domain::printable::cut;
 use crate::domain::units;
 use crate::io::api::{Api, ChatStream, SILENCE};
 use crate::metrics::timeline::Figures;
-use crate::protocol::{ChatAsk, ChatOrder};
 use crate::wire::answer::{AnswerError, AnswerReader, NewText, Step};
 use crate::wire::fault::{self, Fault, RequestInfo};
 use crate::wire::openai;
@@ -25,67 +26,6 @@ use crate::wire::silence::BodyActivity;
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(33);
 /// A longer finish reason is cut: the known ones are one word.
 const MAX_REASON_CHARS: usize = 200;
-
-/// When one of several chats is sent. Dropping it lets the others continue.
-#[derive(Debug)]
-pub enum Start {
-    /// When all are ready.
-    Together {
-        /// Held until this one is ready.
-        opening: Option<Arc<DropGuard>>,
-        /// Cancelled when all are ready.
-        all_open: CancellationToken,
-    },
-    /// After all previous ones have ended.
-    InTurn {
-        /// Cancelled when they end.
-        before: Vec<CancellationToken>,
-        /// Held until this one ends.
-        held: DropGuard,
-    },
-}
-
-impl Start {
-    /// Waits until the chat can be sent.
-    pub async fn wait(&mut self) {
-        match self {
-            Self::Together { opening, all_open } => {
-                *opening = None;
-                all_open.cancelled().await;
-            }
-            Self::InTurn { before, .. } => {
-                for end in before {
-                    end.cancelled().await;
-                }
-            }
-        }
-    }
-}
-
-/// Assigns each chat its start: all together, or one after the other.
-pub fn starts(asks: Vec<ChatAsk>, order: ChatOrder) -> Vec<(ChatAsk, Start)> {
-    let all_open = CancellationToken::new();
-    let opening = Arc::new(all_open.clone().drop_guard());
-    let mut ends: Vec<CancellationToken> = Vec::new();
-    let start = |ask| {
-        let start = match order {
-            ChatOrder::Together => Start::Together {
-                opening: Some(Arc::clone(&opening)),
-                all_open: all_open.clone(),
-            },
-            ChatOrder::InTurn => {
-                let (before, end) = (ends.clone(), CancellationToken::new());
-                ends.push(end.clone());
-                Start::InTurn {
-                    before,
-                    held: end.drop_guard(),
-                }
-            }
-        };
-        (ask, start)
-    };
-    asks.into_iter().map(start).collect()
-}
 
 /// The result of a chat request.
 #[derive(Debug, Clone)]

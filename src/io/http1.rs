@@ -10,6 +10,7 @@ mod error;
 mod head;
 mod response;
 mod stale;
+mod through;
 mod unpack;
 
 use std::cell::RefCell;

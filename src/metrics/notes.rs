@@ -1,5 +1,7 @@
 //! What a reader of a level's figures must know, in plain sentences.
 
+mod prompt_fit;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -12,8 +14,6 @@ use crate::domain::run::{LevelEnd, LevelReport, Stats};
 use crate::domain::stats::{P99, PERCENTILES, Percentile};
 use crate::domain::units;
 
-/// A prompt may be so much longer or shorter than asked.
-const OFF: f64 = 0.02;
 /// In flight less than asked by more than this is worth a word.
 const UNREACHED: f64 = 0.01;
 /// Requests a minute that SambaStack's stock ingress lets through, and its burst.
@@ -26,42 +26,7 @@ const AT_ONCE_SHARE: f64 = 0.1;
 /// More of the chunks arriving with the one before are.
 const TOGETHER_SHARE: f64 = 0.3;
 
-/// How well prompts kept to the length that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PromptFit {
-    compared: u64,
-    wanted: u64,
-    got: u64,
-    off: u64,
-}
-
-impl PromptFit {
-    /// Adds a prompt that the server counted. Nothing when no length was asked for.
-    pub fn add(&mut self, wanted: Option<u32>, got: u64) {
-        let Some(wanted) = wanted.map(u64::from).filter(|wanted| *wanted > 0) else {
-            return;
-        };
-        self.compared += 1;
-        self.wanted += wanted;
-        // A server may claim any number.
-        self.got = self.got.saturating_add(got);
-        self.off += u64::from(got.abs_diff(wanted) as f64 > wanted as f64 * OFF);
-    }
-
-    /// Adds all of another's.
-    pub fn merge(&mut self, other: &Self) {
-        let Self {
-            compared,
-            wanted,
-            got,
-            off,
-        } = other;
-        self.compared += compared;
-        self.wanted += wanted;
-        self.got = self.got.saturating_add(*got);
-        self.off += off;
-    }
-}
+pub use self::prompt_fit::PromptFit;
 
 /// What notes need to know beside the report.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +65,7 @@ pub(super) fn write(level: &LevelReport, seen: &Seen<'_>) -> Vec<String> {
         reconnected(level),
         warmups_failed(level, seen),
         chunks(level, seen),
-        prompts_off(seen.prompts),
+        prompt_fit::note(seen.prompts),
         // More may come while it runs.
         unsent(level),
         over.then(|| unreached(level)).flatten(),
@@ -279,26 +244,6 @@ fn chunks(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
             counted(answers, "answer")
         )),
     }
-}
-
-fn prompts_off(prompts: &PromptFit) -> Option<String> {
-    let PromptFit {
-        compared,
-        wanted,
-        got,
-        off,
-    } = *prompts;
-    (off > 0).then(|| {
-        let by = got as f64 / wanted as f64 - 1.0;
-        let longer = if by < 0.0 { "shorter" } else { "longer" };
-        format!(
-            "{} of {} missed the length asked for by more than {}; all together they were {} {longer}",
-            units::count(off),
-            counted(compared, "prompt"),
-            units::percent(OFF),
-            units::percent(by.abs())
-        )
-    })
 }
 
 /// In an open loop the cap is an upper bound, and not reaching it is well.
