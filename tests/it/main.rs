@@ -22,7 +22,6 @@ mod headless;
 mod history;
 #[cfg(feature = "gui")]
 mod imports;
-mod library;
 mod other_files;
 mod printed;
 mod probes;
@@ -59,3 +58,6 @@ mod ui_panes;
 mod ui_talks;
 #[cfg(feature = "gui")]
 mod ui_tools;
+mod workspace;
+#[cfg(feature = "gui")]
+mod workspace_windows;
