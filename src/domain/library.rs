@@ -1,4 +1,4 @@
-//! The prompts that the user keeps, and the file they are kept in.
+//! The prompt library, and the files it is exported to.
 
 use serde::{Deserialize, Serialize};
 
@@ -149,6 +149,18 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
+    /// The reason, to go behind a colon.
+    pub fn why(self) -> String {
+        match self {
+            Self::Newer(version) => {
+                format!(
+                    "it was written by a newer version of Batida (version {version} of its format)"
+                )
+            }
+            Self::Broken(why) => why,
+        }
+    }
+
     /// As it is told of a file that somebody wants to import.
     pub fn told(self, file: &str) -> Failure {
         match self {

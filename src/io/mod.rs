@@ -10,7 +10,7 @@ pub mod clipboard;
 mod desktop;
 #[cfg(feature = "gui")]
 pub mod dialog;
-pub mod drafts;
+pub mod earlier_files;
 pub mod files;
 pub mod helm;
 pub mod history;
@@ -18,7 +18,6 @@ pub mod http1;
 pub mod keeper;
 pub mod kubectl;
 pub mod learned;
-pub mod library;
 pub mod limits;
 pub mod machine;
 #[cfg(feature = "gui")]

@@ -13,7 +13,7 @@ use crate::domain::failure::Failure;
 use crate::domain::pasted;
 use crate::domain::settings::Settings;
 use crate::io::settings::{SecretId, SettingsStore};
-use crate::protocol::{KeyChange, Playgrounds};
+use crate::protocol::KeyChange;
 
 pub use self::extras::ExtraSecrets;
 
@@ -168,14 +168,6 @@ impl Keys {
     /// The settings file.
     pub fn settings_path(&self) -> &std::path::Path {
         self.store.path()
-    }
-
-    /// Saves the state of the Playground, without touching keys.
-    ///
-    /// # Errors
-    /// As [`SettingsStore::keep_playgrounds`].
-    pub fn keep_playgrounds(&self, changed: &Playgrounds) -> Result<(), Failure> {
-        self.store.keep_playgrounds(changed)
     }
 
     /// The environment's key; `None` if it needs none ([`KeyPlace::None`]).

@@ -1,5 +1,6 @@
 //! The settings file, in TOML. A file that cannot be parsed is moved aside, and writing is atomic.
 
+mod earlier;
 mod environment;
 mod read;
 mod stored;
@@ -16,12 +17,12 @@ use secrecy::SecretString;
 
 use self::environment::StoredEnvironment;
 use self::read::LoadError;
-use self::stored::{StoredFile, change, write_form};
+use self::stored::StoredFile;
+pub(in crate::io) use self::stored::{Earlier, EarlierForms};
 use super::files::{self, Beside};
 use crate::domain::environment::{EnvId, Environment, Extra};
 use crate::domain::failure::Failure;
 use crate::domain::settings::Settings;
-use crate::protocol::Playgrounds;
 
 /// The version of the file format.
 const VERSION: i64 = 1;
@@ -118,6 +119,7 @@ impl SettingsStore {
             state: Arc::default(),
         }
     }
+
     /// The path of the file, which may not exist.
     pub fn path(&self) -> &Path {
         &self.path
@@ -215,26 +217,6 @@ impl SettingsStore {
         if let Some(known) = &mut self.lock().known {
             known.environments.retain(|old| old.id != *env);
         }
-    }
-
-    /// Saves the Playground state of these environments; `None` removes it.
-    ///
-    /// # Errors
-    /// As [`SettingsStore::save`].
-    pub fn keep_playgrounds(&self, changed: &Playgrounds) -> Result<(), Failure> {
-        let mut state = self.lock();
-        self.keys_before_writing(&mut state)?;
-        let mut known = state.known.clone().unwrap_or_default();
-        let Some(mut file) = self.read_file()? else {
-            change(&mut known.playgrounds, changed, Clone::clone);
-            return self.save_as(&mut state, &known).map(drop);
-        };
-        change(&mut file.playgrounds, changed, write_form);
-        self.write(&file)?;
-        change(&mut known.playgrounds, changed, Clone::clone);
-        // If this window has not read the settings yet, it still does not know the others.
-        state.known = state.known.is_some().then_some(known);
-        Ok(())
     }
 
     /// A secret in the file: an environment's key, or an extra value.

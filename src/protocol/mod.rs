@@ -27,7 +27,7 @@ pub use self::question::{
 };
 pub use self::values::{
     AttachSources, DraftFiles, DraftsFound, EnvOffers, FilePurpose, ImportedPrompts,
-    ImportedSessions, KeyChange, KeyStatus, Opened, PickedFile, Picture, Playgrounds,
+    ImportedSessions, KeyChange, KeyStatus, Opened, PickedFile, Picture,
 };
 use crate::domain::conversation::{Attachment, ChatRequest};
 use crate::domain::deployment::ClusterView;
@@ -42,6 +42,7 @@ use crate::domain::library::{Library, LibraryChange};
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::settings::Settings;
+use crate::domain::workspace::WorkspaceChange;
 use crate::metrics::compare::Comparison;
 use crate::metrics::timeline::Figures;
 use crate::snippet::SnippetSpec;
@@ -98,8 +99,8 @@ pub enum Command {
         settings: Settings,
         key: Option<KeyChange>,
     },
-    /// Save how the Playground was left, and nothing else of the settings: [`Event::PlaygroundsKept`].
-    KeepPlaygrounds { changed: Playgrounds },
+    /// Keep a change of the workspace: [`Event::WorkspaceKept`].
+    Keep { change: WorkspaceChange },
     /// Hold a key in memory until the program ends, in place of the variable that the environment names. Only a failure
     /// is reported, as [`Event::SettingsSaved`].
     HoldKey { env: EnvId, key: SecretString },
@@ -110,15 +111,12 @@ pub enum Command {
         env: EnvId,
         values: BTreeMap<String, SecretString>,
     },
-    /// Save what is attached to an environment's draft over a restart; an empty list forgets it:
-    /// [`Event::DraftKept`].
+    /// Keep what is attached to an environment's draft over a restart; an empty list forgets it:
+    /// [`Event::WorkspaceKept`].
     KeepDraft {
         env: EnvId,
         attached: Vec<Attachment>,
     },
-    /// Forget what is attached to drafts of an environment that is deleted, whichever window saved it:
-    /// [`Event::DraftKept`].
-    ForgetDrafts { env: EnvId },
     /// Read the prompt library: [`Event::PromptsLoaded`].
     LoadPrompts,
     /// Change the prompt library, in the order of the commands: [`Event::PromptsLoaded`].
@@ -276,16 +274,9 @@ pub enum Event {
     HistoryTroubled { failure: Failure },
     /// The prompt library, after it was read or changed.
     PromptsLoaded { outcome: Result<Library, Failure> },
-    /// How the Playground was left in these environments was saved, or not.
-    PlaygroundsKept {
-        envs: Vec<EnvId>,
-        outcome: Result<(), Failure>,
-    },
-    /// What is attached to an environment's draft was saved, or not.
-    DraftKept {
-        env: EnvId,
-        outcome: Result<(), Failure>,
-    },
+    /// The changes of the workspace are kept, or not; the latter is reported once until it works again. They are tried
+    /// again.
+    WorkspaceKept { outcome: Result<(), Failure> },
     /// The settings were saved, or not.
     SettingsSaved { outcome: Result<(), Failure> },
     /// A file was saved (where), the user picked no path, or it failed.

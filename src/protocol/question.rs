@@ -153,7 +153,7 @@ questions! {
         Attachments { sources: AttachSources, room: usize } => Vec<Result<Attachment, Failure>>,
         /// The pixels of an attached picture, with at most `edge` of them on its longer side.
         Picture { image: Image, edge: u32 } => Picture,
-        /// What was attached to drafts when the window was closed. `known`: the environments there are; the files of
+        /// What was attached to drafts when the window was closed. `known`: the environments there are; the drafts of
         /// other environments stay where they are.
         Drafts { known: Vec<EnvId> } => DraftsFound,
         /// The user picks a file of prompts, which are added to the prompt library; `None` when they picked none.

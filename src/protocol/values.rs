@@ -1,6 +1,5 @@
 //! What questions and commands carry: files, drafts, keys.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,7 +10,6 @@ use crate::domain::environment::{ApiAddress, EnvId};
 use crate::domain::failure::Failure;
 use crate::domain::history::SessionId;
 use crate::domain::library::Library;
-use crate::domain::settings::PlaygroundForm;
 use crate::import::environments::{Offer, Source};
 
 /// A picture.
@@ -36,9 +34,6 @@ pub enum AttachSources {
     Pasted(Picture),
 }
 
-/// What the Playground is left as, by environment; `None` where nothing is to be kept.
-pub type Playgrounds = BTreeMap<EnvId, Option<PlaygroundForm>>;
-
 /// What is attached to a draft of an environment.
 pub type DraftFiles = (EnvId, Vec<Attachment>);
 
@@ -47,7 +42,7 @@ pub type DraftFiles = (EnvId, Vec<Attachment>);
 pub struct DraftsFound {
     /// By environment.
     pub drafts: Vec<DraftFiles>,
-    /// What could not be read, and where it is now.
+    /// What could not be read.
     pub notice: Option<Failure>,
 }
 

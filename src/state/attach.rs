@@ -277,8 +277,7 @@ impl State {
             let now = place.chat.kept_attached();
             let at = kept.iter().position(|(of, _)| of == env);
             let before = at.map_or(&[][..], |at| &kept[at].1);
-            let again = self.keeping_files.take(env);
-            if before == now && !again {
+            if before == now {
                 continue;
             }
             let attached = now.to_vec();
@@ -297,8 +296,6 @@ impl State {
     pub(super) fn forget_attached(&mut self, env: &EnvId, out: &mut Vec<Command>) {
         self.stop_attaching_to(env, out);
         self.attach.kept.retain(|(of, _)| of != env);
-        self.keeping_files.forget(env);
-        out.push(Command::ForgetDrafts { env: env.clone() });
     }
 }
 

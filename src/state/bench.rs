@@ -13,7 +13,7 @@ use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::plan::{Arrivals, Ends, Field, Load, Plan};
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
-use crate::domain::settings::BenchForms;
+use crate::domain::workspace::{BenchForms, WorkspaceChange};
 use crate::metrics::compare::Comparison;
 use crate::protocol::{Command, JobId};
 
@@ -33,7 +33,7 @@ impl State {
     pub fn bench_form(&mut self) -> &mut Form {
         let env = self.settings.current();
         let last = self
-            .settings
+            .workspace
             .benches
             .get(&env.id)
             .and_then(|forms| forms.last.as_ref());
@@ -66,7 +66,7 @@ impl State {
         });
     }
 
-    /// Keeps the form in the settings, as far as it is sound and has changed.
+    /// Keeps the form, as far as it is sound and has changed.
     pub fn remember_form(&mut self, out: &mut Vec<Command>) {
         let read = self.bench_form().read();
         // A plan without a model is worth remembering, too.
@@ -79,8 +79,10 @@ impl State {
         }
         let forms = self.bench_forms();
         if forms.last.as_ref() != Some(&read.plan) {
-            forms.last = Some(read.plan);
-            self.save_benches(out);
+            forms.last = Some(read.plan.clone());
+            let (env, plan) = (self.env().id.clone(), read.plan);
+            let change = WorkspaceChange::Plan { env, plan };
+            out.push(Command::Keep { change });
         }
     }
 
@@ -89,22 +91,28 @@ impl State {
         let plan = self.bench_form().read().plan;
         let forms = self.bench_forms();
         match forms.presets.iter_mut().find(|(old, _)| old == name) {
-            Some((_, old)) => *old = plan,
-            None => forms.presets.push((name.to_owned(), plan)),
+            Some((_, old)) => *old = plan.clone(),
+            None => forms.presets.push((name.to_owned(), plan.clone())),
         }
-        self.save_benches(out);
+        self.keep_preset(name, Some(plan), out);
     }
 
     /// Takes one of the user's presets away.
     pub fn delete_preset(&mut self, name: &str, out: &mut Vec<Command>) {
         self.bench_forms().presets.retain(|(old, _)| old != name);
-        self.save_benches(out);
+        self.keep_preset(name, None, out);
+    }
+
+    fn keep_preset(&self, name: &str, plan: Option<Plan>, out: &mut Vec<Command>) {
+        let (env, name) = (self.env().id.clone(), name.to_owned());
+        let change = WorkspaceChange::Preset { env, name, plan };
+        out.push(Command::Keep { change });
     }
 
     /// The built-in presets and the user's own; the user's are marked.
     pub fn presets(&self) -> Vec<(String, Plan, bool)> {
         let own = self
-            .settings
+            .workspace
             .benches
             .get(&self.env().id)
             .into_iter()
@@ -119,14 +127,7 @@ impl State {
 
     fn bench_forms(&mut self) -> &mut BenchForms {
         let id = self.env().id.clone();
-        self.settings.benches.entry(id).or_default()
-    }
-
-    fn save_benches(&self, out: &mut Vec<Command>) {
-        out.push(Command::SaveSettings {
-            settings: self.settings.clone(),
-            key: None,
-        });
+        self.workspace.benches.entry(id).or_default()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::State;
 use super::chat::AnswerStatus;
-use crate::domain::settings::PairVotes;
+use crate::domain::workspace::{PairVotes, WorkspaceChange};
 use crate::protocol::Command;
 
 /// Names are hidden, or were until the vote.
@@ -160,16 +160,16 @@ impl State {
                     // Between two that lost nothing was said.
                     Vote::For(_) => continue,
                 };
-                PairVotes::count(&mut self.settings.votes, (one_model, other_model), winner);
+                if let Some(votes) = PairVotes::vote((one_model, other_model), winner) {
+                    votes.add_to(&mut self.workspace.votes);
+                    let change = WorkspaceChange::Votes(votes);
+                    out.push(Command::Keep { change });
+                }
             }
         }
         if let Some(blind) = &mut self.place().panes.blind {
             blind.vote = Some(vote);
         }
-        out.push(Command::SaveSettings {
-            settings: self.settings.clone(),
-            key: None,
-        });
     }
 }
 
@@ -237,12 +237,13 @@ mod tests {
         assert_eq!(state.to_vote_on(), shown);
         state.vote(Vote::For(1), &mut out);
         assert!(!state.names_hidden() && state.hidden_name(0).is_none());
-        let saved = match out.as_slice() {
-            [Command::SaveSettings { settings, .. }] => settings.votes.clone(),
+        let votes = out.iter().map(|command| match command {
+            Command::Keep {
+                change: WorkspaceChange::Votes(pair),
+            } => pair,
             other => panic!("{other:?}"),
-        };
-        let mut told: Vec<_> = saved
-            .iter()
+        });
+        let mut told: Vec<_> = votes
             .map(|p| (p.one.as_str(), p.other.as_str(), p.wins, p.losses, p.ties))
             .collect();
         // Counted in the order in which the panes happened to be shown.
@@ -252,8 +253,9 @@ mod tests {
             [("a", "b", 0, 1, 0), ("b", "c", 1, 0, 0)],
             "between a and c nothing was said"
         );
+        assert_eq!(state.workspace.votes.len(), 2);
         state.vote(Vote::For(0), &mut out);
-        assert_eq!(out.len(), 1, "once");
+        assert_eq!(out.len(), 2, "once");
     }
 
     #[test]
@@ -265,8 +267,8 @@ mod tests {
             state.vote(Vote::Tie, &mut Vec::new());
             assert_eq!(
                 (
-                    state.settings.votes[0].one.as_str(),
-                    state.settings.votes[0].ties
+                    state.workspace.votes[0].one.as_str(),
+                    state.workspace.votes[0].ties
                 ),
                 ("a", ties)
             );

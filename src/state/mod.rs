@@ -35,11 +35,11 @@ use self::jobs::{Jobs, Work};
 use self::library::LibraryState;
 use self::logs::LogState;
 use self::panes::Panes;
-use self::remember::Keeping;
 use crate::domain::dialect::Dialect;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::settings::Settings;
+use crate::domain::workspace::{Workspace, WorkspaceChange};
 use crate::metrics::history::SessionHistory;
 use crate::protocol::{
     ApiQuestion, Check, ClusterLink, ClusterQuestion, Command, Event, JobId, KeyStatus, LogSource,
@@ -240,6 +240,8 @@ pub struct Notice {
 pub struct State {
     /// Environments and theme.
     pub settings: Settings,
+    /// Presets, votes, and the panes and forms as they were last kept.
+    pub workspace: Workspace,
     /// By environment.
     places: HashMap<EnvId, PlaceState>,
     /// What went through the doors.
@@ -272,17 +274,18 @@ pub struct State {
     pub import: Option<EnvImport>,
     /// Whether the last save went well; taken by who asked for it.
     pub last_save: Option<bool>,
-    /// Panes and drafts.
-    keeping_forms: Keeping,
-    /// What is attached to drafts.
-    keeping_files: Keeping,
     jobs: Jobs,
 }
 
 impl State {
-    /// Knows the settings, and with them what the Playground was left as.
+    /// The state of a first start with these settings.
     pub fn new(settings: Settings) -> Self {
-        let left = settings
+        Self::restored(settings, Workspace::default())
+    }
+
+    /// The state as it was left.
+    pub fn restored(settings: Settings, workspace: Workspace) -> Self {
+        let left = workspace
             .playgrounds
             .iter()
             .filter(|(env, _)| settings.get(env).is_some());
@@ -291,6 +294,7 @@ impl State {
             .collect();
         Self {
             settings,
+            workspace,
             places,
             activity: ActivityLog::default(),
             bench: BenchState::default(),
@@ -307,8 +311,6 @@ impl State {
             picked_file: None,
             import: None,
             last_save: None,
-            keeping_forms: Keeping::default(),
-            keeping_files: Keeping::default(),
             jobs: Jobs::default(),
         }
     }
@@ -586,10 +588,11 @@ impl State {
             gone.filter_map(|pane| pane.chat.running())
                 .for_each(|job| self.jobs.give_up(job, out));
         }
-        self.settings.benches.remove(env);
-        self.settings.playgrounds.remove(env);
-        self.keeping_forms.forget(env);
+        self.workspace.benches.remove(env);
+        self.workspace.playgrounds.remove(env);
         self.forget_attached(env, out);
+        let change = WorkspaceChange::Forget { env: env.clone() };
+        out.push(Command::Keep { change });
         self.settings.care.probe_minutes.remove(env);
         let key = Some(crate::protocol::KeyChange {
             env: env.clone(),
@@ -733,14 +736,7 @@ impl State {
                 }),
                 Err(failure) => self.notice_failure(Err(failure)),
             },
-            Event::DraftKept { env, outcome } => {
-                let untold = self.keeping_files.ended(vec![env], outcome);
-                self.notice_failure(untold.map_or(Ok(()), Err));
-            }
-            Event::PlaygroundsKept { envs, outcome } => {
-                let untold = self.keeping_forms.ended(envs, outcome);
-                self.notice_failure(untold.map_or(Ok(()), Err));
-            }
+            Event::WorkspaceKept { outcome } => self.notice_failure(outcome),
             Event::ActivityChanged { activity } => self.activity.change(activity),
             Event::HistoryChanged => {
                 self.talks.changed(now);

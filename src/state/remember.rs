@@ -1,54 +1,12 @@
 //! What the Playground remembers over a restart: its panes, whom they ask and with what, and the draft. Nothing that
 //! was said: that is the history's.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::cluster::Choice;
 use super::panes::{MOST, Pane};
 use super::{PlaceState, State};
-use crate::domain::environment::EnvId;
-use crate::domain::failure::Failure;
-use crate::domain::settings::{PaneForm, PlaygroundForm, Settings};
+use crate::domain::settings::Settings;
+use crate::domain::workspace::{PaneForm, PlaygroundForm, WorkspaceChange};
 use crate::protocol::Command;
-
-/// What is kept without being asked for, and whether that works.
-#[derive(Debug, Default)]
-pub(super) struct Keeping {
-    /// Of these environments it could not be kept: it is tried again.
-    again: BTreeSet<EnvId>,
-    /// That was told.
-    told: bool,
-}
-
-impl Keeping {
-    /// It was tried. Gives what is to be told: a failure once, until it works again.
-    pub(super) fn ended(
-        &mut self,
-        envs: Vec<EnvId>,
-        outcome: Result<(), Failure>,
-    ) -> Option<Failure> {
-        match outcome {
-            Ok(()) => {
-                self.told = false;
-                None
-            }
-            Err(failure) => {
-                self.again.extend(envs);
-                (!std::mem::replace(&mut self.told, true)).then_some(failure)
-            }
-        }
-    }
-
-    /// Whether it is to be tried again; it is, then.
-    pub(super) fn take(&mut self, env: &EnvId) -> bool {
-        self.again.remove(env)
-    }
-
-    /// Nobody wants it any more.
-    pub(super) fn forget(&mut self, env: &EnvId) {
-        self.again.remove(env);
-    }
-}
 
 impl PlaceState {
     fn form(&self) -> PlaygroundForm {
@@ -123,22 +81,19 @@ impl State {
     pub fn remember_panes(&mut self, out: &mut Vec<Command>) {
         self.remember_attached(out);
         let nothing = PlaceState::default().form();
-        let kept = &mut self.settings.playgrounds;
-        let mut changed = BTreeMap::new();
+        let kept = &mut self.workspace.playgrounds;
         for (id, place) in &self.places {
             let form = Some(place.form()).filter(|form| *form != nothing);
-            let again = self.keeping_forms.take(id);
-            if again || kept.get(id) != form.as_ref() {
-                match &form {
-                    Some(form) => drop(kept.insert(id.clone(), form.clone())),
-                    None => drop(kept.remove(id)),
-                }
-                changed.insert(id.clone(), form);
+            if kept.get(id) == form.as_ref() {
+                continue;
             }
-        }
-        // Nothing else of the settings goes along: another window may have changed it.
-        if !changed.is_empty() {
-            out.push(Command::KeepPlaygrounds { changed });
+            match &form {
+                Some(form) => drop(kept.insert(id.clone(), form.clone())),
+                None => drop(kept.remove(id)),
+            }
+            let env = id.clone();
+            let change = WorkspaceChange::Playground { env, form };
+            out.push(Command::Keep { change });
         }
     }
 }
@@ -147,65 +102,22 @@ impl State {
 mod tests {
     use super::*;
     use crate::domain::conversation::Params;
-    use crate::domain::environment::Environment;
-    use crate::protocol::{Event, Playgrounds};
+    use crate::domain::environment::{EnvId, Environment};
+    use crate::domain::workspace::Workspace;
 
-    fn kept(state: &mut State) -> Option<Playgrounds> {
+    /// The workspace that the next start reads, when there is something new to keep.
+    fn saved(state: &mut State) -> Option<Workspace> {
         let mut out = Vec::new();
         state.remember_panes(&mut out);
         match out.as_slice() {
             [] => None,
-            [Command::KeepPlaygrounds { changed }] => Some(changed.clone()),
+            [
+                Command::Keep {
+                    change: WorkspaceChange::Playground { .. },
+                },
+            ] => Some(state.workspace.clone()),
             _ => panic!("{out:?}"),
         }
-    }
-
-    /// The settings that the next start reads, when there is something new to keep.
-    fn saved(state: &mut State) -> Option<Settings> {
-        kept(state)?;
-        Some(state.settings.clone())
-    }
-
-    #[test]
-    fn what_could_not_be_kept_is_told_once_and_tried_again() {
-        let mut state = State::new(Settings::default());
-        let failed = |state: &mut State| {
-            let envs: Vec<EnvId> = kept(state).expect("it is tried").into_keys().collect();
-            let outcome = Err(Failure::new("The settings could not be saved", ""));
-            state.apply(Event::PlaygroundsKept { envs, outcome }, Default::default());
-            std::mem::take(&mut state.notices).len()
-        };
-        state.place().chat.draft = "one".to_owned();
-        assert_eq!(failed(&mut state), 1);
-        assert_eq!(
-            failed(&mut state),
-            0,
-            "it was told, and is tried although nothing has changed"
-        );
-        state.place().chat.draft = "two".to_owned();
-        assert_eq!(failed(&mut state), 0);
-        let changed = kept(&mut state).expect("it is tried");
-        assert_eq!(
-            changed[&EnvId::demo()]
-                .as_ref()
-                .map(|form| form.draft.as_str()),
-            Some("two")
-        );
-        let envs = changed.into_keys().collect();
-        state.apply(
-            Event::PlaygroundsKept {
-                envs,
-                outcome: Ok(()),
-            },
-            Default::default(),
-        );
-        assert_eq!(kept(&mut state), None, "it is kept now");
-        state.place().chat.draft = "three".to_owned();
-        assert_eq!(failed(&mut state), 1, "what fails anew is told anew");
-        assert_eq!(
-            state.last_save, None,
-            "nobody who waits for a save of their own hears of it"
-        );
     }
 
     #[test]
@@ -224,9 +136,9 @@ mod tests {
         state.tick_pane(0, false);
         state.place().panes.in_turn = true;
         state.place().chat.draft = "half a question".to_owned();
-        let settings = saved(&mut state).expect("it is kept");
+        let workspace = saved(&mut state).expect("it is kept");
         assert_eq!(saved(&mut state), None, "nothing has changed since");
-        let mut again = State::new(settings);
+        let mut again = State::restored(Settings::default(), workspace);
         assert_eq!(again.pane_head(0), state.pane_head(0));
         assert_eq!(again.pane_head(1), state.pane_head(1));
         assert_eq!((again.panes(), again.place().panes.in_turn), (2, true));
@@ -277,9 +189,12 @@ mod tests {
         state.switch(&EnvId::demo(), &mut Vec::new());
         state.add_pane();
         state.pick_pane_env(1, &other.id, &mut Vec::new());
-        let mut settings = saved(&mut state).expect("it is kept");
-        assert_eq!(State::new(settings.clone()).panes(), 2);
+        let workspace = saved(&mut state).expect("it is kept");
+        let mut settings = state.settings.clone();
+        let panes =
+            |settings: &Settings| State::restored(settings.clone(), workspace.clone()).panes();
+        assert_eq!(panes(&settings), 2);
         settings.environments.retain(|env| env.demo);
-        assert_eq!(State::new(settings).panes(), 1);
+        assert_eq!(panes(&settings), 1);
     }
 }

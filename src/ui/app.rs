@@ -100,12 +100,13 @@ impl App {
             engine,
             events,
             settings,
+            workspace,
             notice,
         } = started;
         let mut app = Self {
             engine,
             events,
-            state: State::new(settings),
+            state: State::restored(settings, workspace),
             page: Page::Playground,
             home: HomeUi::default(),
             playground: PlaygroundUi::default(),

@@ -13,8 +13,10 @@ use batida::domain::deployment::DeploymentState;
 use batida::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
 use batida::domain::exchange::UserInput;
 use batida::domain::history::{Filing, SessionId};
-use batida::domain::settings::{PlaygroundForm, Settings, ThemeChoice};
+use batida::domain::settings::{Settings, ThemeChoice};
+use batida::domain::workspace::{PlaygroundForm, WorkspaceChange};
 use batida::engine::{Engine, Options, Started};
+use batida::io::history::Store;
 use batida::io::settings::SettingsStore;
 use batida::protocol::{
     Activity, ActivityKind, Answer, ApiAnswer, ApiQuestion, ChatAsk, ChatEnding, ChatOrder, Check,
@@ -54,6 +56,7 @@ impl House {
             events,
             settings,
             notice,
+            ..
         } = Engine::start(options(dir.path()), wake).expect("it starts");
         assert_eq!((settings, notice), (Settings::default(), None));
         Self {
@@ -895,9 +898,9 @@ fn inner_keeps_a_draft() {
         draft: "half".to_owned(),
         ..PlaygroundForm::default()
     };
-    engine.send(Command::KeepPlaygrounds {
-        changed: [(EnvId::demo(), Some(form))].into(),
-    });
+    let (env, form) = (EnvId::demo(), Some(form));
+    let change = WorkspaceChange::Playground { env, form };
+    engine.send(Command::Keep { change });
     let note = Attachment {
         name: "a.md".to_owned(),
         content: Attached::Text("a".into()),
@@ -906,25 +909,19 @@ fn inner_keeps_a_draft() {
         env: EnvId::demo(),
         attached: vec![note],
     });
-    for _ in 0..2 {
-        let kept = loop {
-            match events
-                .recv_timeout(Duration::from_secs(30))
-                .expect("it goes on")
-            {
-                Event::PlaygroundsKept { outcome, .. } | Event::DraftKept { outcome, .. } => {
-                    break outcome;
-                }
-                Event::SettingsSaved { outcome } => {
-                    panic!("the drafts waited for the keychain: {outcome:?}")
-                }
-                _ => {}
+    let kept = || Store::open(&dir.join("config")).expect("it opens").store;
+    let until = Instant::now() + Duration::from_secs(30);
+    while kept().drafts().expect("read").is_empty() {
+        match events.recv_deadline(until).expect("it goes on") {
+            Event::WorkspaceKept { outcome } => outcome.expect("it is kept"),
+            Event::SettingsSaved { outcome } => {
+                panic!("the drafts waited for the keychain: {outcome:?}")
             }
-        };
-        kept.expect("it is kept");
+            _ => {}
+        }
     }
     drop(engine);
-    let kept = SettingsStore::in_dir(&dir.join("config")).load().settings;
-    assert_eq!(kept.playgrounds[&EnvId::demo()].draft, "half");
+    let form = &kept().workspace().expect("read").playgrounds[&EnvId::demo()];
+    assert_eq!(form.draft, "half");
     say_ran();
 }

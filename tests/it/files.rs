@@ -8,13 +8,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use batida::domain::conversation::{Attached, Attachment};
-use batida::domain::environment::EnvId;
-use batida::domain::library::{LibraryChange, Prompt};
 use batida::engine::{history, imports};
-use batida::io::drafts::Drafts;
 use batida::io::files::{OutFile, read, save_file, save_pieces};
-use batida::io::library::{FILE, LibraryStore};
+use batida::io::history::{FILE, Store};
 
 use crate::support::programs::{check_test, find, output_of, quiet, say_ran, this_test};
 
@@ -76,28 +72,8 @@ async fn inner_writes() {
         assert_eq!(mode(&at("whole")), kept);
     }
 
-    let note = Attachment {
-        name: "note.md".to_owned(),
-        content: Attached::Text("x".into()),
-    };
-    Drafts::in_dir(dir.path())
-        .keep(&EnvId::demo(), &[note])
-        .expect("kept");
-    let drafts: Vec<_> = fs::read_dir(at("drafts"))
-        .expect("a folder")
-        .flatten()
-        .collect();
-    assert_eq!(
-        drafts
-            .iter()
-            .map(|entry| mode(&entry.path()))
-            .collect::<Vec<_>>(),
-        [0o600]
-    );
-    let prompts = LibraryStore::beside(&at("settings.toml"));
-    prompts
-        .change(LibraryChange::Add(vec![Prompt::new("a", "b")]))
-        .expect("written");
+    let store = Store::open(dir.path()).expect("it opens").store;
+    store.keep_workspace(&[]).expect("written");
     assert_eq!(mode(&at(FILE)), 0o600);
     say_ran();
 }

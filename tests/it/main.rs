@@ -23,7 +23,6 @@ mod history;
 #[cfg(feature = "gui")]
 mod imports;
 mod lengths;
-mod library;
 mod other_files;
 mod printed;
 mod probes;
@@ -60,3 +59,6 @@ mod ui_panes;
 mod ui_talks;
 #[cfg(feature = "gui")]
 mod ui_tools;
+mod workspace;
+#[cfg(feature = "gui")]
+mod workspace_windows;

@@ -5,10 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use batida::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
-use batida::domain::plan::{Arrivals, Load, Objectives, Plan, Prompts, Target};
-use batida::domain::settings::{
-    BenchForms, PairVotes, PaneForm, PlaygroundForm, Settings, ThemeChoice,
-};
+use batida::domain::settings::{Settings, ThemeChoice};
 use batida::io::settings::{Loaded, SettingsStore};
 use secrecy::ExposeSecret as _;
 
@@ -32,103 +29,6 @@ fn environment(id: &str, key: KeyPlace) -> Environment {
         }),
         ..Environment::blank(EnvId(id.to_owned()), format!("{id} é 🎉"))
     }
-}
-
-#[test]
-fn the_benchmarks_forms_come_back_as_they_were() {
-    let dir = tempfile::tempdir().expect("a temporary folder can be made");
-    let plans = [
-        Plan {
-            tags: vec!["a".to_owned()],
-            ..Plan::default()
-        },
-        Plan {
-            targets: vec![Target {
-                deployment: Some("d".to_owned()),
-                model: "m".to_owned(),
-            }],
-            load: Load::Rate {
-                per_sec: vec![0.5, 2.0],
-                arrivals: Arrivals::Poisson,
-                most_in_flight: None,
-            },
-            prompts: Prompts::File("/p.jsonl".into()),
-            objectives: Objectives::parse("ttft=500ms,itl=1.5ms").expect("it is an objective"),
-            output_tokens: None,
-            ..Plan::default()
-        },
-        Plan {
-            load: Load::Trace {
-                file: "/t".into(),
-                most_in_flight: Some(3),
-                unit: None,
-            },
-            ..Plan::default()
-        },
-        Plan {
-            load: Load::Max { in_flight: 7 },
-            ..Plan::default()
-        },
-    ];
-    let presets = plans
-        .iter()
-        .enumerate()
-        .map(|(n, plan)| (format!("preset {n}"), plan.clone()))
-        .collect();
-    let forms = BenchForms {
-        last: Some(plans[1].clone()),
-        presets,
-    };
-    let mut settings = some_settings();
-    settings.benches.insert(EnvId::demo(), forms);
-    PairVotes::count(&mut settings.votes, ("b", "a"), Some("b"));
-    let pane = PaneForm {
-        model: Some("m".to_owned()),
-        system: "a \"quote\"".to_owned(),
-        ..PaneForm::default()
-    };
-    let form = PlaygroundForm {
-        draft: "half é\n".to_owned(),
-        in_turn: true,
-        embeds: [("vectors".to_owned(), true)].into(),
-        panes: vec![pane],
-    };
-    settings.playgrounds.insert(EnvId::demo(), form);
-    store_in(dir.path())
-        .save(&settings)
-        .expect("it can be written");
-    assert_eq!(
-        store_in(dir.path()).load(),
-        Loaded {
-            settings,
-            notice: None
-        }
-    );
-}
-
-/// A plan of another version is no reason to put all settings aside.
-#[test]
-fn a_plan_that_is_not_understood_is_left_out() {
-    let dir = tempfile::tempdir().expect("a temporary folder can be made");
-    let text = "version = 1\n[benches.demo]\nlast = '{\"turbo\": true}'\n\
-                [[benches.demo.presets]]\nname = \"mine\"\nplan = '{\"seed\": 9}'\n";
-    let store = store_in(dir.path());
-    fs::create_dir_all(store.path().parent().expect("it has a folder")).expect("it can be made");
-    fs::write(store.path(), text).expect("it can be written");
-    let Loaded { settings, notice } = store.load();
-    assert_eq!(notice, None);
-    let forms = &settings.benches[&EnvId::demo()];
-    assert_eq!(forms.last, None);
-    assert_eq!(
-        forms.presets,
-        [(
-            "mine".to_owned(),
-            Plan {
-                seed: Some(9),
-                ..Plan::default()
-            }
-        )]
-    );
 }
 
 fn some_settings() -> Settings {
@@ -431,13 +331,16 @@ fn who_only_reads_moves_nothing_aside() {
     }
 }
 
+/// A command line that saves settings has no database to move them to.
 #[test]
-fn plans_and_forms_of_another_version_outlive_a_save() {
+fn what_is_still_to_be_moved_outlives_a_save_and_goes_with_its_environment() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = store_in(dir.path());
-    let text = "version = 1\n[benches.demo]\nlast = '{\"turbo\": true}'\n\
+    let text = "version = 1\n[[environments]]\nid = \"a\"\nname = \"a\"\n\
+                [benches.demo]\nlast = '{\"seed\": 9}'\n\
                 [[benches.demo.presets]]\nname = \"theirs\"\nplan = '{\"turbo\": 1}'\n\
-                [playgrounds]\ndemo = '{\"panes\": 7}'\n";
+                [playgrounds]\na = '{\"draft\": \"half\"}'\n\
+                [[votes]]\none = \"m\"\nother = \"n\"\nwins = 1\nlosses = 0\nties = 0\n";
     fs::create_dir_all(store.path().parent().expect("a folder")).expect("made");
     fs::write(store.path(), text).expect("written");
     let mut settings = store.load().settings;
@@ -445,24 +348,20 @@ fn plans_and_forms_of_another_version_outlive_a_save() {
     store.save(&settings).expect("saved");
     let kept = fs::read_to_string(store.path()).expect("text");
     for theirs in [
-        "{\"turbo\": true}",
-        "theirs",
+        "{\"seed\": 9}",
         "{\"turbo\": 1}",
-        "{\"panes\": 7}",
+        "half",
+        "wins = 1",
         "dark",
     ] {
         assert!(kept.contains(theirs), "{theirs} is not in {kept}");
     }
-    // One's own takes their place.
-    settings.benches.entry(EnvId::demo()).or_default().last = Some(Plan {
-        seed: Some(9),
-        ..Plan::default()
-    });
+    settings.environments.retain(|env| env.demo);
     store.save(&settings).expect("saved");
+    let kept = fs::read_to_string(store.path()).expect("text");
     assert!(
-        !fs::read_to_string(store.path())
-            .expect("text")
-            .contains("{\"turbo\": true}")
+        kept.contains("{\"turbo\": 1}") && !kept.contains("half"),
+        "{kept}"
     );
 }
 
@@ -596,49 +495,4 @@ fn what_another_window_has_added_is_not_lost() {
             .by_name("b")
             .is_none()
     );
-}
-
-#[test]
-fn a_draft_is_kept_without_the_rest_of_what_a_window_remembers() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let open = || SettingsStore::in_dir(dir.path());
-    open().save(&some_settings()).expect("saved");
-    let (one, other) = (open(), open());
-    let (mine, mut theirs) = (one.load().settings, other.load().settings);
-    theirs.environments.retain(|env| env.name != "d");
-    theirs.environments[2].name = "renamed".to_owned();
-    PairVotes::count(&mut theirs.votes, ("a", "b"), None);
-    other.save(&theirs).expect("saved");
-    let form = PlaygroundForm {
-        draft: "half".to_owned(),
-        ..PlaygroundForm::default()
-    };
-    let draft = |form: Option<PlaygroundForm>| [(EnvId::demo(), form)].into();
-    one.keep_playgrounds(&draft(Some(form.clone())))
-        .expect("kept");
-    theirs.playgrounds.insert(EnvId::demo(), form);
-    assert_eq!(open().load().settings, theirs);
-    one.keep_playgrounds(&draft(None)).expect("forgotten");
-    theirs.playgrounds.clear();
-    assert_eq!(open().load().settings, theirs);
-    // Where the file has gone, what the window knows is all there is.
-    fs::remove_file(one.path()).expect("removed");
-    one.keep_playgrounds(&draft(None)).expect("kept");
-    assert_eq!(open().load().settings, mine);
-}
-
-#[test]
-fn a_draft_does_not_overwrite_what_nobody_has_seen() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let store = store_in(dir.path());
-    fs::create_dir_all(store.path()).expect("made");
-    store.load();
-    fs::remove_dir(store.path()).expect("removed");
-    store_in(dir.path())
-        .save(&some_settings())
-        .expect("saved by another");
-    store
-        .keep_playgrounds(&[(EnvId::demo(), None)].into())
-        .expect_err("it must not");
-    assert_eq!(store_in(dir.path()).load().settings, some_settings());
 }

@@ -82,10 +82,9 @@ fn the_form_runs_what_it_says_and_is_remembered() {
             .iter()
             .all(|target| target.deployment.is_some())
     );
-    window.until("it is in the settings file", |window| {
-        let saved = window.saved();
-        saved
-            .benches
+    window.until("it is kept", |window| {
+        let kept = window.kept();
+        kept.benches
             .get(&EnvId::demo())
             .is_some_and(|forms| forms.last.as_ref() == Some(&plan))
     });
@@ -165,12 +164,9 @@ fn presets_are_kept_taken_and_deleted() {
     );
     window.click("Delete");
     window.see("Preset: Custom");
-    window.until("it is gone from the settings file", |window| {
-        window
-            .saved()
-            .benches
-            .get(&EnvId::demo())
-            .is_some_and(|forms| forms.presets.is_empty())
+    window.until("it is gone", |window| {
+        let kept = window.kept();
+        kept.benches.values().all(|forms| forms.presets.is_empty())
     });
 }
 

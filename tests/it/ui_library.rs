@@ -1,7 +1,8 @@
 //! The kept prompts in the window: filled in, inserted, sent, written, deleted.
 
 use batida::domain::library::{LibraryChange, Prompt, starters};
-use batida::io::library::LibraryStore;
+use batida::domain::workspace::WorkspaceChange;
+use batida::io::history::Store;
 use egui::accesskit::Toggled;
 use egui::{Key, Modifiers};
 use egui_kittest::Node;
@@ -254,8 +255,9 @@ fn many_prompts_are_gone_through_with_the_keyboard_alone() {
     let many = (1..=40)
         .map(|n| Prompt::new(format!("Number {n:02}"), format!("say {n}")))
         .collect();
-    let store = LibraryStore::beside(&window.config().join("settings.toml"));
-    store.change(LibraryChange::Add(many)).expect("written");
+    let store = Store::open(window.config()).expect("it opens").store;
+    let change = WorkspaceChange::Prompts(LibraryChange::Add(many));
+    store.keep_workspace(&[change]).expect("written");
     open_library(&mut window);
     window.until("they are there", |window| {
         window.has_button("Prompt Number 01")

@@ -263,8 +263,8 @@ fn blind_hides_the_names_until_the_vote_which_is_kept() {
     window.see("Your vote: ");
     window.see("Pane 1: m-one");
     window.see("Blind votes");
-    window.until("it is kept", |window| !window.saved().votes.is_empty());
-    let votes = window.saved().votes;
+    window.until("it is kept", |window| !window.kept().votes.is_empty());
+    let votes = window.kept().votes;
     let pair = &votes[0];
     assert_eq!(
         (votes.len(), pair.one.as_str(), pair.other.as_str()),
@@ -276,7 +276,7 @@ fn blind_hides_the_names_until_the_vote_which_is_kept() {
     window.click("Equal");
     window.see("Your vote: equal");
     window.until("both are kept", |window| {
-        window.saved().votes.iter().any(|pair| pair.ties == 1)
+        window.kept().votes.iter().any(|pair| pair.ties == 1)
     });
     window.click("Blind vote");
     window.until("it is over", |window| !window.shows("Your vote: equal"));

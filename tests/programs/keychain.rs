@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use batida::domain::environment::{ApiAddress, EnvId, KeyPlace};
-use batida::domain::settings::{PlaygroundForm, Settings};
+use batida::domain::settings::Settings;
 use batida::io::secrets::ExtraSecrets;
 
 use crate::support::programs::{RAN, check_test, find, output_of, quiet, say_ran, this_test};
@@ -73,7 +73,7 @@ fn a_key_is_forgotten_with_its_environment() {
 }
 
 #[test]
-fn a_window_that_keeps_its_draft_does_not_touch_the_key_another_has_typed() {
+fn a_window_that_saves_its_settings_does_not_touch_the_key_another_has_typed() {
     let said = in_a_desktop_session(
         "inner inner_types_in_two_windows
         secret-tool lookup service batida || echo forgotten",
@@ -93,14 +93,7 @@ async fn inner_types_in_two_windows() {
     let mut theirs = settings_with(KeyPlace::Keychain);
     theirs.environments[1].api = ApiAddress::parse("new.example").ok();
     other.save(&theirs, Some(&new_key())).await.expect("saved");
-    let form = PlaygroundForm {
-        draft: "h".to_owned(),
-        ..PlaygroundForm::default()
-    };
-    one.keep_playgrounds(&[(EnvId::demo(), Some(form.clone()))].into())
-        .expect("kept");
-    mine.playgrounds.insert(EnvId::demo(), form);
-    // Also what the first one means to save: it does not know the key, so it does not mean that.
+    // The first one does not know the key, so it does not mean to remove it.
     mine.environments[1].name = "Production".to_owned();
     one.save(&mine, None).await.expect("saved");
     let now = keys_in(&dir).1.load().settings;
@@ -109,10 +102,7 @@ async fn inner_types_in_two_windows() {
         (env.name.as_str(), &env.key),
         ("Production", &KeyPlace::Keychain)
     );
-    assert_eq!(
-        (&env.api, now.playgrounds.len()),
-        (&theirs.environments[1].api, 1)
-    );
+    assert_eq!(env.api, theirs.environments[1].api);
     assert_eq!(
         found(&one, &now).await.expect("found").as_deref(),
         Some(KEY)

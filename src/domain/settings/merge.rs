@@ -2,23 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{BenchForms, Care, PairVotes, PlaygroundForm, Settings};
-use crate::domain::environment::{EnvId, Environment};
+use super::{Care, Settings};
+use crate::domain::environment::Environment;
 
 impl Settings {
     /// What is to be in the file: `theirs`, that is there now, with what a window changed from `base`, that it knew,
-    /// to `mine`. Where both changed the same, it is `mine`; votes add up.
+    /// to `mine`. Where both changed the same, it is `mine`.
     #[must_use]
     pub fn merged(base: &Self, mine: &Self, theirs: &Self) -> Self {
-        let forms = |base: Option<&BenchForms>, mine: &BenchForms, theirs: &BenchForms| {
-            let nothing = BenchForms::default();
-            let base = base.unwrap_or(&nothing);
-            let name = |(name, _): &(String, _)| name.clone();
-            BenchForms {
-                last: pick(&base.last, &mine.last, &theirs.last),
-                presets: list(&base.presets, &mine.presets, &theirs.presets, name, either),
-            }
-        };
         Self {
             theme: pick(&base.theme, &mine.theme, &theirs.theme),
             selected: pick(&base.selected, &mine.selected, &theirs.selected),
@@ -29,16 +20,7 @@ impl Settings {
                 |env| env.id.clone(),
                 environment,
             ),
-            benches: map(&base.benches, &mine.benches, &theirs.benches, forms),
             history: pick(&base.history, &mine.history, &theirs.history),
-            votes: list(
-                &base.votes,
-                &mine.votes,
-                &theirs.votes,
-                |pair| (pair.one.clone(), pair.other.clone()),
-                votes,
-            ),
-            playgrounds: Self::playgrounds(base, mine, theirs),
             care: Care {
                 notify: pick(&base.care.notify, &mine.care.notify, &theirs.care.notify),
                 probe_minutes: map(
@@ -49,19 +31,6 @@ impl Settings {
                 ),
             },
         }
-    }
-
-    /// These are written by themselves, and what the file has is never older: `mine` adds what nobody knew, and takes
-    /// along what it deletes.
-    fn playgrounds(base: &Self, mine: &Self, theirs: &Self) -> BTreeMap<EnvId, PlaygroundForm> {
-        let mut all = theirs.playgrounds.clone();
-        all.retain(|env, _| mine.get(env).is_some() || base.get(env).is_none());
-        for (env, form) in &mine.playgrounds {
-            if !base.playgrounds.contains_key(env) {
-                all.entry(env.clone()).or_insert_with(|| form.clone());
-            }
-        }
-        all
     }
 }
 
@@ -112,19 +81,6 @@ fn environment(
     }
 }
 
-fn votes(base: Option<&PairVotes>, mine: &PairVotes, theirs: &PairVotes) -> PairVotes {
-    let sum = |count: fn(&PairVotes) -> u32| {
-        let more = count(mine).saturating_sub(base.map_or(0, count));
-        count(theirs).saturating_add(more)
-    };
-    PairVotes {
-        wins: sum(|pair| pair.wins),
-        losses: sum(|pair| pair.losses),
-        ties: sum(|pair| pair.ties),
-        ..mine.clone()
-    }
-}
-
 /// In their order, then what is new of mine. What either took away is gone.
 fn list<T: PartialEq + Clone, K: PartialEq>(
     base: &[T],
@@ -172,8 +128,7 @@ fn map<K: Ord + Clone, V: PartialEq + Clone>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::environment::{ApiAddress, KeyPlace};
-    use crate::domain::plan::Plan;
+    use crate::domain::environment::{ApiAddress, EnvId, KeyPlace};
     use crate::domain::settings::ThemeChoice;
 
     fn env(id: &str) -> Environment {
@@ -228,79 +183,5 @@ mod tests {
         // Deleted here.
         mine.environments.retain(|env| env.id.0 != "a");
         assert!(!names(&Settings::merged(&base, &mine, &theirs)).contains(&"a"));
-    }
-
-    #[test]
-    fn votes_of_both_windows_add_up() {
-        let mut base = Settings::default();
-        PairVotes::count(&mut base.votes, ("a", "b"), Some("a"));
-        let (mut mine, mut theirs) = (base.clone(), base.clone());
-        PairVotes::count(&mut mine.votes, ("a", "b"), Some("a"));
-        PairVotes::count(&mut mine.votes, ("a", "c"), None);
-        PairVotes::count(&mut theirs.votes, ("a", "b"), Some("b"));
-        PairVotes::count(&mut theirs.votes, ("a", "c"), None);
-        let votes = Settings::merged(&base, &mine, &theirs).votes;
-        let counts: Vec<_> = votes
-            .iter()
-            .map(|pair| (pair.wins, pair.losses, pair.ties))
-            .collect();
-        assert_eq!(counts, [(2, 1, 0), (0, 0, 2)]);
-    }
-
-    #[test]
-    fn presets_and_drafts_of_both_windows_are_kept() {
-        let base = Settings::default();
-        let preset = |name: &str, seed: u64| {
-            let mut settings = base.clone();
-            let plan = Plan {
-                seed: Some(seed),
-                ..Plan::default()
-            };
-            let forms = BenchForms {
-                last: Some(plan.clone()),
-                presets: vec![(name.to_owned(), plan)],
-            };
-            settings.benches.insert(EnvId::demo(), forms);
-            let form = PlaygroundForm {
-                draft: name.to_owned(),
-                ..PlaygroundForm::default()
-            };
-            settings.playgrounds.insert(EnvId(name.to_owned()), form);
-            settings
-        };
-        let both = Settings::merged(&base, &preset("one", 1), &preset("two", 2));
-        let forms = &both.benches[&EnvId::demo()];
-        let names: Vec<&str> = forms
-            .presets
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
-        assert_eq!(
-            (names.as_slice(), forms.last.as_ref().map(|plan| plan.seed)),
-            (["two", "one"].as_slice(), Some(Some(1)))
-        );
-        assert_eq!(both.playgrounds.len(), 2);
-    }
-
-    #[test]
-    fn what_was_typed_while_a_save_waited_stays() {
-        let typed = |draft: &str| {
-            let mut settings = Settings::default();
-            let form = PlaygroundForm {
-                draft: draft.to_owned(),
-                ..PlaygroundForm::default()
-            };
-            settings.playgrounds.insert(EnvId::demo(), form);
-            settings
-        };
-        let (before, now) = (typed("before the key was asked for"), typed("since"));
-        assert_eq!(
-            Settings::merged(&now, &before, &now).playgrounds,
-            now.playgrounds
-        );
-        assert_eq!(
-            Settings::merged(&now, &Settings::default(), &now).playgrounds,
-            now.playgrounds
-        );
     }
 }

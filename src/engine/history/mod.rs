@@ -33,6 +33,7 @@ use crate::domain::history::{
 };
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchReport, EnvironmentInfo, LevelReport};
+use crate::domain::workspace::WorkspaceChange;
 use crate::export::Exported;
 use crate::io::files;
 use crate::io::history::{ChatRecord, Store};
@@ -71,6 +72,8 @@ pub enum Change {
     Rename(SessionId, String),
     /// See [`Store::keep`].
     Keep(Arc<BenchReport>, Arc<[StoredRequest]>),
+    /// See [`Store::keep_workspace`].
+    Workspace(Arc<[WorkspaceChange]>),
 }
 
 enum Message {
@@ -98,7 +101,7 @@ enum Message {
         session: SessionId,
         surroundings: Box<EnvironmentInfo>,
     },
-    Change(Change, oneshot::Sender<Result<(), Failure>>),
+    Change(Change, oneshot::Sender<Result<usize, Failure>>),
     /// A reader found damaged data.
     Damaged,
     Flush(oneshot::Sender<()>),
@@ -240,11 +243,12 @@ impl Recorder {
         });
     }
 
-    /// Requests a change. It happens even if the returned future is dropped.
+    /// Requests a change. It happens even if the returned future is dropped. Gives how many sessions were deleted, or
+    /// prompts added.
     ///
     /// # Errors
     /// As those of the store.
-    pub fn change(&self, change: Change) -> impl Future<Output = Result<(), Failure>> + use<> {
+    pub fn change(&self, change: Change) -> impl Future<Output = Result<usize, Failure>> + use<> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Change(change, answer));
         let gone = || Failure::new("The history is closed", "Restart Batida");

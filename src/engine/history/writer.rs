@@ -14,7 +14,7 @@ use super::{Change, HistoryNotice, Message, Request};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Said, SessionId, StoredRequest};
 use crate::domain::run::{BenchReport, EnvironmentInfo, LevelReport, SessionEnd};
-use crate::io::history::{ChatRecord, SessionKey, Store};
+use crate::io::history::{ChatRecord, Rebuilt, SessionKey, Store};
 use crate::metrics::request::RequestRecord;
 
 /// How often queued data is written.
@@ -232,7 +232,9 @@ impl Writer {
             },
             Message::Change(change, answer) => {
                 // Write earlier data first, so that it can be changed.
-                self.commit();
+                if !matches!(change, Change::Workspace(_)) {
+                    self.commit();
+                }
                 // Fails only if the caller no longer waits.
                 let _ = answer.send(self.change(&change));
             }
@@ -295,7 +297,7 @@ impl Writer {
     /// could be moved.
     fn replace(&mut self, store: Store) -> bool {
         let rebuilt = store.rebuilt();
-        if rebuilt.is_none() {
+        if !rebuilt.as_ref().is_some_and(Rebuilt::has_history) {
             self.take_back(&store);
         }
         let moved = store.set_aside(rebuilt);
@@ -344,7 +346,7 @@ impl Writer {
         }
     }
 
-    fn change(&mut self, change: &Change) -> Result<(), Failure> {
+    fn change(&mut self, change: &Change) -> Result<usize, Failure> {
         let store = self.store()?;
         let mut outcome = changed(&store, change);
         // What the new file does not hold cannot be changed in it, which is told.
@@ -353,7 +355,8 @@ impl Writer {
             outcome = changed(&store, change);
             self.put_back(store);
         }
-        if outcome.is_ok() {
+        // The workspace is not part of the history.
+        if outcome.is_ok() && !matches!(change, Change::Workspace(_)) {
             if matches!(change, Change::Delete(_)) {
                 self.untidy = Some(Tidying::First);
             }
@@ -408,14 +411,16 @@ fn held_bytes(record: &RequestRecord, said: Option<&Said>) -> usize {
     size_of::<RequestRecord>() + record.gaps_us.len() * 4 + said.map_or(0, super::text_bytes)
 }
 
-fn changed(store: &Store, change: &Change) -> Result<(), Failure> {
+fn changed(store: &Store, change: &Change) -> Result<usize, Failure> {
     match change {
-        Change::Delete(what) => store.delete(what).map(|_| ()),
-        Change::Baseline(session, on) => store.set_baseline(session, *on),
-        Change::Tag(session, tags) => store.tag(session, tags),
-        Change::Rename(session, title) => store.rename(session, title),
-        Change::Keep(report, requests) => store.keep(report, requests).map(|_| ()),
+        Change::Delete(what) => return store.delete(what),
+        Change::Workspace(changes) => return store.keep_workspace(changes),
+        Change::Baseline(session, on) => store.set_baseline(session, *on)?,
+        Change::Tag(session, tags) => store.tag(session, tags)?,
+        Change::Rename(session, title) => store.rename(session, title)?,
+        Change::Keep(report, requests) => drop(store.keep(report, requests)?),
     }
+    Ok(0)
 }
 
 /// The outcome for a session in a transaction.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Shared, own_fault};
+use super::Shared;
 use crate::domain::environment::Environment;
 use crate::engine::{attach, cluster, imports};
 use crate::io::dialog;
@@ -76,11 +76,7 @@ impl Shared {
             LocalQuestion::Picture { image, edge } => {
                 LocalAnswer::Picture(attach::decode(image, edge).await)
             }
-            LocalQuestion::Drafts { known } => {
-                let drafts = self.drafts.clone();
-                let reading = tokio::task::spawn_blocking(move || drafts?.load(&known));
-                LocalAnswer::Drafts(reading.await.unwrap_or_else(|panic| Err(own_fault(&panic))))
-            }
+            LocalQuestion::Drafts { known } => LocalAnswer::Drafts(self.load_drafts(&known).await),
             LocalQuestion::ImportPrompts => LocalAnswer::ImportPrompts(self.import_prompts().await),
         }
     }

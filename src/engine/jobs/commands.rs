@@ -6,7 +6,6 @@ use tokio::sync::watch;
 
 use super::dispatch::Jobs;
 use crate::domain::environment::Environment;
-use crate::domain::library::LibraryChange;
 use crate::domain::plan::Plan;
 use crate::domain::run::Steer;
 use crate::domain::settings::Settings;
@@ -117,11 +116,5 @@ impl Jobs {
         self.shared.saves.send_modify(|n| *n += 1);
         // Fails only when the runtime is gone.
         let _ = self.saver.send((Box::new(settings), key));
-    }
-
-    /// `None` reads the prompts.
-    pub(super) fn change_prompts(&mut self, change: Option<LibraryChange>) {
-        // Fails only when the runtime is gone.
-        let _ = self.prompts.send(change);
     }
 }

@@ -9,11 +9,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::saving::{Keep, Save};
+use super::saving::Save;
+use super::workspace::Keep;
 use super::{Shared, cancelled, own_fault};
 use crate::domain::failure::Failure;
-use crate::domain::library::LibraryChange;
 use crate::domain::run::Steer;
+use crate::domain::workspace::WorkspaceChange;
 use crate::engine::history::Change;
 use crate::protocol::{Command, Event, JobId, Question};
 
@@ -26,12 +27,9 @@ pub(super) struct Jobs {
     /// Saves, done one after the other.
     pub(super) saver: mpsc::UnboundedSender<Save>,
     saving: tokio::task::JoinHandle<()>,
-    /// Drafts, one after the other.
+    /// Changes of the workspace, one after the other. They do not wait for a keychain that waits for its user.
     keeper: mpsc::UnboundedSender<Keep>,
     keeping: tokio::task::JoinHandle<()>,
-    /// Looks at the prompts and changes of them, one after the other.
-    pub(super) prompts: mpsc::UnboundedSender<Option<LibraryChange>>,
-    changing: tokio::task::JoinHandle<()>,
     set: JoinSet<()>,
     pub(super) by_job: HashMap<JobId, CancellationToken>,
     /// The last event of each job, should it panic: the window must not wait for it for ever.
@@ -44,18 +42,14 @@ impl Jobs {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let (saver, saves) = mpsc::unbounded_channel();
         let saving = tokio::spawn(Arc::clone(&shared).save_all(saves));
-        let (keeper, drafts) = mpsc::unbounded_channel();
-        let keeping = tokio::spawn(Arc::clone(&shared).keep_all(drafts));
-        let (prompts, changes) = mpsc::unbounded_channel();
-        let changing = tokio::spawn(Arc::clone(&shared).serve_prompts(changes));
+        let (keeper, changes) = mpsc::unbounded_channel();
+        let keeping = tokio::spawn(Arc::clone(&shared).keep_all(changes));
         Self {
             shared,
             saver,
             saving,
             keeper,
             keeping,
-            prompts,
-            changing,
             set: JoinSet::new(),
             by_job: HashMap::new(),
             by_task: HashMap::new(),
@@ -79,14 +73,12 @@ impl Jobs {
             saving,
             keeper,
             keeping,
-            prompts,
-            changing,
             set,
             ..
         } = self;
-        drop((saver, keeper, prompts, set));
+        drop((saver, keeper, set));
         // A keychain that waits for its user must not keep the program alive.
-        let last = async { tokio::join!(saving, keeping, changing) };
+        let last = async { tokio::join!(saving, keeping) };
         let _ = tokio::time::timeout(Duration::from_secs(3), last).await;
     }
 
@@ -109,14 +101,15 @@ impl Jobs {
             Command::RunBench { job, place, plan } => self.run_bench(job, place, plan),
             Command::SteerBench { job, steer } => self.steer_bench(job, steer),
             Command::SaveSettings { settings, key } => self.save_settings(settings, key),
-            Command::KeepPlaygrounds { changed } => self.keep(Keep::Playgrounds(changed)),
+            Command::Keep { change } => self.keep(Keep::Change(change)),
             Command::KeepDraft { env, attached } => self.keep(Keep::Draft(env, attached)),
-            Command::ForgetDrafts { env } => self.keep(Keep::Forget(env)),
             // At once: the settings that speak of them come next.
             Command::StageExtras { env, values } => shared.stage_extras(&env, values),
             Command::HoldKey { env, key } => self.act(async move { shared.hold_key(&env, &key) }),
-            Command::LoadPrompts => self.change_prompts(None),
-            Command::ChangePrompts { change } => self.change_prompts(Some(change)),
+            Command::LoadPrompts => self.keep(Keep::Prompts),
+            Command::ChangePrompts { change } => {
+                self.keep(Keep::Change(WorkspaceChange::Prompts(change)))
+            }
             Command::DeleteSessions { what } => self.change_history(Change::Delete(what)),
             Command::SetBaseline { session, on } => {
                 self.change_history(Change::Baseline(session, on))
@@ -245,7 +238,7 @@ mod tests {
             around: Mutex::default(),
         };
         let store = SettingsStore::in_dir(dir.path());
-        let mut jobs = Jobs::new(Shared::new(&store, &options, emitter, books));
+        let mut jobs = Jobs::new(Shared::new(&store, &options, emitter, books, false));
         let kind = QuestionKind::Cluster(ClusterKind::Sizes);
         let failed = move |why| Event::Answered {
             job: JobId(7),

@@ -6,9 +6,9 @@ mod chats;
 mod commands;
 mod dispatch;
 mod history;
-mod library;
 mod saving;
 mod streams;
+mod workspace;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -29,8 +29,8 @@ use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
 use crate::domain::run::EnvironmentInfo;
 use crate::domain::settings::Settings;
+use crate::domain::workspace::Workspace;
 use crate::io::clipboard::Clipboard;
-use crate::io::drafts::Drafts;
 use crate::io::secrets::Keys;
 use crate::io::settings::SettingsStore;
 use crate::protocol::{Command, Event};
@@ -50,8 +50,10 @@ pub struct Started {
     pub engine: Engine,
     /// To drain, without waiting.
     pub events: Receiver<Event>,
-    /// What Batida remembers.
+    /// The settings.
     pub settings: Settings,
+    /// The workspace as it was left.
+    pub workspace: Workspace,
     /// What was wrong with the settings file.
     pub notice: Option<Failure>,
 }
@@ -62,7 +64,7 @@ impl Engine {
         self.began.elapsed()
     }
 
-    /// Reads the settings and starts the engine's thread. `wake` is called when events are waiting.
+    /// Reads the settings and the workspace, and starts the engine's thread. `wake` is called when events are waiting.
     ///
     /// # Errors
     /// When there is no place for the settings, or the system gives no thread.
@@ -84,8 +86,9 @@ impl Engine {
             outbox,
             wake: Arc::new(wake),
         };
+        let workspace = workspace::load(history_dir(&options), &store, &emitter)?;
+        let unread = workspace.is_none();
         let tell = emitter.clone();
-        // Opened on its own thread: nobody waits for a disk to see the window.
         let history = History::start(history_dir(&options), move |told| match told {
             HistoryNotice::Changed => tell.emit(Event::HistoryChanged),
             HistoryNotice::Troubled(failure) => tell.emit(Event::HistoryTroubled { failure }),
@@ -99,7 +102,7 @@ impl Engine {
                     keep: Mutex::new(keep),
                     around: Mutex::default(),
                 };
-                let shared = Shared::new(&store, &options, emitter, books);
+                let shared = Shared::new(&store, &options, emitter, books, unread);
                 runtime.block_on(async { dispatch::Jobs::new(shared).serve(inbox).await });
                 // Blocking calls, e.g. of a keychain that waits for its user, are left behind.
                 runtime.shutdown_timeout(Duration::from_millis(300));
@@ -116,6 +119,7 @@ impl Engine {
             engine,
             events,
             settings: loaded.settings,
+            workspace: workspace.unwrap_or_default(),
             notice: loaded.notice,
         })
     }
@@ -176,12 +180,20 @@ struct Shared {
     /// Saves that were asked for and are not done: whoever opens a connection waits for them, since a key may be
     /// among them.
     saves: watch::Sender<usize>,
-    /// What is attached to drafts.
-    drafts: Result<Arc<Drafts>, Failure>,
+    /// The ids under which the attachments of this window's drafts are kept.
+    drafts: Mutex<HashMap<EnvId, Vec<String>>>,
+    /// The workspace could not be read at the start, so it must not be overwritten.
+    unread: bool,
 }
 
 impl Shared {
-    fn new(store: &SettingsStore, options: &Options, emitter: Emitter, books: Books) -> Arc<Self> {
+    fn new(
+        store: &SettingsStore,
+        options: &Options,
+        emitter: Emitter,
+        books: Books,
+        unread: bool,
+    ) -> Arc<Self> {
         let tell = emitter.clone();
         let connections = Connections::new(
             Keys::new(store.clone()),
@@ -196,7 +208,8 @@ impl Shared {
             clipboard: Clipboard::new(),
             emitter,
             saves: watch::Sender::new(0),
-            drafts: history_dir(options).map(|dir| Arc::new(Drafts::in_dir(&dir))),
+            drafts: Mutex::default(),
+            unread,
         })
     }
 }

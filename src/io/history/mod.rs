@@ -1,5 +1,6 @@
-//! The history's file: SQLite with a write-ahead log. What was committed survives a kill; two windows may write
-//! at once; a file that is damaged is kept aside, and one of a newer Batida is left alone.
+//! The database: the history and the user's workspace in one SQLite file with a write-ahead log. What was committed
+//! survives a kill; two windows may write at once; a file that is damaged is kept aside, and one of a newer Batida is left
+//! alone.
 
 mod codec;
 mod query;
@@ -7,6 +8,7 @@ mod read;
 mod rebuild;
 mod rows;
 mod schema;
+mod workspace;
 mod write;
 
 use std::cell::Cell;
@@ -25,6 +27,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 pub use self::read::ByIndex;
 pub use self::rebuild::Rebuilt;
 pub use self::rows::SessionKey;
+pub(in crate::io) use self::workspace::Kind;
+pub use self::workspace::StoredDraft;
 pub use self::write::{ChatRecord, Writing};
 use crate::domain::failure::{Advice, Failure};
 use crate::io::files;
@@ -189,7 +193,7 @@ impl Store {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?;
         match schema::version(&conn)? {
-            schema::VERSION => {}
+            schema::OLDEST_READABLE..=schema::VERSION => {}
             newer if newer > schema::VERSION => return Err(Cannot::Newer(newer)),
             _ => return Err(Cannot::Broken("an older Batida wrote it".to_owned())),
         }
@@ -519,7 +523,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 /// Moves the file with its log to a name of its own, so that nothing is lost, and puts the rebuilt one in its place.
 fn set_aside(path: &Path, why: &str, rebuilt: Option<Rebuilt>) -> Result<Failure, Failure> {
     let summary = format!("The history's file was damaged: {why}");
-    let moved = || -> std::io::Result<(PathBuf, bool)> {
+    let moved = || -> std::io::Result<(PathBuf, &str)> {
         let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         let names = (1..100).map(|n| match n {
             1 => format!(".broken-{stamp}"),
@@ -536,24 +540,18 @@ fn set_aside(path: &Path, why: &str, rebuilt: Option<Rebuilt>) -> Result<Failure
                 _ => {}
             }
         }
-        let whole = rebuilt.is_some_and(|rebuilt| rebuilt.put_in_place(path));
+        let kept = rebuilt.filter(|rebuilt| rebuilt.put_in_place(path));
+        let now = kept.map_or("a new one was begun", |kept| kept.contents());
         match fs::remove_file(beside(path, MARK)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok((aside, whole)),
+            _ => Ok((aside, now)),
         }
     };
     match moved() {
-        Ok((aside, whole)) => {
-            let now = if whole {
-                "all that it held is in a new one"
-            } else {
-                "a new one was begun"
-            };
-            Ok(Failure::new(
-                summary,
-                format!("It was kept as {}, and {now}", aside.display()),
-            ))
-        }
+        Ok((aside, now)) => Ok(Failure::new(
+            summary,
+            format!("It was kept as {}, and {now}", aside.display()),
+        )),
         Err(error) => Err(Failure::new(
             summary,
             format!("Move {} away; until then nothing is kept", path.display()),

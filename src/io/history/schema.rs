@@ -8,7 +8,10 @@ use super::Cannot;
 pub(super) const VERSION: i64 = STEPS.len() as i64;
 
 /// From each version to the next one.
-const STEPS: [&str; 4] = [V1, V2, V3, V4];
+const STEPS: [&str; 5] = [V1, V2, V3, V4, V5];
+
+/// The oldest version whose history can be read without bringing the file up to date.
+pub(super) const OLDEST_READABLE: i64 = 4;
 
 /// Moments are nanoseconds since 1970, or since the session's beginning; lists of names are JSON.
 ///
@@ -188,6 +191,18 @@ const V4: &str = "
 ALTER TABLE requests ADD COLUMN at_once INTEGER;
 ALTER TABLE requests ADD COLUMN answered_by TEXT;
 ALTER TABLE requests ADD COLUMN reconnected INTEGER;
+";
+
+/// Prompts, drafts, panes, forms, presets and votes. Without an environment `env` is empty, without a name `name`. The
+/// order in which values of a kind were first kept is that of their row ids.
+const V5: &str = "
+CREATE TABLE workspace (
+    kind TEXT NOT NULL,
+    env TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    UNIQUE (kind, env, name)
+) STRICT;
 ";
 
 /// Brings a file to this version, in one step or not at all.

@@ -40,7 +40,7 @@ pub struct ChatRecord {
 }
 
 /// A transaction under way.
-pub struct Writing<'a>(&'a Connection);
+pub struct Writing<'a>(pub(super) &'a Connection);
 
 impl Store {
     /// Does all of `work` or nothing of it.

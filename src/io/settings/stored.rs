@@ -9,9 +9,8 @@ use super::environment::StoredEnvironment;
 use super::{SecretId, VERSION};
 use crate::domain::environment::{EnvId, Environment, KeyPlace};
 use crate::domain::history::HistorySettings;
-use crate::domain::plan::Plan;
-use crate::domain::settings::{BenchForms, Care, PairVotes, PlaygroundForm, Settings, ThemeChoice};
-use crate::protocol::Playgrounds;
+use crate::domain::settings::{Care, Settings, ThemeChoice};
+use crate::domain::workspace::PairVotes;
 
 /// Reads only the version of a settings file.
 #[derive(Default, Serialize, Deserialize)]
@@ -33,13 +32,13 @@ pub(super) struct StoredFile {
     pub(super) environments: Vec<StoredEnvironment>,
     #[serde(default)]
     history: HistorySettings,
+    /// See [`Earlier`], also for the next two.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    benches: BTreeMap<EnvId, StoredForms>,
+    benches: BTreeMap<EnvId, EarlierForms>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     votes: Vec<PairVotes>,
-    /// In JSON, for the same reason as plans.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) playgrounds: BTreeMap<EnvId, String>,
+    playgrounds: BTreeMap<EnvId, String>,
     #[serde(default, skip_serializing_if = "is_default")]
     care: Care,
 }
@@ -48,78 +47,29 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// The forms of the Benchmark page. Plans are stored as JSON, since TOML has no null. A plan that this version cannot
-/// parse is skipped, so that the rest of the file stays usable.
-#[derive(Serialize, Deserialize)]
-pub(super) struct StoredForms {
+/// What earlier versions kept in the settings file. It stays there until it is in the database, see
+/// [`crate::io::earlier_files`].
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(in crate::io) struct Earlier {
+    pub(in crate::io) benches: BTreeMap<EnvId, EarlierForms>,
+    pub(in crate::io) votes: Vec<PairVotes>,
+    /// How the Playground was left, in JSON.
+    pub(in crate::io) playgrounds: BTreeMap<EnvId, String>,
+}
+
+/// The forms of the Benchmark page. Their plans are JSON.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::io) struct EarlierForms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    last: Option<String>,
+    pub(in crate::io) last: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    presets: Vec<StoredPreset>,
+    pub(in crate::io) presets: Vec<EarlierPreset>,
 }
 
-#[derive(Serialize, Deserialize)]
-pub(super) struct StoredPreset {
-    name: String,
-    plan: String,
-}
-
-fn read_plan(json: &str) -> Option<Plan> {
-    // See `StoredForms`: invalid plans are skipped.
-    serde_json::from_str(json).ok()
-}
-
-fn write_plan(plan: &Plan) -> String {
-    // Cannot fail: a plan has no maps, and its paths are UTF-8.
-    serde_json::to_string(plan).unwrap_or_default()
-}
-
-fn read_form(json: &str) -> Option<PlaygroundForm> {
-    // Like plans, invalid forms are skipped.
-    serde_json::from_str(json).ok()
-}
-
-/// Applies changes of the Playground state.
-pub(super) fn change<T>(
-    kept: &mut BTreeMap<EnvId, T>,
-    changed: &Playgrounds,
-    written: impl Fn(&PlaygroundForm) -> T,
-) {
-    for (env, form) in changed {
-        match form {
-            Some(form) => drop(kept.insert(env.clone(), written(form))),
-            None => drop(kept.remove(env)),
-        }
-    }
-}
-
-pub(super) fn write_form(form: &PlaygroundForm) -> String {
-    // Cannot fail: a form has only strings and numbers.
-    serde_json::to_string(form).unwrap_or_default()
-}
-
-impl StoredForms {
-    fn new(forms: &BenchForms) -> Self {
-        let preset = |(name, plan): &(String, Plan)| StoredPreset {
-            name: name.clone(),
-            plan: write_plan(plan),
-        };
-        Self {
-            last: forms.last.as_ref().map(write_plan),
-            presets: forms.presets.iter().map(preset).collect(),
-        }
-    }
-
-    fn into_forms(self) -> BenchForms {
-        let presets = self
-            .presets
-            .into_iter()
-            .filter_map(|p| Some((p.name, read_plan(&p.plan)?)));
-        BenchForms {
-            last: self.last.as_deref().and_then(read_plan),
-            presets: presets.collect(),
-        }
-    }
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::io) struct EarlierPreset {
+    pub(in crate::io) name: String,
+    pub(in crate::io) plan: String,
 }
 
 impl Default for StoredFile {
@@ -134,10 +84,7 @@ impl StoredFile {
             theme,
             selected,
             environments,
-            benches,
             history,
-            votes,
-            playgrounds,
             care,
         } = settings;
         let stored = environments
@@ -151,47 +98,31 @@ impl StoredFile {
                 .map(|env| StoredEnvironment::new(env.clone(), keys))
                 .collect(),
             history: *history,
-            benches: benches
-                .iter()
-                .map(|(id, forms)| (id.clone(), StoredForms::new(forms)))
-                .collect(),
-            votes: votes.clone(),
-            playgrounds: playgrounds
-                .iter()
-                .map(|(id, form)| (id.clone(), write_form(form)))
-                .collect(),
+            benches: BTreeMap::new(),
+            votes: Vec::new(),
+            playgrounds: BTreeMap::new(),
             care: care.clone(),
         }
     }
 
-    /// Keeps plans and forms of another version that this one cannot parse, unless they were replaced.
-    pub(super) fn carry_over(&mut self, old: Self) {
-        let known: BTreeSet<EnvId> = std::iter::once(EnvId::demo())
-            .chain(self.environments.iter().map(|env| env.id.clone()))
-            .collect();
-        for (env, form) in old.playgrounds {
-            if known.contains(&env) && read_form(&form).is_none() {
-                self.playgrounds.entry(env).or_insert(form);
-            }
-        }
-        for (env, mut forms) in old.benches {
-            forms.last = forms.last.filter(|plan| read_plan(plan).is_none());
-            forms
-                .presets
-                .retain(|preset| read_plan(&preset.plan).is_none());
-            if !known.contains(&env) || (forms.last.is_none() && forms.presets.is_empty()) {
-                continue;
-            }
-            let mine = self
-                .benches
-                .entry(env)
-                .or_insert_with(|| StoredForms::new(&BenchForms::default()));
-            mine.last = mine.last.take().or(forms.last);
-            for preset in forms.presets {
-                if !mine.presets.iter().any(|known| known.name == preset.name) {
-                    mine.presets.push(preset);
-                }
-            }
+    /// Keeps what is still to be moved, except of environments that are deleted.
+    pub(super) fn carry_over(&mut self, mut old: Self) {
+        let known = |id: &EnvId| {
+            *id == EnvId::demo() || self.environments.iter().any(|known| known.id == *id)
+        };
+        let mut earlier = old.take_earlier();
+        earlier.benches.retain(|env, _| known(env));
+        earlier.playgrounds.retain(|env, _| known(env));
+        self.benches = earlier.benches;
+        self.votes = earlier.votes;
+        self.playgrounds = earlier.playgrounds;
+    }
+
+    pub(super) fn take_earlier(&mut self) -> Earlier {
+        Earlier {
+            benches: std::mem::take(&mut self.benches),
+            votes: std::mem::take(&mut self.votes),
+            playgrounds: std::mem::take(&mut self.playgrounds),
         }
     }
 
@@ -225,10 +156,10 @@ impl StoredFile {
             selected,
             environments,
             history,
-            benches,
-            votes,
-            playgrounds,
             care,
+            benches: _,
+            votes: _,
+            playgrounds: _,
         } = self;
         let stored = environments
             .into_iter()
@@ -237,16 +168,7 @@ impl StoredFile {
             theme,
             selected,
             environments: std::iter::once(Environment::demo()).chain(stored).collect(),
-            benches: benches
-                .into_iter()
-                .map(|(id, forms)| (id, forms.into_forms()))
-                .collect(),
             history,
-            votes,
-            playgrounds: playgrounds
-                .into_iter()
-                .filter_map(|(id, form)| Some((id, read_form(&form)?)))
-                .collect(),
             care,
         };
         if settings.get(&settings.selected).is_none() {

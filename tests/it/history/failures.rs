@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use batida::domain::failure::Failure;
 use batida::domain::history::{Deletion, HistoryQuery, SessionRow, SessionState};
+use batida::domain::library::{LibraryChange, Prompt};
 use batida::domain::run::{BenchProgress, BenchReport};
+use batida::domain::workspace::WorkspaceChange;
 use batida::engine::bench::Listener;
 use batida::engine::history::{History, HistoryNotice, Recording};
 use batida::io::history::{ChatRecord, FILE, Store};
@@ -435,6 +437,52 @@ fn a_file_that_cannot_be_read_is_moved_aside_by_a_command_that_writes_and_by_no_
     );
     assert_eq!(moved_aside(dir.path()), 1);
     assert_eq!(batida(dir.path(), &["history", "list"]).0, Some(0));
+}
+
+#[test]
+fn the_workspace_outlives_a_damaged_history_and_the_history_a_damaged_workspace() {
+    let cases = [
+        (
+            "sessions",
+            "a new one was begun, with those prompts",
+            (0, 1),
+        ),
+        (
+            "workspace",
+            "its history is in a new one, with those",
+            (1, 0),
+        ),
+        ("sessions_began", "all that it held is in a new one", (1, 1)),
+    ];
+    for (table, says, left) in cases {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = open(dir.path());
+        Made::simple("b0", at(1, 0)).keep(&store);
+        let prompts = LibraryChange::Add(vec![Prompt::new("a", "b")]);
+        store
+            .keep_workspace(&[WorkspaceChange::Prompts(prompts)])
+            .expect("kept");
+        drop(store);
+        damage(dir.path(), table);
+        let store = Store::open_to_read(dir.path()).expect("it opens");
+        let query = HistoryQuery {
+            limit: 10,
+            ..HistoryQuery::default()
+        };
+        assert!(
+            store.list(&query).is_err() || store.prompts().is_err(),
+            "{table}: it is met"
+        );
+        drop(store);
+        let opened = Store::open(dir.path()).expect("it is rebuilt");
+        let notice = opened.notice.expect("it is told");
+        assert!(notice.advice.contains(says), "{table}: {notice:?}");
+        let store = opened.store;
+        let rows = store.list(&query).expect("listed").rows.len();
+        let prompts = store.prompts().expect("read").prompts.len();
+        assert_eq!((rows, prompts), left, "{table}");
+        store.check().expect("the file is well");
+    }
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use batida::domain::environment::Environment;
 use batida::domain::settings::Settings;
+use batida::domain::workspace::Workspace;
 use batida::engine::{Engine, Options};
+use batida::io::history::Store;
 use batida::io::settings::SettingsStore;
 use batida::ui::app::App;
 use egui::accesskit::Role;
@@ -139,6 +141,12 @@ impl Window {
     /// What is in the settings file now.
     pub(crate) fn saved(&self) -> Settings {
         SettingsStore::in_dir(self.config.path()).load().settings
+    }
+
+    /// What is kept of the workspace now.
+    pub(crate) fn kept(&self) -> Workspace {
+        let store = Store::open(self.config.path()).expect("it opens").store;
+        store.workspace().expect("it can be read")
     }
 
     /// Draws frames until it is so, and once more.

@@ -35,7 +35,7 @@ pub(super) fn show(
         return;
     }
     let votes = if state.panes() > 1 {
-        state.settings.votes.clone()
+        state.workspace.votes.clone()
     } else {
         Vec::new()
     };

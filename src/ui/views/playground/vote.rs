@@ -2,8 +2,8 @@
 
 use egui::{RichText, Ui};
 
-use crate::domain::settings::PairVotes;
 use crate::domain::units;
+use crate::domain::workspace::PairVotes;
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::blind::Vote;
