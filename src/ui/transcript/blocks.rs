@@ -25,6 +25,9 @@ const TABLE_ROWS: usize = 30;
 /// A cut looks this far ahead, so that it does not depend on where the network cut the text.
 const LOOK_AHEAD: usize = 8;
 
+/// A list item's marker, `123456789.`, in bytes.
+const LONGEST_MARKER: usize = 10;
+
 /// How a text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -215,11 +218,9 @@ impl Blocks {
                 range: at..at,
                 kind,
             });
-            // A line of spaces so far may still become anything.
-            let blank = text[line.clone()]
-                .bytes()
-                .all(|byte| byte.is_ascii_whitespace());
-            if !whole && !blank && at > line.start {
+            // A line of spaces so far may still become anything, and one with a marker alone an item.
+            let undecided = text[line.clone()].trim().len() <= LONGEST_MARKER;
+            if !whole && !undecided && at > line.start {
                 self.state.mid_line = true;
                 self.settle(at);
             }

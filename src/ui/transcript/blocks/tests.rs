@@ -189,6 +189,16 @@ fn a_line_that_was_cut_can_still_be_a_tables_head() {
     assert_eq!(growing.get(), blocks_of(&text, Format::Markdown));
 }
 
+#[test]
+fn a_marker_far_before_its_item_is_not_cut_off() {
+    let text = format!("# {}\n-{}12. ", "long. ".repeat(600), " ".repeat(1_500));
+    let mut growing = Blocks::new(Format::Markdown);
+    for at in [4_200, text.len()] {
+        growing.update(&text[..at]);
+    }
+    assert_eq!(growing.get(), blocks_of(&text, Format::Markdown));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
