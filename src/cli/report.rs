@@ -292,6 +292,12 @@ pub(super) fn figures(model: &str, figures: &Figures) {
             units::count(figures.chunks)
         ));
     }
+    if let Some(share) = figures.share_together() {
+        error_line(&format!(
+            "{} of the chunks came in one read with the one before: ITL counts their gaps as 0",
+            units::whole_percent(share)
+        ));
+    }
     if let Some(reasoning) = figures.reasoning {
         let (tokens, time) = (reasoning.tokens, units::seconds(reasoning.time));
         error_line(&format!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::rates::LEAST_BATCHES;
 use super::sending::{ChunkTally, Sending};
 use super::stats::least_for_interval;
-use super::timeline::{AT_ONCE, COALESCED};
+use super::timeline::{AT_ONCE, COALESCED, TOGETHER_SHARE};
 use crate::domain::plan::LevelLoad;
 use crate::domain::run::{LevelEnd, LevelReport, Stats};
 use crate::domain::stats::{P99, PERCENTILES, Percentile};
@@ -23,8 +23,6 @@ const LATE: Duration = Duration::from_millis(5);
 
 /// More of the answers arriving all at once are worth a word.
 const AT_ONCE_SHARE: f64 = 0.1;
-/// More of the chunks arriving with the one before are.
-const TOGETHER_SHARE: f64 = 0.3;
 
 pub use self::prompt_fit::PromptFit;
 

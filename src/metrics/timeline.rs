@@ -31,6 +31,8 @@ pub struct Timeline {
     reasoning_chunks: u64,
     answer_chunks: u64,
     longest_gap: Option<Duration>,
+    /// Chunks with text that came in one read with the one before.
+    together: u64,
     /// Bytes of the text.
     text_bytes: u64,
     /// It came as one document, not as a stream.
@@ -50,6 +52,12 @@ const UNSENT_TOKENS: u64 = 1_000;
 /// So many tokens in so short a time come out of a buffer, not out of a model.
 const BURST: u64 = 16;
 const BURST_PER_SEC: f64 = 20_000.0;
+/// A slower burst comes out of a buffer, too, when it is this short beside the time to its first token: what a proxy
+/// held back for seconds passes a network in several reads.
+const BUFFERED_PER_SEC: f64 = 4_000.0;
+const BUFFERED_SHARE_OF_TTFT: f64 = 0.03;
+/// From this share of chunks that came in one read with the one before it is said.
+pub const TOGETHER_SHARE: f64 = 0.3;
 /// Tokens per second that no model gives one user.
 const MAX_SPEED: f64 = 1e7;
 
@@ -76,6 +84,7 @@ impl Timeline {
             self.first_byte(at);
             self.first_text.get_or_insert(at);
         }
+        self.together += n - u64::from(self.last_text != Some(at));
         if let Some(last) = self.last_text {
             let gap = at.saturating_sub(last);
             self.longest_gap = self.longest_gap.max(Some(gap));
@@ -151,7 +160,14 @@ impl Timeline {
             return self.is_document;
         };
         let several = n > 1 || self.text_bytes > LONGEST_TOKEN;
-        let burst = n >= BURST && (n - 1) as f64 > BURST_PER_SEC * span.as_secs_f64();
+        let ttft = self.first_text.unwrap_or_default();
+        let is_short = span < ttft.mul_f64(BUFFERED_SHARE_OF_TTFT);
+        let limit = if is_short {
+            BUFFERED_PER_SEC
+        } else {
+            BURST_PER_SEC
+        };
+        let burst = n >= BURST && (n - 1) as f64 > limit * span.as_secs_f64();
         self.end.is_some() && several && (span.is_zero() || burst)
     }
 
@@ -244,6 +260,7 @@ impl Timeline {
                 .map(|usage| usage.server)
                 .filter(|server| *server != ServerFigures::default()),
             chunks,
+            together: self.together,
             at_once,
         }
     }
@@ -414,6 +431,9 @@ pub struct Figures {
     /// Chunks that carried text; 0 for a document, and where that was not kept.
     #[serde(default)]
     pub chunks: u64,
+    /// Those that came in one read with the one before; their gaps are 0.
+    #[serde(default)]
+    pub together: u64,
     /// All of an answer's several tokens arrived at once, so that it has no speed.
     #[serde(default)]
     pub at_once: bool,
@@ -432,6 +452,17 @@ impl Figures {
         several
             .then(|| tokens.n as f64 / self.chunks as f64)
             .filter(|each| *each >= COALESCED)
+    }
+}
+
+impl Figures {
+    /// The share of the gaps that are 0 because chunks came in one read, where that is worth a word.
+    pub fn share_together(&self) -> Option<f64> {
+        let gaps = self
+            .chunks
+            .checked_sub(1)
+            .filter(|gaps| *gaps > 0 && !self.at_once)?;
+        Some(self.together as f64 / gaps as f64).filter(|share| *share >= TOGETHER_SHARE)
     }
 }
 

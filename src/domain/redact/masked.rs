@@ -85,9 +85,14 @@ fn ends_with(text: &[u8], end: &[u8]) -> bool {
 
 /// Finds both ends of the secret with anything but white space between them: masks have many forms, such as `[hidden]`.
 fn find_gap(secret: &[u8], text: &[u8], spans: &mut Vec<(usize, usize)>) {
+    let Some(first) = secret.first() else { return };
     let mut at = 0;
     while at + LEAST_END <= text.len() {
         let rest = &text[at..];
+        if !rest[0].eq_ignore_ascii_case(first) {
+            at += 1;
+            continue;
+        }
         let head = (rest.iter().zip(secret))
             .take_while(|(a, b)| a.eq_ignore_ascii_case(b))
             .count();

@@ -171,6 +171,8 @@ pub(super) fn read(row: &Row<'_>, targets: &[(i64, Target)]) -> rusqlite::Result
         sent: moment(5)?,
         ended: moment(6)?,
         figures: Figures {
+            // Not kept: the gaps tell it.
+            together: 0,
             connect: time(7)?,
             ttft: time(9)?,
             first_answer: time(10)?,

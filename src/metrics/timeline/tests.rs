@@ -257,3 +257,45 @@ fn a_cut_answer_has_no_latency() {
     assert_eq!(figures.latency, None);
     assert_eq!(figures.ttft, Some(ms(50)));
 }
+
+#[test]
+fn what_a_proxy_held_back_has_no_speed_although_it_came_in_several_reads() {
+    let at_once = |ttft: u64, reads: u64, each: u64, gap_us: u64| {
+        let mut timeline = Timeline::default();
+        for read in 0..reads {
+            let at = ms(ttft) + Duration::from_micros(read * gap_us);
+            timeline.texts(TextKind::Answer, at, each);
+            timeline.heard(4 * each);
+        }
+        timeline.end(ms(ttft + 1_000));
+        let figures = timeline.figures(None);
+        assert_eq!(figures.at_once, figures.tokens_per_sec.is_none());
+        figures.at_once
+    };
+    // 100 tokens in two reads, in ten, and 300 in the segments of a network.
+    assert!(at_once(1_000, 2, 50, 6_000));
+    assert!(at_once(1_000, 10, 10, 2_000));
+    assert!(at_once(3_000, 20, 15, 1_000));
+    // Of quick servers: 2,000 tokens per second after a long prompt, and 10,000 after a short one.
+    assert!(!at_once(2_000, 100, 1, 500));
+    assert!(!at_once(50, 100, 1, 100));
+    assert!(!at_once(1_000, 4, 1, 1_000), "few tokens are no burst");
+}
+
+#[test]
+fn chunks_that_come_in_one_read_are_said() {
+    let mut timeline = Timeline::default();
+    timeline.text(TextKind::Answer, ms(100));
+    timeline.texts(TextKind::Answer, ms(900), 39);
+    timeline.end(ms(900));
+    let figures = timeline.figures(None);
+    assert_eq!((figures.chunks, figures.together), (40, 38));
+    assert_eq!(
+        figures.share_together().map(|share| (share * 39.0).round()),
+        Some(38.0)
+    );
+    let mut steady = Timeline::default();
+    (0..10).for_each(|n| steady.text(TextKind::Answer, ms(100 + n)));
+    steady.end(ms(200));
+    assert_eq!(steady.figures(None).share_together(), None);
+}

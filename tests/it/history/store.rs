@@ -67,7 +67,7 @@ prop_compose! {
         let reasoning = reasoning.map(|(tokens, time)| Reasoning { tokens, time });
         let tokens = tokens_counted;
         Figures { connect, ttft, first_answer, latency, tokens, tokens_per_sec, tpot, itl, longest_gap, reasoning,
-            prompt_tokens, cached_tokens, server, chunks: 0, at_once }
+            prompt_tokens, cached_tokens, server, chunks: 0, together: 0, at_once }
     }
 }
 

@@ -193,6 +193,10 @@ pub(super) fn told_in_full(figures: &Figures) -> String {
         figures.tokens_per_chunk().map(|each| format!("{each:.1}")),
     );
     line(
+        "  in one read with the one before",
+        figures.share_together().map(units::whole_percent),
+    );
+    line(
         "Speed",
         figures.at_once.then(|| format!("none: it {AT_ONCE}")),
     );
