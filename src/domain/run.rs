@@ -263,6 +263,11 @@ impl LevelReport {
             None => self.model.clone(),
         }
     }
+
+    /// `c=16 of gpt-oss-120b`
+    pub fn place(&self) -> String {
+        format!("{} of {}", self.label, self.model)
+    }
 }
 
 /// The requests of a level.
@@ -450,6 +455,20 @@ pub struct Switch {
     pub ttft_ms: Option<f64>,
     /// Why that request failed.
     pub error: Option<String>,
+}
+
+impl Switch {
+    /// How it went, in words.
+    pub fn told(&self) -> String {
+        match (&self.ttft_ms, &self.error) {
+            (_, Some(error)) => format!("failed: {error}"),
+            (Some(ms), None) => format!(
+                "TTFT of its first request {} ms",
+                super::units::short(Some(*ms))
+            ),
+            (None, None) => "no first token".to_owned(),
+        }
+    }
 }
 
 /// How synthetic prompts were fitted to a server's tokenizer.

@@ -111,12 +111,7 @@ impl Condition {
         let values: Places = match self.figure {
             Figure::Session(read) => read(report),
             Figure::Level(metric) => {
-                let at = |level: &LevelReport| {
-                    (
-                        format!("{} of {}", level.label, level.model),
-                        metric.value(level),
-                    )
-                };
+                let at = |level: &LevelReport| (level.place(), metric.value(level));
                 report.levels.iter().map(at).collect()
             }
         };
