@@ -20,6 +20,7 @@ mod other_tools;
 mod out;
 mod param_args;
 mod report;
+mod table;
 mod words;
 
 use std::ffi::OsString;
