@@ -15,9 +15,9 @@ pub(super) fn section(
     surroundings: Option<&EnvironmentInfo>,
     exchanges: &[Exchange],
 ) -> Markup {
-    let befores = std::iter::once(None).chain(exchanges.iter().map(Some));
+    let earlier = std::iter::once(None).chain(exchanges.iter().map(Some));
     html! {
-        @for (exchange, before) in exchanges.iter().zip(befores) {
+        @for (exchange, before) in exchanges.iter().zip(earlier) {
             @if before.is_none_or(|before| before.system != exchange.system) && !exchange.system.is_empty() {
                 (turn("System prompt", false, &exchange.system))
             }
