@@ -78,7 +78,7 @@ fn words_with_commas_and_quotes_stay_one_cell() {
 
 #[test]
 fn a_spreadsheet_runs_no_cell_and_numbers_stay_numbers() {
-    let line = |text: &str, separator| csv::line(["x", text].map(Into::into), separator);
+    let line = |text: &str, separator| csv::lines([["x", text].map(Into::into)], separator);
     for text in [
         "=1+1",
         "+cmd|' /C calc'!A0",
