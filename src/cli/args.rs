@@ -16,7 +16,6 @@ use crate::domain::environment::{
     ApiAddress, ClusterAccess, EnvId, Environment, Extra, ExtraKind, HeaderName, KEY_VARIABLE,
     KeyPlace, check_namespace,
 };
-use crate::domain::plan_fields::read_share;
 use crate::domain::settings::Settings;
 use crate::domain::units;
 use crate::engine::Options;
@@ -605,7 +604,7 @@ impl ChatArgs {
 }
 
 fn least_change(text: &str) -> Result<f64, String> {
-    let share = read_share(text)?;
+    let share = units::read_share(text)?;
     if share >= 0.0 && share.is_finite() {
         Ok(share)
     } else {

@@ -11,7 +11,7 @@ use super::plan::{
 };
 use super::run::BenchReport;
 use super::run::known::{UNKNOWN, Unknown};
-use super::units::{count, read_duration, write_duration};
+use super::units::{count, read_duration, read_share, write_duration, write_share};
 
 /// A field of a plan.
 #[derive(Debug)]
@@ -762,32 +762,6 @@ fn numbers<T: std::str::FromStr>(text: &str) -> Result<Vec<T>, String> {
         .collect()
 }
 
-/// Reads `5%` and `0.05`.
-///
-/// # Errors
-/// What it should look like.
-pub fn read_share(text: &str) -> Result<f64, String> {
-    let (number, part) = text
-        .strip_suffix('%')
-        .map_or((text, 1.0), |number| (number, 100.0));
-    let number: f64 = number
-        .trim()
-        .parse()
-        .map_err(|_| format!("{text:?} is not a valid share: write 5% or 0.05"))?;
-    Ok(number / part)
-}
-
-/// As [`read_share`] reads it, to the last digit.
-fn write_share(share: f64) -> String {
-    // 0.07 × 100 is not quite 7.
-    let percent = format!("{}%", (share * 1e8).round() / 1e6);
-    if read_share(&percent) == Ok(share) {
-        percent
-    } else {
-        share.to_string()
-    }
-}
-
 /// With its first letter in upper case.
 pub fn sentence(text: &str) -> String {
     let mut chars = text.chars();
@@ -857,14 +831,5 @@ mod tests {
                 "{spec:?}"
             );
         }
-    }
-
-    #[test]
-    fn a_share_is_read_as_it_is_written() {
-        for share in [0.05, 0.07, 1.0, 1.0 / 3.0, 1e-6] {
-            assert_eq!(read_share(&write_share(share)), Ok(share));
-        }
-        assert_eq!(write_share(0.07), "7%");
-        assert!(read_share("five").is_err());
     }
 }
