@@ -4,9 +4,8 @@
 //! deleted only when the draft is sent or the environment is deleted.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
@@ -108,19 +107,11 @@ impl Drafts {
 
     /// Creates a new file, readable only by its owner.
     fn fresh(&self, env: &EnvId) -> std::io::Result<PathBuf> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)?;
+        files::make_private_dir(&self.folder)?;
         let mut number = 1;
         loop {
             let path = path_of(&self.folder, env, number);
-            match OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(FOR_OWNER)
-                .open(&path)
-            {
+            match files::claim(&path) {
                 Ok(_) => return Ok(path),
                 Err(why) if why.kind() == ErrorKind::AlreadyExists && number < MAX_FILES => {
                     number += 1

@@ -1,9 +1,8 @@
 //! The file of the prompt library: JSON next to the settings. A file that cannot be parsed is moved aside, and writing is
 //! atomic.
 
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, FOR_OWNER};
@@ -66,11 +65,7 @@ impl LibraryStore {
             .with_details(why.to_string())
         };
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(unwritten)?;
+        files::make_private_dir(dir).map_err(unwritten)?;
         let _alone = files::alone_in(dir);
         let (mut library, notice) = self.read()?;
         let added = library.change(change);
