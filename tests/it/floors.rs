@@ -535,7 +535,7 @@ fn is_colour(path: &str, called: bool) -> bool {
         || (called && matches!(last, "rgb" | "rgba"))
 }
 
-fn collect(dir: &Path, files: &mut Vec<std::path::PathBuf>) {
+pub(crate) fn collect(dir: &Path, files: &mut Vec<std::path::PathBuf>) {
     fn walk(root: &Path, dir: &Path, files: &mut Vec<std::path::PathBuf>) {
         for entry in fs::read_dir(dir).expect("a folder of sources") {
             let path = entry.expect("an entry").path();
