@@ -246,7 +246,7 @@ impl Unit {
             Self::Number => number(at, step, most),
             Self::Whole if at < 1.0 => String::new(),
             Self::Whole => units::count(at.round() as u64),
-            Self::Share => format!("{} %", number(at * 100.0, step * 100.0, 100.0)),
+            Self::Share => units::in_percent(&number(at * 100.0, step * 100.0, 100.0)),
             Self::Seconds => format!("{} s", number(at, step, most)),
             Self::Clock => units::clock(at),
             Self::Date => date(at),

@@ -294,9 +294,9 @@ pub fn cumulative(lines: Vec<(String, Look, &Stats)>, of: &str, named: bool) -> 
     let log = if x.is_log() { "; logarithmic" } else { "" };
     let hover = |series: &Series, point: &Point| {
         format!(
-            "{}\n{:.1} % took at most {:.1} ms",
+            "{}\n{} took at most {:.1} ms",
             series.name,
-            point.y * 100.0,
+            units::percent(point.y),
             point.x
         )
     };

@@ -14,7 +14,6 @@ use super::history_args::{self, HistoryArgs};
 use super::param_args::ChatParamArgs;
 use crate::demo::exact::ExactOptions;
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Params};
-use crate::domain::plan_fields::read_share;
 use crate::domain::units;
 
 /// The examples of `batida --help`; the first opens the window, where this build has one.
@@ -351,7 +350,7 @@ impl ChatArgs {
 }
 
 fn least_change(text: &str) -> Result<f64, String> {
-    let share = read_share(text)?;
+    let share = units::read_share(text)?;
     if share >= 0.0 && share.is_finite() {
         Ok(share)
     } else {

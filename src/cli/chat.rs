@@ -43,25 +43,12 @@ pub(super) async fn run(
     keep: HistorySettings,
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
-    let prepared = tokio::select! {
-        () = cancel.cancelled() => return Err(Ended::Told),
-        prepared = prepare(connection, &args) => prepared,
-    };
     let Prepared {
         format,
         said,
         api,
         chosen,
-    } = match prepared {
-        Ok(prepared) => prepared,
-        Err(failure) if common.json => {
-            let report = ChatReport::ended_early(ChatEnding::Failed(failure));
-            let model = args.model.as_deref().unwrap_or_default();
-            report::json(&as_json(model, ("", ""), None, &report))?;
-            return Err(Ended::Told);
-        }
-        Err(failure) => return Err(failure.into()),
-    };
+    } = prepare_or_tell(common.json, connection, &args, cancel).await?;
     let Chosen {
         model, deployment, ..
     } = chosen;
@@ -121,6 +108,29 @@ pub(super) async fn run(
         tell_figures(&report, &model, args.quiet);
     }
     verdict(report, checked, common.json)
+}
+
+/// As [`prepare`]. With `is_json` a failure is printed as the whole output.
+async fn prepare_or_tell<'a>(
+    is_json: bool,
+    connection: &'a Connection,
+    args: &ChatArgs,
+    cancel: &CancellationToken,
+) -> Result<Prepared<'a>, Ended> {
+    let prepared = tokio::select! {
+        () = cancel.cancelled() => return Err(Ended::Told),
+        prepared = prepare(connection, args) => prepared,
+    };
+    match prepared {
+        Ok(prepared) => Ok(prepared),
+        Err(failure) if is_json => {
+            let report = ChatReport::ended_early(ChatEnding::Failed(failure));
+            let model = args.model.as_deref().unwrap_or_default();
+            report::json(&as_json(model, ("", ""), None, &report))?;
+            Err(Ended::Told)
+        }
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 /// What is sent, with the system prompt before what the user said.

@@ -23,6 +23,7 @@ mod param_args;
 mod report;
 mod simulated_kubectl;
 mod stop;
+mod table;
 
 use std::ffi::OsString;
 use std::io::Write as _;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::out;
+use super::table::Table;
 use crate::domain::deployment::{ClusterView, Deployment, ServedModel, embeds_by_name};
 use crate::domain::environment::ApiAddress;
 use crate::domain::failure::Failure;
@@ -20,6 +21,8 @@ const MAX_MESSAGE: usize = 1_000;
 /// Lines of another program's words that are printed, and characters of each.
 const MAX_DETAILS: usize = 12;
 const MAX_DETAIL: usize = 300;
+/// Terminal columns of a check's verdict: each check is printed as it ends, and they line up.
+const VERDICT: usize = 8;
 
 /// A line on standard error.
 pub(super) fn error_line(text: &str) {
@@ -222,41 +225,13 @@ fn model_lines<'a>(
     lines
 }
 
-/// Columns as wide as their widest cell; the last one is not padded.
-/// A cell that is wider pushes those behind it: one name of 70,000 characters must not widen all others.
-const WIDEST: usize = 100;
-
+/// A table with names over its columns.
 pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> Result<()> {
-    let rows: Vec<Vec<String>> = rows
-        .into_iter()
-        .map(|row| {
-            row.into_iter()
-                .map(|cell| cut(&one_line(&cell), MAX_MESSAGE).into_owned())
-                .collect()
-        })
-        .collect();
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells
-            .chain([head[column].len()])
-            .filter(|width| *width <= WIDEST)
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let head: Vec<String> = head.iter().map(|title| (*title).to_owned()).collect();
-    let mut text = String::new();
-    for row in std::iter::once(&head).chain(&rows) {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
+    let mut table = Table::default();
+    table.row(head);
+    rows.into_iter().for_each(|row| table.row(row));
     let mut out = out::stdout();
-    out.write_all(text.as_bytes())?;
+    out.write_all(table.text(2).as_bytes())?;
     out.flush()
 }
 
@@ -383,14 +358,15 @@ pub(super) fn check(check: &Check) {
         .took
         .map(|took| format!(" ({})", units::duration(took)))
         .unwrap_or_default();
-    let mut out = out::stdout();
+    let mut table = Table::least(&[VERDICT]);
     let (title, finding) = (one_line(&check.title), message(&check.finding));
-    let mut text = format!("{:<8} {title}: {finding}{took}\n", verdict(check.verdict));
+    table.row([verdict(check.verdict), &format!("{title}: {finding}{took}")]);
     for lines in [check.advice_on_command_line(), &check.command] {
         for line in lines.lines().filter(|line| !line.is_empty()) {
-            text.push_str(&format!("{:9}{}\n", "", message(line)));
+            table.row(["", line]);
         }
     }
+    let (mut out, text) = (out::stdout(), table.text(1));
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 

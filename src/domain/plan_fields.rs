@@ -11,7 +11,7 @@ mod values;
 
 use std::sync::LazyLock;
 
-pub use self::values::{ON, read_share};
+pub use self::values::ON;
 use self::values::{maybe, put};
 use super::plan::{Field, Objectives, Plan};
 use super::run::BenchReport;

@@ -163,6 +163,20 @@ pub struct Switch {
     pub error: Option<String>,
 }
 
+impl Switch {
+    /// How it went, in words.
+    pub fn told(&self) -> String {
+        match (&self.ttft_ms, &self.error) {
+            (_, Some(error)) => format!("failed: {error}"),
+            (Some(ms), None) => format!(
+                "TTFT of its first request {} ms",
+                super::units::short(Some(*ms))
+            ),
+            (None, None) => "no first token".to_owned(),
+        }
+    }
+}
+
 /// How synthetic prompts were fitted to a server's tokenizer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {

@@ -165,15 +165,20 @@ pub fn signed(value: f64) -> String {
     format!("{sign}{digits}")
 }
 
+/// Digits with the sign for percent behind them, as people read it. On a command line it is [`write_share`].
+pub fn in_percent(digits: &str) -> String {
+    format!("{digits} %")
+}
+
 /// A share as percent, two decimals at most: `3 %`, `2.5 %`, `66.67 %`. A share above 0 never reads as 0 %, and one
 /// below 1 never as 100 %: `<0.01 %`, `>99.99 %`.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let text = format!("{percent:.2}");
     match text.trim_end_matches('0').trim_end_matches('.') {
-        "0" if percent > 0.0 => "<0.01 %".to_owned(),
-        "100" if percent < 100.0 - 1e-9 => ">99.99 %".to_owned(),
-        text => format!("{text} %"),
+        "0" if percent > 0.0 => in_percent("<0.01"),
+        "100" if percent < 100.0 - 1e-9 => in_percent(">99.99"),
+        text => in_percent(text),
     }
 }
 
@@ -184,22 +189,19 @@ pub fn whole_percent(share: f64) -> String {
     if whole == 0.0 || whole == 100.0 {
         percent(share)
     } else {
-        format!("{whole} %")
+        in_percent(&whole.to_string())
     }
 }
 
 /// A relative change with its sign; zero has none: `+8.2 %`, `−9.3 %`, `0.0 %`.
 pub fn change(share: f64) -> String {
-    format!("{} %", signed_tenth(share * 100.0))
+    in_percent(&signed_tenth(share * 100.0))
 }
 
 /// The interval of a relative change: `−12.1 … −6.6 %`.
 pub fn change_interval([low, high]: [f64; 2]) -> String {
-    format!(
-        "{} … {} %",
-        signed_tenth(low * 100.0),
-        signed_tenth(high * 100.0)
-    )
+    let [low, high] = [low, high].map(|end| signed_tenth(end * 100.0));
+    in_percent(&format!("{low} … {high}"))
 }
 
 fn signed_tenth(value: f64) -> String {
@@ -291,6 +293,32 @@ pub fn write_duration(duration: Duration) -> String {
     let fraction = fraction.trim_end_matches('0');
     let dot = if fraction.is_empty() { "" } else { "." };
     format!("{}{dot}{fraction}{name}", nanos / unit)
+}
+
+/// Reads `5%` and `0.05`.
+///
+/// # Errors
+/// What it should look like.
+pub fn read_share(text: &str) -> Result<f64, String> {
+    let (number, part) = text
+        .strip_suffix('%')
+        .map_or((text, 1.0), |number| (number, 100.0));
+    let number: f64 = number
+        .trim()
+        .parse()
+        .map_err(|_| format!("{text:?} is not a valid share: write 5% or 0.05"))?;
+    Ok(number / part)
+}
+
+/// As [`read_share`] reads it, to the last digit.
+pub fn write_share(share: f64) -> String {
+    // 0.07 × 100 is not quite 7.
+    let percent = format!("{}%", (share * 1e8).round() / 1e6);
+    if read_share(&percent) == Ok(share) {
+        percent
+    } else {
+        share.to_string()
+    }
 }
 
 /// Milliseconds with the fraction.

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::figures::{self, Metric, Unit};
 use super::run::{BenchReport, Calibration, LevelReport};
-use super::units::{ms, read_duration};
+use super::units::{in_percent, ms, read_duration, read_share};
 
 /// A condition that a report must not meet: `FIGURE>VALUE`, on every level.
 #[derive(Debug, Clone)]
@@ -111,12 +111,7 @@ impl Condition {
         let values: Places = match self.figure {
             Figure::Session(read) => read(report),
             Figure::Level(metric) => {
-                let at = |level: &LevelReport| {
-                    (
-                        format!("{} of {}", level.label, level.model),
-                        metric.value(level),
-                    )
-                };
+                let at = |level: &LevelReport| (level.place(), metric.value(level));
                 report.levels.iter().map(at).collect()
             }
         };
@@ -156,10 +151,7 @@ fn read(unit: Unit, text: &str) -> Option<f64> {
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite());
     match unit {
         Unit::Ms => number(text).or_else(|| read_duration(text).ok().map(ms)),
-        Unit::Share => match text.strip_suffix('%') {
-            Some(percent) => Some(number(percent)? / 100.0),
-            None => number(text),
-        },
+        Unit::Share => read_share(text).ok().filter(|share| share.is_finite()),
         Unit::TokensPerS | Unit::RequestsPerS | Unit::Count | Unit::Number => number(text),
     }
 }
@@ -172,7 +164,7 @@ fn write(unit: Unit, value: f64) -> String {
     };
     match unit {
         Unit::Ms => format!("{} ms", trimmed(value)),
-        Unit::Share => format!("{} %", trimmed(value * 100.0)),
+        Unit::Share => in_percent(&trimmed(value * 100.0)),
         Unit::TokensPerS | Unit::RequestsPerS | Unit::Count | Unit::Number => trimmed(value),
     }
 }

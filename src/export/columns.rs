@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::history::Said;
 use crate::domain::units;
-use crate::metrics::request::{Phase, RequestRecord};
+use crate::metrics::request::RequestRecord;
 use crate::metrics::timeline::TokenSource;
 
 /// What a column holds.
@@ -101,11 +101,6 @@ pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cel
     let figures = &record.figures;
     let ms = |time: Option<Duration>| Real(time.map(units::ms));
     let count = |n: u64| Whole(Some(n));
-    let phase = match record.phase {
-        Phase::Warmup => "warmup",
-        Phase::Switch => "switch",
-        Phase::Measured => "measured",
-    };
     let tokens_from = match record.tokens().map(|tokens| tokens.source) {
         Some(TokenSource::Usage) => "usage",
         Some(TokenSource::Chunks) => "chunks",
@@ -123,7 +118,7 @@ pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cel
         count(record.level as u64),
         Text(belongs.label),
         Text(belongs.model),
-        Text(phase),
+        Text(record.phase.name()),
         Real(Some(record.due.as_secs_f64())),
         Real(Some(record.sent.as_secs_f64())),
         ms(Some(record.late())),

@@ -13,24 +13,29 @@ use crate::domain::history::Said;
 use crate::domain::printable::is_printable;
 use crate::metrics::request::RequestRecord;
 
-/// A line of these cells, with its end. `separator` is a comma or a tab.
-pub fn line<'a>(cells: impl IntoIterator<Item = Cow<'a, str>>, separator: u8) -> String {
+/// A line for each row of cells, with its end. `separator` is a comma or a tab. All CSV is written here.
+pub fn lines<'a, R: IntoIterator<Item = Cow<'a, str>>>(
+    rows: impl IntoIterator<Item = R>,
+    separator: u8,
+) -> String {
     let mut writer = csv::WriterBuilder::new()
         .delimiter(separator)
         .terminator(csv::Terminator::CRLF)
         .buffer_capacity(1 << 10)
         .from_writer(Vec::with_capacity(256));
     // Writing to memory cannot fail, and texts give a text.
-    for cell in cells {
-        let _ = writer.write_field(&*harmless(cell));
+    for row in rows {
+        for cell in row {
+            let _ = writer.write_field(&*harmless(cell));
+        }
+        let _ = writer.write_record(None::<&[u8]>);
     }
-    let _ = writer.write_record(None::<&[u8]>);
     String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
 /// The first line, with its end.
 pub fn head() -> String {
-    line(COLUMNS.map(|(name, _)| name.into()), b',')
+    lines([COLUMNS.map(|(name, _)| name.into())], b',')
 }
 
 /// A request's line, with its end. `label` is that of its level.
@@ -62,7 +67,7 @@ pub fn row(
             }
             _ => "".into(),
         });
-    line(cells, b',')
+    lines([cells], b',')
 }
 
 /// The text, which no spreadsheet runs then.

@@ -1,16 +1,26 @@
 //! The moment of every chunk with text, as CSV: a row each. `batida bench --gaps` writes the same while it measures.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 use std::io::Write;
 
-use super::csv::line;
+use super::csv::lines;
 use super::{Exported, cannot_write};
 use crate::domain::failure::Failure;
-use crate::metrics::request::{Phase, RequestRecord};
+use crate::metrics::request::RequestRecord;
 
 /// The first line, with its end.
-pub fn head() -> &'static str {
-    "request_id,level,label,model,phase,chunk,at_s,gap_ms\r\n"
+pub fn head() -> String {
+    let names = [
+        "request_id",
+        "level",
+        "label",
+        "model",
+        "phase",
+        "chunk",
+        "at_s",
+        "gap_ms",
+    ];
+    lines([names.map(Into::into)], b',')
 }
 
 /// A line for each chunk of an answer, with its end; none where no text came. `chunk` counts from 1; `at_s` counts from the
@@ -19,36 +29,23 @@ pub fn rows(session: &str, label: &str, model: &str, record: &RequestRecord) -> 
     let Some(first) = record.figures.ttft else {
         return String::new();
     };
-    let phase = match record.phase {
-        Phase::Warmup => "warmup",
-        Phase::Switch => "switch",
-        Phase::Measured => "measured",
-    };
-    let place = [
-        format!("{session}-{}", record.index).into(),
-        record.level.to_string().into(),
-    ];
-    let start = line(
-        place
-            .into_iter()
-            .chain([label, model, phase].map(Into::into)),
-        b',',
-    );
-    let start = start.trim_end_matches("\r\n");
-    let mut out = String::with_capacity((record.gaps_us.len() + 1) * (start.len() + 40));
+    let request_id = format!("{session}-{}", record.index);
+    let level = record.level.to_string();
     let mut at_us = (record.sent + first).as_micros();
-    // Writing to a text cannot fail, here and below.
-    let _ = write!(out, "{start},1,{:.6},\r\n", at_us as f64 / 1e6);
-    for (n, gap) in (2u64..).zip(&record.gaps_us) {
-        at_us += u128::from(*gap);
-        let _ = write!(
-            out,
-            "{start},{n},{:.6},{:.3}\r\n",
-            at_us as f64 / 1e6,
-            f64::from(*gap) / 1e3
-        );
-    }
-    out
+    let gaps = std::iter::once(None).chain(record.gaps_us.iter().map(|gap| Some(*gap)));
+    let rows = (1u64..).zip(gaps).map(|(chunk, gap)| {
+        at_us += u128::from(gap.unwrap_or_default());
+        let [chunk, at, gap] = [
+            chunk.to_string(),
+            format!("{:.6}", at_us as f64 / 1e6),
+            gap.map_or(String::new(), |gap| format!("{:.3}", f64::from(gap) / 1e3)),
+        ]
+        .map(Cow::from);
+        let [request_id, level, label, model, phase] =
+            [&request_id, &level, label, model, record.phase.name()].map(Cow::from);
+        [request_id, level, label, model, phase, chunk, at, gap]
+    });
+    lines(rows, b',')
 }
 
 pub(super) fn write(sessions: &mut [Exported<'_>], out: &mut dyn Write) -> Result<(), Failure> {

@@ -6,15 +6,12 @@ use std::fmt::Write as _;
 
 pub use self::text::escape;
 use self::text::{answer, fenced, quoted};
-use super::{Exported, words};
+use super::Exported;
+use super::words::{self, Note, NoteKind};
 use crate::domain::history::{Exchange, ExchangeEnding, SessionBody, SessionRow};
 use crate::domain::plan_fields;
 use crate::domain::printable::cut;
-use crate::domain::run::{BenchReport, INTERVALS, LevelReport, ServerSide};
-use crate::domain::units::{count, percent};
-use crate::metrics::compare::{
-    Comparison, Verdict, change_text, interval_text, value_text, verdict_text,
-};
+use crate::domain::run::{BenchReport, INTERVALS, LevelReport};
 
 /// The sessions one below the other.
 pub(super) fn page(sessions: &[Exported<'_>]) -> String {
@@ -95,41 +92,13 @@ fn levels_table(out: &mut String, levels: &[&LevelReport]) {
 }
 
 fn notes(out: &mut String, report: &BenchReport) {
-    let before = out.len();
-    for level in &report.levels {
-        let place = format!("{} of {}", level.label, level.model);
-        for error in &level.requests.errors {
-            let (place, kind, example) = (
-                escape(&place),
-                escape(&error.kind),
-                escape(&cut(&error.example, super::MAX_MESSAGE)),
-            );
-            let _ = writeln!(
-                out,
-                "- **Errors**, {place}: {} × {kind}: {example}",
-                count(error.count)
-            );
-        }
+    let notes = words::notes(report);
+    for Note { kind, about, text } in &notes {
+        let mark = if *kind == NoteKind::Other { "" } else { "**" };
+        let (about, text) = (escape(about), escape(text));
+        let _ = writeln!(out, "- {mark}{about}{mark}: {text}");
     }
-    for level in &report.levels {
-        if let Some(told) = level.server.as_ref().and_then(ServerSide::differences) {
-            let place = escape(&format!("{} of {}", level.label, level.model));
-            let _ = writeln!(
-                out,
-                "- Server, {place}: p50 measured here less the server's own: {told}"
-            );
-        }
-    }
-    for said in words::said(report) {
-        let name = if said.doubt { "**In doubt**" } else { "Note" };
-        let _ = writeln!(
-            out,
-            "- {name}, {}: {}",
-            escape(&said.place),
-            escape(&cut(said.text, super::MAX_MESSAGE))
-        );
-    }
-    if out.len() > before {
+    if !notes.is_empty() {
         out.push('\n');
     }
 }
@@ -205,97 +174,4 @@ fn kept(text: &str) -> &str {
     } else {
         text
     }
-}
-
-/// A comparison as tables: change, its 95 % interval, and the verdict.
-pub fn comparison_markdown(found: &Comparison) -> String {
-    let title = found
-        .labels
-        .iter()
-        .map(|label| escape(label))
-        .collect::<Vec<_>>()
-        .join(" vs ");
-    let mut out = format!("## {title}\n\n");
-    let baseline = found
-        .labels
-        .first()
-        .map(|label| escape(label))
-        .unwrap_or_default();
-    let least = percent(found.least_change);
-    let _ = writeln!(
-        out,
-        "Changes are against {baseline}; one counts from {least} up.\n"
-    );
-    for difference in &found.differences {
-        let name = if difference.grave {
-            "**Different conditions**"
-        } else {
-            "Differs"
-        };
-        let values: Vec<String> = difference
-            .values
-            .iter()
-            .map(|value| escape(value))
-            .collect();
-        let _ = writeln!(
-            out,
-            "- {name}: {}: {}",
-            escape(&difference.what),
-            values.join(" / ")
-        );
-    }
-    let mut place = None;
-    for row in &found.rows {
-        if place != Some((&row.model, &row.level)) {
-            place = Some((&row.model, &row.level));
-            let level = if row.level.is_empty() {
-                String::new()
-            } else {
-                format!(", {}", escape(&row.level))
-            };
-            let _ = writeln!(out, "\n### {}{level}\n", escape(&row.model));
-            let _ = write!(out, "| figure | {baseline} |");
-            for label in found.labels.iter().skip(1) {
-                let _ = write!(
-                    out,
-                    " {} | change | 95 % interval | verdict |",
-                    escape(label)
-                );
-            }
-            let _ = writeln!(
-                out,
-                "\n|:--|--:|{}",
-                "--:|--:|--:|:--|".repeat(found.labels.len().max(1) - 1)
-            );
-        }
-        let _ = write!(
-            out,
-            "| {} | {} |",
-            escape(&row.title),
-            value_text(row, row.baseline)
-        );
-        for cell in &row.others {
-            let verdict = verdict_text(cell);
-            let verdict = if cell.verdict == Verdict::Worse {
-                format!("**{verdict}**")
-            } else {
-                verdict.to_owned()
-            };
-            let _ = write!(
-                out,
-                " {} | {} | {} | {verdict} |",
-                value_text(row, cell.value),
-                change_text(row, cell),
-                interval_text(cell),
-            );
-        }
-        out.push('\n');
-    }
-    if !found.remarks.is_empty() {
-        out.push('\n');
-        for remark in &found.remarks {
-            let _ = writeln!(out, "- {}", escape(remark));
-        }
-    }
-    out
 }

@@ -20,9 +20,8 @@ use crate::domain::history::{
     Exchange, ExportFormat, Said, SessionBody, SessionRow, StoredRequest,
 };
 
-pub use self::html::comparison_html;
 pub use self::json::CHAT_SCHEMA;
-pub use self::markdown::{comparison_markdown, escape as escape_markdown};
+pub use self::markdown::escape as escape_markdown;
 
 /// Characters of an error, or another message, that a report for people shows.
 const MAX_MESSAGE: usize = 500;

@@ -92,21 +92,13 @@ pub(crate) fn bench(slower: f64) -> Sample {
     let clients = [1u32, 4, 16, 64];
     let mut requests = Vec::new();
     let mut levels = Vec::new();
-    let mut points = Vec::new();
     let mut began = Duration::from_millis(200);
     for (level, clients) in clients.into_iter().enumerate() {
-        let load = LevelLoad::Concurrency(clients);
-        let objectives = Objectives::parse("ttft=400ms").expect("reads");
-        let mut tally = Tally::new(objectives, load);
+        let mut tally = Tally::new(objectives(), LevelLoad::Concurrency(clients));
         let mut ended = began;
         for n in 0..clients * 24 {
             let record = record(requests.len() as u64, level, clients, n, began, slower);
             ended = ended.max(record.ended);
-            points.push(Point {
-                level: level as u32,
-                at_s: record.sent.as_secs_f64(),
-                ttft_ms: record.ttft().map(|ttft| ttft.as_secs_f32() * 1e3),
-            });
             tally.record(&record);
             requests.push(StoredRequest {
                 record,
@@ -118,12 +110,36 @@ pub(crate) fn bench(slower: f64) -> Sample {
         levels.push(report(&tally, level, began, ended));
         began = ended + Duration::from_millis(300);
     }
-    let report = BenchReport {
+    let point = |request: &StoredRequest| Point {
+        level: request.record.level as u32,
+        at_s: request.record.sent.as_secs_f64(),
+        ttft_ms: request.record.ttft().map(|ttft| ttft.as_secs_f32() * 1e3),
+    };
+    let traces = Traces {
+        points: requests.iter().map(point).collect(),
+        ..Traces::default()
+    };
+    Sample {
+        row: row(SessionKind::Bench, "Sweep 1–64"),
+        body: SessionBody::Bench {
+            report: Box::new(session(&clients, levels, began)),
+            traces,
+        },
+        requests,
+    }
+}
+
+fn objectives() -> Objectives {
+    Objectives::parse("ttft=400ms").expect("reads")
+}
+
+fn session(clients: &[u32], levels: Vec<LevelReport>, took: Duration) -> BenchReport {
+    BenchReport {
         schema: SCHEMA.to_owned(),
         batida: "0.1.0".to_owned(),
         id: "20261123-abc".to_owned(),
         started_at: "2026-11-23T14:05:00Z".parse().expect("a moment"),
-        took_s: began.as_secs_f64(),
+        took_s: took.as_secs_f64(),
         environment: "east".to_owned(),
         api: "https://api.example.com/v1".to_owned(),
         machine: Machine::new("linux x86_64", 8, 2),
@@ -133,7 +149,7 @@ pub(crate) fn bench(slower: f64) -> Sample {
                 model: "gpt-oss-120b".to_owned(),
             }],
             load: Load::Concurrency(clients.to_vec()),
-            objectives: Objectives::parse("ttft=400ms").expect("reads"),
+            objectives: objectives(),
             tags: vec!["release 1.4".to_owned()],
             ..Plan::default()
         },
@@ -156,18 +172,6 @@ pub(crate) fn bench(slower: f64) -> Sample {
         unknown: Vec::new(),
         trace: None,
         prompts_file: None,
-    };
-    let traces = Traces {
-        points,
-        ..Traces::default()
-    };
-    Sample {
-        row: row(SessionKind::Bench, "Sweep 1–64"),
-        body: SessionBody::Bench {
-            report: Box::new(report),
-            traces,
-        },
-        requests,
     }
 }
 

@@ -4,10 +4,10 @@ use crate::domain::conversation::ToolCall;
 use crate::domain::figures::{self, Column, Metric};
 use crate::domain::history::Exchange;
 use crate::domain::json;
+use crate::domain::printable::cut;
 use crate::domain::run::known::{self, UNKNOWN};
-use crate::domain::run::{BenchReport, LevelReport, SessionEnd};
+use crate::domain::run::{BenchReport, LevelReport, ServerSide, SessionEnd};
 use crate::domain::units;
-use crate::metrics::compare::Verdict;
 use crate::metrics::timeline::AT_ONCE;
 
 /// A name and what stands behind it.
@@ -81,41 +81,88 @@ pub(super) fn ended(report: &BenchReport) -> Option<String> {
     }
 }
 
-/// A level's notes, and what puts its figures in doubt, which comes first.
-pub(super) struct Said<'a> {
-    /// `c=16 of gpt-oss-120b`
-    pub(super) place: String,
-    /// Whether it may have moved a figure.
-    pub(super) doubt: bool,
-    /// In plain words.
-    pub(super) text: &'a str,
+/// What a report says beside its figures.
+pub(super) struct Note {
+    pub(super) kind: NoteKind,
+    /// `Errors, c=16 of gpt-oss-120b`
+    pub(super) about: String,
+    pub(super) text: String,
 }
 
-/// All of them, doubts first. What is said of every level of a model is said once.
-pub(super) fn said(report: &BenchReport) -> Vec<Said<'_>> {
-    let of = |doubt: bool| {
-        report.levels.iter().flat_map(move |level| {
-            let texts = if doubt {
-                &level.watch.doubts
-            } else {
-                &level.notes
-            };
-            let place = format!("{} of {}", level.label, level.model);
-            texts.iter().map(move |text| Said {
-                place: place.clone(),
-                doubt,
-                text,
-            })
-        })
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoteKind {
+    Error,
+    /// It may have moved a figure.
+    Warning,
+    Other,
+}
+
+/// Errors, measurement warnings, notes, switches of models, and what the server says of itself.
+pub(super) fn notes(report: &BenchReport) -> Vec<Note> {
+    let note = |kind, about: String, text: &str| Note {
+        kind,
+        about,
+        text: cut(text, super::MAX_MESSAGE).into_owned(),
     };
-    let mut all: Vec<Said<'_>> = Vec::new();
-    for said in of(true).chain(of(false)) {
-        match all
-            .iter_mut()
-            .find(|other| other.doubt == said.doubt && other.text == said.text)
-        {
-            Some(other) => other.place = format!("{}, {}", other.place, said.place),
-            None => all.push(said),
+    let mut notes = Vec::new();
+    for level in &report.levels {
+        for error in &level.requests.errors {
+            let text = format!(
+                "{} × {}: {}",
+                units::count(error.count),
+                error.kind,
+                error.example
+            );
+            notes.push(note(
+                NoteKind::Error,
+                format!("Errors, {}", level.place()),
+                &text,
+            ));
+        }
+    }
+    notes.extend(said(
+        report,
+        NoteKind::Warning,
+        "Measurement warning",
+        |level| &level.watch.doubts,
+    ));
+    notes.extend(said(report, NoteKind::Other, "Note", |level| &level.notes));
+    for switch in &report.switches {
+        let about = format!("Switch to {}", switch.model);
+        notes.push(note(NoteKind::Other, about, &switch.told()));
+    }
+    for level in &report.levels {
+        if let Some(told) = level.server.as_ref().and_then(ServerSide::differences) {
+            let text = format!("Client − server, p50: {told}");
+            notes.push(note(
+                NoteKind::Other,
+                format!("Server, {}", level.place()),
+                &text,
+            ));
+        }
+    }
+    notes
+}
+
+/// The texts of all levels. One that several levels have is said once.
+fn said(
+    report: &BenchReport,
+    kind: NoteKind,
+    name: &str,
+    of: fn(&LevelReport) -> &[String],
+) -> Vec<Note> {
+    let mut all: Vec<Note> = Vec::new();
+    for level in &report.levels {
+        for text in of(level) {
+            let text = cut(text, super::MAX_MESSAGE);
+            match all.iter_mut().find(|other| other.text == text) {
+                Some(other) => other.about = format!("{}, {}", other.about, level.place()),
+                None => all.push(Note {
+                    kind,
+                    about: format!("{name}, {}", level.place()),
+                    text: text.into_owned(),
+                }),
+            }
         }
     }
     all
@@ -133,16 +180,6 @@ pub(super) fn columns(levels: &[&LevelReport]) -> Vec<(&'static Metric, &'static
 pub(super) fn moment(at: jiff::Timestamp) -> String {
     let known = known::moment(at).map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
     known.unwrap_or_else(|| "date unknown".to_owned())
-}
-
-/// The class of a verdict in the style sheet.
-pub(super) fn class(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Better => "better",
-        Verdict::Worse => "worse",
-        Verdict::NoDifference | Verdict::TooFew => "same",
-        Verdict::Look => "look",
-    }
 }
 
 /// An exchange's figures in one line.

@@ -3,9 +3,11 @@
 
 mod sink;
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{BufWriter, ErrorKind, Read as _, Write};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -22,6 +24,32 @@ pub const FOR_ALL: u32 = 0o666;
 pub const FOR_OWNER: u32 = 0o600;
 /// How long another Batida that changes files of a folder is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Makes a folder that is nobody else's business, and those that it is to stand in.
+///
+/// # Errors
+/// As the file system's.
+pub(crate) fn make_private_dir(dir: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Takes a name by putting an empty file there that is nobody else's business.
+///
+/// # Errors
+/// When there is a file of this name already, and as the file system's.
+pub(crate) fn claim(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(FOR_OWNER);
+    options.open(path)
+}
+
+/// Keeps others from reading a file. Fails without a word where it belongs to someone else.
+pub(crate) fn make_private(path: &Path) {
+    let is_open = |meta: fs::Metadata| meta.permissions().mode() & 0o077 != 0;
+    if fs::metadata(path).is_ok_and(is_open) {
+        let _ = fs::set_permissions(path, Permissions::from_mode(FOR_OWNER));
+    }
+}
 
 // ---- reading ------------------------------------------------------------------------------------------
 
@@ -394,12 +422,7 @@ fn free_name(path: &Path) -> std::io::Result<PathBuf> {
         if number > 1 {
             name.push(format!("-{number}"));
         }
-        match OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(FOR_OWNER)
-            .open(&name)
-        {
+        match claim(name.as_ref()) {
             Ok(_) => return Ok(name.into()),
             Err(why) if why.kind() == ErrorKind::AlreadyExists => {}
             Err(why) => return Err(why),

@@ -1,7 +1,5 @@
 //! What servers were found not to take, kept beside the settings: the next start need not be refused again.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::{Timestamp, ToSpan as _};
@@ -69,7 +67,7 @@ impl LearnedStore {
     /// When the file cannot be written, or a newer Batida wrote it: then it stays as it is.
     pub fn keep(&self, model: &str, dialect: Dialect) -> std::io::Result<()> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        files::make_private_dir(dir)?;
         let _alone = files::alone_in(dir);
         let mut learned = self
             .read()

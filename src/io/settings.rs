@@ -6,8 +6,6 @@ mod read;
 mod stored;
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, Permissions};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -342,12 +340,8 @@ impl SettingsStore {
 
     /// Makes a file with keys readable only by its owner.
     fn guard_keys(&self, file: &StoredFile) {
-        let loose = |path: &Path| {
-            fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
-        };
-        if !file.keys().is_empty() && loose(&self.path) {
-            // Fails if another user owns the file.
-            let _ = fs::set_permissions(&self.path, Permissions::from_mode(0o600));
+        if !file.keys().is_empty() {
+            files::make_private(&self.path);
         }
     }
 
@@ -366,12 +360,7 @@ impl SettingsStore {
         let text = |why: std::io::Error| why.to_string();
         let real = files::real_path(&self.path).map_err(text)?;
         let dir = real.parent().ok_or("it has no folder")?;
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(text)?;
-
+        files::make_private_dir(dir).map_err(text)?;
         let beside = Beside::create(&real, files::FOR_OWNER).map_err(text)?;
         confy::store_path(beside.path(), file).map_err(|why| match why {
             // The error may quote a secret.

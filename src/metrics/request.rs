@@ -54,6 +54,17 @@ pub enum Phase {
     Measured,
 }
 
+impl Phase {
+    /// As it stands in files of rows.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Warmup => "warmup",
+            Self::Switch => "switch",
+            Self::Measured => "measured",
+        }
+    }
+}
+
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestError {

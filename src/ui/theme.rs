@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::deployment::{Deployment, DeploymentState};
 use egui::{
     Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke,
     Style, TextStyle, Theme, Visuals, vec2,
@@ -130,6 +131,26 @@ impl Tokens {
             &MODELS_ON_LIGHT
         };
         colors[index % colors.len()]
+    }
+
+    /// The colour of a deployment: one that is deployed and yet not as it should be stands out.
+    pub fn deployment(&self, deployment: &Deployment) -> Color32 {
+        if deployment.warns() {
+            self.warning
+        } else {
+            self.state(deployment.state)
+        }
+    }
+
+    /// The colour of a deployment's state.
+    pub fn state(&self, state: DeploymentState) -> Color32 {
+        match state {
+            DeploymentState::Deployed => self.ok,
+            DeploymentState::Deploying => self.warning,
+            DeploymentState::NotDeployed
+            | DeploymentState::Terminating
+            | DeploymentState::Unknown => self.faint,
+        }
     }
 
     /// `color`, moved towards the text colour until it can be read on `surface`.
@@ -396,6 +417,40 @@ mod tests {
             "dark {}: {what} has only {found:.2} : 1 on {surface:?}",
             tokens.dark
         );
+    }
+
+    /// Reports and charts in files look as the window does.
+    #[test]
+    fn the_style_sheet_of_charts_has_the_same_colours() {
+        let (light, dark) = crate::chart::svg::STYLE
+            .split_once("@media screen and (prefers-color-scheme: dark)")
+            .expect("both themes");
+        for (t, sheet) in [(&LIGHT, light), (&DARK, dark)] {
+            let names = [
+                ("background", t.background),
+                ("panel", t.panel),
+                ("raised", t.raised),
+                ("line", t.line),
+                ("text", t.text),
+                ("dim", t.dim),
+                ("faint", t.faint),
+                ("accent", t.accent),
+                ("ok", t.ok),
+                ("warning", t.warning),
+                ("error", t.error),
+                ("warning-box", t.warning_box),
+                ("error-box", t.error_box),
+                ("bubble", t.bubble),
+                ("code", t.code),
+            ];
+            let names = names.map(|(name, color)| (name.to_owned(), color));
+            let models = (0..6).map(|n| (format!("s{n}"), t.model_color(n)));
+            for (name, color) in names.into_iter().chain(models) {
+                let [red, green, blue, _] = color.to_array();
+                let rule = format!("--{name}: #{red:02x}{green:02x}{blue:02x};");
+                assert!(sheet.contains(&rule), "dark {}: {rule}", t.dark);
+            }
+        }
     }
 
     #[test]

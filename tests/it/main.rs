@@ -23,6 +23,7 @@ mod history;
 #[cfg(feature = "gui")]
 mod imports;
 mod lengths;
+mod once;
 mod other_files;
 mod printed;
 mod probes;

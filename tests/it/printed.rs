@@ -505,21 +505,3 @@ fn a_run_that_never_begins_replaces_no_file() {
         "{names:?}"
     );
 }
-
-/// Everything is printed through one door.
-#[test]
-fn only_the_door_opens_standard_output() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
-    let mut files = 0;
-    for entry in fs::read_dir(folder).expect("the sources") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_some_and(|it| it == "rs") && !path.ends_with("out.rs") {
-            let text = fs::read_to_string(&path).expect("text");
-            for way in ["io::stdout", "io::stderr", "println!", "print!("] {
-                assert!(!text.contains(way), "{way} in {}", path.display());
-            }
-            files += 1;
-        }
-    }
-    assert!(files > 8, "{files}");
-}

@@ -1,10 +1,11 @@
 //! When levels, the session and requests end.
 
-use super::values::{maybe, number, optional, put, read_share, write_share};
+use super::values::{maybe, number, optional, put};
 use super::{Compare, FieldSpec, row};
 use crate::domain::plan::Field;
 use crate::domain::run::known::Unknown;
 use crate::domain::units::{read_duration, write_duration};
+use crate::domain::units::{read_share, write_share};
 
 const LIMITS: &str = "Limits";
 

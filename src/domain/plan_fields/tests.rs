@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::values::write_share;
 use super::*;
 
 /// Calls with each key of a plan whose value has no keys of its own.
@@ -57,13 +56,4 @@ fn every_field_has_one_row_and_a_name() {
             "{spec:?}"
         );
     }
-}
-
-#[test]
-fn a_share_is_read_as_it_is_written() {
-    for share in [0.05, 0.07, 1.0, 1.0 / 3.0, 1e-6] {
-        assert_eq!(read_share(&write_share(share)), Ok(share));
-    }
-    assert_eq!(write_share(0.07), "7%");
-    assert!(read_share("five").is_err());
 }

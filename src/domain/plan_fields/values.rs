@@ -55,29 +55,3 @@ pub(super) fn numbers<T: std::str::FromStr>(text: &str) -> Result<Vec<T>, String
         })
         .collect()
 }
-
-/// Reads `5%` and `0.05`.
-///
-/// # Errors
-/// What it should look like.
-pub fn read_share(text: &str) -> Result<f64, String> {
-    let (number, part) = text
-        .strip_suffix('%')
-        .map_or((text, 1.0), |number| (number, 100.0));
-    let number: f64 = number
-        .trim()
-        .parse()
-        .map_err(|_| format!("{text:?} is not a valid share: write 5% or 0.05"))?;
-    Ok(number / part)
-}
-
-/// As [`read_share`] reads it, to the last digit.
-pub(super) fn write_share(share: f64) -> String {
-    // 0.07 × 100 is not quite 7.
-    let percent = format!("{}%", (share * 1e8).round() / 1e6);
-    if read_share(&percent) == Ok(share) {
-        percent
-    } else {
-        share.to_string()
-    }
-}

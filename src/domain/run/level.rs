@@ -169,6 +169,11 @@ impl LevelReport {
             None => self.model.clone(),
         }
     }
+
+    /// `c=16 of gpt-oss-120b`
+    pub fn place(&self) -> String {
+        format!("{} of {}", self.label, self.model)
+    }
 }
 
 /// The requests of a level.

@@ -148,3 +148,12 @@ fn names_are_shortened_in_the_middle() {
     );
     assert_eq!(shorten_middle("äöüäöüäöü", 5), "äö…öü");
 }
+
+#[test]
+fn a_share_is_read_as_it_is_written() {
+    for share in [0.05, 0.07, 1.0, 1.0 / 3.0, 1e-6] {
+        assert_eq!(read_share(&write_share(share)), Ok(share));
+    }
+    assert_eq!(write_share(0.07), "7%");
+    assert!(read_share("five").is_err());
+}

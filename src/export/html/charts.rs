@@ -1,5 +1,7 @@
 //! The charts of a benchmark, alone or laid over others.
 
+use maud::{Markup, html};
+
 use crate::chart::bench::{Stretch, tokens_over_time, ttft_over_time};
 use crate::chart::levels::{Group, cumulative, knee, tokens, ttft};
 use crate::chart::svg::figure;
@@ -12,23 +14,18 @@ pub(super) fn all(
     page: &str,
     groups: &[Group<'_>],
     traces: Option<(&BenchReport, &Traces)>,
-) -> String {
+) -> Markup {
     // A single point is no curve.
     let curve = groups.iter().any(|group| group.levels.len() > 1);
-    let charts = [
-        figure(&ttft(groups, true), &format!("{page}-ttft"), false),
-        figure(&tokens(groups, true), &format!("{page}-rate"), false),
-        if curve {
-            figure(&knee(groups, true), &format!("{page}-knee"), false)
-        } else {
-            String::new()
-        },
-        figure(&distribution(groups), &format!("{page}-spread"), false),
-        traces.map_or_else(String::new, |(report, traces)| {
-            over_time(page, groups, report, traces)
-        }),
-    ];
-    format!("<div class=\"charts\">\n{}</div>\n", charts.concat())
+    html! {
+        div.charts {
+            (figure(&ttft(groups, true), &format!("{page}-ttft"), false))
+            (figure(&tokens(groups, true), &format!("{page}-rate"), false))
+            @if curve { (figure(&knee(groups, true), &format!("{page}-knee"), false)) }
+            (figure(&distribution(groups), &format!("{page}-spread"), false))
+            @if let Some((report, traces)) = traces { (over_time(page, groups, report, traces)) }
+        }
+    }
 }
 
 /// Of many levels the ends and some between tell it.
@@ -66,7 +63,7 @@ fn evenly(n: usize, most: usize) -> Vec<usize> {
     (0..most).map(|i| i * (n - 1) / (most - 1)).collect()
 }
 
-fn over_time(page: &str, groups: &[Group<'_>], report: &BenchReport, traces: &Traces) -> String {
+fn over_time(page: &str, groups: &[Group<'_>], report: &BenchReport, traces: &Traces) -> Markup {
     let stretch = |group: &Group<'_>, level: &LevelReport| Stretch {
         index: level.index,
         label: level.label.clone(),
@@ -85,5 +82,8 @@ fn over_time(page: &str, groups: &[Group<'_>], report: &BenchReport, traces: &Tr
     rates.add(&traces.rates);
     let ttft = ttft_over_time(&dots, &levels, report.took_s);
     let tokens = tokens_over_time(rates.kept(), &levels, report.took_s);
-    figure(&ttft, &format!("{page}-time"), true) + &figure(&tokens, &format!("{page}-tokens"), true)
+    html! {
+        (figure(&ttft, &format!("{page}-time"), true))
+        (figure(&tokens, &format!("{page}-tokens"), true))
+    }
 }

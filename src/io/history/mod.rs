@@ -12,11 +12,9 @@ mod workspace;
 mod write;
 
 use std::cell::Cell;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -226,15 +224,9 @@ impl Store {
         let _ = OpenOptions::new()
             .append(true)
             .create(true)
-            .mode(0o600)
+            .mode(files::FOR_OWNER)
             .open(path);
-        let loose = |path: &Path| {
-            fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
-        };
-        if loose(path) {
-            // Someone else's file stays as it is.
-            let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
-        }
+        files::make_private(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, flags)?;
         conn.busy_timeout(PATIENCE)?;
@@ -410,11 +402,7 @@ fn usable(dir: &Path) -> Result<PathBuf, Failure> {
             "Move it away: Batida then makes a new one",
         ));
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|error| no_room(&path, &error))?;
+    files::make_private_dir(dir).map_err(|error| no_room(&path, &error))?;
     Ok(path)
 }
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::random::Random;
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -117,21 +118,10 @@ fn too_short_a_window_has_no_interval() {
     assert_eq!(rates.rate(Counted::Answers, &window(5, 5), None), None);
 }
 
-/// Evenly spread over 0 to 1, the same in each run.
-fn uniform(mut seed: u64) -> impl FnMut() -> f64 {
-    move || {
-        // splitmix64
-        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
 /// Clients with answers of a second on average, some much longer: neighbours in time are of the same answers.
 #[test]
 fn intervals_hold_the_rate_of_long_answers_too() {
-    let mut uniform = uniform(7);
+    let mut random = Random::new(7);
     for (clients, answers, least) in [
         (1u32, 6u32, 0.8),
         (1, 20, 0.88),
@@ -147,7 +137,7 @@ fn intervals_hold_the_rate_of_long_answers_too() {
                 let mut at = 0.0;
                 while at < f64::from(answers) {
                     // 0.3 s to the first token, then one each 0.1 s: 0.3 + 0.7 s on average.
-                    let gaps = (-7.0 * (1.0 - uniform()).ln()).round() as usize;
+                    let gaps = (7.0 * random.exponential()).round() as usize;
                     let (first, gaps) = (Duration::from_secs_f64(at + 0.3), vec![100_000; gaps]);
                     rates.output(gaps.len() as u64 + 1, first, &gaps);
                     rates.answer(first, &gaps, true);
@@ -209,12 +199,12 @@ fn a_window_shorter_than_five_answers_has_no_interval() {
 /// Independent arrivals: the interval must hold the true rate about as often as it says.
 #[test]
 fn intervals_of_a_rate_hold_it_about_as_often_as_they_say() {
-    let mut uniform = uniform(1);
+    let mut random = Random::new(1);
     let runs = 400;
     let held = (0..runs).filter(|_| {
         let (mut rates, mut at) = (Rates::default(), 0.0);
         loop {
-            at -= (1.0 - uniform()).ln() / 50.0;
+            at += random.exponential() / 50.0;
             if at > 10.0 {
                 break;
             }

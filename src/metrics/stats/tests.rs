@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::random::Random;
 use crate::domain::stats::{P1, P50, P99_9};
 
 fn of_counts(values: &[u64]) -> Histogram {
@@ -143,23 +144,15 @@ fn where_the_exact_intervals_end_the_approximate_ones_go_on() {
 
 /// Answers of 20 gaps whose means differ by `apart`: how often the interval holds the true median of 10 ms.
 fn held(apart: f64) -> f64 {
-    let mut seed = 1u64;
-    // About normally distributed, of deviation 1: the sum of twelve that are evenly distributed.
-    let mut normal = move || {
-        let mut uniform = || {
-            seed = seed
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (seed >> 33) as f64 / f64::from(1u32 << 31)
-        };
-        (0..12).map(|_| uniform()).sum::<f64>() - 6.0
-    };
+    let mut random = Random::new(1);
     let runs = 300;
     let held = (0..runs).filter(|_| {
         let mut times = Histogram::new(Scale::Time);
         for _ in 0..40 {
-            let mean = 10_000.0 + apart * normal();
-            let gaps: Vec<u32> = (0..20).map(|_| (mean + 300.0 * normal()) as u32).collect();
+            let mean = 10_000.0 + apart * random.normal();
+            let gaps: Vec<u32> = (0..20)
+                .map(|_| (mean + 300.0 * random.normal()) as u32)
+                .collect();
             times.record_micros(&gaps);
         }
         times

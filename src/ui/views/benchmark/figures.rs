@@ -64,8 +64,7 @@ pub(super) fn server(level: &LevelReport) -> Option<String> {
 /// All levels in plain units with their intervals, for a spreadsheet; `separator` is a comma or a tab.
 pub(super) fn table(levels: &[LevelReport], separator: u8) -> String {
     let rows = std::iter::once(head()).chain(levels.iter().map(cells));
-    rows.map(|row| csv::line(row.into_iter().map(Into::into), separator))
-        .collect()
+    csv::lines(rows.map(|row| row.into_iter().map(Into::into)), separator)
 }
 
 fn head() -> Vec<String> {

@@ -238,7 +238,7 @@ fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, read: &Read)
                     Choice {
                         name,
                         remark: (!is_ready).then(|| state.label().to_owned()),
-                        dot: Some(if is_ready { tokens.ok } else { tokens.faint }),
+                        dot: Some(tokens.state(*state)),
                         enabled: is_ready || *state == DeploymentState::Unknown,
                     }
                 })

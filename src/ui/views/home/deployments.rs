@@ -7,7 +7,7 @@ use egui::{
     WidgetInfo, vec2,
 };
 
-use super::detail::{color_of, deployment_ui};
+use super::detail::deployment_ui;
 use super::logs::log_ui;
 use super::models::{ProbeRequest, probes_ui};
 use super::text::wrapped;
@@ -295,7 +295,7 @@ fn row_ui(ui: &mut Ui, deployment: &Deployment, name: &str, selected: bool) -> b
     inside.spacing_mut().item_spacing.y = 1.0;
     inside.spacing_mut().interact_size.y = 15.0;
     inside.horizontal(|ui| {
-        dot(ui, color_of(deployment, tokens));
+        dot(ui, tokens.deployment(deployment));
         shortened(ui, name, TextStyle::Body, tokens.text, width - 44.0);
     });
     inside.horizontal(|ui| {

@@ -5,14 +5,14 @@ use egui::{Align, Label, Layout, RichText, Role, ScrollArea, Ui, WidgetInfo, vec
 use super::models::{ProbeRequest, models_ui};
 use super::text::wrapped;
 use crate::domain::deployment::{
-    ClusterEvent, ContainerBrief, Deployment, DeploymentState, Diagnosis, PodBrief, Progress,
+    ClusterEvent, ContainerBrief, Deployment, Diagnosis, PodBrief, Progress,
 };
 use crate::domain::environment::Environment;
 use crate::domain::units;
 use crate::protocol::{Command, LogSource};
 use crate::sambastack::events::of_deployment;
 use crate::state::cluster::ClusterState;
-use crate::ui::theme::{self, Tokens};
+use crate::ui::theme;
 use crate::ui::widgets::{
     caption, column, dot, from_right, shortened, small_button, strong, tokens,
 };
@@ -35,7 +35,7 @@ pub(super) fn deployment_ui(
         .show(ui, |ui| {
             ui.set_width(ui.available_width() - 4.0);
             ui.horizontal(|ui| {
-                dot(ui, color_of(deployment, tokens));
+                dot(ui, tokens.deployment(deployment));
                 strong(ui, deployment.name.as_str());
                 from_right(ui, |ui| {
                     caption(ui, deployment.generation.kind());
@@ -294,16 +294,4 @@ fn container_line(container: &ContainerBrief) -> String {
             .cloned(),
     );
     parts.join(" · ")
-}
-
-/// The colour of a deployment's state.
-pub(super) fn color_of(deployment: &Deployment, tokens: &Tokens) -> egui::Color32 {
-    match deployment.state {
-        DeploymentState::Deployed if deployment.warns() => tokens.warning,
-        DeploymentState::Deployed => tokens.ok,
-        DeploymentState::Deploying => tokens.warning,
-        DeploymentState::NotDeployed | DeploymentState::Terminating | DeploymentState::Unknown => {
-            tokens.faint
-        }
-    }
 }

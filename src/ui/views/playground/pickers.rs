@@ -221,7 +221,7 @@ fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bo
     let cluster = state.pane_cluster(index).unwrap_or(&none);
     let color = cluster
         .deployment_of(&choice)
-        .map(|deployment| state_color(deployment.state, tokens));
+        .map(|deployment| tokens.deployment(deployment));
     let all = cluster
         .view
         .value()
@@ -289,18 +289,8 @@ fn choice_of(deployment: &Deployment, enabled: bool, tokens: &Tokens) -> Choice<
     Choice {
         name: "",
         remark,
-        dot: Some(state_color(deployment.state, tokens)),
+        dot: Some(tokens.deployment(deployment)),
         enabled,
-    }
-}
-
-fn state_color(state: DeploymentState, tokens: &Tokens) -> egui::Color32 {
-    match state {
-        DeploymentState::Deployed => tokens.ok,
-        DeploymentState::Deploying => tokens.warning,
-        DeploymentState::NotDeployed | DeploymentState::Terminating | DeploymentState::Unknown => {
-            tokens.faint
-        }
     }
 }
 

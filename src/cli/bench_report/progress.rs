@@ -1,0 +1,75 @@
+//! What is printed while a benchmark runs.
+
+use std::fmt::Write as _;
+
+use crate::domain::run::{BenchProgress, LevelEnd, LevelReport, Stage};
+use crate::domain::stats::P50;
+use crate::domain::units::{self, count, short as number};
+
+/// A level's end in one line.
+pub(in crate::cli) fn level_line(level: &LevelReport) -> String {
+    let (ended, failed) = (
+        count(level.requests.ended),
+        units::counted(level.requests.failed as usize, "error"),
+    );
+    let ttft = number(level.ttft_ms.at(P50));
+    let speed = number(level.throughput.output_tokens_per_s.map(|rate| rate.mean));
+    let stopped = if level.ended == LevelEnd::Stopped {
+        ", stopped"
+    } else {
+        ""
+    };
+    let took = level.took_s.map(|took| format!(" in {took:.1} s"));
+    format!(
+        "{} of {}: {ended} requests{}, {failed}, TTFT p50 {ttft} ms, {speed} tok/s{stopped}",
+        level.label,
+        level.model,
+        took.unwrap_or_default(),
+    )
+}
+
+/// The line that is drawn over and over on a terminal.
+pub(in crate::cli) fn progress_line(
+    progress: &BenchProgress,
+    tokens_per_s: Option<f64>,
+    partial: Option<&LevelReport>,
+) -> String {
+    let full = (progress.level_done.clamp(0.0, 1.0) * 12.0).round() as usize;
+    let bar: String = (0..12).map(|i| if i < full { '█' } else { '░' }).collect();
+    let stage = match progress.stage {
+        Stage::Starting => "starting",
+        Stage::Calibrating => "calibrating",
+        Stage::Switching => "switching",
+        Stage::WarmingUp => "warming up",
+        Stage::Measuring => "measuring",
+        Stage::Draining => "draining",
+        Stage::Paused => "paused",
+    };
+    let (done, of) = progress.requests;
+    let of = of.map(|of| format!("/{}", count(of))).unwrap_or_default();
+    let mut line = format!(
+        "{bar} {}/{} {stage} {}{of}",
+        progress.level + 1,
+        progress.levels,
+        count(done)
+    );
+    if tokens_per_s.is_some() {
+        let _ = write!(line, " · {} tok/s", number(tokens_per_s));
+    }
+    if let Some(partial) = partial {
+        let _ = write!(line, " · TTFT p50 {} ms", number(partial.ttft_ms.at(P50)));
+        let _ = write!(
+            line,
+            " · {}",
+            units::counted(partial.requests.failed as usize, "error")
+        );
+    }
+    if let Some(left) = progress
+        .left_s
+        .filter(|left| left.is_finite() && *left >= 0.0)
+    {
+        let left = left.round() as u64;
+        let _ = write!(line, " · {}:{:02} left", left / 60, left % 60);
+    }
+    line
+}
