@@ -400,6 +400,11 @@ impl Api {
         self.access.redactor().clean(text).into_owned()
     }
 
+    /// Removes secrets from all strings and names of some JSON.
+    pub fn clean_json(&self, value: serde_json::Value) -> serde_json::Value {
+        self.access.redactor().clean_json(value)
+    }
+
     /// Adds the proxy to a failure, and removes secrets.
     fn shown(&self, fault: Fault) -> Fault {
         Fault {

@@ -8,7 +8,7 @@ use batida::domain::redact::Redactor;
 use serde_json::{Value, json};
 
 use crate::support::batida::{Said, finish, program, start};
-use crate::support::scripted::{Reply, Request, ScriptedServer, Then};
+use crate::support::scripted::{Reply, Request, ScriptedServer, Then, delta};
 
 struct Batida(tempfile::TempDir);
 
@@ -590,7 +590,15 @@ fn a_key_that_a_model_repeats_is_shown_by_the_chat_and_kept_nowhere() {
             .header("authorization")
             .expect("a key")
             .replace("Bearer ", "");
-        reply.answer(&["Your key is ", &key, "."]);
+        reply.stream();
+        for text in ["Your key is ", &key, "."] {
+            reply.event(&delta(&json!({"content": text}), &Value::Null));
+        }
+        let call = json!({"index": 0, "id": key, "function": {"name": "f", "arguments": "{}"}});
+        reply.event(&delta(&json!({"tool_calls": [call]}), &Value::Null));
+        reply.event(&delta(&json!({}), &json!("tool_calls")));
+        reply.chunk("data: [DONE]\n\n");
+        reply.end();
     });
     let batida = Batida::new();
     fs::write(batida.path().join("p.txt"), "Hi\n").expect("written");

@@ -5,7 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::Recorder;
-use crate::domain::conversation::{ChatRequest, Params, Role};
+use crate::domain::conversation::{Attached, ChatRequest, Params, Role};
 use crate::domain::environment::Environment;
 use crate::domain::exchange::{Advance, ChatEnding, Reply, UserInput};
 use crate::domain::failure::FaultClass;
@@ -219,28 +219,25 @@ fn title(exchange: &Exchange) -> String {
     }
 }
 
-/// A model may repeat the key, and a user may have pasted it.
+/// A model may repeat the key anywhere, e.g. as the id of a call, and a user may have pasted it.
 fn without_secrets(api: &Api, exchange: &mut Exchange) {
-    let Exchange {
-        system,
-        prompt,
-        results,
-        reasoning,
-        answer,
-        calls,
-        ..
-    } = exchange;
-    let results = results.iter_mut().map(|result| &mut result.content);
-    let calls = calls
-        .iter_mut()
-        .flat_map(|call| [&mut call.name, &mut call.arguments]);
-    for text in [system, prompt, reasoning, answer]
-        .into_iter()
-        .chain(results)
-        .chain(calls)
-    {
-        *text = api.clean(text);
+    // Numbers stay as they are, and pictures need no second copy.
+    let figures = std::mem::take(&mut exchange.figures);
+    let mut attachments = std::mem::take(&mut exchange.attachments);
+    for attachment in &mut attachments {
+        attachment.name = api.clean(&attachment.name);
+        if let Attached::Text(text) = &mut attachment.content {
+            *text = api.clean(text).into();
+        }
     }
+    let all = serde_json::to_value(&*exchange).map(|all| api.clean_json(all));
+    *exchange = match all.and_then(serde_json::from_value) {
+        Ok(clean) => clean,
+        // No exchange is known of which this cannot be read; its texts would hold the key.
+        Err(_) => exchange.clone().without_texts(),
+    };
+    exchange.figures = figures;
+    exchange.attachments = attachments;
 }
 
 /// An answer that is kept in any case: dropped before its end, with what had come of it.
