@@ -1,7 +1,7 @@
 //! What is attached to drafts: reading it, whether the models that are asked can see it, and keeping it over a restart.
 
+use super::State;
 use super::chat::Act;
-use super::{Notice, State};
 use crate::domain::attachment::MOST_BODY;
 use crate::domain::conversation::{Attachment, Message};
 use crate::domain::environment::EnvId;
@@ -52,16 +52,16 @@ impl State {
     }
 
     /// How many bytes the largest of the requests would have that are sent with the draft.
-    fn body_bytes(&mut self) -> usize {
+    fn body_bytes(&self) -> usize {
         let requests = self
             .addressed()
             .into_iter()
-            .filter_map(|index| self.pane_request(index))
+            .filter_map(|index| self.panes().request(index))
             .max_by_key(size);
         // Without a model there is at least the draft.
-        let drafting = self.drafting_pane();
-        let drafted = self
-            .pane_chat(drafting)
+        let panes = self.panes();
+        let drafted = panes
+            .chat(panes.drafting())
             .attached
             .iter()
             .map(Attachment::body_bytes)
@@ -93,7 +93,7 @@ impl State {
                     refused.push(attachment.name)
                 }
                 Ok(attachment) => self.put_into_draft(&env, attachment),
-                Err(failure) => self.notice_failure(Err(failure)),
+                Err(failure) => self.notices.fail(failure),
             }
         }
         if !refused.is_empty() {
@@ -108,26 +108,20 @@ impl State {
                 and(&blind)
             );
             let instead = self.instead();
-            self.notice_failure(Err(Failure::new(summary, instead)));
+            self.notices.fail(Failure::new(summary, instead));
         }
     }
 
     fn put_into_draft(&mut self, env: &EnvId, attachment: Attachment) {
-        let Some(place) = self.places.get_mut(env) else {
-            return;
-        };
-        let editing = place
-            .chats()
-            .0
-            .position(|chat| chat.is_editing())
-            .unwrap_or(0);
-        if let Some(chat) = place.chats().0.nth(editing) {
-            chat.attached.push(attachment);
-        }
+        self.with(env, |connection| {
+            let panes = &mut connection.panes;
+            let drafting = panes.drafting();
+            panes.chat_mut(drafting).attached.push(attachment);
+        });
     }
 
-    fn instead(&mut self) -> &'static str {
-        if self.panes() > 1 {
+    fn instead(&self) -> &'static str {
+        if self.panes().count() > 1 {
             "Untick it, or pick a model with vision"
         } else {
             "Pick a model with vision"
@@ -135,38 +129,38 @@ impl State {
     }
 
     /// The names of those of these panes whose models are known to see nothing.
-    fn blind_of(&mut self, panes: &[usize]) -> Vec<String> {
+    fn blind_of(&self, panes: &[usize]) -> Vec<String> {
         self.named(panes, Some(false))
     }
 
     /// The names of those of these panes whose models see, or not, or of whom nobody knows.
-    fn named(&mut self, panes: &[usize], sees: Option<bool>) -> Vec<String> {
+    fn named(&self, panes: &[usize], sees: Option<bool>) -> Vec<String> {
         let mut names = Vec::new();
         for index in panes {
-            let choice = self.pane_choice(*index);
             let found = self
                 .pane_cluster(*index)
-                .and_then(|cluster| cluster.sees(&choice));
+                .and_then(|cluster| cluster.sees(&self.panes().get(*index).choice));
             if found == sees {
-                names.extend(self.hidden_name(*index).or(self.pane_name(*index)));
+                let panes = self.panes();
+                names.extend(panes.hidden_name(*index).or(panes.name(*index)));
             }
         }
         names
     }
 
     /// Those of these panes that would be sent pictures: of the draft, or said before.
-    fn shown_pictures(&mut self, panes: Vec<usize>, drafted: bool) -> Vec<usize> {
+    fn shown_pictures(&self, panes: Vec<usize>, drafted: bool) -> Vec<usize> {
         panes
             .into_iter()
-            .filter(|index| drafted || self.pane_chat(*index).has_pictures())
+            .filter(|index| drafted || self.panes().chat(*index).has_pictures())
             .collect()
     }
 
     /// Why the draft cannot be sent to those it is for; `None` when nothing is against it, or nobody knows of any.
-    pub fn pictures_unseen(&mut self) -> Option<Failure> {
-        let drafting = self.drafting_pane();
-        let drafted = self
-            .pane_chat(drafting)
+    pub fn pictures_unseen(&self) -> Option<Failure> {
+        let panes = self.panes();
+        let drafted = panes
+            .chat(panes.drafting())
             .attached
             .iter()
             .any(|it| it.image().is_some());
@@ -188,10 +182,10 @@ impl State {
     }
 
     /// Of which models, to be sent pictures, nobody knows whether they see them.
-    pub fn pictures_perhaps_unseen(&mut self) -> Option<String> {
-        let drafting = self.drafting_pane();
-        if !self
-            .pane_chat(drafting)
+    pub fn pictures_perhaps_unseen(&self) -> Option<String> {
+        let panes = self.panes();
+        if !panes
+            .chat(panes.drafting())
             .attached
             .iter()
             .any(|it| it.image().is_some())
@@ -205,7 +199,7 @@ impl State {
     }
 
     /// Why the draft is not sent as it is; looked at when it is about to be.
-    pub(super) fn against_sending(&mut self) -> Option<Failure> {
+    pub(super) fn against_sending(&self) -> Option<Failure> {
         if let Some(failure) = self.pictures_unseen() {
             return Some(failure);
         }
@@ -213,8 +207,8 @@ impl State {
     }
 
     /// Why a pane is not asked what this act asks.
-    pub(super) fn against_asking(&mut self, index: usize, act: Act) -> Option<Failure> {
-        let chat = self.pane_chat(index);
+    pub(super) fn against_asking(&self, index: usize, act: Act) -> Option<Failure> {
+        let chat = self.panes().chat(index);
         let turns = chat.turns_sent(act);
         let (pictures, bytes) = (chat.has_pictures_in(turns), chat.bytes_asked(act));
         let blind = if pictures {
@@ -251,19 +245,16 @@ impl State {
         self.attach.loaded = true;
         match outcome {
             Ok(DraftsFound { drafts, notice }) => {
-                self.notice_failure(notice.map_or(Ok(()), Err));
+                self.notices.fail_if_any(notice);
                 for (env, attached) in &drafts {
                     if self.settings.get(env).is_some() {
-                        let place = self.places.entry(env.clone()).or_default();
-                        place.chat.put_before_kept(attached);
+                        let panes = &mut self.connections.entry(env).panes;
+                        panes.chat_mut(0).put_before_kept(attached);
                     }
                 }
                 self.attach.kept = drafts;
             }
-            Err(failure) => self.notices.push(Notice {
-                text: failure.summary.clone(),
-                failure: Some(failure),
-            }),
+            Err(failure) => self.notices.fail(failure),
         }
     }
 
@@ -273,8 +264,9 @@ impl State {
             return;
         }
         let kept = &mut self.attach.kept;
-        for (env, place) in &self.places {
-            let now = place.chat.kept_attached();
+        for connection in self.connections.iter() {
+            let env = &connection.env;
+            let now = connection.panes.chat(0).kept_attached();
             let at = kept.iter().position(|(of, _)| of == env);
             let before = at.map_or(&[][..], |at| &kept[at].1);
             let again = self.keeping_files.take(env);
@@ -398,11 +390,11 @@ mod tests {
             deployments: vec![deployment],
             ..ClusterView::default()
         };
-        state.place().cluster.view = crate::state::Loadable::Ready(view, Duration::ZERO);
-        state.pick_model(0, models[0]);
+        state.connection_mut().cluster.view = crate::state::Loadable::Ready(view, Duration::ZERO);
+        state.panes_mut().get_mut(0).pick_model(models[0]);
         for (index, model) in models.iter().enumerate().skip(1) {
             state.add_pane();
-            state.pick_model(index, model);
+            state.panes_mut().get_mut(index).pick_model(model);
         }
         state
     }
@@ -444,7 +436,8 @@ mod tests {
     fn told(state: &mut State) -> String {
         state
             .notices
-            .drain(..)
+            .take()
+            .into_iter()
             .map(|notice| notice.failure.map(|it| it.to_string()).unwrap_or_default())
             .collect()
     }
@@ -469,8 +462,8 @@ mod tests {
             attach(&mut state, vec![Ok(picture("a.png", "AAAA")), Ok(note())]);
             assert_eq!(told(&mut state), refused, "{models:?}");
             let names: Vec<_> = state
-                .place()
-                .chat
+                .panes()
+                .chat(0)
                 .attached
                 .iter()
                 .map(|it| it.name.as_str())
@@ -488,14 +481,14 @@ mod tests {
         let mut state = state(&["sees"]);
         attach(&mut state, vec![Ok(picture("a.png", "AAAA"))]);
         assert_eq!(state.pictures_perhaps_unseen(), None);
-        state.pick_model(0, "blind");
+        state.panes_mut().get_mut(0).pick_model("blind");
         let mut out = Vec::new();
         assert!(!state.send_draft(Duration::ZERO, &mut out) && out.is_empty());
         assert_eq!(
             told(&mut state),
             "blind cannot see pictures. Pick a model with vision"
         );
-        state.pick_model(0, "unknown");
+        state.panes_mut().get_mut(0).pick_model("unknown");
         let remark = state.pictures_perhaps_unseen();
         assert_eq!(
             remark.as_deref(),
@@ -503,9 +496,9 @@ mod tests {
         );
         assert!(state.send_draft(Duration::ZERO, &mut out));
         assert!(matches!(out.last(), Some(Command::Chat { .. })), "{out:?}");
-        assert!(state.place().chat.attached.is_empty());
+        assert!(state.panes().chat(0).attached.is_empty());
         // What was said goes along with whatever is said next.
-        let job = state.answering()[0];
+        let job = state.panes().answering()[0];
         let ended = Event::ChatEnded {
             job,
             ending: ChatEnding::Stopped,
@@ -513,8 +506,8 @@ mod tests {
             answered_by: None,
         };
         state.apply(ended, Duration::ZERO);
-        state.pick_model(0, "blind");
-        state.place().chat.draft = "and now?".to_owned();
+        state.panes_mut().get_mut(0).pick_model("blind");
+        state.panes_mut().chat_mut(0).draft = "and now?".to_owned();
         let why = state.pictures_unseen().expect("it would be sent them");
         assert_eq!(
             why.summary,
@@ -527,10 +520,10 @@ mod tests {
     #[test]
     fn only_those_count_that_are_ticked() {
         let mut state = state(&["sees", "blind"]);
-        state.tick_pane(1, false);
+        state.panes_mut().get_mut(1).ticked = false;
         attach(&mut state, vec![Ok(picture("a.png", "AAAA"))]);
         assert_eq!(told(&mut state), "");
-        state.tick_pane(1, true);
+        state.panes_mut().get_mut(1).ticked = true;
         assert_eq!(
             state.pictures_unseen().map(|it| it.summary).as_deref(),
             Some("blind cannot see pictures")
@@ -550,7 +543,7 @@ mod tests {
         assert!(attach(&mut state, vec![Ok(picture("c.png", &large))]) < 5_000_000);
         assert!(!state.send_draft(Duration::ZERO, &mut Vec::new()));
         assert!(told(&mut state).contains("larger than the 25 MB"));
-        state.place().chat.attached.pop();
+        state.panes_mut().chat_mut(0).attached.pop();
         assert!(state.send_draft(Duration::ZERO, &mut Vec::new()));
     }
 
@@ -562,7 +555,7 @@ mod tests {
         let mut say = |state: &mut State, name: &str| {
             attach(state, vec![Ok(picture(name, &large))]);
             assert!(state.send_draft(Duration::ZERO, &mut out), "{name}");
-            let job = state.answering()[0];
+            let job = state.panes().answering()[0];
             let advance = Box::new(Advance::of("", "seen"));
             state.apply(Event::ChatAdvanced { job, advance }, Duration::ZERO);
             let ended = Event::ChatEnded {
@@ -576,10 +569,10 @@ mod tests {
         say(&mut state, "a.png");
         say(&mut state, "b.png");
         // Words alone are weighed with all that goes along with them.
-        state.place().chat.draft = "A".repeat(6_000_000);
+        state.panes_mut().chat_mut(0).draft = "A".repeat(6_000_000);
         assert!(!state.send_draft(Duration::ZERO, &mut out));
         assert!(told(&mut state).contains("larger than the 25 MB"));
-        state.place().chat.draft.clear();
+        state.panes_mut().chat_mut(0).draft.clear();
         assert!(
             state.act_in_pane(0, Act::Again(1), Duration::ZERO, &mut out),
             "{}",
@@ -601,9 +594,9 @@ mod tests {
             job,
             LocalAnswer::Attachments(Ok(vec![Ok(note())])),
         );
-        assert!(state.place().chat.attached.is_empty());
+        assert!(state.panes().chat(0).attached.is_empty());
         state.switch(&EnvId::demo(), &mut Vec::new());
-        assert_eq!(state.place().chat.attached, [note()]);
+        assert_eq!(state.panes().chat(0).attached, [note()]);
         state.attach(AttachSources::Dialog, &mut out);
         let (job, _) = asked(&mut out);
         state.stop_attaching(&mut out);
@@ -616,7 +609,7 @@ mod tests {
             job,
             LocalAnswer::Attachments(Ok(vec![Ok(note())])),
         );
-        assert_eq!(state.place().chat.attached, [note()]);
+        assert_eq!(state.panes().chat(0).attached, [note()]);
     }
 
     fn kept(state: &mut State) -> Option<DraftFiles> {
@@ -631,7 +624,7 @@ mod tests {
     #[test]
     fn what_is_attached_is_kept_once_and_comes_back() {
         let mut fresh = State::new(Settings::default());
-        fresh.place().chat.attached.push(note());
+        fresh.panes_mut().chat_mut(0).attached.push(note());
         assert_eq!(kept(&mut fresh), None, "what is kept is not known yet");
         let mut state = state(&["sees"]);
         assert_eq!(kept(&mut state), None);
@@ -648,7 +641,11 @@ mod tests {
             panic!("{out:?}")
         };
         assert_eq!(known, [EnvId::demo()]);
-        again.place().chat.attached.push(picture("a.png", "AAAA"));
+        again
+            .panes_mut()
+            .chat_mut(0)
+            .attached
+            .push(picture("a.png", "AAAA"));
         let gone = (EnvId("gone".to_owned()), vec![note()]);
         let drafts = vec![(EnvId::demo(), vec![note()]), gone];
         let outcome = Ok(DraftsFound {
@@ -657,7 +654,7 @@ mod tests {
         });
         answer(&mut again, job, LocalAnswer::Drafts(outcome));
         let both = vec![note(), picture("a.png", "AAAA")];
-        assert_eq!(again.place().chat.attached, both);
+        assert_eq!(again.panes().chat(0).attached, both);
         assert_eq!(kept(&mut again), Some((EnvId::demo(), both)));
     }
 }

@@ -123,10 +123,7 @@ impl State {
     }
 
     fn save_benches(&self, out: &mut Vec<Command>) {
-        out.push(Command::SaveSettings {
-            settings: self.settings.clone(),
-            key: None,
-        });
+        self.save_settings(out);
     }
 }
 

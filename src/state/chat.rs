@@ -37,7 +37,7 @@ pub struct ChatState {
     pub params: Params,
     /// Where the model makes embeddings instead.
     pub embed: EmbedState,
-    talk: Talk,
+    conversation: Conversation,
     /// What was here before, until something is said: clearing and opening can be undone.
     before: Option<Before>,
     /// The message that is being changed.
@@ -57,7 +57,7 @@ impl Default for ChatState {
             attached: Vec::new(),
             params: Params::default(),
             embed: EmbedState::default(),
-            talk: Talk::default(),
+            conversation: Conversation::default(),
             before: None,
             editing: None,
             next_turn: 1,
@@ -69,19 +69,19 @@ impl Default for ChatState {
 
 /// What was said.
 #[derive(Debug, Default)]
-struct Talk {
+struct Conversation {
     /// The way that is shown, from the beginning.
     turns: Vec<Turn>,
     /// All other branches.
     aside: Vec<Turn>,
     /// Names it in the history; made up when its first message is sent.
-    conversation: Option<SessionId>,
+    id: Option<SessionId>,
 }
 
 /// What was said before the conversation was cleared, or another one was opened in its place.
 #[derive(Debug)]
 struct Before {
-    talk: Talk,
+    conversation: Conversation,
     opened: Option<Opened>,
 }
 
@@ -266,12 +266,12 @@ impl Answer {
 impl ChatState {
     /// Oldest first.
     pub fn turns(&self) -> &[Turn] {
-        &self.talk.turns
+        &self.conversation.turns
     }
 
     /// The job of the answer under way.
     pub fn running(&self) -> Option<JobId> {
-        match self.talk.turns.last()?.answer.status {
+        match self.conversation.turns.last()?.answer.status {
             AnswerStatus::Streaming(job) => Some(job),
             _ => None,
         }
@@ -279,7 +279,7 @@ impl ChatState {
 
     /// The figures of the answer under way, or of the last one that has any; and what they are called.
     pub fn latest_figures(&self, now: Duration) -> Option<(&str, Figures)> {
-        match self.talk.turns.last() {
+        match self.conversation.turns.last() {
             Some(turn) if turn.answer.reply.figures.ttft.is_some() => {
                 let figures = Figures {
                     tokens_per_sec: turn.answer.speed(now),
@@ -296,26 +296,27 @@ impl ChatState {
 
     /// How long nothing has come of the answer under way, once that is worth a word.
     pub fn silent_for(&self, now: Duration) -> Option<Duration> {
-        let silent = self.talk.turns.last()?.answer.silent_for(now)?;
+        let silent = self.conversation.turns.last()?.answer.silent_for(now)?;
         (silent >= SILENCE).then_some(silent)
     }
 
-    /// What would be sent, with this draft as the last message if there is one. For View code.
-    pub fn request(&self, model: &str, said: &Saying) -> ChatRequest {
+    /// What would be sent with the system prompt and the parameters of `settings`, and with this draft as the last
+    /// message if there is one. For View code.
+    pub fn request(&self, model: &str, said: &Saying, settings: &Self) -> ChatRequest {
         let before = self.way_before_draft();
         let mut said = said.clone();
-        if said.is_empty() && before == self.talk.turns.len() {
+        if said.is_empty() && before == self.conversation.turns.len() {
             said.results = self.drafted_results();
         }
         let said = said.answering(self.called_at_the_end_of(before));
-        let mut messages = self.messages(before, &said);
+        let mut messages = self.messages(&settings.system, before, &said);
         if !messages.iter().any(|message| message.role == Role::User) {
             messages.push(Message::new(Role::User, "Hello"));
         }
         ChatRequest {
             model: model.to_owned(),
             messages,
-            params: self.params.clone(),
+            params: settings.params.clone(),
         }
     }
 
@@ -341,7 +342,7 @@ impl ChatState {
 
     /// Whether pictures were said in the first `n` turns of the way.
     pub(super) fn has_pictures_in(&self, n: usize) -> bool {
-        let said = self.talk.turns.iter().take(n);
+        let said = self.conversation.turns.iter().take(n);
         said.flat_map(|turn| &turn.said.attachments)
             .any(|attachment| attachment.image().is_some())
     }
@@ -351,20 +352,20 @@ impl ChatState {
         let bytes = |messages: &[Message]| messages.iter().map(Message::body_bytes).sum::<usize>();
         let nothing = Saying::default();
         if let Act::Again(index) = act
-            && let Some(turn) = self.talk.turns.get(index)
+            && let Some(turn) = self.conversation.turns.get(index)
         {
             let said: Vec<Message> = turn.said.messages(true).collect();
-            return bytes(&self.messages(index, &nothing)) + bytes(&said);
+            return bytes(&self.messages(&self.system, index, &nothing)) + bytes(&said);
         }
         let typed: usize = self.typed_results().iter().map(String::len).sum();
-        bytes(&self.messages(self.talk.turns.len(), &nothing)) + typed
+        bytes(&self.messages(&self.system, self.conversation.turns.len(), &nothing)) + typed
     }
 
     /// So many turns of the way are said again when this is asked.
     pub(super) fn turns_sent(&self, act: Act) -> usize {
         match act {
             Act::Again(index) => index + 1,
-            _ => self.talk.turns.len(),
+            _ => self.conversation.turns.len(),
         }
     }
 
@@ -392,7 +393,7 @@ impl ChatState {
 
     /// What was asked last is called so, and belongs to this round unless it has one.
     pub(super) fn note(&mut self, series: String, round: u64) {
-        if let Some(turn) = self.talk.turns.last_mut() {
+        if let Some(turn) = self.conversation.turns.last_mut() {
             turn.answer.series = series;
             if turn.round == 0 {
                 turn.round = round;
@@ -402,14 +403,19 @@ impl ChatState {
 
     /// What was asked last waits for others.
     pub(super) fn queue(&mut self) {
-        if let Some(turn) = self.talk.turns.last_mut() {
+        if let Some(turn) = self.conversation.turns.last_mut() {
             turn.answer.queued = true;
         }
     }
 
     /// What was queued is sent now.
     pub(super) fn began(&mut self, now: Duration) {
-        if let Some(turn) = self.talk.turns.last_mut().filter(|turn| turn.answer.queued) {
+        if let Some(turn) = self
+            .conversation
+            .turns
+            .last_mut()
+            .filter(|turn| turn.answer.queued)
+        {
             turn.answer.queued = false;
             turn.answer.asked_at = now;
         }
@@ -421,6 +427,11 @@ impl ChatState {
         self.params.clone_from(&other.params);
     }
 
+    /// Whether it has the same system prompt and parameters.
+    pub(super) fn has_settings_of(&self, other: &Self) -> bool {
+        self.system == other.system && self.params == other.params
+    }
+
     fn ask(&mut self, said: Saying, asking: &Asking<'_>) -> ChatRequest {
         let Asking {
             job,
@@ -428,9 +439,9 @@ impl ChatState {
             deployment,
             now,
         } = *asking;
-        let before = self.talk.turns.len();
+        let before = self.conversation.turns.len();
         let said = said.answering(self.called_at_the_end_of(before));
-        let messages = self.messages(before, &said);
+        let messages = self.messages(&self.system, before, &said);
         let answer = Answer {
             model: model.to_owned(),
             series: model.to_owned(),
@@ -444,12 +455,12 @@ impl ChatState {
             ended_at: None,
         };
         self.before = None;
-        self.talk
-            .conversation
+        self.conversation
+            .id
             .get_or_insert_with(SessionId::fresh_conversation);
-        let parent = self.talk.turns.last().map(|turn| turn.exchange);
+        let parent = self.conversation.turns.last().map(|turn| turn.exchange);
         let turn = self.turn(self.next_exchange, parent, said, answer);
-        self.talk.turns.push(turn);
+        self.conversation.turns.push(turn);
         ChatRequest {
             model: model.to_owned(),
             messages,
@@ -474,9 +485,9 @@ impl ChatState {
 
     /// Where the last answer is kept.
     pub fn filing(&self) -> Option<Filing> {
-        let turn = self.talk.turns.last()?;
+        let turn = self.conversation.turns.last()?;
         Some(Filing {
-            conversation: self.talk.conversation.clone()?,
+            conversation: self.conversation.id.clone()?,
             exchange: turn.exchange,
             parent: turn.parent,
             deployment: turn.answer.deployment.clone(),
@@ -486,18 +497,20 @@ impl ChatState {
 
     /// The calls that what is said after `n` turns answers.
     fn called_at_the_end_of(&self, n: usize) -> &[ToolCall] {
-        let last = n.checked_sub(1).and_then(|last| self.talk.turns.get(last));
+        let last = n
+            .checked_sub(1)
+            .and_then(|last| self.conversation.turns.get(last));
         last.map_or(&[], |turn| turn.answer.answerable())
     }
 
     /// The system prompt, the first `n` turns, and what is said then. Reasoning is not sent back, and neither is a
     /// turn whose answer never came, nor a call that nobody answered: servers refuse that.
-    fn messages(&self, n: usize, said: &Saying) -> Vec<Message> {
+    fn messages(&self, system: &str, n: usize, said: &Saying) -> Vec<Message> {
         let mut messages = Vec::with_capacity(n * 2 + 2);
-        if !self.system.trim().is_empty() {
-            messages.push(Message::new(Role::System, self.system.trim()));
+        if !system.trim().is_empty() {
+            messages.push(Message::new(Role::System, system.trim()));
         }
-        let turns = &self.talk.turns[..n.min(self.talk.turns.len())];
+        let turns = &self.conversation.turns[..n.min(self.conversation.turns.len())];
         let mut called = false;
         for (at, turn) in turns.iter().enumerate() {
             let answer = &turn.answer;
@@ -527,10 +540,10 @@ impl ChatState {
 
     /// Empties the conversation; [`Self::undo_clear`] brings it back.
     pub fn clear(&mut self) {
-        if self.running().is_none() && !self.talk.turns.is_empty() {
+        if self.running().is_none() && !self.conversation.turns.is_empty() {
             self.stop_editing();
             self.before = Some(Before {
-                talk: std::mem::take(&mut self.talk),
+                conversation: std::mem::take(&mut self.conversation),
                 opened: None,
             });
         }
@@ -538,7 +551,7 @@ impl ChatState {
 
     /// Whether there is a cleared conversation, and none has been begun since.
     pub fn can_undo_clear(&self) -> bool {
-        self.talk.turns.is_empty()
+        self.conversation.turns.is_empty()
             && self
                 .before
                 .as_ref()
@@ -550,25 +563,25 @@ impl ChatState {
         if self.can_undo_clear()
             && let Some(before) = self.before.take()
         {
-            self.talk = before.talk;
+            self.conversation = before.conversation;
         }
     }
 
     /// Whether this conversation was cleared, and can be brought back.
     pub fn cleared_was(&self, conversation: &SessionId) -> bool {
         let before = self.before.as_ref().filter(|_| self.can_undo_clear());
-        before.is_some_and(|before| before.talk.conversation.as_ref() == Some(conversation))
+        before.is_some_and(|before| before.conversation.id.as_ref() == Some(conversation))
     }
 
     /// This conversation is deleted: what was here before is brought back no longer, if it was that.
     pub(super) fn forget(&mut self, conversation: &SessionId) {
         self.before
-            .take_if(|before| before.talk.conversation.as_ref() == Some(conversation));
+            .take_if(|before| before.conversation.id.as_ref() == Some(conversation));
     }
 
     /// The conversation that is shown, once something was said in it.
     pub fn conversation(&self) -> Option<&SessionId> {
-        self.talk.conversation.as_ref()
+        self.conversation.id.as_ref()
     }
 
     /// What the conversation is called that was opened here, until something is said in it.
@@ -580,14 +593,17 @@ impl ChatState {
     pub(super) fn undo_open(&mut self) -> Option<Whereabouts> {
         self.opened()?;
         self.stop_editing();
-        let Before { talk, opened } = self.before.take()?;
+        let Before {
+            conversation,
+            opened,
+        } = self.before.take()?;
         let Opened {
             system,
             params,
             asked,
             ..
         } = opened?;
-        (self.talk, self.system, self.params) = (talk, system, params);
+        (self.conversation, self.system, self.params) = (conversation, system, params);
         Some(asked)
     }
 
@@ -596,7 +612,7 @@ impl ChatState {
         if self.running() != Some(job) {
             return;
         }
-        let Some(turn) = self.talk.turns.last_mut() else {
+        let Some(turn) = self.conversation.turns.last_mut() else {
             return;
         };
         let answer = &mut turn.answer;
@@ -626,7 +642,7 @@ impl ChatState {
         if self.running() != Some(job) {
             return;
         }
-        let Some(turn) = self.talk.turns.last_mut() else {
+        let Some(turn) = self.conversation.turns.last_mut() else {
             return;
         };
         let answer = &mut turn.answer;
@@ -686,7 +702,7 @@ mod tests {
         session.answers()
     }
 
-    fn talk(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
+    fn converse(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
         chat.draft = prompt.to_owned();
         let request = chat.send(&asking(job, "m")).expect("sends");
         chat.advance(JobId(job), &Advance::of("thinking", answer), Duration::ZERO);
@@ -703,8 +719,8 @@ mod tests {
     #[test]
     fn the_whole_conversation_is_sent_without_its_reasoning() {
         let mut chat = ChatState::default();
-        talk(&mut chat, 1, "one", "first");
-        let request = talk(&mut chat, 2, "  two\n", "second");
+        converse(&mut chat, 1, "one", "first");
+        let request = converse(&mut chat, 2, "  two\n", "second");
         let said: Vec<&str> = request
             .messages
             .iter()
@@ -745,8 +761,8 @@ mod tests {
     #[test]
     fn a_question_that_is_asked_again_is_filed_beside_the_first() {
         let mut chat = ChatState::default();
-        talk(&mut chat, 1, "one", "first");
-        talk(&mut chat, 2, "two", "second");
+        converse(&mut chat, 1, "one", "first");
+        converse(&mut chat, 2, "two", "second");
         let second = chat.filing().expect("it is kept");
         assert_eq!((second.exchange, second.parent), (2, Some(1)));
         assert!(second.conversation.0.starts_with('c') && second.conversation.0.len() == 13);
@@ -756,7 +772,7 @@ mod tests {
         assert_eq!(again.conversation, second.conversation);
         finish(&mut chat, 3, ChatEnding::Stopped);
         chat.clear();
-        talk(&mut chat, 4, "new", "words");
+        converse(&mut chat, 4, "new", "words");
         let other = chat.filing().expect("it is kept");
         assert_ne!(
             other.conversation, second.conversation,
@@ -768,13 +784,13 @@ mod tests {
     #[test]
     fn clearing_can_be_undone_until_something_is_said() {
         let mut chat = ChatState::default();
-        talk(&mut chat, 1, "one", "first");
+        converse(&mut chat, 1, "one", "first");
         chat.clear();
         assert!(chat.turns().is_empty() && chat.can_undo_clear());
         chat.undo_clear();
         assert_eq!(chat.turns().len(), 1);
         chat.clear();
-        talk(&mut chat, 2, "two", "second");
+        converse(&mut chat, 2, "two", "second");
         assert!(!chat.can_undo_clear());
     }
 

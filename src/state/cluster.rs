@@ -1,4 +1,4 @@
-//! What is deployed and what the API routes, and which of it is picked.
+//! What is deployed and what the API routes.
 
 pub mod changes;
 pub mod probes;
@@ -61,10 +61,6 @@ pub struct ClusterState {
     pub probes: Probes,
     /// The deployment whose page is open.
     pub page: Option<String>,
-    /// What is picked.
-    pub choice: Choice,
-    /// The user picked it, or has used it: from then on it stays.
-    pub settled: bool,
 }
 
 /// A model as the picker offers it.
@@ -93,10 +89,7 @@ impl ClusterState {
     /// Takes the answer to a question about the cluster.
     pub(super) fn answered(&mut self, job: JobId, answer: ClusterAnswer, now: Duration) {
         match answer {
-            ClusterAnswer::View(outcome) => {
-                self.view.resolve(job, outcome, now);
-                self.choose_first();
-            }
+            ClusterAnswer::View(outcome) => self.view.resolve(job, outcome, now),
             ClusterAnswer::Events(outcome) => self.events.resolve(job, outcome, now),
             ClusterAnswer::Sizes(outcome) => self.sizes.resolve(job, outcome, now),
             ClusterAnswer::Release(outcome) => self.release.resolve(job, outcome, now),
@@ -159,22 +152,20 @@ impl ClusterState {
             self.following = None;
         }
         self.link = Some(link);
-        self.choose_first();
     }
 
-    pub(super) fn api_models_loaded(
-        &mut self,
-        job: JobId,
-        outcome: Result<Vec<String>, Failure>,
-        now: Duration,
-    ) {
-        self.api_models.resolve(job, outcome, now);
-        self.choose_first();
-    }
-
-    /// The deployment in use, as last seen.
-    pub fn deployment(&self) -> Option<&Deployment> {
-        self.deployment_of(&self.choice)
+    /// What could not be read is read again when it is looked at next.
+    pub(super) fn forget_failures(&mut self) {
+        let no_release = self.release.value().is_none_or(Option::is_none);
+        if no_release && !self.release.is_loading() {
+            self.release = Loadable::Absent;
+        }
+        if self.events.failure().is_some() {
+            self.events = Loadable::Absent;
+        }
+        if self.sizes.failure().is_some() {
+            self.sizes = Loadable::Absent;
+        }
     }
 
     /// A choice's deployment, as last seen.
@@ -185,14 +176,6 @@ impl ClusterState {
             .deployments
             .iter()
             .find(|deployment| deployment.name == name)
-    }
-
-    /// Picks a deployment, and its first model when the one in use is not among its models.
-    pub fn pick_deployment(&mut self, name: &str) {
-        self.settled = true;
-        let mut choice = std::mem::take(&mut self.choice);
-        self.choose_deployment(&mut choice, name);
-        self.choice = choice;
     }
 
     /// Puts a deployment into a choice, and its first model when the one there is not among its models.
@@ -212,12 +195,6 @@ impl ClusterState {
             .iter()
             .any(has)
             .then(|| deployment.name.clone())
-    }
-
-    /// Picks a model.
-    pub fn pick_model(&mut self, name: &str) {
-        self.settled = true;
-        self.choice.model = Some(name.to_owned());
     }
 
     /// Whether the API lists the model; `None` while nobody knows.
@@ -260,11 +237,6 @@ impl ClusterState {
                 silent,
             },
         )
-    }
-
-    /// What the model picker offers.
-    pub fn offers(&self) -> ModelOffers {
-        self.offers_of(&self.choice)
     }
 
     /// What the model picker offers with this deployment picked.
@@ -349,14 +321,6 @@ impl ClusterState {
         }
     }
 
-    /// Something sensible is picked as soon as it can be; what the user picked stays.
-    fn choose_first(&mut self) {
-        if !self.settled && !self.view.is_loading() {
-            self.choice = Choice::default();
-        }
-        self.choice = self.first_choice(&self.choice);
-    }
-
     /// This choice, with something sensible where nothing is picked.
     pub fn first_choice(&self, choice: &Choice) -> Choice {
         let mut choice = choice.clone();
@@ -400,42 +364,37 @@ impl State {
 
     /// Asks what has happened in the namespace; what is being asked already is not asked twice.
     pub fn load_cluster_events(&mut self, out: &mut Vec<Command>) {
-        if self.place().cluster.events.is_loading() {
+        if self.connection().cluster.events.is_loading() {
             return;
         }
         let job = self.ask_cluster(ClusterQuestion::Events, out);
-        self.place().cluster.events.begin(job);
+        self.connection_mut().cluster.events.begin(job);
     }
 
     /// Asks once which version of SambaStack there is. After the cluster itself, which somebody waits for.
     pub fn load_release(&mut self, out: &mut Vec<Command>) {
-        let cluster = &self.place().cluster;
+        let cluster = &self.connection().cluster;
         if cluster.view.value().is_none() || !matches!(cluster.release, Loadable::Absent) {
             return;
         }
         let job = self.ask_cluster(ClusterQuestion::Release, out);
-        self.place().cluster.release.begin(job);
+        self.connection_mut().cluster.release.begin(job);
     }
 
     /// Asks for context lengths and batch sizes; what is being asked already is not asked twice.
     pub fn load_sizes(&mut self, out: &mut Vec<Command>) {
-        if self.place().cluster.sizes.is_loading() {
+        if self.connection().cluster.sizes.is_loading() {
             return;
         }
         let job = self.ask_cluster(ClusterQuestion::Sizes, out);
-        self.place().cluster.sizes.begin(job);
+        self.connection_mut().cluster.sizes.begin(job);
     }
 
     /// Reads the contexts of a kubeconfig.
     pub fn list_contexts(&mut self, place: Environment, out: &mut Vec<Command>) {
         let env = place.id.clone();
         let job = self.ask(Question::Cluster(place, ClusterQuestion::Contexts), out);
-        self.places
-            .entry(env)
-            .or_default()
-            .cluster
-            .contexts
-            .begin(job);
+        self.connections.entry(&env).cluster.contexts.begin(job);
     }
 }
 
@@ -452,6 +411,8 @@ fn no_chat(embeds: bool) -> &'static str {
 mod tests {
     use super::*;
     use crate::domain::deployment::{DeploymentState, Generation};
+    use crate::domain::environment::EnvId;
+    use crate::state::panes::Panes;
 
     fn model(name: &str, capabilities: &[&str]) -> ServedModel {
         ServedModel {
@@ -486,8 +447,14 @@ mod tests {
         cluster.view.begin(JobId(1));
         cluster.api_models.begin(JobId(2));
         let ids = ["a-embed", "b-chat", "z-other"].map(str::to_owned).to_vec();
-        cluster.api_models_loaded(JobId(2), Ok(ids), Duration::ZERO);
-        assert_eq!(cluster.choice, Choice::default(), "the cluster comes first");
+        cluster
+            .api_models
+            .resolve(JobId(2), Ok(ids), Duration::ZERO);
+        assert_eq!(
+            cluster.first_choice(&Choice::default()),
+            Choice::default(),
+            "the cluster comes first"
+        );
         let deployments = vec![
             deployment(
                 "bd-waits",
@@ -514,10 +481,10 @@ mod tests {
 
     #[test]
     fn the_first_deployment_that_chats_is_picked_with_its_best_model() {
-        let cluster = loaded();
-        assert_eq!(cluster.choice.deployment.as_deref(), Some("md-ready"));
+        let choice = loaded().first_choice(&Choice::default());
+        assert_eq!(choice.deployment.as_deref(), Some("md-ready"));
         assert_eq!(
-            cluster.choice.model.as_deref(),
+            choice.model.as_deref(),
             Some("b-chat"),
             "no embedding, and routed"
         );
@@ -525,7 +492,8 @@ mod tests {
 
     #[test]
     fn the_picker_marks_what_the_api_does_not_list() {
-        let offers = loaded().offers();
+        let cluster = loaded();
+        let offers = cluster.offers_of(&cluster.first_choice(&Choice::default()));
         let remarks: Vec<_> = offers
             .deployed
             .iter()
@@ -542,9 +510,11 @@ mod tests {
     fn without_a_cluster_the_apis_models_are_offered() {
         let mut cluster = ClusterState::default();
         cluster.api_models.begin(JobId(2));
-        cluster.api_models_loaded(JobId(2), Ok(vec!["m".to_owned()]), Duration::ZERO);
+        cluster
+            .api_models
+            .resolve(JobId(2), Ok(vec!["m".to_owned()]), Duration::ZERO);
         assert_eq!(
-            cluster.choice,
+            cluster.first_choice(&Choice::default()),
             Choice {
                 deployment: None,
                 model: Some("m".to_owned())
@@ -588,14 +558,22 @@ mod tests {
     #[test]
     fn what_is_picked_survives_a_refresh() {
         let mut cluster = loaded();
-        cluster.pick_model("z-other");
+        let mut panes = Panes::new(EnvId::demo());
+        let pane = panes.get_mut(0);
+        pane.pick_model("z-other");
+        pane.choice = pane.completed_choice(&cluster);
         cluster.view.begin(JobId(3));
         cluster.answered(
             JobId(3),
             ClusterAnswer::View(Err(Failure::new("down", ""))),
             Duration::from_secs(5),
         );
-        assert_eq!(cluster.choice.model.as_deref(), Some("z-other"));
-        assert!(cluster.deployment().is_some(), "the old view stays");
+        let choice = pane.completed_choice(&cluster);
+        assert_eq!(choice.model.as_deref(), Some("z-other"));
+        let first = cluster.first_choice(&Choice::default());
+        assert!(
+            cluster.deployment_of(&first).is_some(),
+            "the old view stays"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Loadable, Notice, State};
+use super::{Loadable, State};
 use crate::domain::environment::{Environment, KeyPlace};
 use crate::protocol::{Command, EnvOffers, KeyChange, LocalQuestion};
 
@@ -151,10 +151,7 @@ impl State {
         }
         // One after the other: a save takes one key.
         let changes = keys.into_iter().map(Some).chain([None]);
-        out.extend(changes.map(|key| Command::SaveSettings {
-            settings: self.settings.clone(),
-            key,
-        }));
+        changes.for_each(|key| self.save_settings_and_key(key, out));
         let environments = if added == 1 {
             "1 environment"
         } else {
@@ -175,10 +172,7 @@ impl State {
                 )
             }
         };
-        self.notices.push(Notice {
-            failure: None,
-            text: format!("{environments} added{session}"),
-        });
+        self.notices.tell(format!("{environments} added{session}"));
     }
 
     /// Nothing is to be imported.

@@ -1,6 +1,7 @@
 //! The prompts that are kept, as the window knows them.
 
-use super::{Notice, State};
+use super::State;
+use super::notices::Notices;
 use crate::domain::failure::Failure;
 use crate::domain::library::{Library, LibraryChange, Prompt};
 use crate::protocol::{Command, LocalQuestion};
@@ -14,6 +15,19 @@ pub struct LibraryState {
     pub failure: Option<Failure>,
     /// The one that was deleted last, and its place.
     pub deleted: Option<(usize, Prompt)>,
+}
+
+impl LibraryState {
+    /// The prompts were read or written.
+    pub(super) fn loaded(&mut self, outcome: Result<Library, Failure>, notices: &mut Notices) {
+        match outcome {
+            Ok(library) => self.library = Some(library),
+            Err(failure) => {
+                notices.fail(failure.clone());
+                self.failure = Some(failure);
+            }
+        }
+    }
 }
 
 impl State {
@@ -66,32 +80,12 @@ impl State {
         self.ask_local(LocalQuestion::ImportPrompts, out);
     }
 
-    pub(super) fn prompts_loaded(&mut self, outcome: Result<Library, Failure>) {
-        match outcome {
-            Ok(library) => self.prompts.library = Some(library),
-            Err(failure) => {
-                self.prompts.failure = Some(failure.clone());
-                self.notices.push(Notice {
-                    text: failure.summary.clone(),
-                    failure: Some(failure),
-                });
-            }
-        }
-    }
-
     /// Makes this the system prompt of the active pane, or of the one that it takes it from.
     pub fn use_as_system_prompt(&mut self, text: String) {
-        let active = self.active_pane();
-        let index = if self.pane_head(active).linked {
-            0
-        } else {
-            active
-        };
-        self.pane_chat(index).system = text;
-        self.notices.push(Notice {
-            failure: None,
-            text: "System prompt set".to_owned(),
-        });
+        let panes = self.panes_mut();
+        let index = panes.settings_of(panes.active());
+        panes.chat_mut(index).system = text;
+        self.notices.tell("System prompt set");
     }
 }
 
@@ -125,13 +119,13 @@ mod tests {
     #[test]
     fn a_linked_pane_takes_its_system_prompt_from_the_first() {
         let mut state = State::new(Settings::default());
-        state.place().cluster.pick_model("a");
+        state.panes_mut().get_mut(0).pick_model("a");
         state.add_pane();
         state.use_as_system_prompt("rhyme".to_owned());
-        assert_eq!(state.pane_chat(0).system, "rhyme");
-        state.link_pane(1, false);
+        assert_eq!(state.panes().chat(0).system, "rhyme");
+        state.panes_mut().link(1, false);
         state.use_as_system_prompt("prose".to_owned());
-        assert_eq!(state.pane_chat(0).system, "rhyme");
-        assert_eq!(state.pane_chat(1).system, "prose");
+        assert_eq!(state.panes().chat(0).system, "rhyme");
+        assert_eq!(state.panes().chat(1).system, "prose");
     }
 }

@@ -163,7 +163,7 @@ impl App {
         if self.frames == 1 {
             mark("first frame");
         }
-        let filled = self.state.place().cluster.view.value().is_some();
+        let filled = self.state.connection().cluster.view.value().is_some();
         if self.frames > 1 && filled {
             mark("deployments shown");
             self.mark = None;
@@ -187,7 +187,7 @@ impl App {
         for event in self.events.try_iter() {
             self.state.apply(event, now);
         }
-        for notice in self.state.notices.drain(..) {
+        for notice in self.state.notices.take() {
             self.toasts.add(notice, now);
         }
     }
@@ -296,8 +296,8 @@ impl App {
     /// A session is not lost by a click on the window's cross.
     fn closing_ui(&mut self, ctx: &Context) {
         let running = self.state.bench.running().is_some();
-        let wished = ctx.input(|input| input.viewport().close_requested());
-        if wished && running && self.closing != Closing::Yes {
+        let close_requested = ctx.input(|input| input.viewport().close_requested());
+        if close_requested && running && self.closing != Closing::Yes {
             ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
             self.closing = Closing::Asked;
         }
@@ -362,7 +362,7 @@ impl eframe::App for App {
                 out,
                 ..
             } = self;
-            let veil = state.veil();
+            let redaction = state.redaction();
             Panel::bottom("activity")
                 .default_size((height * 0.3).max(110.0))
                 .size_range(100.0..=(height * 0.4).max(120.0))
@@ -372,7 +372,9 @@ impl eframe::App for App {
                         .fill(tokens.panel)
                         .inner_margin(Margin::symmetric(16, 10)),
                 )
-                .show(ui, |ui| activity.show(ui, &mut state.activity, &veil, out));
+                .show(ui, |ui| {
+                    activity.show(ui, &mut state.activity, &redaction, out)
+                });
         }
         let margin = if narrow {
             Margin::symmetric(14, 14)

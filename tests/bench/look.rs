@@ -252,9 +252,7 @@ fn attachments(dir: &Path) {
     window.click("Remove chart.png");
     window.run_steps(4);
     window.click("View chart.png, 1280 × 800");
-    window.until("the picture is decoded", |window| {
-        window.shows("Sent as")
-    });
+    window.until("the picture is decoded", |window| window.shows("Sent as"));
     drawn(&mut window, "attach-large");
     window.key_press(Key::Escape);
     window.step();

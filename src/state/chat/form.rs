@@ -192,7 +192,7 @@ impl Answer {
 impl ChatState {
     /// Whether the last answer waits for results of functions.
     pub fn awaits_results(&self) -> bool {
-        self.talk
+        self.conversation
             .turns
             .last()
             .is_some_and(|turn| !turn.answer.answerable().is_empty())
@@ -200,13 +200,16 @@ impl ChatState {
 
     /// What is typed as the result of each of the last answer's calls.
     pub fn typed_results(&self) -> &[String] {
-        self.talk.turns.last().map_or(&[], |turn| &turn.typed)
+        self.conversation
+            .turns
+            .last()
+            .map_or(&[], |turn| &turn.typed)
     }
 
     /// Types the result of a call of the last answer.
     pub fn type_result(&mut self, call: usize, text: String) {
         if let Some(turn) = self
-            .talk
+            .conversation
             .turns
             .last_mut()
             .filter(|turn| call < turn.answer.reply.calls.len())
@@ -235,7 +238,7 @@ impl ChatState {
 
     /// The results as they are typed; none where none are awaited.
     pub(super) fn drafted_results(&self) -> Vec<ToolResult> {
-        let Some(turn) = self.talk.turns.last() else {
+        let Some(turn) = self.conversation.turns.last() else {
             return Vec::new();
         };
         let typed = |at: usize| turn.typed.get(at).cloned().unwrap_or_default();
@@ -252,7 +255,7 @@ impl ChatState {
     /// Goes back to before the results that were sent with the turn at `index`, so that they can be typed anew. What
     /// followed is kept as a branch. Nothing where it has words, too: those are changed in the composer.
     pub(super) fn edit_results(&mut self, index: usize) -> bool {
-        let Some(turn) = self.talk.turns.get(index) else {
+        let Some(turn) = self.conversation.turns.get(index) else {
             return false;
         };
         let Saying {
@@ -268,8 +271,8 @@ impl ChatState {
             .iter()
             .map(|result| result.content.clone())
             .collect();
-        self.talk.leave(index);
-        if let Some(last) = self.talk.turns.last_mut() {
+        self.conversation.leave(index);
+        if let Some(last) = self.conversation.turns.last_mut() {
             last.typed = typed;
         }
         true
@@ -376,7 +379,7 @@ mod tests {
         chat.type_result(1, "13:00".to_owned());
         chat.type_result(7, "nobody asked".to_owned());
         assert_eq!(chat.typed_results(), ["", "13:00"]);
-        let shown = told(&chat.request("m", &Saying::default()));
+        let shown = told(&chat.request("m", &Saying::default(), &chat));
         let request = chat.ask_for(Act::SendResults, &asking(2)).expect("it asks");
         assert_eq!(told(&request), shown, "View code shows what would be sent");
         let results = [
@@ -420,7 +423,7 @@ mod tests {
         );
         chat.draft = "Never mind".to_owned();
         let result = format!("tool a: {NOT_ANSWERED}");
-        let shown = told(&chat.request("m", &chat.drafted()));
+        let shown = told(&chat.request("m", &chat.drafted(), &chat));
         assert_eq!(
             shown,
             [

@@ -12,7 +12,7 @@ use crate::domain::history::{
 };
 use crate::domain::plan::Plan;
 use crate::protocol::{Command, HistoryAnswer, HistoryQuestion, ImportedSessions, JobId, Question};
-use crate::state::{Loadable, Notice, State};
+use crate::state::{Loadable, State};
 
 impl State {
     /// Called in each frame in which the page is seen: asks for what is due. Gives when it wants to be called
@@ -345,11 +345,11 @@ impl State {
     ) {
         match answer {
             HistoryAnswer::Rows(outcome) => {
-                self.talks.loaded(job, &outcome);
+                self.conversations.loaded(job, &outcome);
                 self.history.loaded(job, outcome, now);
             }
             HistoryAnswer::Session(outcome) => {
-                self.talks.opened(job, &outcome);
+                self.conversations.opened(job, &outcome);
                 self.history.opened(job, outcome, &mut self.colors, now);
             }
             HistoryAnswer::Trend(outcome) => self.history.trend.resolve(job, outcome, now),
@@ -358,7 +358,7 @@ impl State {
                 Ok(Some(ImportedSessions { ids, remarks })) => self.imported(&ids, &remarks, now),
                 // The user picked no file.
                 Ok(None) => {}
-                Err(failure) => self.notice_failure(Err(failure)),
+                Err(failure) => self.notices.fail(failure),
             },
         }
     }
@@ -370,10 +370,7 @@ impl State {
         );
         let lines = std::iter::once(told.as_str()).chain(remarks.iter().map(String::as_str));
         let text = lines.collect::<Vec<_>>().join("\n");
-        self.notices.push(Notice {
-            failure: None,
-            text,
-        });
+        self.notices.tell(text);
         // What was imported may be old, and none of what is filtered by.
         self.history.filter = Filter::default();
         self.history.changed(now);

@@ -1,8 +1,8 @@
 //! What the History page knows: the rows it scrolls through, what is selected, opened and compared.
 
 mod ask;
+pub mod conversations;
 pub mod rows;
-pub mod talks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +10,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use self::rows::Rows;
+use super::Loadable;
 use super::bench::Session;
 use super::chat::ChatState;
-use super::{Loadable, ModelColors, Notice};
+use super::colors::ModelColors;
+use super::notices::Notice;
 use crate::domain::failure::Failure;
 use crate::domain::history::{
     HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SessionRow, StoredSession,

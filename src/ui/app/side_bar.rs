@@ -69,7 +69,7 @@ impl App {
                     namespace => format!("ns {namespace}"),
                 });
         let insecure = self.state.env().accept_invalid_certs;
-        let place = self.state.place();
+        let place = self.state.connection();
         let failed = place
             .cluster
             .view

@@ -6,7 +6,7 @@ use egui_extras::{Column, TableBuilder, TableRow};
 use crate::domain::units;
 use crate::protocol::{Activity, ActivityKind, Command};
 use crate::state::activity::ActivityLog;
-use crate::state::veil::Veil;
+use crate::state::redaction::Redaction;
 use crate::ui::theme;
 use crate::ui::widgets::{
     caption, fit_middle, from_right, small_button, small_button_if, strong, tokens,
@@ -38,7 +38,7 @@ impl ActivityUi {
         &mut self,
         ui: &mut Ui,
         log: &mut ActivityLog,
-        veil: &Veil,
+        redaction: &Redaction,
         out: &mut Vec<Command>,
     ) {
         ui.horizontal(|ui| {
@@ -57,11 +57,11 @@ impl ActivityUi {
             caption(ui, "No commands or requests yet");
             return;
         }
-        table_ui(ui, log, veil, out);
+        table_ui(ui, log, redaction, out);
     }
 }
 
-fn table_ui(ui: &mut Ui, log: &ActivityLog, veil: &Veil, out: &mut Vec<Command>) {
+fn table_ui(ui: &mut Ui, log: &ActivityLog, redaction: &Redaction, out: &mut Vec<Command>) {
     let (rest, done): (Vec<_>, Vec<_>) = log.entries().iter().rev().partition(|it| goes_on(it));
     let entries: Vec<&Activity> = done.into_iter().chain(rest).collect();
     TableBuilder::new(ui)
@@ -89,13 +89,18 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, veil: &Veil, out: &mut Vec<Command>)
                 let Some(&activity) = entries.get(row.index()) else {
                     return;
                 };
-                entry_ui(&mut row, activity, veil, out);
+                entry_ui(&mut row, activity, redaction, out);
             });
         });
 }
 
 /// One line of the list.
-fn entry_ui(row: &mut TableRow<'_, '_>, activity: &Activity, veil: &Veil, out: &mut Vec<Command>) {
+fn entry_ui(
+    row: &mut TableRow<'_, '_>,
+    activity: &Activity,
+    redaction: &Redaction,
+    out: &mut Vec<Command>,
+) {
     row.col(|ui| {
         figure(ui, &clock(activity));
     });
@@ -112,8 +117,8 @@ fn entry_ui(row: &mut TableRow<'_, '_>, activity: &Activity, veil: &Veil, out: &
     row.col(|ui| {
         let style = theme::small_figure_text();
         // A hidden name that is cut in two would not be recognised: the first cut leaves room for a whole one.
-        let ends = ends_of(&activity.line, MAX_LINE_CHARS + 2 * veil.longest());
-        let ends = ends_of(&veil.over(&ends), MAX_LINE_CHARS);
+        let ends = ends_of(&activity.line, MAX_LINE_CHARS + 2 * redaction.longest());
+        let ends = ends_of(&redaction.text(&ends), MAX_LINE_CHARS);
         let line = fit_middle(ui, &ends, &style, ui.available_width());
         let label = ui.add(Label::new(RichText::new(line).text_style(style)).truncate());
         label.on_hover_text(ends);
@@ -134,7 +139,7 @@ fn entry_ui(row: &mut TableRow<'_, '_>, activity: &Activity, veil: &Veil, out: &
             None if goes_on(activity) => ("following", tokens.dim),
             None => ("running", tokens.dim),
         };
-        let text = RichText::new(veil.over(text))
+        let text = RichText::new(redaction.text(text))
             .text_style(TextStyle::Small)
             .color(color);
         ui.add(Label::new(text).truncate());
@@ -144,7 +149,7 @@ fn entry_ui(row: &mut TableRow<'_, '_>, activity: &Activity, veil: &Veil, out: &
             .on_hover_text("Copy the command line")
             .clicked()
         {
-            let text = veil.over(&activity.line).into_owned();
+            let text = redaction.text(&activity.line).into_owned();
             out.push(Command::Copy {
                 what: "Command".to_owned(),
                 text,

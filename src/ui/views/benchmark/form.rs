@@ -76,11 +76,11 @@ impl FormUi {
         if self.seeded {
             return;
         }
-        let choice = state.place().cluster.choice.clone();
+        let choice = state.panes().get(0).choice.clone();
         let known = state
-            .place()
+            .connection()
             .cluster
-            .deployment()
+            .deployment_of(&choice)
             .is_some_and(|deployment| {
                 deployment
                     .models
@@ -220,7 +220,7 @@ fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, read: &Read)
     let tokens = tokens(ui);
     if state.env().cluster.is_some() {
         let deployments: Vec<(String, DeploymentState)> = state
-            .place()
+            .connection()
             .cluster
             .view
             .value()
@@ -398,7 +398,7 @@ fn chosen_told(chosen: &[Target]) -> String {
 type Offers = [(&'static str, Vec<(Target, bool)>); 3];
 
 fn offers(state: &mut State, deployment: Option<&str>, chosen: &[Target]) -> Offers {
-    let cluster = &state.place().cluster;
+    let cluster = &state.connection().cluster;
     let found = cluster
         .view
         .value()

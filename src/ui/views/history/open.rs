@@ -169,7 +169,8 @@ fn head_ui(
                 );
                 if button.clicked() {
                     // What was said since the program's start is in the history, unless texts are not kept.
-                    if state.place().chat.turns().is_empty() || state.settings.history.chat_texts {
+                    if state.panes().chat(0).turns().is_empty() || state.settings.history.chat_texts
+                    {
                         asked.playground = go_on(state, stored, out);
                     } else {
                         wish.question = Some(Question::Continue(Arc::new(stored.clone())));
@@ -189,10 +190,7 @@ pub(super) fn go_on(state: &mut State, stored: &StoredSession, out: &mut Vec<Com
     match state.continue_chat(stored, out) {
         Ok(()) => true,
         Err(failure) => {
-            state.notices.push(crate::state::Notice {
-                text: failure.summary.clone(),
-                failure: Some(failure),
-            });
+            state.notices.fail(failure);
             false
         }
     }

@@ -14,7 +14,7 @@ use crate::ui::widgets::{
 };
 
 pub(super) fn check_button_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
-    let running = state.place().checks.running;
+    let running = state.connection().checks.running;
     match running {
         Some(job) => {
             if ui
@@ -25,7 +25,7 @@ pub(super) fn check_button_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Comm
             }
         }
         None => {
-            let again = if state.place().checks.done.is_empty() {
+            let again = if state.connection().checks.done.is_empty() {
                 "Run checks"
             } else {
                 "Run checks again"
@@ -47,7 +47,7 @@ pub(super) fn check_button_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Comm
 pub(super) fn checks_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         strong(ui, "Checks");
-        if state.place().checks.running.is_some() {
+        if state.connection().checks.running.is_some() {
             ui.spinner();
         }
         if !state.env().demo {
@@ -56,11 +56,11 @@ pub(super) fn checks_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) 
     });
     ScrollArea::vertical().id_salt("checks").auto_shrink([false, false]).show(ui, |ui| {
         ui.set_width(ui.available_width() - 4.0);
-        if let Some(trouble) = state.place().trouble.clone() {
+        if let Some(trouble) = state.connection().trouble.clone() {
             failure_box(ui, "place", &trouble, None);
         }
         waiting_ui(ui, state, &state.env().id.clone(), out);
-        let checks = &state.place().checks;
+        let checks = &state.connection().checks;
         if checks.done.is_empty() && checks.running.is_none() {
             caption(
                 ui,

@@ -36,7 +36,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
             .add(Button::new("Back to environments").min_size(vec2(0.0, 28.0)))
             .clicked()
         {
-            state.place().cluster.page = None;
+            state.connection_mut().cluster.page = None;
             state.close_log(out);
         }
         link_ui(ui, state);
@@ -45,7 +45,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     keep_reading(state, now, out);
     waiting_ui(ui, state, &state.env().id.clone(), out);
     ui.ctx().request_repaint_after(EVENTS_EVERY);
-    let cluster = &state.place().cluster;
+    let cluster = &state.connection().cluster;
     if let Some(why) = cluster.view.failure().cloned() {
         failure_box(ui, "cluster", &why, None);
     }
@@ -85,9 +85,9 @@ fn nothing_ui(ui: &mut Ui, view: &ClusterView, has_failed: bool) {
 /// The list, the chosen deployment beside it, and a log below them if one is open.
 fn columns_ui(ui: &mut Ui, state: &mut State, chosen: &str, out: &mut Vec<Command>) {
     let env = state.env().clone();
-    let has_log = state.place().log.is_some();
+    let has_log = state.connection().log.is_some();
     let may_probe = state.has_api() && !state.is_benching_here();
-    let cluster = &state.place().cluster;
+    let cluster = &state.connection().cluster;
     let Some(view) = cluster.view.value() else {
         return;
     };
@@ -131,7 +131,7 @@ fn columns_ui(ui: &mut Ui, state: &mut State, chosen: &str, out: &mut Vec<Comman
         });
     });
     if picked.is_some() {
-        state.place().cluster.page = picked;
+        state.connection_mut().cluster.page = picked;
     }
     if has_log {
         ui.add_space(14.0);
@@ -163,24 +163,27 @@ fn keep_reading(state: &mut State, now: Duration, out: &mut Vec<Command>) {
     }
     // A stopped watch needs the user, e.g. to log in. Nothing is requested until a refresh.
     if state.env().cluster.is_none()
-        || matches!(state.place().cluster.link, Some(ClusterLink::Stopped(_)))
+        || matches!(
+            state.connection().cluster.link,
+            Some(ClusterLink::Stopped(_))
+        )
     {
         return;
     }
-    let back = state.place().cluster.reread && !state.place().cluster.events.is_loading();
+    let back = state.connection().cluster.reread && !state.connection().cluster.events.is_loading();
     if back {
-        let cluster = &mut state.place().cluster;
+        let cluster = &mut state.connection_mut().cluster;
         cluster.reread = false;
         if cluster.sizes.failure().is_some() {
             cluster.sizes = Loadable::Absent;
         }
     }
-    if back || due(&state.place().cluster.events, now, EVENTS_EVERY) {
+    if back || due(&state.connection().cluster.events, now, EVENTS_EVERY) {
         state.load_cluster_events(out);
     }
     // After the cluster itself, which the page is for.
-    if state.place().cluster.view.value().is_some()
-        && due(&state.place().cluster.sizes, now, SIZES_EVERY)
+    if state.connection().cluster.view.value().is_some()
+        && due(&state.connection().cluster.sizes, now, SIZES_EVERY)
     {
         state.load_sizes(out);
     }
@@ -188,7 +191,7 @@ fn keep_reading(state: &mut State, now: Duration, out: &mut Vec<Command>) {
 
 fn link_ui(ui: &mut Ui, state: &mut State) {
     let tokens = tokens(ui);
-    let cluster = &state.place().cluster;
+    let cluster = &state.connection().cluster;
     let (color, told, why) = match &cluster.link {
         Some(ClusterLink::Live) => (tokens.ok, "live".to_owned(), None),
         Some(ClusterLink::Reconnecting(why)) => {

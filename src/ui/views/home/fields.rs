@@ -190,7 +190,7 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Com
         "Current context of the kubeconfig",
     );
     let contexts = state
-        .place_of(&listing)
+        .connection_of(&listing)
         .map(|place| &place.cluster.contexts);
     let mut ask = false;
     match contexts {
@@ -295,7 +295,7 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
         PlaceKind::None => hint(ui, "Requests are sent without a key"),
         PlaceKind::Keychain | PlaceKind::SettingsFile => {
             present_key_ui(ui, state, out);
-            let present = matches!(state.place().key, Some(KeyStatus::Present { .. }));
+            let present = matches!(state.connection().key, Some(KeyStatus::Present { .. }));
             let hint_text = if present {
                 "Leave empty to keep the current key"
             } else {
@@ -324,7 +324,9 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
             }
         }
     }
-    if let (PlaceKind::Variable, Some(KeyStatus::Missing(why))) = (form.place, &state.place().key) {
+    if let (PlaceKind::Variable, Some(KeyStatus::Missing(why))) =
+        (form.place, &state.connection().key)
+    {
         let why = why.to_string();
         field_error(ui, &why);
     }
@@ -338,7 +340,7 @@ fn present_key_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         .as_ref()
         .filter(|(id, _)| *id == env.id)
         .map(|(_, key)| key.expose_secret().to_owned());
-    match state.place().key.clone() {
+    match state.connection().key.clone() {
         Some(KeyStatus::Present { tail }) => {
             ui.horizontal_wrapped(|ui| {
                 let shown = revealed

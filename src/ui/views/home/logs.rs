@@ -15,7 +15,7 @@ const ROW: f32 = 16.0;
 pub(super) fn log_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     let tokens = tokens(ui);
     let (mut closed, mut again) = (false, None);
-    let Some(log) = &mut state.place().log else {
+    let Some(log) = &mut state.connection_mut().log else {
         return;
     };
     let name = format!("{} in {}", log.source.container, log.source.pod);

@@ -26,7 +26,7 @@ use crate::domain::environment::{EnvId, Environment, KeyPlace};
 use crate::domain::settings::Settings;
 use crate::protocol::{Command, FilePurpose, PickedFile, Verdict};
 use crate::state::imports::EnvImport;
-use crate::state::{PlaceState, State};
+use crate::state::{ConnectionState, State};
 use crate::ui::theme;
 use crate::ui::widgets::{
     caption, dot, filling_card, from_right, page_head, primary_button, shortened, strong, tokens,
@@ -45,7 +45,7 @@ pub struct HomeUi {
 impl HomeUi {
     /// Draws the page.
     pub fn show(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
-        if state.place().cluster.page.is_some() {
+        if state.connection().cluster.page.is_some() {
             return deployments::show(ui, state, out);
         }
         page_head(
@@ -146,7 +146,7 @@ impl HomeUi {
                         .forms
                         .get(&env.id)
                         .is_some_and(|form| self.is_changed(form, &state.settings));
-                    let color = state_color(ui, env, state.place_of(&env.id));
+                    let color = state_color(ui, env, state.connection_of(&env.id));
                     let selected = env.id == state.settings.selected;
                     if environment_ui(ui, env, color, selected, unsaved) {
                         goes_to = Some(env.id.clone());
@@ -196,8 +196,9 @@ impl HomeUi {
             .on_hover_text("Show the cluster's deployments, their pods and problems")
             .clicked()
         {
-            let cluster = &mut state.place().cluster;
-            cluster.page = Some(cluster.choice.deployment.clone().unwrap_or_default());
+            let picked = state.panes().get(0).choice.deployment.clone();
+            let cluster = &mut state.connection_mut().cluster;
+            cluster.page = Some(picked.unwrap_or_default());
         }
         let mut notify = state.settings.care.notify;
         let ticked = ui.checkbox(&mut notify, "Desktop notifications");
@@ -329,7 +330,7 @@ impl HomeUi {
 }
 
 /// An environment's state as a colour; `None` before it was opened.
-fn state_color(ui: &Ui, env: &Environment, place: Option<&PlaceState>) -> Color32 {
+fn state_color(ui: &Ui, env: &Environment, place: Option<&ConnectionState>) -> Color32 {
     let tokens = tokens(ui);
     let Some(place) = place else {
         return tokens.faint;
@@ -433,7 +434,7 @@ fn demo_facts_ui(ui: &mut Ui, state: &mut State) {
     ui.add(Label::new(RichText::new("No data leaves this machine, and no key is needed. The demo cannot be changed or deleted; add your own environment next to it.").color(dim)).wrap());
     ui.add_space(8.0);
     let env = state.env().clone();
-    let api = state.place().api.as_ref().map_or_else(
+    let api = state.connection().api.as_ref().map_or_else(
         || "starting…".to_owned(),
         crate::domain::environment::ApiAddress::text,
     );

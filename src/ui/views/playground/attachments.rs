@@ -21,10 +21,10 @@ const REMARK: f32 = 18.0;
 const THUMB: Vec2 = vec2(220.0, 150.0);
 
 /// How much room the chips take.
-pub(super) fn height(state: &mut State) -> f32 {
+pub(super) fn height(state: &State) -> f32 {
     let remark = remark(state).is_some();
-    let drafting = state.drafting_pane();
-    let chips = state.is_attaching() || !state.pane_chat(drafting).attached.is_empty();
+    let drafting = state.panes().drafting();
+    let chips = state.is_attaching() || !state.panes().chat(drafting).attached.is_empty();
     let rows = [(chips, CHIPS), (remark, REMARK)];
     rows.iter()
         .filter(|(shown, _)| *shown)
@@ -33,7 +33,7 @@ pub(super) fn height(state: &mut State) -> f32 {
 }
 
 /// A remark on whether the models can see pictures, and whether it forbids sending.
-fn remark(state: &mut State) -> Option<(String, bool)> {
+fn remark(state: &State) -> Option<(String, bool)> {
     let against = state
         .pictures_unseen()
         .map(|failure| (failure.to_string(), true));
@@ -43,8 +43,8 @@ fn remark(state: &mut State) -> Option<(String, bool)> {
 /// The chips of the draft. Gives whether it can be sent.
 pub(super) fn chips_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -> bool {
     let attaching = state.is_attaching();
-    let drafting = state.drafting_pane();
-    let chat = state.pane_chat(drafting);
+    let drafting = state.panes().drafting();
+    let chat = state.panes().chat(drafting);
     let (mut removed, mut stopped) = (None, false);
     if attaching || !chat.attached.is_empty() {
         let area = ScrollArea::horizontal()
@@ -73,7 +73,7 @@ pub(super) fn chips_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -
         });
     }
     if let Some(index) = removed {
-        chat.attached.remove(index);
+        state.panes_mut().chat_mut(drafting).attached.remove(index);
     }
     if stopped {
         state.stop_attaching(out);

@@ -48,8 +48,8 @@ pub(super) fn height(ui: &Ui) -> f32 {
 
 /// Puts text into the draft, where the cursor was.
 pub(super) fn insert(ui: &Ui, state: &mut State, text: &str) {
-    let drafting = state.drafting_pane();
-    let draft = &mut state.pane_chat(drafting).draft;
+    let drafting = state.panes().drafting();
+    let draft = &mut state.panes_mut().chat_mut(drafting).draft;
     let mut edit = egui::text_edit::TextEditState::load(ui.ctx(), edit_id()).unwrap_or_default();
     let length = draft.chars().count();
     let chosen = edit
@@ -98,30 +98,30 @@ struct Target {
 }
 
 impl Target {
-    fn of(state: &mut State) -> Self {
+    fn of(state: &State) -> Self {
         let panes = state.addressed();
         let has_api = panes.iter().all(|index| {
-            let env = state.pane_env(*index);
+            let env = state.panes().get(*index).env.clone();
             state
                 .settings
                 .get(&env)
                 .is_some_and(|env| env.api.is_some() || env.demo)
         });
-        let named = !state.names_hidden();
+        let named = !state.panes().names_hidden();
         Self {
-            several: state.panes() > 1,
+            several: state.panes().count() > 1,
             models: panes
                 .iter()
-                .filter(|index| state.pane_choice(**index).model.is_some())
+                .filter(|index| state.panes().get(**index).choice.clone().model.is_some())
                 .count(),
             all_ready: panes.iter().all(|index| state.can_chat(*index)),
-            embeds: (0..state.panes()).any(|index| state.pane_embeds(index)),
+            embeds: (0..state.panes().count()).any(|index| state.pane_embeds(index)),
             has_api,
             first: panes
                 .first()
                 .filter(|_| named)
-                .and_then(|index| state.pane_choice(*index).model),
-            running: state.answering(),
+                .and_then(|index| state.panes().get(*index).choice.clone().model),
+            running: state.panes().answering(),
             panes,
         }
     }
@@ -169,7 +169,7 @@ pub(super) fn show(
 ) -> Composed {
     let mut composed = Composed::default();
     let tokens = tokens(ui);
-    let drafting = state.drafting_pane();
+    let drafting = state.panes().drafting();
     let target = Target::of(state);
     let focused = ui.memory(|memory| memory.has_focus(edit_id()));
     let free = ui.memory(|memory| memory.focused().is_none());
@@ -184,7 +184,7 @@ pub(super) fn show(
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
             let sendable = attachments::chips_ui(ui, state, out);
-            let chat = state.pane_chat(drafting);
+            let chat = state.panes_mut().chat_mut(drafting);
             draft_ui(ui, &mut chat.draft, target.hint());
             let ready =
                 !target.panes.is_empty() && target.all_ready && sendable && chat.has_draft();
@@ -203,8 +203,8 @@ pub(super) fn show(
     if escape && !target.running.is_empty() {
         target.stop(out);
         focus(ui);
-    } else if escape && state.pane_chat(drafting).is_editing() {
-        state.pane_chat(drafting).stop_editing();
+    } else if escape && state.panes().chat(drafting).is_editing() {
+        state.panes_mut().chat_mut(drafting).stop_editing();
         focus(ui);
     }
     if send && state.send_draft(now, out) {
@@ -242,8 +242,8 @@ fn send_ui(
     ready: bool,
     out: &mut Vec<Command>,
 ) -> bool {
-    let drafting = state.drafting_pane();
-    let editing = state.pane_chat(drafting).is_editing();
+    let drafting = state.panes().drafting();
+    let editing = state.panes().chat(drafting).is_editing();
     let mut send = false;
     if target.running.is_empty() {
         send = primary_button(ui, "Send", ready).clicked();
@@ -254,9 +254,9 @@ fn send_ui(
         target.stop(out);
     }
     if target.several && !editing {
-        sequential_ui(ui, &mut state.place().panes.in_turn);
+        sequential_ui(ui, &mut state.panes_mut().in_turn);
     }
-    let chat = state.pane_chat(drafting);
+    let chat = state.panes_mut().chat_mut(drafting);
     // Where there is little room, the advice is cut, not the button.
     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
         let button = if editing { 92.0 } else { 0.0 };

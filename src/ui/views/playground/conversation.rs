@@ -8,13 +8,15 @@ use egui::{
     WidgetInfo,
 };
 
+use super::conversations;
 use super::embed::{self, EmbedOutcome};
 use super::parameters::ParametersUi;
 use super::rows::{Part, Rows, TurnStyle};
-use super::talks;
+use crate::domain::environment::EnvId;
 use crate::protocol::JobId;
 use crate::state::chat::{Act, ChatState};
-use crate::state::panes::{Fastest, PaneHead};
+use crate::state::cluster::Choice;
+use crate::state::panes::{Fastest, Panes};
 use crate::state::{ModelColors, State};
 use crate::ui::theme;
 use crate::ui::transcript::Transcript;
@@ -41,6 +43,34 @@ pub(super) struct PaneOutcome {
     pub(super) embed: EmbedOutcome,
     /// End its answer.
     pub(super) stop: Option<JobId>,
+}
+
+/// What is to be known of a pane to draw it.
+pub(super) struct PaneHead {
+    pub(super) id: u64,
+    pub(super) env: EnvId,
+    pub(super) choice: Choice,
+    pub(super) name: Option<String>,
+    pub(super) linked: bool,
+    pub(super) ticked: bool,
+    pub(super) running: Option<JobId>,
+    pub(super) closable: bool,
+}
+
+impl PaneHead {
+    pub(super) fn of(panes: &Panes, index: usize) -> Self {
+        let pane = panes.get(index);
+        Self {
+            id: pane.id,
+            env: pane.env.clone(),
+            choice: pane.choice.clone(),
+            name: panes.name(index),
+            linked: pane.linked,
+            ticked: pane.ticked,
+            running: pane.chat.running(),
+            closable: panes.is_closable(index),
+        }
+    }
 }
 
 /// A pane as it is drawn in this frame.
@@ -111,7 +141,7 @@ fn pane_ui(
         parameters_ui(ui, state, pane, parameters);
         ui.separator();
     }
-    let veil = state.veil();
+    let redaction = state.redaction();
     if state.pane_embeds(pane.index) {
         let model = pane.head.choice.model.clone().unwrap_or_default();
         let (ready, guess) = (
@@ -119,14 +149,14 @@ fn pane_ui(
             state.embeds_is_a_guess(pane.index),
         );
         let color = color.unwrap_or(tokens(ui).text);
-        let view = &mut state.pane_chat(pane.index).embed;
-        todo.embed = embed::show(ui, view, (&model, color), &veil, (ready, guess), now);
+        let view = &mut state.panes_mut().chat_mut(pane.index).embed;
+        todo.embed = embed::show(ui, view, (&model, color), &redaction, (ready, guess), now);
         return todo;
     }
     let (env, has_cluster) = (state.env().id.clone(), has_cluster(state, pane));
-    let chat = state.pane_chat(pane.index);
+    let chat = state.panes().chat(pane.index);
     if let Some(title) = chat.opened() {
-        todo.undo_open = talks::opened_ui(ui, title);
+        todo.undo_open = conversations::opened_ui(ui, title);
     }
     if chat.turns().is_empty() {
         let advice = match &pane.head.choice.model {
@@ -146,7 +176,7 @@ fn pane_ui(
         keys: pane.active,
         fastest: Some(pane.fastest),
         hidden: pane.head.name.as_deref().filter(|_| pane.hidden),
-        veil: Some(&veil),
+        redaction: Some(&redaction),
     };
     let open = (&mut open.transcript, &mut open.unfolded);
     let PaneOutcome {
@@ -187,7 +217,11 @@ fn parameters_ui(ui: &mut Ui, state: &mut State, pane: &Pane<'_>, parameters: &m
                 }
             }
             if link_ui(ui, state, pane) {
-                parameters.show(ui, (&env, pane.head.id), state.pane_chat(pane.index));
+                parameters.show(
+                    ui,
+                    (&env, pane.head.id),
+                    state.panes_mut().chat_mut(pane.index),
+                );
             }
         });
 }
@@ -228,7 +262,7 @@ pub(in crate::ui::views) fn read_ui(
         keys: true,
         fastest: None,
         hidden: None,
-        veil: None,
+        redaction: None,
     };
     let todo = turns_ui(ui, id, chat, looks, open);
     if let Some(Act::Step(index, forward)) = todo.act {
@@ -280,11 +314,11 @@ fn head_ui(
                 .on_hover_text("Include this pane when you send")
                 .changed()
             {
-                state.tick_pane(pane.index, on);
+                state.panes_mut().get_mut(pane.index).ticked = on;
             }
         }
         let of = if pane.head.linked { 0 } else { pane.index };
-        let set = state.pane_chat(of).params.count_set();
+        let set = state.panes().chat(of).params.count_set();
         let buttons = match (pane.several, set) {
             (true, 0) => 104.0,
             (true, _) => 128.0,
@@ -369,7 +403,7 @@ fn link_ui(ui: &mut Ui, state: &mut State, pane: &Pane<'_>) -> bool {
         .checkbox(&mut linked, "Linked to the first pane")
         .changed()
     {
-        state.link_pane(pane.index, linked);
+        state.panes_mut().link(pane.index, linked);
     }
     if linked {
         caption(ui, "Uses the first pane's system prompt and parameters");

@@ -8,7 +8,7 @@ use crate::domain::embedding::{EmbedRequest, Embedding};
 use crate::domain::units::{self, Figure};
 use crate::protocol::{Command, JobId};
 use crate::state::embed::{EmbedResult, EmbedState};
-use crate::state::veil::Veil;
+use crate::state::redaction::Redaction;
 use crate::ui::theme;
 use crate::ui::widgets::{
     MARGIN, Tile, caption, failure_box, primary_button, small_button, strong, tokens,
@@ -32,7 +32,7 @@ pub(super) fn show(
     ui: &mut Ui,
     embed: &mut EmbedState,
     (model, color): (&str, Color32),
-    veil: &Veil,
+    redaction: &Redaction,
     (ready, guess): (bool, bool),
     now: Duration,
 ) -> EmbedOutcome {
@@ -66,10 +66,10 @@ pub(super) fn show(
             ui.ctx().request_repaint_after(Duration::from_millis(100));
         });
         if let Some(failure) = &embed.failure {
-            failure_box(ui, "embeddings", &veil.over_failure(failure), None);
+            failure_box(ui, "embeddings", &redaction.failure(failure), None);
         }
         if let Some(result) = &embed.result {
-            result_ui(ui, result, color, veil, &mut todo);
+            result_ui(ui, result, color, redaction, &mut todo);
         } else if embed.failure.is_none() {
             ui.add_space(8.0);
             caption(
@@ -116,7 +116,7 @@ fn result_ui(
     ui: &mut Ui,
     result: &EmbedResult,
     color: Color32,
-    veil: &Veil,
+    redaction: &Redaction,
     todo: &mut EmbedOutcome,
 ) {
     let EmbedResult {
@@ -190,7 +190,7 @@ fn result_ui(
     }
     tiles_ui(ui, tiles);
     ui.add_space(4.0);
-    caption(ui, format!("Model: {}", veil.over(model)));
+    caption(ui, format!("Model: {}", redaction.text(model)));
     for (n, (vector, text)) in embedded.vectors.iter().zip(input).enumerate() {
         vector_ui(ui, n, vector, text, todo);
     }

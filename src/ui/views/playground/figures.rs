@@ -26,7 +26,7 @@ pub(super) fn show(
     now: Duration,
     out: &mut Vec<Command>,
 ) {
-    if state.names_hidden() {
+    if state.panes().names_hidden() {
         card(ui).show(ui, |ui| {
             ui.set_min_size(vec2(ui.available_width(), 120.0));
             let why = "Charts appear after you vote; each answer shows its own figures";
@@ -34,17 +34,17 @@ pub(super) fn show(
         });
         return;
     }
-    let votes = if state.panes() > 1 {
+    let votes = if state.panes().count() > 1 {
         state.settings.votes.clone()
     } else {
         Vec::new()
     };
-    if state.panes() > 1 {
+    if state.panes().count() > 1 {
         panes::tiles_ui(ui, state, now);
     } else {
         let tokens = tokens(ui);
-        let name = state.pane_name(0);
-        let chat = &state.place().chat;
+        let name = state.panes().name(0);
+        let chat = &state.panes().chat(0);
         let silent = chat.silent_for(now);
         let latest = chat
             .latest_figures(now)
@@ -61,7 +61,7 @@ pub(super) fn show(
         );
     }
     let colors = state.colors.clone();
-    let session = &state.place().session;
+    let session = &state.connection().session;
     ScrollArea::vertical()
         .id_salt("charts")
         .auto_shrink([false, false])

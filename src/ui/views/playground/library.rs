@@ -155,8 +155,8 @@ impl LibraryUi {
         out: &mut Vec<Command>,
     ) {
         self.view = View::List;
-        let drafting = state.drafting_pane();
-        let draft = state.pane_chat(drafting).draft.trim().to_owned();
+        let drafting = state.panes().drafting();
+        let draft = state.panes().chat(drafting).draft.trim().to_owned();
         self.head_ui(ui, &draft);
         let all = state
             .prompts

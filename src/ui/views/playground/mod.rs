@@ -4,6 +4,7 @@ mod attachments;
 mod calls;
 mod composer;
 mod conversation;
+mod conversations;
 mod definitions;
 mod embed;
 mod figures;
@@ -15,7 +16,6 @@ mod parameters;
 mod pickers;
 mod rows;
 mod status;
-mod talks;
 mod tools;
 mod turn;
 mod vote;
@@ -27,10 +27,10 @@ use std::time::Duration;
 use egui::{Align, Button, Key, Layout, Modifiers, Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
 pub(super) use self::conversation::read_ui;
-use self::conversation::{Pane, PaneOutcome, PaneUi};
+use self::conversation::{Pane, PaneHead, PaneOutcome, PaneUi};
+use self::conversations::ConversationsUi;
 use self::library::{LibraryUi, PromptUse};
 use self::parameters::ParametersUi;
-use self::talks::ConversationsUi;
 use crate::domain::environment::EnvId;
 use crate::protocol::{Command, JobId};
 use crate::state::State;
@@ -42,7 +42,7 @@ pub struct PlaygroundUi {
     /// By environment and pane, so that each keeps its place.
     panes: HashMap<(EnvId, u64), PaneUi>,
     parameters: ParametersUi,
-    talks: ConversationsUi,
+    conversations: ConversationsUi,
     library: LibraryUi,
     /// Models that the legend switched off.
     hidden: Vec<String>,
@@ -94,13 +94,13 @@ impl PlaygroundUi {
         out: &mut Vec<Command>,
     ) -> PlaygroundOutcome {
         let mut asked = PlaygroundOutcome::default();
-        let panes = state.panes();
+        let panes = state.panes().count();
         for index in 0..panes {
-            if let Some(name) = state.pane_name(index) {
+            if let Some(name) = state.panes().name(index) {
                 state.colors.note(&name);
             }
         }
-        let was_hidden = state.names_hidden();
+        let was_hidden = state.panes().names_hidden();
         self.shortcuts(ui, state, &mut asked, out);
         let top = ui.max_rect();
         page_head(
@@ -129,7 +129,7 @@ impl PlaygroundUi {
                 });
             }
         });
-        if state.names_hidden() && !was_hidden {
+        if state.panes().names_hidden() && !was_hidden {
             // Model A is the leftmost.
             self.first = 0;
         }
@@ -137,12 +137,12 @@ impl PlaygroundUi {
             self.figures = Some(!beside);
         }
         let today = crate::engine::clock();
-        asked.refocus |= self.talks.show(ui.ctx(), state, (now, today), out);
+        asked.refocus |= self.conversations.show(ui.ctx(), state, (now, today), out);
         if let ControlFlow::Break(taken) = self.library.show(ui.ctx(), state, out) {
             asked.refocus = true;
             self.take(ui, taken, state, now, out);
         }
-        if let Some(wait) = state.talks_due(self.talks.is_open(), now, out) {
+        if let Some(wait) = state.conversations_due(self.conversations.is_open(), now, out) {
             ui.ctx().request_repaint_after(wait);
         }
         if asked.compare {
@@ -164,19 +164,19 @@ impl PlaygroundUi {
         let rect = Rect::from_min_size(pos2(top.left(), top.top()), vec2(top.width(), 30.0));
         let layout = Layout::right_to_left(Align::Center);
         let mut head = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
-        if !pickers::is_wide(left, state.panes() > 1) {
+        if !pickers::is_wide(left, state.panes().count() > 1) {
             // There is no room for them beside the pickers.
             pickers::compare_ui(&mut head, state, beside, asked);
         }
         let size = vec2(0.0, 30.0);
-        let can = !state.names_hidden();
+        let can = !state.panes().names_hidden();
         let button = head.add_enabled(can, Button::new("Conversations").min_size(size));
         if button
             .on_hover_text("Search and open earlier conversations (Ctrl+K)")
             .on_disabled_hover_text("End the blind vote first")
             .clicked()
         {
-            self.talks.toggle();
+            self.conversations.toggle();
         }
     }
 
@@ -194,15 +194,15 @@ impl PlaygroundUi {
             self.library.toggle(state, out);
             asked.refocus = !self.library.is_open();
         }
-        if above && !self.talks.is_open() {
+        if above && !self.conversations.is_open() {
             return;
         }
-        if pressed(Key::K) && !state.names_hidden() {
-            self.talks.toggle();
-            asked.refocus = !self.talks.is_open();
+        if pressed(Key::K) && !state.panes().names_hidden() {
+            self.conversations.toggle();
+            asked.refocus = !self.conversations.is_open();
         }
-        if pressed(Key::N) && state.can_clear() {
-            state.clear();
+        if pressed(Key::N) && state.panes().can_clear() {
+            state.panes_mut().clear();
             asked.refocus = true;
         }
     }
@@ -263,7 +263,7 @@ impl PlaygroundUi {
             Some(PromptUse::Insert(text)) => composer::insert(ui, state, &text),
             Some(PromptUse::Send(text)) => {
                 // Sent as it was shown. What cannot be sent now is not lost.
-                if state.answering().is_empty() && state.send_words(&text, now, out) {
+                if state.panes().answering().is_empty() && state.send_words(&text, now, out) {
                     self.jump_to_latest(state);
                 } else {
                     composer::insert(ui, state, &text);
@@ -276,8 +276,8 @@ impl PlaygroundUi {
 
     fn jump_to_latest(&mut self, state: &mut State) {
         let env = state.env().id.clone();
-        for index in 0..state.panes() {
-            let id = state.pane_head(index).id;
+        for index in 0..state.panes().count() {
+            let id = state.panes().get(index).id;
             self.panes
                 .entry((env.clone(), id))
                 .or_default()
@@ -293,9 +293,9 @@ impl PlaygroundUi {
         now: Duration,
     ) -> Vec<(usize, PaneOutcome)> {
         let env = state.env().id.clone();
-        let panes = state.panes();
-        let active = state.active_pane();
-        let fastest = state.fastest();
+        let panes = state.panes().count();
+        let active = state.panes().active();
+        let fastest = state.panes().fastest();
         let mut todos = Vec::new();
         let Self {
             panes: open,
@@ -305,9 +305,9 @@ impl PlaygroundUi {
             ..
         } = self;
         let mut one = |ui: &mut Ui, place: usize| {
-            let index = state.pane_at(place);
-            let mut head = state.pane_head(index);
-            let hidden = state.hidden_name(index);
+            let index = state.panes().at_position(place);
+            let mut head = PaneHead::of(state.panes(), index);
+            let hidden = state.panes().hidden_name(index);
             let is_hidden = hidden.is_some();
             head.name = hidden.or(head.name);
             let id = head.id;
@@ -352,12 +352,12 @@ impl PlaygroundUi {
             });
         }
         if let Some((call, text)) = todo.typed {
-            state.pane_chat(index).type_result(call, text);
+            state.panes_mut().chat_mut(index).type_result(call, text);
         }
         if let Some(act) = todo.act {
             asked.refocus = true;
             if state.act_in_pane(index, act, now, out) {
-                let key = (state.env().id.clone(), state.pane_head(index).id);
+                let key = (state.env().id.clone(), state.panes().get(index).id);
                 self.panes
                     .entry(key)
                     .or_default()
@@ -382,7 +382,7 @@ impl PlaygroundUi {
             asked.refocus = true;
         }
         if todo.activate {
-            state.place().panes.active = index;
+            state.panes_mut().activate(index);
             asked.refocus = true;
         }
         if todo.close {

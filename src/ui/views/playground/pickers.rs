@@ -11,7 +11,7 @@ use crate::domain::printable;
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::cluster::{ClusterState, ModelOffer};
-use crate::state::panes::MOST;
+use crate::state::panes::MAX_PANES;
 use crate::ui::theme::Tokens;
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{Choice, Section, caption, from_right, picker, picker_id, tokens};
@@ -30,17 +30,17 @@ pub(super) fn show(
     out: &mut Vec<Command>,
 ) -> PlaygroundOutcome {
     let mut asked = PlaygroundOutcome::default();
-    let several = state.panes() > 1;
+    let several = state.panes().count() > 1;
     let wide = is_wide(ui.available_width(), several);
-    let hidden = state.names_hidden();
+    let hidden = state.panes().names_hidden();
     // Room for the wider of the two labels, so that nothing moves when it changes.
     let buttons = if wide {
         310.0 + if several { 172.0 } else { 0.0 }
     } else {
         0.0
     };
-    let index = state.active_pane();
-    let env = state.pane_env(index);
+    let index = state.panes().active();
+    let env = state.panes().get(index).env.clone();
     let has_cluster = state
         .settings
         .get(&env)
@@ -78,7 +78,7 @@ pub(super) fn show(
         }
     });
     ui.horizontal(|ui| {
-        let others = match (wide, state.can_undo_clear() && !hidden) {
+        let others = match (wide, state.panes().can_undo_clear() && !hidden) {
             (true, _) => 0.0,
             (false, true) => 190.0,
             (false, false) => 154.0,
@@ -132,10 +132,10 @@ pub(super) fn compare_ui(
     asked: &mut PlaygroundOutcome,
 ) {
     let size = vec2(0.0, 30.0);
-    let panes = state.panes();
-    let blind = state.blind().is_some();
+    let panes = state.panes().count();
+    let blind = state.panes().blind().is_some();
     let more = ui.add_enabled(
-        panes < MOST && !blind,
+        panes < MAX_PANES && !blind,
         Button::new("+ Compare").min_size(size),
     );
     let help = "Add a pane with its own model";
@@ -153,7 +153,7 @@ pub(super) fn compare_ui(
         asked.figures |= figures
             .on_hover_text("Show the figures beside the panes")
             .clicked();
-        let idle = state.answering().is_empty();
+        let idle = state.panes().answering().is_empty();
         let button = ui.add_enabled(
             idle,
             Button::new("Blind vote").min_size(size).selected(blind),
@@ -162,9 +162,9 @@ pub(super) fn compare_ui(
         if button.on_hover_text(help).clicked() {
             asked.refocus = true;
             if blind {
-                state.end_blind()
+                state.panes_mut().end_blind()
             } else {
-                state.begin_blind()
+                state.panes_mut().begin_blind()
             }
         }
     }
@@ -179,7 +179,7 @@ fn env_ui(
     out: &mut Vec<Command>,
 ) -> bool {
     caption(ui, "Environment");
-    let picked = state.pane_env(index);
+    let picked = state.panes().get(index).env.clone();
     let environments = state.settings.environments.clone();
     let choices = environments
         .iter()
@@ -216,7 +216,7 @@ fn env_ui(
 fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
     caption(ui, "Deployment");
     let tokens = tokens(ui);
-    let choice = state.pane_choice(index);
+    let choice = state.panes().get(index).choice.clone();
     let none = ClusterState::default();
     let cluster = state.pane_cluster(index).unwrap_or(&none);
     let color = cluster
@@ -312,9 +312,10 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
     caption(ui, "Model");
     let tokens = tokens(ui);
     let color = state
-        .pane_name(index)
+        .panes()
+        .name(index)
         .map(|name| tokens.model_color(state.colors.index(&name)));
-    let choice = state.pane_choice(index);
+    let choice = state.panes().get(index).choice.clone();
     // A list of very many is put together only while it is open, or may be about to open.
     let open = egui::Popup::is_id_open(ui.ctx(), picker_id(ui, "Model"))
         || ui.input(|input| {
@@ -379,14 +380,14 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
         &sections,
     );
     if let Some(name) = &chosen {
-        state.pick_model(index, name);
+        state.panes_mut().get_mut(index).pick_model(name);
     }
     chosen.is_some()
 }
 
 fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut PlaygroundOutcome) {
     let size = vec2(0.0, 30.0);
-    let hidden = state.names_hidden();
+    let hidden = state.panes().names_hidden();
     let code = ui.add_enabled(!hidden, Button::new("View code").min_size(size));
     if code
         .on_hover_text("Show this request in cURL, Python or Rust")
@@ -395,19 +396,19 @@ fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut PlaygroundOutcome) {
         asked.view_code = true;
     }
     // In a blind vote, undoing would bring back conversations that name their models.
-    if state.can_undo_clear() && !hidden {
+    if state.panes().can_undo_clear() && !hidden {
         if ui.add(Button::new("Undo clear").min_size(size)).clicked() {
             state.undo_clear();
             asked.refocus = true;
         }
     } else {
-        let can = state.can_clear();
+        let can = state.panes().can_clear();
         let clear = ui.add_enabled(can, Button::new("Clear").min_size(size));
         if clear
             .on_hover_text("Start a new conversation; charts are kept")
             .clicked()
         {
-            state.clear();
+            state.panes_mut().clear();
             asked.refocus = true;
         }
     }

@@ -12,7 +12,7 @@ use crate::domain::conversation::{Attached, Attachment};
 use crate::state::ModelColors;
 use crate::state::chat::{Act, AnswerStatus, ChatState, Turn};
 use crate::state::panes::Fastest;
-use crate::state::veil::Veil;
+use crate::state::redaction::Redaction;
 use crate::ui::transcript::{self, Body, FOLD_HEIGHT, Row, RowSource, Tone};
 use crate::ui::widgets::{caption, small_button_if, tokens};
 
@@ -350,7 +350,7 @@ impl RowSource for Rows<'_> {
             Part::Notice => {
                 let is_last = at + 1 == self.chat.turns().len();
                 let can = (is_last && self.can_ask(), self.chat.can_continue());
-                let act = turn::notice_ui(ui, turn, can, self.looks.veil, self.looks.now);
+                let act = turn::notice_ui(ui, turn, can, self.looks.redaction, self.looks.now);
                 self.todo.act = self.todo.act.or(act.map(|act| act.at(at)));
             }
             Part::Figures => self.figures_ui(ui, turn, at),
@@ -380,5 +380,5 @@ pub(super) struct TurnStyle<'a> {
     /// The model's name in a blind vote.
     pub(super) hidden: Option<&'a str>,
     /// Removes hidden names from failures.
-    pub(super) veil: Option<&'a Veil>,
+    pub(super) redaction: Option<&'a Redaction>,
 }

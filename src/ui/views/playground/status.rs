@@ -11,7 +11,7 @@ use crate::domain::failure::Failure;
 use crate::domain::{printable, units};
 use crate::protocol::{ClusterLink, Command, KeyStatus};
 use crate::state::cluster::ClusterState;
-use crate::state::{PlaceState, State};
+use crate::state::{ConnectionState, State};
 use crate::ui::widgets::{caption, failure_box, shortened, small_button, tokens, warning_box};
 
 /// How fresh the data is, with the ways to reload it and to see more of it. `others`: the width of the buttons that share
@@ -24,7 +24,7 @@ pub(super) fn freshness_ui(
     asked: &mut PlaygroundOutcome,
     out: &mut Vec<Command>,
 ) {
-    let Some(place) = state.place_of(env) else {
+    let Some(place) = state.connection_of(env) else {
         return;
     };
     let cluster = &place.cluster;
@@ -89,7 +89,7 @@ fn loading_ui(ui: &mut Ui, cluster: &ClusterState, is_reload: bool, out: &mut Ve
 }
 
 fn details_ui(ui: &mut Ui, state: &mut State, narrow: bool, asked: &mut PlaygroundOutcome) {
-    let cluster = &mut state.place().cluster;
+    let cluster = &state.connection().cluster;
     if cluster.view.value().is_none() {
         return;
     }
@@ -100,7 +100,8 @@ fn details_ui(ui: &mut Ui, state: &mut State, narrow: bool, asked: &mut Playgrou
         .on_hover_text("Show each deployment's pods and problems")
         .clicked()
     {
-        cluster.page = Some(cluster.choice.deployment.clone().unwrap_or_default());
+        let picked = state.panes().get(0).choice.deployment.clone();
+        state.connection_mut().cluster.page = Some(picked.unwrap_or_default());
         asked.go_home = true;
     }
 }
@@ -141,9 +142,9 @@ pub(super) fn troubles_ui(
     now: Duration,
     asked: &mut PlaygroundOutcome,
 ) {
-    let index = state.active_pane();
-    let choice = state.pane_choice(index);
-    let (Some(place), Some(env)) = (state.place_of(env), state.settings.get(env)) else {
+    let index = state.panes().active();
+    let choice = state.panes().get(index).choice.clone();
+    let (Some(place), Some(env)) = (state.connection_of(env), state.settings.get(env)) else {
         return;
     };
     let insecure = env.accept_invalid_certs;
@@ -184,7 +185,7 @@ pub(super) fn troubles_ui(
 
 /// The failures of an environment, each with a name and the age of the data that is still shown.
 fn failures(
-    place: &PlaceState,
+    place: &ConnectionState,
     api_expected: bool,
     now: Duration,
 ) -> Vec<(&'static str, Failure, Option<Duration>)> {

@@ -74,7 +74,7 @@ impl ConversationsUi {
             self.open = false;
         }
         if !self.open {
-            state.talks.text.clear();
+            state.conversations.text.clear();
         }
         !self.open
     }
@@ -92,7 +92,7 @@ impl ConversationsUi {
                 if ui.button("Close").clicked() {
                     self.open = false;
                 }
-                let can = state.can_clear();
+                let can = state.panes().can_clear();
                 let new = ui.add_enabled(can, Button::new("New conversation"));
                 if new
                     .on_hover_text(
@@ -100,22 +100,23 @@ impl ConversationsUi {
                     )
                     .clicked()
                 {
-                    state.clear();
+                    state.panes_mut().clear();
                     self.open = false;
                 }
             });
         });
-        let total = state.talks.rows.total();
+        let total = state.conversations.rows.total();
         // Before the field takes Delete for its own.
         if self.renaming.is_none() {
             self.keys(ui, state, total.unwrap_or(0), now, out);
         }
         let (label, hint) = ("Search conversations", "Search titles, models and messages");
-        self.list.search_ui(ui, label, hint, &mut state.talks.text);
-        if let Some(failure) = state.talks.rows.failure().cloned() {
+        self.list
+            .search_ui(ui, label, hint, &mut state.conversations.text);
+        if let Some(failure) = state.conversations.rows.failure().cloned() {
             failure_box(ui, "conversations", &failure, None);
             if small_button(ui, "Try again").clicked() {
-                state.reload_talks();
+                state.reload_conversations();
             }
         }
         let foot = 26.0;
@@ -124,7 +125,7 @@ impl ConversationsUi {
             ui.set_min_size(vec2(ui.available_width(), height));
             match total {
                 None => empty_state(ui, "Loading conversations…", "", 40.0),
-                Some(0) if state.talks.text.trim().is_empty() => {
+                Some(0) if state.conversations.text.trim().is_empty() => {
                     let advice = "Conversations on the Playground are saved here, on this computer";
                     empty_state(ui, "No conversations yet", advice, 40.0);
                 }
@@ -140,7 +141,7 @@ impl ConversationsUi {
             }
         });
         if total.is_none_or(|total| total == 0) {
-            state.want_talks(0..1, out);
+            state.want_conversations(0..1, out);
         }
         foot_ui(ui, state, total);
     }
@@ -157,7 +158,12 @@ impl ConversationsUi {
         let pressed = self
             .list
             .keys(ui, usize::try_from(total).unwrap_or(usize::MAX));
-        let Some(row) = state.talks.rows.at(self.list.marked() as u64).cloned() else {
+        let Some(row) = state
+            .conversations
+            .rows
+            .at(self.list.marked() as u64)
+            .cloned()
+        else {
             return;
         };
         let action = match pressed {
@@ -177,17 +183,19 @@ impl ConversationsUi {
         out: &mut Vec<Command>,
     ) {
         match action {
-            Some(ConversationAction::Open(id)) if !state.talks.is_removed(&id) => {
-                state.open_talk(&id, out);
+            Some(ConversationAction::Open(id)) if !state.conversations.is_removed(&id) => {
+                state.open_conversation(&id, out);
                 self.open = false;
             }
-            Some(ConversationAction::Rename(id, title)) if !state.talks.is_removed(&id) => {
+            Some(ConversationAction::Rename(id, title)) if !state.conversations.is_removed(&id) => {
                 self.renaming = Some((id, title));
                 self.fresh_name = true;
             }
-            Some(ConversationAction::Delete(id)) => state.remove_talk(&id, now),
-            Some(ConversationAction::Keep(id)) => state.keep_talk(&id),
-            Some(ConversationAction::Export(id, format)) => state.export_talk(&id, format, out),
+            Some(ConversationAction::Delete(id)) => state.remove_conversation(&id, now),
+            Some(ConversationAction::Keep(id)) => state.keep_conversation(&id),
+            Some(ConversationAction::Export(id, format)) => {
+                state.export_conversation(&id, format, out)
+            }
             _ => {}
         }
     }
@@ -200,8 +208,13 @@ impl ConversationsUi {
         (now, today): (Duration, Timestamp),
         out: &mut Vec<Command>,
     ) {
-        let shown = state.pane_chat_ids();
-        let active = state.active_pane();
+        let shown: Vec<_> = state
+            .panes()
+            .all()
+            .iter()
+            .map(|pane| pane.chat.conversation().cloned())
+            .collect();
+        let active = state.panes().active();
         let mut action = None;
         let total = usize::try_from(total).unwrap_or(usize::MAX);
         let Self {
@@ -213,21 +226,23 @@ impl ConversationsUi {
         let (marked, mut leave) = (list.marked(), false);
         let seen = list.rows_ui(ui, "conversations", total, |ui, rect, index| {
             let row = state
-                .talks
+                .conversations
                 .rows
                 .at(index as u64)
-                .filter(|row| !state.talks.is_gone(&row.id));
+                .filter(|row| !state.conversations.is_gone(&row.id));
             let Some(row) = row.cloned() else { return };
             let mut inside = ui.new_child(UiBuilder::new().id_salt(&row.id).max_rect(rect));
             match renaming {
                 Some((id, title)) if *id == row.id => {
                     leave |= rename_ui(&mut inside, (id, title), fresh_name, state, out);
                 }
-                _ if state.talks.is_removed(&row.id) => removed_ui(&mut inside, &row, &mut action),
+                _ if state.conversations.is_removed(&row.id) => {
+                    removed_ui(&mut inside, &row, &mut action)
+                }
                 _ => {
                     let pane = shown.iter().position(|id| id.as_ref() == Some(&row.id));
                     let place = pane.map(|pane| pane == active);
-                    let busy = state.talk_is_busy(&row.id);
+                    let busy = state.conversation_is_busy(&row.id);
                     row_ui(
                         &mut inside,
                         &row,
@@ -243,7 +258,7 @@ impl ConversationsUi {
             list.refocus();
         }
         let seen = seen.start as u64..seen.end as u64;
-        state.want_talks(seen, out);
+        state.want_conversations(seen, out);
         self.perform(action, state, now, out);
     }
 }
@@ -255,7 +270,7 @@ fn foot_ui(ui: &mut Ui, state: &State, total: Option<u64>) {
             "Enter opens in the active pane · F2 renames · Shift+Delete deletes",
         );
         from_right(ui, |ui| {
-            if state.talks.rows.is_loading() || state.talks.is_opening() {
+            if state.conversations.rows.is_loading() || state.conversations.is_opening() {
                 ui.add(egui::Spinner::new().size(12.0));
             }
             if let Some(total) = total {

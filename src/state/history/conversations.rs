@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use super::rows::Rows;
 use super::{CHANGED, TYPED};
-use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::history::{
     Deletion, Exchange, ExportFormat, HistoryPage, HistoryQuery, SessionBody, SessionId,
     SessionKind, SortBy, StoredSession,
 };
 use crate::protocol::{Command, HistoryQuestion, JobId, Question};
+use crate::state::State;
 use crate::state::chat::Whereabouts;
-use crate::state::{Notice, State};
+use crate::state::cluster::Choice;
 
 /// So long a deletion can be undone.
 pub const SECOND_THOUGHTS: Duration = Duration::from_secs(8);
 
 /// What the list knows.
 #[derive(Debug, Default)]
-pub struct Talks {
+pub struct Conversations {
     /// Words that are searched for. The list edits it.
     pub text: String,
     /// The rows that match, as far as they are here.
@@ -42,7 +42,7 @@ pub struct Talks {
     gone: Vec<SessionId>,
 }
 
-impl Talks {
+impl Conversations {
     /// Whether it is to be deleted, and that can be undone.
     pub fn is_removed(&self, id: &SessionId) -> bool {
         self.removed.iter().any(|(removed, _)| removed == id)
@@ -93,17 +93,17 @@ impl Talks {
 impl State {
     /// Called in each frame of the Playground: opens what came, deletes what nobody wants back, and asks for rows
     /// while the list is seen. Gives when it wants to be called again.
-    pub fn talks_due(
+    pub fn conversations_due(
         &mut self,
         seen: bool,
         now: Duration,
         out: &mut Vec<Command>,
     ) -> Option<Duration> {
-        let talks = &mut self.talks;
+        let conversations = &mut self.conversations;
         let mut wait: Option<Duration> = None;
         let mut sooner = |left: Duration| wait = Some(wait.map_or(left, |wait| wait.min(left)));
         let mut over = Vec::new();
-        talks.removed.retain(|(id, since)| {
+        conversations.removed.retain(|(id, since)| {
             match SECOND_THOUGHTS
                 .checked_sub(now.saturating_sub(*since))
                 .filter(|left| !left.is_zero())
@@ -113,104 +113,93 @@ impl State {
             }
             !over.contains(id)
         });
-        self.delete_talks(over, out);
-        let talks = &mut self.talks;
-        if seen && talks.asked.as_ref() != Some(&talks.text) {
-            if talks
+        self.delete_conversations(over, out);
+        let conversations = &mut self.conversations;
+        if seen && conversations.asked.as_ref() != Some(&conversations.text) {
+            if conversations
                 .typed
                 .as_ref()
-                .is_none_or(|(text, _)| *text != talks.text)
+                .is_none_or(|(text, _)| *text != conversations.text)
             {
-                talks.typed = Some((talks.text.clone(), now));
+                conversations.typed = Some((conversations.text.clone(), now));
             }
-            let since = talks.typed.as_ref().map_or(now, |(_, since)| *since);
+            let since = conversations
+                .typed
+                .as_ref()
+                .map_or(now, |(_, since)| *since);
             let left = TYPED.checked_sub(now.saturating_sub(since));
-            match left.filter(|left| talks.asked.is_some() && !left.is_zero()) {
+            match left.filter(|left| conversations.asked.is_some() && !left.is_zero()) {
                 Some(left) => sooner(left),
                 None => {
-                    talks.typed = None;
-                    talks.asked = Some(talks.text.clone());
-                    talks.rows.ask_for(Talks::query(&talks.text));
+                    conversations.typed = None;
+                    conversations.asked = Some(conversations.text.clone());
+                    conversations
+                        .rows
+                        .ask_for(Conversations::query(&conversations.text));
                 }
             }
         }
-        if let Some(since) = talks.changed.filter(|_| seen) {
+        if let Some(since) = conversations.changed.filter(|_| seen) {
             match CHANGED
                 .checked_sub(now.saturating_sub(since))
                 .filter(|left| !left.is_zero())
             {
                 Some(left) => sooner(left),
                 None => {
-                    talks.changed = None;
-                    self.reload_talks();
+                    conversations.changed = None;
+                    self.reload_conversations();
                 }
             }
         }
-        match self.talks.came.take() {
+        match self.conversations.came.take() {
             Some(Ok(stored)) => {
                 if let Err(failure) = self.continue_chat(&stored, out) {
-                    self.tell(failure);
+                    self.notices.fail(failure);
                 }
             }
-            Some(Err(failure)) => self.tell(failure),
+            Some(Err(failure)) => self.notices.fail(failure),
             None => {}
         }
         wait
     }
 
-    fn tell(&mut self, failure: Failure) {
-        self.notices.push(Notice {
-            text: failure.summary.clone(),
-            failure: Some(failure),
-        });
-    }
-
     /// Asks for the list anew, e.g. since that failed.
-    pub fn reload_talks(&mut self) {
-        let words = self.talks.asked.clone().unwrap_or_default();
-        self.talks.rows.ask_again(Talks::query(&words));
+    pub fn reload_conversations(&mut self) {
+        let words = self.conversations.asked.clone().unwrap_or_default();
+        self.conversations
+            .rows
+            .ask_again(Conversations::query(&words));
     }
 
     /// These rows of the list are seen.
-    pub fn want_talks(&mut self, seen: Range<u64>, out: &mut Vec<Command>) {
-        let Self { talks, jobs, .. } = self;
-        talks.rows.want(seen, |query| {
+    pub fn want_conversations(&mut self, seen: Range<u64>, out: &mut Vec<Command>) {
+        let Self {
+            conversations,
+            jobs,
+            ..
+        } = self;
+        conversations.rows.want(seen, |query| {
             jobs.ask(Question::History(HistoryQuestion::Rows { query }), out)
         });
     }
 
     /// Opens a conversation in the active pane. One that a pane shows already is gone to.
-    pub fn open_talk(&mut self, id: &SessionId, out: &mut Vec<Command>) {
-        if let Some(index) = self.pane_with(id) {
-            self.place().panes.active = index;
+    pub fn open_conversation(&mut self, id: &SessionId, out: &mut Vec<Command>) {
+        if let Some(index) = self.panes().showing(id) {
+            self.panes_mut().activate(index);
             return;
         }
         let job = self.ask_history(HistoryQuestion::Session { id: id.clone() }, out);
-        if let Some(before) = self.talks.opening.replace(job) {
+        if let Some(before) = self.conversations.opening.replace(job) {
             self.jobs.give_up(before, out);
         }
     }
 
-    /// The pane that shows this conversation.
-    pub fn pane_with(&mut self, id: &SessionId) -> Option<usize> {
-        (0..self.panes()).find(|index| self.pane_chat(*index).conversation() == Some(id))
-    }
-
-    /// The conversation of each pane.
-    pub fn pane_chat_ids(&mut self) -> Vec<Option<SessionId>> {
-        (0..self.panes())
-            .map(|index| self.pane_chat(index).conversation().cloned())
-            .collect()
-    }
-
-    /// Whether something is being said in this conversation, wherever it is shown.
-    pub fn talk_is_busy(&mut self, id: &SessionId) -> bool {
-        self.places.values_mut().any(|place| {
-            place
-                .chats()
-                .0
-                .any(|chat| chat.conversation() == Some(id) && chat.running().is_some())
-        })
+    /// Whether an answer is under way in this conversation, wherever it is shown.
+    pub fn conversation_is_busy(&self, id: &SessionId) -> bool {
+        let connections = self.connections.iter();
+        let mut panes = connections.flat_map(|connection| connection.panes.all());
+        panes.any(|pane| pane.chat.conversation() == Some(id) && pane.chat.running().is_some())
     }
 
     /// Gives a conversation, or another session, a title; the row shows it at once.
@@ -219,7 +208,7 @@ impl State {
         if title.is_empty() {
             return;
         }
-        self.talks
+        self.conversations
             .rows
             .change(id, |row| title.clone_into(&mut row.title));
         self.history
@@ -233,65 +222,79 @@ impl State {
 
     /// Deletes a conversation, unless that is undone soon. Where it is shown the pane is emptied, which can be undone,
     /// too. One in which something is being said stays.
-    pub fn remove_talk(&mut self, id: &SessionId, now: Duration) {
-        if self.talk_is_busy(id) || self.talks.is_removed(id) {
+    pub fn remove_conversation(&mut self, id: &SessionId, now: Duration) {
+        if self.conversation_is_busy(id) || self.conversations.is_removed(id) {
             return;
         }
-        for place in self.places.values_mut() {
-            place
-                .chats()
-                .0
+        for connection in self.connections.iter_mut() {
+            connection
+                .panes
+                .chats_mut()
                 .filter(|chat| chat.conversation() == Some(id))
                 .for_each(|chat| chat.clear());
         }
-        self.talks.removed.push((id.clone(), now));
+        self.conversations.removed.push((id.clone(), now));
     }
 
     /// It is not deleted after all.
-    pub fn keep_talk(&mut self, id: &SessionId) {
-        self.talks.removed.retain(|(removed, _)| removed != id);
-        for place in self.places.values_mut() {
-            place
-                .chats()
-                .0
+    pub fn keep_conversation(&mut self, id: &SessionId) {
+        self.conversations
+            .removed
+            .retain(|(removed, _)| removed != id);
+        for connection in self.connections.iter_mut() {
+            connection
+                .panes
+                .chats_mut()
                 .filter(|chat| chat.cleared_was(id))
                 .for_each(|chat| chat.undo_clear());
         }
     }
 
     /// A pane shows its conversation again: if that was to be deleted, somebody thought better of it.
-    pub(in crate::state) fn talk_is_back(&mut self, index: usize) {
-        if let Some(id) = self.pane_chat(index).conversation().cloned() {
-            self.talks.removed.retain(|(removed, _)| *removed != id);
+    pub(in crate::state) fn conversation_is_back(&mut self, index: usize) {
+        if let Some(id) = self.panes().chat(index).conversation().cloned() {
+            self.conversations
+                .removed
+                .retain(|(removed, _)| *removed != id);
         }
     }
 
     /// What was to be deleted is, e.g. since the window closes.
     pub fn delete_removed(&mut self, out: &mut Vec<Command>) {
-        let removed = self.talks.removed.drain(..).map(|(id, _)| id).collect();
-        self.delete_talks(removed, out);
+        let removed = self
+            .conversations
+            .removed
+            .drain(..)
+            .map(|(id, _)| id)
+            .collect();
+        self.delete_conversations(removed, out);
     }
 
     /// Deletes them for good: nothing brings them back on the screen. One in which something is said again stays.
-    fn delete_talks(&mut self, mut ids: Vec<SessionId>, out: &mut Vec<Command>) {
-        ids.retain(|id| !self.talk_is_busy(id));
+    fn delete_conversations(&mut self, mut ids: Vec<SessionId>, out: &mut Vec<Command>) {
+        ids.retain(|id| !self.conversation_is_busy(id));
         if ids.is_empty() {
             return;
         }
-        for place in self.places.values_mut() {
-            place
-                .chats()
-                .0
+        for connection in self.connections.iter_mut() {
+            connection
+                .panes
+                .chats_mut()
                 .for_each(|chat| ids.iter().for_each(|id| chat.forget(id)));
         }
-        self.talks.gone.extend(ids.iter().cloned());
+        self.conversations.gone.extend(ids.iter().cloned());
         out.push(Command::DeleteSessions {
             what: Deletion::Sessions(ids),
         });
     }
 
     /// Writes a conversation as a file.
-    pub fn export_talk(&self, id: &SessionId, format: ExportFormat, out: &mut Vec<Command>) {
+    pub fn export_conversation(
+        &self,
+        id: &SessionId,
+        format: ExportFormat,
+        out: &mut Vec<Command>,
+    ) {
         out.push(Command::ExportSessions {
             sessions: vec![id.clone()],
             format,
@@ -327,80 +330,60 @@ impl State {
                 "The History page shows them. Change what is kept under Data retention there",
             ));
         };
-        if self.active_pane() == 0 && self.settings.selected != env {
+        if self.panes().active() == 0 && self.settings.selected != env {
             self.switch(&env, out);
-            self.place().panes.active = 0;
+            self.panes_mut().activate(0);
         }
-        if let Some(index) = self.pane_with(&stored.row.id) {
-            self.place().panes.active = index;
+        if let Some(index) = self.panes().showing(&stored.row.id) {
+            self.panes_mut().activate(index);
             return Ok(());
         }
-        let index = self.active_pane();
-        if self.pane_chat(index).running().is_some() {
+        let index = self.panes().active();
+        if self.panes().chat(index).running().is_some() {
             return Err(Failure::new(
                 "An answer is under way on the Playground",
                 "Stop it or wait for it, then continue this conversation",
             ));
         }
-        // What it says tells who is who.
-        self.end_blind();
-        let before = self.whereabouts(index);
+        let panes = self.panes_mut();
+        // The conversation tells which model is which.
+        panes.end_blind();
+        let pane = panes.get(index);
+        let before = Whereabouts {
+            env: pane.env.clone(),
+            choice: pane.choice.clone(),
+            linked: pane.linked,
+        };
         self.pick_pane_env(index, &env, out);
-        self.pane_chat(index)
-            .take_up(&stored.row.title, stored.row.id.clone(), exchanges, before);
-        self.talk_is_back(index);
-        let choice = crate::state::cluster::Choice {
+        let panes = self.panes_mut();
+        let chat = panes.chat_mut(index);
+        chat.take_up(&stored.row.title, stored.row.id.clone(), exchanges, before);
+        let keeps_link = panes.chat(index).has_settings_of(panes.chat(0));
+        let pane = panes.get_mut(index);
+        pane.choice = Choice {
             deployment: last.deployment.clone(),
             model: Some(last.model.clone()),
         };
-        let place = self.place();
-        match index
-            .checked_sub(1)
-            .and_then(|index| place.panes.others.get_mut(index))
-        {
-            Some(pane) => {
-                pane.choice = choice;
-                pane.linked &=
-                    pane.chat.system == place.chat.system && pane.chat.params == place.chat.params;
-            }
-            None => {
-                place.cluster.choice = choice;
-                place.cluster.settled = true;
-            }
-        }
+        pane.settled = true;
+        pane.linked &= keeps_link;
+        self.conversation_is_back(index);
         self.colors.note(&last.model);
         Ok(())
     }
 
-    fn whereabouts(&mut self, index: usize) -> Whereabouts {
-        let (env, choice) = (self.pane_env(index), self.pane_choice(index));
-        Whereabouts {
-            env,
-            choice,
-            linked: self.pane_head(index).linked,
-        }
-    }
-
     /// Brings back what the pane showed before another conversation was opened in it.
     pub fn undo_open(&mut self, index: usize, out: &mut Vec<Command>) {
-        let Some(before) = self.pane_chat(index).undo_open() else {
+        let Some(before) = self.panes_mut().chat_mut(index).undo_open() else {
             return;
         };
-        self.talk_is_back(index);
-        let env: EnvId = before.env.clone();
-        if self.settings.get(&env).is_some() {
-            self.pick_pane_env(index, &env, out);
+        self.conversation_is_back(index);
+        if self.settings.get(&before.env).is_some() {
+            self.pick_pane_env(index, &before.env, out);
         }
-        let place = self.place();
-        match index
-            .checked_sub(1)
-            .and_then(|index| place.panes.others.get_mut(index))
-        {
-            Some(pane) if pane.env == env => {
-                (pane.choice, pane.linked) = (before.choice, before.linked)
-            }
-            Some(pane) => pane.linked = before.linked,
-            None => place.cluster.choice = before.choice,
+        let pane = self.panes_mut().get_mut(index);
+        pane.linked = before.linked;
+        if pane.env == before.env {
+            pane.choice = before.choice;
         }
     }
 }
@@ -417,7 +400,7 @@ mod tests {
     const LATER: Duration = Duration::from_secs(60);
 
     fn ask(state: &mut State, prompt: &str) -> JobId {
-        prompt.clone_into(&mut state.place().chat.draft);
+        prompt.clone_into(&mut state.panes_mut().chat_mut(0).draft);
         let mut out = Vec::new();
         assert!(state.send_draft(Duration::ZERO, &mut out));
         let Some(Command::Chat { asks, .. }) = out.pop() else {
@@ -441,16 +424,17 @@ mod tests {
             Duration::ZERO,
         );
         state
-            .pane_chat(0)
+            .panes()
+            .chat(0)
             .conversation()
             .cloned()
             .expect("it has begun")
     }
 
     /// On the demo, with something said.
-    fn with_talk() -> (State, SessionId) {
+    fn with_conversation() -> (State, SessionId) {
         let mut state = State::new(Settings::default());
-        state.pick_model(0, "a");
+        state.panes_mut().get_mut(0).pick_model("a");
         let id = say(&mut state, "Which bridge is the longest?");
         (state, id)
     }
@@ -487,7 +471,7 @@ mod tests {
 
     fn deleted(state: &mut State, now: Duration) -> Vec<SessionId> {
         let mut out = Vec::new();
-        state.talks_due(false, now, &mut out);
+        state.conversations_due(false, now, &mut out);
         let ids = |command| match command {
             Command::DeleteSessions {
                 what: Deletion::Sessions(ids),
@@ -499,11 +483,11 @@ mod tests {
 
     #[test]
     fn what_was_deleted_and_is_brought_back_on_the_screen_stays() {
-        let (mut state, id) = with_talk();
-        state.remove_talk(&id, Duration::ZERO);
-        assert!(state.talks.is_removed(&id) && state.can_undo_clear());
+        let (mut state, id) = with_conversation();
+        state.remove_conversation(&id, Duration::ZERO);
+        assert!(state.conversations.is_removed(&id) && state.panes().can_undo_clear());
         state.undo_clear();
-        assert_eq!(state.pane_chat(0).conversation(), Some(&id));
+        assert_eq!(state.panes().chat(0).conversation(), Some(&id));
         assert_eq!(deleted(&mut state, LATER), []);
         let mut out = Vec::new();
         state.delete_removed(&mut out);
@@ -512,15 +496,15 @@ mod tests {
 
     #[test]
     fn so_does_what_another_one_was_opened_over() {
-        let (mut state, id) = with_talk();
+        let (mut state, id) = with_conversation();
         state
             .continue_chat(&stored("other", exchange()), &mut Vec::new())
             .expect("it is opened");
-        state.remove_talk(&id, Duration::ZERO);
+        state.remove_conversation(&id, Duration::ZERO);
         state.undo_open(0, &mut Vec::new());
-        assert_eq!(state.pane_chat(0).conversation(), Some(&id));
+        assert_eq!(state.panes().chat(0).conversation(), Some(&id));
         assert_eq!(deleted(&mut state, LATER), []);
-        state.remove_talk(&id, Duration::ZERO);
+        state.remove_conversation(&id, Duration::ZERO);
         state
             .continue_chat(&stored(&id.0, exchange()), &mut Vec::new())
             .expect("it is opened again");
@@ -529,22 +513,22 @@ mod tests {
 
     #[test]
     fn what_is_deleted_for_good_cannot_be_brought_back() {
-        let (mut state, id) = with_talk();
-        state.remove_talk(&id, Duration::ZERO);
+        let (mut state, id) = with_conversation();
+        state.remove_conversation(&id, Duration::ZERO);
         assert_eq!(deleted(&mut state, SECOND_THOUGHTS / 2), []);
         assert_eq!(deleted(&mut state, LATER), [id]);
         assert!(
-            !state.can_undo_clear(),
+            !state.panes().can_undo_clear(),
             "nothing would be left of it but what is said next"
         );
         state.undo_clear();
-        assert!(state.pane_chat(0).turns().is_empty());
+        assert!(state.panes().chat(0).turns().is_empty());
 
-        let (mut state, id) = with_talk();
+        let (mut state, id) = with_conversation();
         state
             .continue_chat(&stored("other", exchange()), &mut Vec::new())
             .expect("it is opened");
-        state.remove_talk(&id, Duration::ZERO);
+        state.remove_conversation(&id, Duration::ZERO);
         let mut out = Vec::new();
         state.delete_removed(&mut out);
         assert!(
@@ -552,7 +536,7 @@ mod tests {
             "{out:?}"
         );
         state.undo_open(0, &mut Vec::new());
-        assert_ne!(state.pane_chat(0).conversation(), Some(&id));
+        assert_ne!(state.panes().chat(0).conversation(), Some(&id));
     }
 
     fn exchange() -> Exchange {
@@ -602,17 +586,17 @@ mod tests {
             },
         ];
         for exchange in kept {
-            let (mut state, _) = with_talk();
+            let (mut state, _) = with_conversation();
             state
                 .continue_chat(&stored("other", exchange), &mut Vec::new())
                 .expect("it is opened");
-            assert_eq!(state.pane_chat(0).turns().len(), 1);
+            assert_eq!(state.panes().chat(0).turns().len(), 1);
         }
-        let (mut state, id) = with_talk();
+        let (mut state, id) = with_conversation();
         let refused = state
             .continue_chat(&stored("other", bare), &mut Vec::new())
             .expect_err("nothing is there");
         assert!(refused.summary.contains("only figures"), "{refused:?}");
-        assert_eq!(state.pane_chat(0).conversation(), Some(&id));
+        assert_eq!(state.panes().chat(0).conversation(), Some(&id));
     }
 }
