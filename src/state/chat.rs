@@ -335,6 +335,13 @@ impl ChatState {
         !self.draft.trim().is_empty() || !self.attached.is_empty()
     }
 
+    /// Takes the attachment at this place from the draft.
+    pub(super) fn detach(&mut self, at: usize) {
+        if at < self.attached.len() {
+            self.attached.remove(at);
+        }
+    }
+
     /// Whether pictures were said on the way that is shown, up to what is typed.
     pub fn has_pictures(&self) -> bool {
         self.has_pictures_in(self.way_before_draft())

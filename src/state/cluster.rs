@@ -1,5 +1,6 @@
 //! What is deployed and what the API routes.
 
+mod action;
 pub mod changes;
 pub mod probes;
 
@@ -7,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::action::{ClusterAction, EVENTS_EVERY};
 use self::changes::Changes;
 use self::probes::Probes;
 use super::{Loadable, State};

@@ -3,6 +3,7 @@
 //! Each feature is a struct in a module of its own, whose methods borrow that struct and what they are given. [`State`]
 //! holds the features, gives events and answers to the one they are for, and does what needs several of them.
 
+pub mod action;
 pub mod activity;
 mod answers;
 pub mod attach;
@@ -102,7 +103,6 @@ impl State {
             }
         }
         Self {
-            settings,
             connections,
             activity: ActivityLog::default(),
             bench: BenchState::default(),
@@ -121,6 +121,7 @@ impl State {
             keeping_forms: Keeping::default(),
             keeping_files: Keeping::default(),
             jobs: Jobs::default(),
+            settings,
         }
     }
 

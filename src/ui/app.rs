@@ -22,6 +22,7 @@ use crate::engine::quit::Quit;
 use crate::engine::{Engine, Started};
 use crate::protocol::{Command, Event};
 use crate::state::State;
+use crate::state::action::Actions;
 
 /// Told of the window's first frames, when the start is measured.
 pub type Mark = Box<dyn Fn(&str)>;
@@ -363,6 +364,7 @@ impl eframe::App for App {
                 ..
             } = self;
             let redaction = state.redaction();
+            let mut actions = Actions::default();
             Panel::bottom("activity")
                 .default_size((height * 0.3).max(110.0))
                 .size_range(100.0..=(height * 0.4).max(120.0))
@@ -373,8 +375,9 @@ impl eframe::App for App {
                         .inner_margin(Margin::symmetric(16, 10)),
                 )
                 .show(ui, |ui| {
-                    activity.show(ui, &mut state.activity, &redaction, out)
+                    activity.show(ui, &state.activity, &redaction, &mut actions);
                 });
+            super::perform(&ctx, actions, state, super::clock(&ctx), out);
         }
         let margin = if narrow {
             Margin::symmetric(14, 14)

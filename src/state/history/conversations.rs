@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::rows::Rows;
-use super::{CHANGED, TYPED};
+use super::{CHANGED, TYPED, wait_until};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
     Deletion, Exchange, ExportFormat, HistoryPage, HistoryQuery, SessionBody, SessionId,
@@ -15,6 +15,7 @@ use crate::protocol::{Command, HistoryQuestion, JobId, Question};
 use crate::state::State;
 use crate::state::chat::Whereabouts;
 use crate::state::cluster::Choice;
+use crate::state::jobs::Outbox;
 
 /// So long a deletion can be undone.
 pub const SECOND_THOUGHTS: Duration = Duration::from_secs(8);
@@ -88,9 +89,108 @@ impl Conversations {
     pub(in crate::state) fn changed(&mut self, now: Duration) {
         self.changed.get_or_insert(now);
     }
+
+    /// Takes those whose deletion can no longer be undone. Gives when the next one can no longer be, too.
+    fn over(&mut self, now: Duration) -> (Vec<SessionId>, Option<Duration>) {
+        let is_over = |(_, since): &mut (SessionId, Duration)| {
+            wait_until(*since, SECOND_THOUGHTS, now).is_none()
+        };
+        let over = self.removed.extract_if(.., is_over).map(|(id, _)| id);
+        let over = over.collect();
+        let waits = self.removed.iter();
+        let wait = waits.filter_map(|(_, since)| wait_until(*since, SECOND_THOUGHTS, now));
+        (over, wait.min())
+    }
+
+    /// While the list is seen: asks for other rows when the words have rested, and for the same when something has
+    /// changed. Gives when to look again.
+    fn ask_when_due(&mut self, now: Duration) -> Option<Duration> {
+        let mut waits = [None, None];
+        if self.asked.as_ref() != Some(&self.text) {
+            let is_new = |(text, _): &(String, Duration)| *text != self.text;
+            if self.typed.as_ref().is_none_or(is_new) {
+                self.typed = Some((self.text.clone(), now));
+            }
+            let since = self.typed.as_ref().map_or(now, |(_, since)| *since);
+            waits[0] = wait_until(since, TYPED, now).filter(|_| self.asked.is_some());
+            if waits[0].is_none() {
+                self.typed = None;
+                self.asked = Some(self.text.clone());
+                self.rows.ask_for(Self::query(&self.text));
+            }
+        }
+        if let Some(since) = self.changed {
+            waits[1] = wait_until(since, CHANGED, now);
+            if waits[1].is_none() {
+                self.changed = None;
+                self.reload();
+            }
+        }
+        waits.into_iter().flatten().min()
+    }
+
+    /// Asks for the list anew, e.g. since that failed.
+    fn reload(&mut self) {
+        let words = self.asked.as_deref().unwrap_or_default();
+        self.rows.ask_again(Self::query(words));
+    }
+
+    /// These rows of the list are seen.
+    fn want(&mut self, seen: Range<u64>, outbox: &mut Outbox<'_>) {
+        self.rows.want(seen, |query| {
+            outbox.ask(Question::History(HistoryQuestion::Rows { query }))
+        });
+    }
+}
+
+/// One thing that the list of conversations asks for.
+#[derive(Debug)]
+pub enum ConversationsAction {
+    /// Words to search for were typed.
+    Search(String),
+    /// Read the list again, e.g. since that failed.
+    Reload,
+    /// These rows are seen.
+    Want(Range<u64>),
+    /// Open a conversation in the active pane.
+    Open(SessionId),
+    /// Give one another title.
+    Rename(SessionId, String),
+    /// Delete one, unless that is undone soon.
+    Remove(SessionId),
+    /// Undo that.
+    Keep(SessionId),
+    /// Write one as a file.
+    Export(SessionId, ExportFormat),
 }
 
 impl State {
+    /// Does what the list of conversations asks for.
+    pub(in crate::state) fn act_on_conversations(
+        &mut self,
+        action: ConversationsAction,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) {
+        use ConversationsAction as A;
+        match action {
+            A::Search(text) => self.conversations.text = text,
+            A::Reload => self.conversations.reload(),
+            A::Want(seen) => {
+                let mut outbox = Outbox::new(&mut self.jobs, out);
+                self.conversations.want(seen, &mut outbox);
+            }
+            A::Open(id) => self.open_conversation(&id, out),
+            A::Rename(id, title) => self.rename_session(&id, &title, out),
+            A::Remove(id) => self.remove_conversation(&id, now),
+            A::Keep(id) => self.keep_conversation(&id),
+            A::Export(id, format) => out.push(Command::ExportSessions {
+                sessions: vec![id],
+                format,
+            }),
+        }
+    }
+
     /// Called in each frame of the Playground: opens what came, deletes what nobody wants back, and asks for rows
     /// while the list is seen. Gives when it wants to be called again.
     pub fn conversations_due(
@@ -99,88 +199,22 @@ impl State {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> Option<Duration> {
-        let conversations = &mut self.conversations;
-        let mut wait: Option<Duration> = None;
-        let mut sooner = |left: Duration| wait = Some(wait.map_or(left, |wait| wait.min(left)));
-        let mut over = Vec::new();
-        conversations.removed.retain(|(id, since)| {
-            match SECOND_THOUGHTS
-                .checked_sub(now.saturating_sub(*since))
-                .filter(|left| !left.is_zero())
-            {
-                Some(left) => sooner(left),
-                None => over.push(id.clone()),
-            }
-            !over.contains(id)
-        });
+        let (over, until_over) = self.conversations.over(now);
         self.delete_conversations(over, out);
-        let conversations = &mut self.conversations;
-        if seen && conversations.asked.as_ref() != Some(&conversations.text) {
-            if conversations
-                .typed
-                .as_ref()
-                .is_none_or(|(text, _)| *text != conversations.text)
-            {
-                conversations.typed = Some((conversations.text.clone(), now));
-            }
-            let since = conversations
-                .typed
-                .as_ref()
-                .map_or(now, |(_, since)| *since);
-            let left = TYPED.checked_sub(now.saturating_sub(since));
-            match left.filter(|left| conversations.asked.is_some() && !left.is_zero()) {
-                Some(left) => sooner(left),
-                None => {
-                    conversations.typed = None;
-                    conversations.asked = Some(conversations.text.clone());
-                    conversations
-                        .rows
-                        .ask_for(Conversations::query(&conversations.text));
-                }
-            }
-        }
-        if let Some(since) = conversations.changed.filter(|_| seen) {
-            match CHANGED
-                .checked_sub(now.saturating_sub(since))
-                .filter(|left| !left.is_zero())
-            {
-                Some(left) => sooner(left),
-                None => {
-                    conversations.changed = None;
-                    self.reload_conversations();
-                }
-            }
-        }
+        let until_asked = if seen {
+            self.conversations.ask_when_due(now)
+        } else {
+            None
+        };
         match self.conversations.came.take() {
             Some(Ok(stored)) => {
-                if let Err(failure) = self.continue_chat(&stored, out) {
-                    self.notices.fail(failure);
-                }
+                let outcome = self.continue_chat(&stored, out);
+                self.notices.fail_if_any(outcome.err());
             }
             Some(Err(failure)) => self.notices.fail(failure),
             None => {}
         }
-        wait
-    }
-
-    /// Asks for the list anew, e.g. since that failed.
-    pub fn reload_conversations(&mut self) {
-        let words = self.conversations.asked.clone().unwrap_or_default();
-        self.conversations
-            .rows
-            .ask_again(Conversations::query(&words));
-    }
-
-    /// These rows of the list are seen.
-    pub fn want_conversations(&mut self, seen: Range<u64>, out: &mut Vec<Command>) {
-        let Self {
-            conversations,
-            jobs,
-            ..
-        } = self;
-        conversations.rows.want(seen, |query| {
-            jobs.ask(Question::History(HistoryQuestion::Rows { query }), out)
-        });
+        [until_over, until_asked].into_iter().flatten().min()
     }
 
     /// Opens a conversation in the active pane. One that a pane shows already is gone to.
@@ -288,17 +322,38 @@ impl State {
         });
     }
 
-    /// Writes a conversation as a file.
-    pub fn export_conversation(
-        &self,
-        id: &SessionId,
-        format: ExportFormat,
-        out: &mut Vec<Command>,
-    ) {
-        out.push(Command::ExportSessions {
-            sessions: vec![id.clone()],
-            format,
-        });
+    /// Why a conversation out of the history cannot be continued now.
+    pub fn why_not_continue(&self, stored: &StoredSession) -> Option<Failure> {
+        let SessionBody::Chat { exchanges, .. } = &stored.body else {
+            return None;
+        };
+        let name = &stored.row.environment;
+        let Some(env) = self.settings.by_name(name).map(|env| &env.id) else {
+            return Some(Failure::new(
+                format!("The environment {name} of this conversation is gone"),
+                "Add an environment of that name on Home to continue it",
+            ));
+        };
+        if !exchanges.iter().any(Exchange::has_texts) {
+            return Some(Failure::new(
+                "The texts of this conversation were not kept: it has only figures",
+                "The History page shows them. Change what is kept under Data retention there",
+            ));
+        }
+        let switches = self.panes().active() == 0 && self.settings.selected != *env;
+        let (panes, index) = if switches {
+            (&self.connection_of(env)?.panes, 0)
+        } else {
+            (self.panes(), self.panes().active())
+        };
+        let is_busy =
+            panes.showing(&stored.row.id).is_none() && panes.chat(index).running().is_some();
+        is_busy.then(|| {
+            Failure::new(
+                "An answer is under way on the Playground",
+                "Stop it or wait for it, then continue this conversation",
+            )
+        })
     }
 
     /// Goes on with a conversation out of the history: in the active pane, else in the first one of the environment
@@ -311,24 +366,16 @@ impl State {
         stored: &StoredSession,
         out: &mut Vec<Command>,
     ) -> Result<(), Failure> {
-        let SessionBody::Chat { exchanges, .. } = &stored.body else {
+        if let Some(failure) = self.why_not_continue(stored) {
+            return Err(failure);
+        }
+        let (SessionBody::Chat { exchanges, .. }, Some(env)) =
+            (&stored.body, self.settings.by_name(&stored.row.environment))
+        else {
             return Ok(());
         };
-        let name = &stored.row.environment;
-        let Some(env) = self.settings.by_name(name).map(|env| env.id.clone()) else {
-            return Err(Failure::new(
-                format!("The environment {name} of this conversation is gone"),
-                "Add an environment of that name on Home to continue it",
-            ));
-        };
-        let Some(last) = exchanges
-            .last()
-            .filter(|_| exchanges.iter().any(Exchange::has_texts))
-        else {
-            return Err(Failure::new(
-                "The texts of this conversation were not kept: it has only figures",
-                "The History page shows them. Change what is kept under Data retention there",
-            ));
+        let (env, Some(last)) = (env.id.clone(), exchanges.last()) else {
+            return Ok(());
         };
         if self.panes().active() == 0 && self.settings.selected != env {
             self.switch(&env, out);
@@ -339,12 +386,6 @@ impl State {
             return Ok(());
         }
         let index = self.panes().active();
-        if self.panes().chat(index).running().is_some() {
-            return Err(Failure::new(
-                "An answer is under way on the Playground",
-                "Stop it or wait for it, then continue this conversation",
-            ));
-        }
         let panes = self.panes_mut();
         // The conversation tells which model is which.
         panes.end_blind();

@@ -1,5 +1,6 @@
 //! What the History page knows: the rows it scrolls through, what is selected, opened and compared.
 
+mod action;
 mod ask;
 pub mod conversations;
 pub mod rows;
@@ -9,6 +10,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::action::{HistoryAction, TrendOf};
+pub use self::conversations::ConversationsAction;
 use self::rows::Rows;
 use super::Loadable;
 use super::bench::Session;
@@ -17,8 +20,8 @@ use super::colors::ModelColors;
 use super::notices::Notice;
 use crate::domain::failure::Failure;
 use crate::domain::history::{
-    HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SessionRow, StoredSession,
-    Trend,
+    HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SessionRow, SortBy,
+    StoredSession, Trend,
 };
 use crate::metrics::compare::Comparison;
 use crate::protocol::JobId;
@@ -85,6 +88,19 @@ impl Filter {
         self.query.is_open() && self.range == TimeRange::All
     }
 
+    /// Sorts by this; by what it is sorted already, the other way round.
+    pub fn sort_by(&mut self, sort: SortBy) {
+        let query = &mut self.query;
+        let same = query.sort == sort;
+        // Names begin at A, figures and times with the largest.
+        let names = matches!(
+            sort,
+            SortBy::Title | SortBy::Deployment | SortBy::Model | SortBy::Tag
+        );
+        query.ascending = if same { !query.ascending } else { names };
+        query.sort = sort;
+    }
+
     /// The same sessions in the order of another filter.
     pub fn sorted_as(&self, other: &Self) -> Self {
         let HistoryQuery {
@@ -99,6 +115,12 @@ impl Filter {
             range: self.range,
         }
     }
+}
+
+/// How long to wait until `length` after `since`; `None` when that has passed.
+fn wait_until(since: Duration, length: Duration, now: Duration) -> Option<Duration> {
+    let left = length.checked_sub(now.saturating_sub(since));
+    left.filter(|left| !left.is_zero())
 }
 
 /// So many days before a moment; the beginning of time where there are none.
@@ -147,7 +169,7 @@ pub struct HistoryState {
     /// What `comparison` is of.
     compared: Option<(Vec<SessionId>, f64)>,
     /// What `trend` is of.
-    trend_of: Option<(String, Option<String>, Option<Timestamp>)>,
+    trend_of: Option<TrendOf>,
 }
 
 /// Sessions that began before a moment, while the user is asked whether they may go.
@@ -217,7 +239,7 @@ impl HistoryState {
     }
 
     /// Selects the row at this place; it may not be here yet.
-    pub fn select_at(&mut self, index: u64, now: Duration) {
+    fn select_at(&mut self, index: u64, now: Duration) {
         let last = self.rows.total().unwrap_or(0).saturating_sub(1);
         let index = index.min(last);
         let id = self.rows.at(index).map(|row| row.id.clone());
@@ -228,18 +250,24 @@ impl HistoryState {
     }
 
     /// Selects a session wherever it is.
-    pub fn select(&mut self, id: &SessionId, now: Duration) {
+    pub(super) fn select(&mut self, id: &SessionId, now: Duration) {
         self.selected_at = self.rows.find(id).map(|(at, _)| at).or(self.selected_at);
         self.selected = Some(id.clone());
         self.selected_since = now;
     }
 
     /// Moves the selection by so many rows.
-    pub fn move_selection(&mut self, by: i64, now: Duration) {
+    fn move_selection(&mut self, by: i64, now: Duration) {
         let at = self
             .selected_at
             .map_or(0, |at| at.saturating_add_signed(by));
         self.select_at(at, now);
+    }
+
+    /// Compares these, the baseline first.
+    pub fn compare(&mut self, ids: Vec<SessionId>) {
+        self.open = None;
+        self.chosen = ids;
     }
 
     /// The place of a session among those to be compared.
@@ -249,7 +277,7 @@ impl HistoryState {
 
     /// Takes a session among those to be compared, or out of them. A marked baseline goes first,
     /// else the oldest. Gives false when there are too many, or it cannot be compared.
-    pub fn toggle_chosen(&mut self, id: &SessionId) -> bool {
+    fn toggle_chosen(&mut self, id: &SessionId) -> bool {
         if let Some(at) = self.place_of(id) {
             self.chosen.remove(at);
             return true;
@@ -274,7 +302,7 @@ impl HistoryState {
     }
 
     /// Holds the others against this one.
-    pub fn put_first(&mut self, id: &SessionId) {
+    fn put_first(&mut self, id: &SessionId) {
         if let Some(at) = self.place_of(id) {
             self.chosen[..=at].rotate_right(1);
         }

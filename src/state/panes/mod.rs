@@ -1,5 +1,6 @@
 //! Up to four panes side by side, each with a conversation of its own.
 
+mod action;
 mod blind;
 mod fastest;
 mod sending;
@@ -8,6 +9,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub use self::action::PaneAction;
 pub use self::blind::{Blind, Vote};
 pub use self::fastest::Fastest;
 use super::chat::ChatState;
@@ -275,6 +277,11 @@ impl Panes {
     pub fn drafting(&self) -> usize {
         let editing = self.list.iter().position(|pane| pane.chat.is_editing());
         editing.unwrap_or(0)
+    }
+
+    /// The conversation whose draft the composer shows.
+    pub(super) fn drafting_chat_mut(&mut self) -> &mut ChatState {
+        self.chat_mut(self.drafting())
     }
 
     /// The answers under way.

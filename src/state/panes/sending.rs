@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{MAX_PANES, Panes};
 use crate::domain::conversation::ChatRequest;
 use crate::domain::environment::{EnvId, Environment};
+use crate::domain::failure::Failure;
 use crate::protocol::{ChatAsk, ChatOrder, Command, JobId};
 use crate::state::State;
 use crate::state::chat::{Act, Asking, ChatState, Saying};
@@ -146,23 +147,32 @@ impl State {
         !to.is_empty() && to.iter().copied().all(is_ready)
     }
 
+    /// Whether these words can be sent to those that a message is for.
+    ///
+    /// # Errors
+    /// Why not, where that is not seen on the page.
+    pub fn can_send_words(&self, words: &str) -> Result<(), Option<Failure>> {
+        let to = self.addressed();
+        if words.trim().is_empty() || !self.can_send_to(&to) || !self.panes().is_idle() {
+            return Err(None);
+        }
+        // The whole conversation goes along, as with a request for the rest of an answer.
+        let mut to = to.iter();
+        match to.find_map(|index| self.against_asking(*index, Act::Continue)) {
+            Some(why) => Err(Some(why)),
+            None => Ok(()),
+        }
+    }
+
     /// Sends these words to those that a message is for, and leaves the draft, or the message that is being edited,
     /// as it is. Gives whether they were sent, as [`Self::send_draft`] does.
     pub fn send_words(&mut self, words: &str, now: Duration, out: &mut Vec<Command>) -> bool {
-        let to = self.addressed();
+        if let Err(why) = self.can_send_words(words) {
+            self.notices.fail_if_any(why);
+            return false;
+        }
         let said = Saying::words(words.trim());
-        if said.prompt.is_empty() || !self.can_send_to(&to) {
-            return false;
-        }
-        // The whole conversation goes along, as with a request for the rest of an answer.
-        if let Some(why) = to
-            .iter()
-            .find_map(|index| self.against_asking(*index, Act::Continue))
-        {
-            self.notices.fail(why);
-            return false;
-        }
-        self.send_to(to, &said, now, out);
+        self.send_to(self.addressed(), &said, now, out);
         true
     }
 

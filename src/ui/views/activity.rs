@@ -5,6 +5,7 @@ use egui_extras::{Column, TableBuilder, TableRow};
 
 use crate::domain::units;
 use crate::protocol::{Activity, ActivityKind, Command};
+use crate::state::action::{Action, Actions};
 use crate::state::activity::ActivityLog;
 use crate::state::redaction::Redaction;
 use crate::ui::theme;
@@ -37,9 +38,9 @@ impl ActivityUi {
     pub fn show(
         &mut self,
         ui: &mut Ui,
-        log: &mut ActivityLog,
+        log: &ActivityLog,
         redaction: &Redaction,
-        out: &mut Vec<Command>,
+        out: &mut Actions,
     ) {
         ui.horizontal(|ui| {
             strong(ui, "Activity");
@@ -49,7 +50,7 @@ impl ActivityUi {
                     self.open = false;
                 }
                 if small_button_if(ui, !log.entries().is_empty(), "Clear list").clicked() {
-                    log.clear();
+                    out.push(Action::ClearActivity);
                 }
             });
         });
@@ -61,7 +62,7 @@ impl ActivityUi {
     }
 }
 
-fn table_ui(ui: &mut Ui, log: &ActivityLog, redaction: &Redaction, out: &mut Vec<Command>) {
+fn table_ui(ui: &mut Ui, log: &ActivityLog, redaction: &Redaction, out: &mut Actions) {
     let (rest, done): (Vec<_>, Vec<_>) = log.entries().iter().rev().partition(|it| goes_on(it));
     let entries: Vec<&Activity> = done.into_iter().chain(rest).collect();
     TableBuilder::new(ui)
@@ -99,7 +100,7 @@ fn entry_ui(
     row: &mut TableRow<'_, '_>,
     activity: &Activity,
     redaction: &Redaction,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) {
     row.col(|ui| {
         figure(ui, &clock(activity));

@@ -7,13 +7,15 @@ use egui::{
 
 use crate::domain::command_line;
 use crate::domain::deployment::DeploymentState;
+use crate::domain::environment::Environment;
 use crate::domain::plan::{Field, Load, Objectives, Plan, Target, TimeUnit};
 use crate::domain::plan_fields::ON;
 use crate::domain::run::Steer;
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
-use crate::state::bench::{Form, LoadKind, Read};
+use crate::state::action::Actions;
+use crate::state::bench::{BenchAction, Form, LoadKind, Preset, Read};
 use crate::ui::widgets::{
     Choice, LONGEST_TOLD, MOST_LINES, Section, caption, card, field, field_error, fit_middle,
     picker, primary_button, small_button, small_button_if, tokens, warning_box,
@@ -36,12 +38,18 @@ pub(super) struct FormUi {
     naming: Option<String>,
 }
 
-pub(super) fn show(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &mut Vec<Command>) {
-    form_ui.seed(state);
-    let before = state.bench_form().clone();
+pub(super) fn show(
+    ui: &mut Ui,
+    form_ui: &mut FormUi,
+    form: &mut Form,
+    state: &State,
+    out: &mut Actions,
+) {
+    form_ui.seed(form, state);
+    let before = form.clone();
     card(ui).show(ui, |ui| {
         ui.set_min_size(ui.available_size());
-        let read = state.bench_form().read();
+        let read = form.read();
         let foot = if state.bench.running().is_some() {
             60.0
         } else {
@@ -54,46 +62,47 @@ pub(super) fn show(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &m
             .show(ui, |ui| {
                 ui.set_width(ui.available_width() - 4.0);
                 ui.spacing_mut().item_spacing.y = 5.0;
-                presets_ui(ui, form_ui, state, &read, out);
-                targets_ui(ui, form_ui, state, &read);
-                fields_ui(ui, state, &read);
+                presets_ui(ui, form_ui, form, state, &read, out);
+                targets_ui(ui, form_ui, form, state, &read);
+                fields_ui(ui, form, state.env(), &read);
             });
         ui.add_space(4.0);
         foot_ui(ui, state, &read, out);
     });
-    form_ui.changed |= *state.bench_form() != before;
+    form_ui.changed |= *form != before;
     // A half-typed number is not worth remembering.
     let typing = ui.ctx().memory(|memory| memory.focused().is_some());
     if form_ui.changed && !typing {
         form_ui.changed = false;
-        state.remember_form(out);
+        out.push(BenchAction::RememberForm);
     }
 }
 
 impl FormUi {
     /// The first time the model in use elsewhere is taken over.
-    fn seed(&mut self, state: &mut State) {
+    fn seed(&mut self, form: &mut Form, state: &State) {
         if self.seeded {
             return;
         }
-        let choice = state.panes().get(0).choice.clone();
+        let choice = &state.panes().get(0).choice;
         let known = state
             .connection()
             .cluster
-            .deployment_of(&choice)
+            .deployment_of(choice)
             .is_some_and(|deployment| {
                 deployment
                     .models
                     .iter()
                     .any(|model| Some(&model.serving_name) == choice.model.as_ref())
             });
-        let Some(model) = choice.model else { return };
+        let Some(model) = choice.model.clone() else {
+            return;
+        };
         self.seeded = true;
         self.deployment.clone_from(&choice.deployment);
-        let form = state.bench_form();
         if form.targets.is_empty() {
             form.targets.push(Target {
-                deployment: choice.deployment.filter(|_| known),
+                deployment: choice.deployment.clone().filter(|_| known),
                 model,
             });
         }
@@ -103,11 +112,11 @@ impl FormUi {
 fn presets_ui(
     ui: &mut Ui,
     form_ui: &mut FormUi,
-    state: &mut State,
+    form: &mut Form,
+    state: &State,
     read: &Read,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) {
-    let presets = state.presets();
     // A preset says nothing of models.
     let same = |plan: &Plan| {
         Plan {
@@ -115,76 +124,74 @@ fn presets_ui(
             ..plan.clone()
         } == read.plan
     };
-    let picked = presets
-        .iter()
-        .find(|(_, plan, _)| read.problems.is_empty() && same(plan));
+    let picked = state
+        .presets()
+        .find(|preset| read.problems.is_empty() && same(preset.plan));
     caption(ui, "Preset");
-    let line = |(name, _, _): &'_ (String, Plan, bool)| -> String { name.clone() };
-    let (own, built_in): (Vec<_>, Vec<_>) = presets.iter().partition(|(_, _, own)| *own);
-    let names =
-        |list: &[&(String, Plan, bool)]| list.iter().map(|preset| line(preset)).collect::<Vec<_>>();
-    let (own_names, built_in_names) = (names(&own), names(&built_in));
+    let choices = |own: bool| {
+        let presets = state.presets().filter(|preset| preset.is_own == own);
+        presets.map(|preset| plain(preset.name)).collect()
+    };
     let sections = [
         Section {
             heading: "Built in",
-            choices: plain_choices(&built_in_names),
+            choices: choices(false),
         },
         Section {
             heading: "Your own",
-            choices: plain_choices(&own_names),
+            choices: choices(true),
         },
     ];
-    let shown = picked.map_or("Custom", |(name, _, _)| name.as_str());
-    let chosen = picker(
-        ui,
-        "Preset",
-        Some(shown),
-        None,
-        ui.available_width(),
-        &sections,
-    );
-    if let Some((_, plan, _)) = presets
-        .iter()
-        .rev()
-        .find(|(name, ..)| Some(name) == chosen.as_ref())
-    {
-        state.bench_form().take(plan);
+    let shown = picked.as_ref().map_or("Custom", |preset| preset.name);
+    let width = ui.available_width();
+    if let Some(name) = picker(ui, "Preset", Some(shown), None, width, &sections) {
+        let chosen = state.presets().filter(|preset| preset.name == name).last();
+        chosen.into_iter().for_each(|preset| form.take(preset.plan));
     }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        let can = read
-            .problems
-            .iter()
-            .all(|(field, _)| *field == Field::Model);
-        if small_button_if(ui, can, "Save as…")
-            .on_hover_text("Keep this form as a preset")
-            .clicked()
-        {
-            form_ui.naming = Some(String::new());
-        }
-        if let Some((name, _, true)) = picked
-            && small_button(ui, "Delete")
-                .on_hover_text(format!("Delete the preset {name}"))
-                .clicked()
-        {
-            state.delete_preset(name, out);
-        }
-        let copy = small_button_if(ui, read.problems.is_empty(), "Copy as command");
-        if copy
-            .on_hover_text("Copy the batida bench command that runs the same plan")
-            .clicked()
-        {
-            let text = command_line::bench(&read.plan, state.env());
-            out.push(Command::Copy {
-                what: "Command".to_owned(),
-                text,
-            });
-        }
+        preset_buttons_ui(ui, form_ui, picked, state, read, out);
     });
-    naming_ui(ui, form_ui, state, out);
+    naming_ui(ui, form_ui, out);
 }
 
-fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &mut Vec<Command>) {
+/// Saving and deleting a preset, and the form as a command.
+fn preset_buttons_ui(
+    ui: &mut Ui,
+    form_ui: &mut FormUi,
+    picked: Option<Preset<'_>>,
+    state: &State,
+    read: &Read,
+    out: &mut Actions,
+) {
+    let is_of_models = |(field, _): &(Field, String)| *field == Field::Model;
+    let can = read.problems.iter().all(is_of_models);
+    if small_button_if(ui, can, "Save as…")
+        .on_hover_text("Keep this form as a preset")
+        .clicked()
+    {
+        form_ui.naming = Some(String::new());
+    }
+    if let Some(preset) = picked.filter(|preset| preset.is_own)
+        && small_button(ui, "Delete")
+            .on_hover_text(format!("Delete the preset {}", preset.name))
+            .clicked()
+    {
+        out.push(BenchAction::DeletePreset(preset.name.to_owned()));
+    }
+    let copy = small_button_if(ui, read.problems.is_empty(), "Copy as command");
+    if copy
+        .on_hover_text("Copy the batida bench command that runs the same plan")
+        .clicked()
+    {
+        out.push(Command::Copy {
+            what: "Command".to_owned(),
+            text: command_line::bench(&read.plan, state.env()),
+        });
+    }
+}
+
+fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, out: &mut Actions) {
     let Some(name) = &mut form_ui.naming else {
         return;
     };
@@ -194,7 +201,7 @@ fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &mut Vec
     ui.horizontal(|ui| {
         let can = !name.trim().is_empty();
         if (small_button_if(ui, can, "Save preset").clicked() || enter) && can {
-            state.save_preset(name.trim(), out);
+            out.push(BenchAction::SavePreset(name.trim().to_owned()));
             done = true;
         }
         done |= small_button(ui, "Cancel").clicked();
@@ -204,95 +211,78 @@ fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &mut Vec
     }
 }
 
-fn plain_choices(names: &[String]) -> Vec<Choice<'_>> {
-    names
-        .iter()
-        .map(|name| Choice {
-            name,
-            remark: None,
-            dot: None,
-            enabled: true,
-        })
-        .collect()
+fn plain(name: &str) -> Choice<'_> {
+    Choice {
+        name,
+        remark: None,
+        dot: None,
+        enabled: true,
+    }
 }
 
-fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, read: &Read) {
-    let tokens = tokens(ui);
+fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, form: &mut Form, state: &State, read: &Read) {
     if state.env().cluster.is_some() {
-        let deployments: Vec<(String, DeploymentState)> = state
-            .connection()
-            .cluster
-            .view
-            .value()
-            .into_iter()
-            .flat_map(|view| &view.deployments)
-            .map(|deployment| (deployment.name.clone(), deployment.state))
-            .collect();
-        caption(ui, "Deployment");
-        let lines = |those: fn(DeploymentState) -> bool| -> Vec<Choice<'_>> {
-            deployments
-                .iter()
-                .filter(|(_, state)| those(*state))
-                .map(|(name, state)| {
-                    let is_ready = *state == DeploymentState::Deployed;
-                    Choice {
-                        name,
-                        remark: (!is_ready).then(|| state.label().to_owned()),
-                        dot: Some(if is_ready { tokens.ok } else { tokens.faint }),
-                        enabled: is_ready || *state == DeploymentState::Unknown,
-                    }
-                })
-                .collect()
-        };
-        let none = Choice {
-            name: NO_DEPLOYMENT,
-            remark: None,
-            dot: None,
-            enabled: true,
-        };
-        let sections = [
-            Section {
-                heading: "Deployed",
-                choices: lines(|it| it == DeploymentState::Deployed),
-            },
-            // Its pods may not be listed: it may well answer.
-            Section {
-                heading: "State unknown",
-                choices: lines(|it| it == DeploymentState::Unknown),
-            },
-            Section {
-                heading: "Not ready",
-                choices: lines(|it| {
-                    !matches!(it, DeploymentState::Deployed | DeploymentState::Unknown)
-                }),
-            },
-            Section {
-                heading: "Without one",
-                choices: vec![none],
-            },
-        ];
-        let shown = form_ui.deployment.as_deref();
-        let dot = shown.map(|_| tokens.ok);
-        let width = ui.available_width();
-        if let Some(name) = picker(
-            ui,
-            "Deployment",
-            Some(shown.unwrap_or(NO_DEPLOYMENT)),
-            dot,
-            width,
-            &sections,
-        ) {
-            form_ui.deployment = Some(name).filter(|name| name != NO_DEPLOYMENT);
-        }
+        deployment_ui(ui, form_ui, state);
     }
     caption(ui, "Models (run in turn)");
-    models_ui(ui, form_ui, state);
+    models_ui(ui, form_ui, form, state);
     problem_ui(ui, read, Field::Model);
 }
 
+/// The deployment whose models are offered.
+fn deployment_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &State) {
+    let tokens = tokens(ui);
+    caption(ui, "Deployment");
+    let view = state.connection().cluster.view.value();
+    let lines = |those: fn(DeploymentState) -> bool| -> Vec<Choice<'_>> {
+        view.into_iter()
+            .flat_map(|view| &view.deployments)
+            .filter(|deployment| those(deployment.state))
+            .map(|deployment| {
+                let is_ready = deployment.state == DeploymentState::Deployed;
+                Choice {
+                    name: &deployment.name,
+                    remark: (!is_ready).then(|| deployment.state.label().to_owned()),
+                    dot: Some(if is_ready { tokens.ok } else { tokens.faint }),
+                    enabled: is_ready || deployment.state == DeploymentState::Unknown,
+                }
+            })
+            .collect()
+    };
+    let sections = [
+        Section {
+            heading: "Deployed",
+            choices: lines(|it| it == DeploymentState::Deployed),
+        },
+        // Its pods may not be listed: it may well answer.
+        Section {
+            heading: "State unknown",
+            choices: lines(|it| it == DeploymentState::Unknown),
+        },
+        Section {
+            heading: "Not ready",
+            choices: lines(|it| {
+                !matches!(it, DeploymentState::Deployed | DeploymentState::Unknown)
+            }),
+        },
+        Section {
+            heading: "Without one",
+            choices: vec![plain(NO_DEPLOYMENT)],
+        },
+    ];
+    let shown = form_ui.deployment.as_deref();
+    let dot = shown.map(|_| tokens.ok);
+    let width = ui.available_width();
+    let shown = Some(shown.unwrap_or(NO_DEPLOYMENT));
+    if let Some(name) = picker(ui, "Deployment", shown, dot, width, &sections) {
+        form_ui.deployment = Some(name).filter(|name| name != NO_DEPLOYMENT);
+    }
+}
+
 /// Check boxes in a list under a button: the models of the deployment, those chosen elsewhere, the API's.
-fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
-    let chosen = state.bench_form().targets.clone();
+fn models_ui(ui: &mut Ui, form_ui: &FormUi, form: &mut Form, state: &State) {
+    let chosen = &form.targets;
+    let mut toggled = None;
     let names = chosen
         .iter()
         .map(|target| target.model.as_str())
@@ -316,7 +306,7 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
     let button = if names.is_empty() {
         button
     } else {
-        button.on_hover_text(chosen_told(&chosen))
+        button.on_hover_text(chosen_told(chosen))
     };
     let filter_id = ui.make_persistent_id("models filter");
     egui::Popup::menu(&button)
@@ -324,7 +314,7 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
         .accessible_name("Models list")
         .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
         .show(|ui| {
-            let mut offers = offers(state, form_ui.deployment.as_deref(), &chosen);
+            let mut offers = offers(state, form_ui.deployment.as_deref(), chosen);
             if offers
                 .iter()
                 .map(|(_, targets)| targets.len())
@@ -355,11 +345,7 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
                         });
                         let told = units::shorten_middle(&target.model, LONGEST_TOLD);
                         if line.on_hover_text(told).changed() {
-                            let targets = &mut state.bench_form().targets;
-                            targets.retain(|other| other != target);
-                            if on {
-                                targets.push(target.clone());
-                            }
+                            toggled = Some((target.clone(), on));
                         }
                     }
                 }
@@ -368,6 +354,10 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
                 }
             });
         });
+    if let Some((target, on)) = toggled {
+        form.targets.retain(|other| *other != target);
+        form.targets.extend(on.then_some(target));
+    }
 }
 
 /// Of a list that is too long to look through: leaves what has the typed text in its name.
@@ -397,7 +387,7 @@ fn chosen_told(chosen: &[Target]) -> String {
 
 type Offers = [(&'static str, Vec<(Target, bool)>); 3];
 
-fn offers(state: &mut State, deployment: Option<&str>, chosen: &[Target]) -> Offers {
+fn offers(state: &State, deployment: Option<&str>, chosen: &[Target]) -> Offers {
     let cluster = &state.connection().cluster;
     let found = cluster
         .view
@@ -444,17 +434,12 @@ fn offers(state: &mut State, deployment: Option<&str>, chosen: &[Target]) -> Off
     ]
 }
 
-fn fields_ui(ui: &mut Ui, state: &mut State, read: &Read) {
-    let behind_ingress = !state.env().demo && state.env().cluster.is_some();
-    let form = state.bench_form();
+fn fields_ui(ui: &mut Ui, form: &mut Form, env: &Environment, read: &Read) {
+    let behind_ingress = !env.demo && env.cluster.is_some();
     caption(ui, "Load");
-    let kinds: Vec<String> = LoadKind::ALL
-        .iter()
-        .map(|(_, name)| (*name).to_owned())
-        .collect();
     let sections = [Section {
         heading: "",
-        choices: plain_choices(&kinds),
+        choices: LoadKind::ALL.iter().map(|(_, name)| plain(name)).collect(),
     }];
     let chosen = picker(
         ui,
@@ -691,7 +676,7 @@ fn problem_ui(ui: &mut Ui, read: &Read, at: Field) {
     }
 }
 
-fn foot_ui(ui: &mut Ui, state: &mut State, read: &Read, out: &mut Vec<Command>) {
+fn foot_ui(ui: &mut Ui, state: &State, read: &Read, out: &mut Actions) {
     let running = state
         .bench
         .session
@@ -710,15 +695,11 @@ fn foot_ui(ui: &mut Ui, state: &mut State, read: &Read, out: &mut Vec<Command>) 
             .map(|(_, text)| text.clone())
             .unwrap_or_default();
         if button.on_disabled_hover_text(why).clicked() {
-            state.run_bench(out);
+            out.push(BenchAction::Run);
         }
         return;
     };
-    let (paused, stopping, env) = (
-        session.is_paused(),
-        session.stopping,
-        session.env_name.clone(),
-    );
+    let (paused, stopping, env) = (session.is_paused(), session.stopping, &session.env_name);
     let here = session.env == state.env().id;
     let told = match (stopping, here) {
         (true, _) => "Stopping…".to_owned(),
@@ -739,7 +720,7 @@ fn foot_ui(ui: &mut Ui, state: &mut State, read: &Read, out: &mut Vec<Command>) 
             .add_enabled(!stopping, Button::new(name).min_size(vec2(half, 28.0)))
             .clicked()
         {
-            state.bench.steer(steer, out);
+            out.push(BenchAction::Steer(steer));
         }
         let stop = ui.allocate_ui_with_layout(
             vec2(half, 28.0),
@@ -747,7 +728,7 @@ fn foot_ui(ui: &mut Ui, state: &mut State, read: &Read, out: &mut Vec<Command>) 
             |ui| primary_button(ui, "Stop", !stopping),
         );
         if stop.inner.clicked() {
-            state.bench.stop(out);
+            out.push(BenchAction::Stop);
         }
     });
 }

@@ -9,6 +9,7 @@ use crate::domain::run::{INTERVALS, LevelReport, Rate, Stage};
 use crate::domain::stats::{P5, P50, P99};
 use crate::domain::units::{self, Figure};
 use crate::protocol::Command;
+use crate::state::action::Actions;
 use crate::state::bench::{Session, Standing};
 use crate::ui::theme;
 use crate::ui::widgets::{
@@ -33,7 +34,7 @@ pub(super) fn show(
     session: &Session,
     chosen: Option<usize>,
     elsewhere: bool,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) {
     let chosen = chosen.and_then(|index| session.levels.iter().find(|level| level.index == index));
     let level = chosen.or(session.current());
@@ -72,7 +73,7 @@ fn name_of(session: &Session, level: &LevelReport) -> String {
     }
 }
 
-fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Command>) {
+fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Actions) {
     let tokens = tokens(ui);
     let title = title(session);
     let place = if elsewhere {
@@ -128,7 +129,7 @@ fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Co
     });
 }
 
-fn save_ui(ui: &mut Ui, session: &Session, out: &mut Vec<Command>) {
+fn save_ui(ui: &mut Ui, session: &Session, out: &mut Actions) {
     let Some(Ok(report)) = &session.outcome else {
         return;
     };

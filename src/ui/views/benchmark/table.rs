@@ -7,6 +7,7 @@ use crate::domain::figures::{COLUMNS, Column, ERRORS, Metric};
 use crate::domain::run::LevelEnd;
 use crate::protocol::Command;
 use crate::state::ModelColors;
+use crate::state::action::Actions;
 use crate::state::bench::Session;
 use crate::ui::theme;
 use crate::ui::widgets::{caption, card, fit_middle, from_right, small_button, strong, tokens};
@@ -20,7 +21,7 @@ pub(super) fn show(
     session: &Session,
     colors: &ModelColors,
     level: &mut Option<usize>,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) {
     card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());

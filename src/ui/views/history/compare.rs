@@ -8,7 +8,7 @@ use egui::{
 use super::lines::{self, Sheet, level_names};
 use super::names;
 use super::parts::{chosen, dim, failures_ui, sheets};
-use super::toolbar::{least_change_ui, save};
+use super::toolbar::least_change_ui;
 use crate::chart::levels::{self, Timing};
 use crate::chart::{Color, Dash, Look, Weight};
 use crate::domain::history::SessionId;
@@ -18,7 +18,8 @@ use crate::metrics::compare::{
 };
 use crate::protocol::Command;
 use crate::state::State;
-use crate::state::history::headline;
+use crate::state::action::{Action, Actions};
+use crate::state::history::{HistoryAction, headline};
 use crate::ui::chart::{line_ui, marker_ui, pair, timing_ui};
 use crate::ui::picture::Photographer;
 use crate::ui::theme::{self, Tokens};
@@ -44,8 +45,8 @@ pub(super) fn show(
     ui: &mut Ui,
     page: &mut CompareUi,
     photographer: &mut Photographer,
-    state: &mut State,
-    out: &mut Vec<Command>,
+    state: &State,
+    out: &mut Actions,
 ) -> bool {
     page_head(ui, "History", "Compare runs");
     let mut back = false;
@@ -65,12 +66,13 @@ pub(super) fn show(
                     text: written(comparison),
                 });
             }
-            if least_change_ui(ui, state) {
-                save(state, out);
+            let mut settings = state.settings.history;
+            if least_change_ui(ui, &mut settings.least_change) {
+                out.push(Action::SetHistorySettings(settings));
             }
         });
     });
-    state.compare_chosen(out);
+    want_comparison(state, out);
     let sessions = chosen(state, out);
     ScrollArea::vertical()
         .id_salt("comparison")
@@ -79,7 +81,7 @@ pub(super) fn show(
             ui.set_width(ui.available_width());
             let sheets = sheets(&sessions, state);
             if let Some(id) = legend_ui(ui, state, &sheets) {
-                state.history.put_first(&id);
+                out.push(HistoryAction::PutFirst(id));
                 page.other = 0;
             }
             failures_ui(ui, state);
@@ -116,6 +118,11 @@ pub(super) fn show(
             });
         });
     back
+}
+
+pub(super) fn want_comparison(state: &State, out: &mut Actions) {
+    let least_change = state.settings.history.least_change;
+    out.push(HistoryAction::WantComparison { least_change });
 }
 
 /// The first of the levels that most sessions have.
@@ -248,7 +255,7 @@ fn differences_ui(ui: &mut Ui, comparison: &Comparison) {
 }
 
 /// The rows of the whole session and of its first level.
-pub(super) fn brief_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+pub(super) fn brief_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     let Some(comparison) = comparison_ui(ui, state, out) else {
         return;
     };
@@ -276,7 +283,7 @@ pub(super) fn brief_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     rows_ui(ui, &rows, 0, "this run");
 }
 
-fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &mut State, out: &mut Vec<Command>) {
+fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &State, out: &mut Actions) {
     let Some(comparison) = comparison_ui(ui, state, out) else {
         return;
     };
@@ -321,14 +328,15 @@ fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &mut State, out: &mut Vec<
 /// The comparison, or what stands in its place.
 fn comparison_ui(
     ui: &mut Ui,
-    state: &mut State,
-    out: &mut Vec<Command>,
+    state: &State,
+    out: &mut Actions,
 ) -> Option<std::sync::Arc<Comparison>> {
     let comparison = &state.history.comparison;
-    if let Some(failure) = comparison.failure().cloned() {
-        failure_box(ui, "comparison", &failure, None);
+    if let Some(failure) = comparison.failure() {
+        failure_box(ui, "comparison", failure, None);
         if small_button(ui, "Try again").clicked() {
-            state.compare_again(out);
+            let least_change = state.settings.history.least_change;
+            out.push(HistoryAction::CompareAgain { least_change });
         }
         return None;
     }

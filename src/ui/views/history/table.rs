@@ -10,13 +10,13 @@ use egui::{
 use egui_extras::{Column, TableBuilder, TableRow};
 
 use super::parts::Question;
-use super::{Wish, when};
+use super::{PageOutcome, when};
 use crate::chart::Look;
 use crate::domain::history::{SessionKind, SessionRow, SessionState, SortBy};
 use crate::domain::units;
-use crate::protocol::Command;
 use crate::state::State;
-use crate::state::history::{Clock, MOST_COMPARED};
+use crate::state::action::Actions;
+use crate::state::history::{HistoryAction, MOST_COMPARED};
 use crate::ui::chart::marker_ui;
 use crate::ui::theme;
 use crate::ui::widgets::{card, empty_state, fit_middle, tokens};
@@ -26,8 +26,8 @@ const ROW: f32 = 28.0;
 /// Where the table stands.
 #[derive(Default)]
 pub(super) struct TableUi {
-    /// A row that is to be seen in the next frame.
-    reveal: Option<u64>,
+    /// The selected row is to be seen in the next frame.
+    reveals: bool,
     /// Rows that were seen.
     seen: u64,
     lines: Lines,
@@ -265,10 +265,9 @@ impl TableUi {
     pub(super) fn show(
         &mut self,
         ui: &mut Ui,
-        state: &mut State,
-        clock: Clock,
-        wish: &mut Wish,
-        out: &mut Vec<Command>,
+        state: &State,
+        outcome: &mut PageOutcome,
+        out: &mut Actions,
     ) {
         let mut clicked = Clicked::default();
         let mut seen: Option<(u64, u64)> = None;
@@ -291,32 +290,17 @@ impl TableUi {
             });
         let (first, last) = seen.unwrap_or((0, 20));
         self.seen = last - first;
-        state.want_rows(first..last + 1, out);
-        let history = &mut state.history;
-        if let Some(sort) = clicked.sort {
-            let query = &mut history.filter.query;
-            let same = query.sort == sort;
-            // Names begin at A, figures and times with the largest.
-            let names = matches!(
-                sort,
-                SortBy::Title | SortBy::Deployment | SortBy::Model | SortBy::Tag
-            );
-            query.ascending = if same { !query.ascending } else { names };
-            query.sort = sort;
-        }
+        out.push(HistoryAction::WantRows(first..last + 1));
+        let history = &state.history;
+        out.extend(clicked.sort.map(HistoryAction::SortBy));
         if let Some(index) = clicked.row {
-            history.select_at(index, clock.now);
+            out.push(HistoryAction::SelectAt(index));
             if clicked.open {
-                wish.open = history.selected().cloned();
+                outcome.open = history.rows.at(index).map(|row| row.id.clone());
             }
         }
-        if let Some(id) = clicked
-            .choose
-            .and_then(|index| history.rows.at(index))
-            .map(|row| row.id.clone())
-        {
-            history.toggle_chosen(&id);
-        }
+        let chosen = clicked.choose.and_then(|index| history.rows.at(index));
+        out.extend(chosen.map(|row| HistoryAction::Toggle(row.id.clone())));
     }
 
     fn rows_ui(
@@ -344,7 +328,9 @@ impl TableUi {
             .sense(Sense::CLICK)
             // One for all: a cell of its own for each figure would cost ten times as much in every frame.
             .column(Column::remainder());
-        if let Some(row) = self.reveal.take() {
+        if std::mem::take(&mut self.reveals)
+            && let Some(row) = state.history.selected_at()
+        {
             table = table.scroll_to_row(row as usize, None);
         }
         let lines = &mut self.lines;
@@ -387,8 +373,14 @@ impl TableUi {
     }
 
     /// The keys that move, choose, open and delete.
-    pub(super) fn keys(&mut self, ui: &Ui, state: &mut State, clock: Clock, wish: &mut Wish) {
-        let history = &mut state.history;
+    pub(super) fn keys(
+        &mut self,
+        ui: &Ui,
+        state: &State,
+        outcome: &mut PageOutcome,
+        out: &mut Actions,
+    ) {
+        let history = &state.history;
         let page = self.seen.saturating_sub(1).max(1) as i64;
         let moves = [
             (Key::ArrowUp, -1),
@@ -401,26 +393,27 @@ impl TableUi {
         for (key, by) in moves {
             let count = ui.input_mut(|input| input.count_and_consume_key(Modifiers::NONE, key));
             if count > 0 {
-                history.move_selection(by.saturating_mul(count as i64), clock.now);
-                self.reveal = history.selected_at();
-                ui.ctx().request_repaint();
+                out.push(HistoryAction::MoveSelection(
+                    by.saturating_mul(count as i64),
+                ));
+                self.reveals = true;
             }
         }
         let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
-        let Some(id) = history.selected().cloned() else {
+        let Some(id) = history.selected() else {
             return;
         };
         if pressed(Key::Space) {
-            history.toggle_chosen(&id);
+            out.push(HistoryAction::Toggle(id.clone()));
         }
         if pressed(Key::Enter) {
-            wish.open = Some(id);
+            outcome.open = Some(id.clone());
         }
         if pressed(Key::Delete) {
-            wish.question = Some(Question::Delete(history.meant()));
+            outcome.question = Some(Question::Delete(history.meant()));
         }
         if pressed(Key::Escape) {
-            history.chosen.clear();
+            out.push(HistoryAction::Choose(Vec::new()));
         }
     }
 }

@@ -9,9 +9,9 @@ use super::when;
 use crate::chart;
 use crate::chart::answers::Figure;
 use crate::domain::history::{SessionId, Trend};
-use crate::protocol::Command;
 use crate::state::State;
-use crate::state::history::{Clock, days_before};
+use crate::state::action::Actions;
+use crate::state::history::{Clock, HistoryAction, TrendOf, days_before};
 use crate::ui::chart::{card_ui, no_tools, pair};
 use crate::ui::picture::Photographer;
 use crate::ui::widgets::{Choice, Section, caption, card, empty_state, failure_box, picker};
@@ -40,11 +40,11 @@ impl TrendUi {
         &mut self,
         ui: &mut Ui,
         photographer: &mut Photographer,
-        state: &mut State,
+        state: &State,
         clock: Clock,
-        out: &mut Vec<Command>,
+        out: &mut Actions,
     ) {
-        let facets = state.history.rows.facets().clone();
+        let facets = state.history.rows.facets();
         let selected = state
             .history
             .selected()
@@ -125,7 +125,11 @@ impl TrendUi {
             }
         };
         let model = self.model.clone().unwrap_or(model);
-        state.want_trend(&model, self.deployment.as_deref(), since, out);
+        out.push(HistoryAction::WantTrend(TrendOf {
+            model: model.clone(),
+            deployment: self.deployment.clone(),
+            since,
+        }));
         if let Some(failure) = state.history.trend.failure() {
             failure_box(ui, "trend", failure, None);
         }
@@ -171,7 +175,7 @@ impl TrendUi {
             "Circles are benchmarks, squares are chats. Dashed lines: another release. A click selects the session",
         );
         if let Some(id) = first.or(second) {
-            state.history.select(&id, clock.now);
+            out.push(HistoryAction::Select(id));
         }
     }
 }

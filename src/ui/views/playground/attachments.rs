@@ -8,8 +8,10 @@ use egui::{
 };
 
 use crate::domain::conversation::{Attached, Attachment};
-use crate::protocol::{AttachSources, Command, Picture};
+use crate::protocol::{AttachSources, Picture};
 use crate::state::State;
+use crate::state::action::Actions;
+use crate::state::panes::PaneAction;
 use crate::ui::pictures;
 use crate::ui::widgets::{caption, drop_hint, shortened, small_button, tokens};
 
@@ -41,7 +43,7 @@ fn remark(state: &State) -> Option<(String, bool)> {
 }
 
 /// The chips of the draft. Gives whether it can be sent.
-pub(super) fn chips_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -> bool {
+pub(super) fn chips_ui(ui: &mut Ui, state: &State, out: &mut Actions) -> bool {
     let attaching = state.is_attaching();
     let drafting = state.panes().drafting();
     let chat = state.panes().chat(drafting);
@@ -72,11 +74,9 @@ pub(super) fn chips_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -
             });
         });
     }
-    if let Some(index) = removed {
-        state.panes_mut().chat_mut(drafting).attached.remove(index);
-    }
+    out.extend(removed.map(PaneAction::Detach));
     if stopped {
-        state.stop_attaching(out);
+        out.push(PaneAction::StopAttaching);
     }
     let Some((text, forbids)) = remark(state) else {
         return true;
@@ -151,18 +151,18 @@ fn sheet_ui(ui: &mut Ui) {
 }
 
 /// The button that lets the user pick files.
-pub(super) fn attach_button(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+pub(super) fn attach_button(ui: &mut Ui, out: &mut Actions) {
     let button = small_button(ui, "Attach…");
     button.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Attach files"));
     let help = "Pictures (PNG, JPEG, WebP) and text files. You can also drop or paste them";
     if button.on_hover_text(help).clicked() {
-        state.attach(AttachSources::Dialog, out);
+        out.push(PaneAction::Attach(AttachSources::Dialog));
     }
 }
 
 /// Takes what is dropped on the window and what is pasted; says so while something is held above it. `typing`: the
 /// composer has the keyboard, or nobody has.
-pub(super) fn take(ui: &Ui, state: &mut State, typing: bool, out: &mut Vec<Command>) {
+pub(super) fn take(ui: &Ui, typing: bool, out: &mut Actions) {
     if ui.memory(|memory| memory.top_modal_layer().is_some()) {
         return;
     }
@@ -175,7 +175,7 @@ pub(super) fn take(ui: &Ui, state: &mut State, typing: bool, out: &mut Vec<Comma
             .collect()
     });
     if !files.is_empty() {
-        state.attach(AttachSources::Files(files), out);
+        out.push(PaneAction::Attach(AttachSources::Files(files)));
     }
     let mut pasted = Vec::new();
     if typing {
@@ -189,9 +189,8 @@ pub(super) fn take(ui: &Ui, state: &mut State, typing: bool, out: &mut Vec<Comma
             });
         });
     }
-    for picture in pasted {
-        state.attach(AttachSources::Pasted(picture), out);
-    }
+    let pasted = pasted.into_iter().map(AttachSources::Pasted);
+    out.extend(pasted.map(PaneAction::Attach));
     if ui.input(|input| !input.raw.hovered_files.is_empty()) {
         drop_hint(
             ui,

@@ -1,5 +1,6 @@
 //! A pane whose model makes embeddings: a text, another one to hold it against, and what came.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use egui::{Color32, Key, Label, Modifiers, RichText, ScrollArea, TextEdit, Ui};
@@ -25,12 +26,16 @@ pub(super) struct EmbedOutcome {
     /// The model is taken for one that chats.
     pub(super) chat: bool,
     pub(super) copy: Option<Command>,
+    /// The text was typed.
+    pub(super) text: Option<String>,
+    /// The second text was typed.
+    pub(super) other: Option<String>,
 }
 
 /// `guess`: the cluster does not say what the model makes. `color`: the model's.
 pub(super) fn show(
     ui: &mut Ui,
-    embed: &mut EmbedState,
+    embed: &EmbedState,
     (model, color): (&str, Color32),
     redaction: &Redaction,
     (ready, guess): (bool, bool),
@@ -40,7 +45,7 @@ pub(super) fn show(
     ScrollArea::vertical().id_salt("embeddings").auto_shrink(false).show(ui, |ui| {
         ui.set_width(ui.available_width() - 8.0);
         ui.spacing_mut().item_spacing.y = 4.0;
-        let typing = texts_ui(ui, embed);
+        let typing = texts_ui(ui, embed, &mut todo);
         let can = ready && embed.request(model).is_some();
         ui.add_space(2.0);
         ui.horizontal_wrapped(|ui| {
@@ -83,31 +88,35 @@ pub(super) fn show(
 }
 
 /// Gives whether one is being typed in.
-fn texts_ui(ui: &mut Ui, embed: &mut EmbedState) -> bool {
+fn texts_ui(ui: &mut Ui, embed: &EmbedState, todo: &mut EmbedOutcome) -> bool {
     let mut typing = false;
     // Lower panes leave room for what comes; a field grows with its text.
     let low = ui.ctx().content_rect().height() < 760.0;
-    for (label, text, rows, hint) in [
+    for (label, (text, typed), rows, hint) in [
         (
             "Text to embed",
-            &mut embed.text,
+            (&embed.text, &mut todo.text),
             if low { 1 } else { 3 },
             "Text to convert to a vector",
         ),
         (
             "Second text, to compare",
-            &mut embed.other,
+            (&embed.other, &mut todo.other),
             if low { 1 } else { 2 },
             "Optional",
         ),
     ] {
         let name = caption(ui, label);
-        let edit = TextEdit::multiline(text)
+        let mut text = Cow::Borrowed(text.as_str());
+        let edit = TextEdit::multiline(&mut text)
             .desired_rows(rows)
             .desired_width(f32::INFINITY)
             .margin(MARGIN)
             .hint_text(hint);
         typing |= ui.add(edit).labelled_by(name.id).has_focus();
+        if let Cow::Owned(text) = text {
+            *typed = Some(text);
+        }
     }
     typing
 }

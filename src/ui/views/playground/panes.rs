@@ -19,7 +19,7 @@ struct PaneFigures {
 }
 
 /// The last figures of all panes.
-pub(super) fn tiles_ui(ui: &mut Ui, state: &mut State, now: Duration) {
+pub(super) fn tiles_ui(ui: &mut Ui, state: &State, now: Duration) {
     let lines: Vec<PaneFigures> = (0..state.panes().count())
         .filter_map(|index| {
             let name = state.panes().name(index)?;

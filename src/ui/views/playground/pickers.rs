@@ -8,10 +8,10 @@ use super::PlaygroundOutcome;
 use super::status::{freshness_ui, troubles_ui};
 use crate::domain::deployment::{Deployment, DeploymentState};
 use crate::domain::printable;
-use crate::protocol::Command;
 use crate::state::State;
+use crate::state::action::Actions;
 use crate::state::cluster::{ClusterState, ModelOffer};
-use crate::state::panes::MAX_PANES;
+use crate::state::panes::{MAX_PANES, PaneAction};
 use crate::ui::theme::Tokens;
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{Choice, Section, caption, from_right, picker, picker_id, tokens};
@@ -24,10 +24,10 @@ pub(super) fn is_wide(width: f32, several: bool) -> bool {
 /// `beside`: the figures are beside the panes.
 pub(super) fn show(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     beside: bool,
     now: Duration,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) -> PlaygroundOutcome {
     let mut asked = PlaygroundOutcome::default();
     let several = state.panes().count() > 1;
@@ -40,10 +40,10 @@ pub(super) fn show(
         0.0
     };
     let index = state.panes().active();
-    let env = state.panes().get(index).env.clone();
+    let env = &state.panes().get(index).env;
     let has_cluster = state
         .settings
-        .get(&env)
+        .get(env)
         .is_some_and(|env| env.cluster.is_some());
     let has_env = index > 0 && state.settings.environments.len() > 1;
     ui.horizontal_top(|ui| {
@@ -71,8 +71,8 @@ pub(super) fn show(
             ui.vertical(|ui| {
                 caption(ui, "");
                 ui.horizontal(|ui| {
-                    compare_ui(ui, state, beside, &mut asked);
-                    buttons_ui(ui, state, &mut asked);
+                    compare_ui(ui, state, beside, &mut asked, out);
+                    buttons_ui(ui, state, &mut asked, out);
                 });
             });
         }
@@ -83,14 +83,14 @@ pub(super) fn show(
             (false, true) => 190.0,
             (false, false) => 154.0,
         };
-        freshness_ui(ui, state, (&env, others), now, &mut asked, out);
+        freshness_ui(ui, state, (env, others), now, &mut asked, out);
         if !wide {
-            from_right(ui, |ui| buttons_ui(ui, state, &mut asked));
+            from_right(ui, |ui| buttons_ui(ui, state, &mut asked, out));
         }
     });
     if !hidden {
-        waiting_ui(ui, state, &env, out);
-        troubles_ui(ui, state, &env, now, &mut asked);
+        waiting_ui(ui, state, env, out);
+        troubles_ui(ui, state, env, now, &mut asked);
     }
     asked
 }
@@ -98,11 +98,11 @@ pub(super) fn show(
 /// The pickers of a pane.
 fn pick_ui(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     index: usize,
     width: f32,
     (has_env, has_cluster): (bool, bool),
-    (asked, out): (&mut PlaygroundOutcome, &mut Vec<Command>),
+    (asked, out): (&mut PlaygroundOutcome, &mut Actions),
 ) {
     let env_width = if has_env { (width * 0.28).floor() } else { 0.0 };
     let width = width - if has_env { env_width + 8.0 } else { 0.0 };
@@ -118,18 +118,21 @@ fn pick_ui(
     }
     if has_cluster {
         asked.refocus |= ui
-            .vertical(|ui| deployment_ui(ui, state, index, first))
+            .vertical(|ui| deployment_ui(ui, state, index, first, out))
             .inner;
     }
-    asked.refocus |= ui.vertical(|ui| model_ui(ui, state, index, second)).inner;
+    asked.refocus |= ui
+        .vertical(|ui| model_ui(ui, state, index, second, out))
+        .inner;
 }
 
 /// Another pane; and with several, whether the figures are beside them.
 pub(super) fn compare_ui(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     beside: bool,
     asked: &mut PlaygroundOutcome,
+    out: &mut Actions,
 ) {
     let size = vec2(0.0, 30.0);
     let panes = state.panes().count();
@@ -161,26 +164,20 @@ pub(super) fn compare_ui(
         let help = "Start new conversations in random order, with the models hidden until you vote for the best answer";
         if button.on_hover_text(help).clicked() {
             asked.refocus = true;
-            if blind {
-                state.panes_mut().end_blind()
+            out.push(if blind {
+                PaneAction::EndBlind
             } else {
-                state.panes_mut().begin_blind()
-            }
+                PaneAction::BeginBlind
+            });
         }
     }
 }
 
 /// Gives whether another environment was picked.
-fn env_ui(
-    ui: &mut Ui,
-    state: &mut State,
-    index: usize,
-    width: f32,
-    out: &mut Vec<Command>,
-) -> bool {
+fn env_ui(ui: &mut Ui, state: &State, index: usize, width: f32, out: &mut Actions) -> bool {
     caption(ui, "Environment");
-    let picked = state.panes().get(index).env.clone();
-    let environments = state.settings.environments.clone();
+    let picked = &state.panes().get(index).env;
+    let environments = &state.settings.environments;
     let choices = environments
         .iter()
         .map(|env| Choice {
@@ -192,7 +189,7 @@ fn env_ui(
         .collect();
     let name = environments
         .iter()
-        .find(|env| env.id == picked)
+        .find(|env| env.id == *picked)
         .map(|env| env.name.as_str());
     let chosen = picker(
         ui,
@@ -207,20 +204,20 @@ fn env_ui(
     );
     let env = chosen.and_then(|name| environments.iter().find(|env| env.name == name));
     if let Some(env) = env {
-        state.pick_pane_env(index, &env.id, out);
+        out.push(PaneAction::PickEnv(index, env.id.clone()));
     }
     env.is_some()
 }
 
 /// Gives whether another deployment was picked.
-fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
+fn deployment_ui(ui: &mut Ui, state: &State, index: usize, width: f32, out: &mut Actions) -> bool {
     caption(ui, "Deployment");
     let tokens = tokens(ui);
-    let choice = state.panes().get(index).choice.clone();
+    let choice = &state.panes().get(index).choice;
     let none = ClusterState::default();
     let cluster = state.pane_cluster(index).unwrap_or(&none);
     let color = cluster
-        .deployment_of(&choice)
+        .deployment_of(choice)
         .map(|deployment| state_color(deployment.state, tokens));
     let all = cluster
         .view
@@ -232,28 +229,18 @@ fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bo
     let (deployed, unknown): (Vec<_>, Vec<_>) = may_answer
         .into_iter()
         .partition(|deployment| deployment.state == DeploymentState::Deployed);
-    let choices = |list: Vec<&Deployment>, enabled| -> Vec<Choice<'_>> {
-        let choice = |deployment: &Deployment| choice_of(deployment, enabled, tokens);
-        // The names live in the view; the borrow of the list does not matter.
-        list.into_iter()
-            .map(|d| Choice {
-                name: name_of(all, &d.name),
-                ..choice(d)
-            })
-            .collect()
-    };
     let sections = [
         Section {
             heading: "Deployed",
-            choices: choices(deployed, true),
+            choices: choices_of(&deployed, true, tokens),
         },
         Section {
             heading: "State unknown",
-            choices: choices(unknown, true),
+            choices: choices_of(&unknown, true, tokens),
         },
         Section {
             heading: "Not ready",
-            choices: choices(others, false),
+            choices: choices_of(&others, false, tokens),
         },
     ];
     let chosen = picker(
@@ -264,20 +251,17 @@ fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bo
         width,
         &sections,
     );
-    if let Some(name) = &chosen {
-        state.pick_deployment(index, name);
-    }
-    chosen.is_some()
+    let is_chosen = chosen.is_some();
+    out.extend(chosen.map(|name| PaneAction::PickDeployment(index, name)));
+    is_chosen
 }
 
-fn name_of<'a>(all: &'a [Deployment], name: &str) -> &'a str {
-    all.iter()
-        .find(|deployment| deployment.name == name)
-        .map(|d| d.name.as_str())
-        .unwrap_or_default()
+fn choices_of<'a>(list: &[&'a Deployment], enabled: bool, tokens: &Tokens) -> Vec<Choice<'a>> {
+    let choice = |deployment: &&'a Deployment| choice_of(deployment, enabled, tokens);
+    list.iter().map(choice).collect()
 }
 
-fn choice_of(deployment: &Deployment, enabled: bool, tokens: &Tokens) -> Choice<'static> {
+fn choice_of<'a>(deployment: &'a Deployment, enabled: bool, tokens: &Tokens) -> Choice<'a> {
     let why = printable::cut(&deployment.why(), 300).into_owned();
     let label = deployment.state.label();
     let remark = match enabled {
@@ -287,7 +271,7 @@ fn choice_of(deployment: &Deployment, enabled: bool, tokens: &Tokens) -> Choice<
         false => Some(format!("{label}: {why}")),
     };
     Choice {
-        name: "",
+        name: &deployment.name,
         remark,
         dot: Some(state_color(deployment.state, tokens)),
         enabled,
@@ -308,14 +292,14 @@ fn state_color(state: DeploymentState, tokens: &Tokens) -> egui::Color32 {
 const MANY: usize = 2_000;
 
 /// Gives whether another model was picked.
-fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
+fn model_ui(ui: &mut Ui, state: &State, index: usize, width: f32, out: &mut Actions) -> bool {
     caption(ui, "Model");
     let tokens = tokens(ui);
     let color = state
         .panes()
         .name(index)
         .map(|name| tokens.model_color(state.colors.index(&name)));
-    let choice = state.panes().get(index).choice.clone();
+    let choice = &state.panes().get(index).choice;
     // A list of very many is put together only while it is open, or may be about to open.
     let open = egui::Popup::is_id_open(ui.ctx(), picker_id(ui, "Model"))
         || ui.input(|input| {
@@ -332,27 +316,15 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
                 .value()
                 .is_none_or(|all| all.len() < MANY)
         })
-        .map(|cluster| cluster.offers_of(&choice))
+        .map(|cluster| cluster.offers_of(choice))
         .unwrap_or_default();
-    let choices = |list: &'_ [ModelOffer]| -> Vec<(String, Option<String>, bool)> {
+    fn lines(list: &[ModelOffer]) -> Vec<Choice<'_>> {
         list.iter()
-            .map(|offer| (offer.name.clone(), offer.remark.clone(), offer.selectable))
-            .collect()
-    };
-    let (deployed, others) = (choices(&offers.deployed), choices(&offers.others));
-    fn lines(list: &[(String, Option<String>, bool)]) -> Vec<Choice<'_>> {
-        let line = |(name, remark, enabled): &(String, Option<String>, bool)| {
-            (name.clone(), remark.clone(), *enabled)
-        };
-        list.iter()
-            .map(|entry| {
-                let (_, remark, enabled) = line(entry);
-                Choice {
-                    name: entry.0.as_str(),
-                    remark,
-                    dot: None,
-                    enabled,
-                }
+            .map(|offer| Choice {
+                name: &offer.name,
+                remark: offer.remark.clone(),
+                dot: None,
+                enabled: offer.selectable,
             })
             .collect()
     }
@@ -360,7 +332,7 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
     let sections = [
         Section {
             heading: "In this deployment",
-            choices: lines(&deployed),
+            choices: lines(&offers.deployed),
         },
         Section {
             heading: if of_deployment {
@@ -368,7 +340,7 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
             } else {
                 "Models on this API"
             },
-            choices: lines(&others),
+            choices: lines(&offers.others),
         },
     ];
     let chosen = picker(
@@ -379,13 +351,12 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
         width,
         &sections,
     );
-    if let Some(name) = &chosen {
-        state.panes_mut().get_mut(index).pick_model(name);
-    }
-    chosen.is_some()
+    let is_chosen = chosen.is_some();
+    out.extend(chosen.map(|name| PaneAction::PickModel(index, name)));
+    is_chosen
 }
 
-fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut PlaygroundOutcome) {
+fn buttons_ui(ui: &mut Ui, state: &State, asked: &mut PlaygroundOutcome, out: &mut Actions) {
     let size = vec2(0.0, 30.0);
     let hidden = state.panes().names_hidden();
     let code = ui.add_enabled(!hidden, Button::new("View code").min_size(size));
@@ -398,7 +369,7 @@ fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut PlaygroundOutcome) {
     // In a blind vote, undoing would bring back conversations that name their models.
     if state.panes().can_undo_clear() && !hidden {
         if ui.add(Button::new("Undo clear").min_size(size)).clicked() {
-            state.undo_clear();
+            out.push(PaneAction::UndoClear);
             asked.refocus = true;
         }
     } else {
@@ -408,7 +379,7 @@ fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut PlaygroundOutcome) {
             .on_hover_text("Start a new conversation; charts are kept")
             .clicked()
         {
-            state.panes_mut().clear();
+            out.push(PaneAction::Clear);
             asked.refocus = true;
         }
     }

@@ -10,7 +10,8 @@ use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::{printable, units};
 use crate::protocol::{ClusterLink, Command, KeyStatus};
-use crate::state::cluster::ClusterState;
+use crate::state::action::Actions;
+use crate::state::cluster::{ClusterAction, ClusterState};
 use crate::state::{ConnectionState, State};
 use crate::ui::widgets::{caption, failure_box, shortened, small_button, tokens, warning_box};
 
@@ -18,18 +19,18 @@ use crate::ui::widgets::{caption, failure_box, shortened, small_button, tokens, 
 /// the line; 0 in a wide window.
 pub(super) fn freshness_ui(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     (env, others): (&EnvId, f32),
     now: Duration,
     asked: &mut PlaygroundOutcome,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) {
     let Some(place) = state.connection_of(env) else {
         return;
     };
     let cluster = &place.cluster;
     let seen = seen(cluster);
-    let link = cluster.link.clone();
+    let link = cluster.link.as_ref();
     if cluster.view.is_loading() || cluster.api_models.is_loading() {
         loading_ui(ui, cluster, seen.is_some(), out);
         return;
@@ -38,11 +39,11 @@ pub(super) fn freshness_ui(
         .on_hover_text("Reload from the cluster and the API (F5)")
         .clicked()
     {
-        state.refresh(out);
+        out.push(ClusterAction::Refresh);
     }
-    details_ui(ui, state, others > 0.0, asked);
+    details_ui(ui, state, others > 0.0, asked, out);
     if let Some((what, at)) = seen {
-        link_ui(ui, (&what, now.saturating_sub(at)), link.as_ref(), others);
+        link_ui(ui, (&what, now.saturating_sub(at)), link, others);
     } else if matches!(link, Some(ClusterLink::Reconnecting(_))) {
         caption(ui, "reconnecting");
     }
@@ -67,7 +68,7 @@ fn seen(cluster: &ClusterState) -> Option<(String, Duration)> {
     })
 }
 
-fn loading_ui(ui: &mut Ui, cluster: &ClusterState, is_reload: bool, out: &mut Vec<Command>) {
+fn loading_ui(ui: &mut Ui, cluster: &ClusterState, is_reload: bool, out: &mut Actions) {
     ui.spinner();
     let told = if is_reload {
         "refreshing"
@@ -88,7 +89,13 @@ fn loading_ui(ui: &mut Ui, cluster: &ClusterState, is_reload: bool, out: &mut Ve
     }
 }
 
-fn details_ui(ui: &mut Ui, state: &mut State, narrow: bool, asked: &mut PlaygroundOutcome) {
+fn details_ui(
+    ui: &mut Ui,
+    state: &State,
+    narrow: bool,
+    asked: &mut PlaygroundOutcome,
+    out: &mut Actions,
+) {
     let cluster = &state.connection().cluster;
     if cluster.view.value().is_none() {
         return;
@@ -100,8 +107,7 @@ fn details_ui(ui: &mut Ui, state: &mut State, narrow: bool, asked: &mut Playgrou
         .on_hover_text("Show each deployment's pods and problems")
         .clicked()
     {
-        let picked = state.panes().get(0).choice.deployment.clone();
-        state.connection_mut().cluster.page = Some(picked.unwrap_or_default());
+        out.push(ClusterAction::ShowPicked);
         asked.go_home = true;
     }
 }
@@ -137,13 +143,12 @@ fn link_ui(ui: &mut Ui, (what, age): (&str, Duration), link: Option<&ClusterLink
 /// The current problems, each with its advice. The pickers keep the data from before.
 pub(super) fn troubles_ui(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     env: &EnvId,
     now: Duration,
     asked: &mut PlaygroundOutcome,
 ) {
-    let index = state.panes().active();
-    let choice = state.panes().get(index).choice.clone();
+    let choice = &state.panes().active_pane().choice;
     let (Some(place), Some(env)) = (state.connection_of(env), state.settings.get(env)) else {
         return;
     };
@@ -151,7 +156,7 @@ pub(super) fn troubles_ui(
     let boxes = failures(place, env.api.is_some() || env.demo, now);
     let models_trouble = place
         .cluster
-        .deployment_of(&choice)
+        .deployment_of(choice)
         .and_then(|deployment| deployment.models_trouble.clone());
     if boxes.is_empty() && models_trouble.is_none() && !insecure {
         return;

@@ -4,14 +4,14 @@ use egui::{RichText, Ui};
 
 use crate::domain::settings::PairVotes;
 use crate::domain::units;
-use crate::protocol::Command;
 use crate::state::State;
-use crate::state::panes::Vote;
+use crate::state::action::Actions;
+use crate::state::panes::{PaneAction, Vote};
 use crate::ui::theme;
 use crate::ui::widgets::{caption, card, small_button, strong, tokens};
 
 /// How high the bar is, with the space below it; nothing where names are not hidden.
-pub(super) fn height(state: &mut State) -> f32 {
+pub(super) fn height(state: &State) -> f32 {
     if state.panes().blind().is_some() {
         36.0
     } else {
@@ -20,7 +20,7 @@ pub(super) fn height(state: &mut State) -> f32 {
 }
 
 /// The bar.
-pub(super) fn bar_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+pub(super) fn bar_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     let Some(vote) = state.panes().blind().map(|blind| blind.vote()) else {
         return;
     };
@@ -41,7 +41,7 @@ pub(super) fn bar_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
                 .on_hover_text("Start new conversations in a new random order")
                 .clicked()
             {
-                state.panes_mut().begin_blind();
+                out.push(PaneAction::BeginBlind);
             }
             return;
         }
@@ -60,11 +60,11 @@ pub(super) fn bar_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
                 .on_hover_text("Vote for this answer and reveal the models")
                 .clicked()
             {
-                state.vote(Vote::For(index), out);
+                out.push(PaneAction::Vote(Vote::For(index)));
             }
         }
         if small_button(ui, "Equal").clicked() {
-            state.vote(Vote::Tie, out);
+            out.push(PaneAction::Vote(Vote::Tie));
         }
     });
 }
