@@ -100,6 +100,25 @@ impl ConnectionState {
         }
     }
 
+    /// A model's server was found to refuse parameters.
+    pub(super) fn learned(&mut self, model: String, dialect: Dialect) {
+        self.dialects.insert(model, dialect);
+    }
+
+    /// More lines of a log came.
+    pub(super) fn log_advanced(&mut self, job: JobId, lines: Vec<String>) {
+        if let Some(log) = &mut self.log {
+            log.advance(job, lines);
+        }
+    }
+
+    /// A log has ended.
+    pub(super) fn log_ended(&mut self, job: JobId, outcome: Result<(), Failure>) {
+        if let Some(log) = &mut self.log {
+            log.end(job, outcome);
+        }
+    }
+
     /// The environment was changed: what was read from its old addresses is forgotten, its conversations stay.
     pub(super) fn forget_what_was_read(&mut self) {
         self.cluster = ClusterState::default();

@@ -158,13 +158,13 @@ impl State {
     /// Folds an event in. `now` is counted from the program's start.
     pub fn apply(&mut self, event: Event, now: Duration) {
         use Event as E;
+        if let Some(job) = ended_by(&event) {
+            self.jobs.end(job);
+        }
         match event {
             E::BenchBegan { job, told } => self.bench.begin(job, told),
             E::BenchAdvanced { job, progress } => self.bench.advance(job, *progress),
-            E::BenchEnded { job, outcome } => {
-                self.jobs.end(job);
-                self.bench.end(job, outcome);
-            }
+            E::BenchEnded { job, outcome } => self.bench.end(job, outcome),
             E::HeldAgainstBaseline { job, comparison } => self.bench.held(job, comparison),
             E::FileSaved { what, outcome } => self.file_saved(&what, outcome),
             E::Answered { job, answer, took } => self.answered(job, answer, took, now),
@@ -173,17 +173,13 @@ impl State {
                 env,
                 model,
                 dialect,
-            } => self.with(&env, |connection| {
-                connection.dialects.insert(model, dialect);
-            }),
+            } => self.with(&env, |connection| connection.learned(model, dialect)),
             E::ClusterFollowed {
                 job,
                 env,
                 view,
                 link,
-            } => {
-                self.cluster_followed(job, &env, view.map(|view| *view), link, now);
-            }
+            } => self.cluster_followed(job, &env, view.map(|view| *view), link, now),
             E::ModelProbed {
                 job,
                 env,
@@ -194,22 +190,12 @@ impl State {
                 connection.cluster.probes.probed(job, &model, at, outcome);
             }),
             E::ProbesEnded { job, env } => self.probes_ended(job, &env),
-            E::Notified { outcome } => {
-                let notice = self.notifications.notified(outcome);
-                notice.into_iter().for_each(|text| self.notices.tell(text));
+            E::Notified { outcome } => self.notified(outcome),
+            E::LogAdvanced { job, env, lines } => {
+                self.with(&env, |connection| connection.log_advanced(job, lines));
             }
-            E::LogAdvanced { job, env, lines } => self.with(&env, |connection| {
-                if let Some(log) = &mut connection.log {
-                    log.advance(job, lines);
-                }
-            }),
             E::LogEnded { job, env, outcome } => {
-                self.jobs.end(job);
-                self.with(&env, |connection| {
-                    if let Some(log) = &mut connection.log {
-                        log.end(job, outcome);
-                    }
-                });
+                self.with(&env, |connection| connection.log_ended(job, outcome));
             }
             E::ChatAdvanced { job, advance } => {
                 self.with_chat(job, |chat, _| chat.advance(job, &advance, now));
@@ -220,40 +206,19 @@ impl State {
                 ending,
                 figures,
                 answered_by,
-            } => {
-                self.jobs.end(job);
-                let measured = (*figures, answered_by);
-                self.with_chat(job, |chat, session| {
-                    chat.end(job, ending, measured, now, session)
-                });
-            }
+            } => self.with_chat(job, |chat, session| {
+                chat.end(job, ending, (*figures, answered_by), now, session);
+            }),
             E::CheckEnded { job, env, check } => {
                 self.with(&env, |connection| connection.checks.ended(job, check));
             }
             E::ChecksEnded { job, env } => {
-                self.jobs.end(job);
                 self.with(&env, |connection| connection.checks.all_ended(job));
             }
-            E::SettingsSaved { outcome } => {
-                self.last_save = Some(outcome.is_ok());
-                self.notices.fail_if_any(outcome.err());
-            }
-            E::Copied {
-                what,
-                outcome: Ok(()),
-            } => self.notices.tell(format!("{what} copied")),
-            E::Copied {
-                what: _,
-                outcome: Err(failure),
-            } => self.notices.fail(failure),
-            E::DraftKept { env, outcome } => {
-                self.notices
-                    .fail_if_any(self.keeping_files.ended(vec![env], outcome));
-            }
-            E::PlaygroundsKept { envs, outcome } => {
-                self.notices
-                    .fail_if_any(self.keeping_forms.ended(envs, outcome));
-            }
+            E::SettingsSaved { outcome } => self.settings_saved(outcome),
+            E::Copied { what, outcome } => self.copied(&what, outcome),
+            E::DraftKept { env, outcome } => self.draft_kept(env, outcome),
+            E::PlaygroundsKept { envs, outcome } => self.playgrounds_kept(envs, outcome),
             E::ActivityChanged { activity } => self.activity.change(activity),
             E::HistoryChanged => {
                 self.conversations.changed(now);
@@ -262,6 +227,33 @@ impl State {
             E::HistoryTroubled { failure } => self.notices.add(self.history.troubled(failure)),
             E::PromptsLoaded { outcome } => self.prompts.loaded(outcome, &mut self.notices),
         }
+    }
+
+    fn settings_saved(&mut self, outcome: Result<(), Failure>) {
+        self.last_save = Some(outcome.is_ok());
+        self.notices.fail_if_any(outcome.err());
+    }
+
+    fn copied(&mut self, what: &str, outcome: Result<(), Failure>) {
+        match outcome {
+            Ok(()) => self.notices.tell(format!("{what} copied")),
+            Err(failure) => self.notices.fail(failure),
+        }
+    }
+
+    fn draft_kept(&mut self, env: EnvId, outcome: Result<(), Failure>) {
+        let untold = self.keeping_files.ended(vec![env], outcome);
+        self.notices.fail_if_any(untold);
+    }
+
+    fn playgrounds_kept(&mut self, envs: Vec<EnvId>, outcome: Result<(), Failure>) {
+        let untold = self.keeping_forms.ended(envs, outcome);
+        self.notices.fail_if_any(untold);
+    }
+
+    fn notified(&mut self, outcome: Result<(), Failure>) {
+        let notice = self.notifications.notified(outcome);
+        notice.into_iter().for_each(|text| self.notices.tell(text));
     }
 
     fn file_saved(&mut self, what: &str, outcome: Result<Option<std::path::PathBuf>, Failure>) {
@@ -283,9 +275,6 @@ impl State {
         link: ClusterLink,
         now: Duration,
     ) {
-        if matches!(link, ClusterLink::Stopped(_)) {
-            self.jobs.end(job);
-        }
         let Some(connection) = self.connections.get_mut(env) else {
             return;
         };
@@ -302,7 +291,6 @@ impl State {
     }
 
     fn probes_ended(&mut self, job: JobId, env: &EnvId) {
-        self.jobs.end(job);
         if let Some(connection) = self.connections.get_mut(env) {
             let turned = connection.cluster.probes.ended(job);
             self.notifications
@@ -323,5 +311,22 @@ impl State {
                 return change(chat, session);
             }
         }
+    }
+}
+
+/// The job whose last event this is. Answers end theirs when they are taken.
+fn ended_by(event: &Event) -> Option<JobId> {
+    match event {
+        Event::BenchEnded { job, .. }
+        | Event::ProbesEnded { job, .. }
+        | Event::LogEnded { job, .. }
+        | Event::ChatEnded { job, .. }
+        | Event::ChecksEnded { job, .. }
+        | Event::ClusterFollowed {
+            job,
+            link: ClusterLink::Stopped(_),
+            ..
+        } => Some(*job),
+        _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! The Benchmark page: a form on the left, and on the right the session under way or the last one.
 
 mod charts;
+mod fields;
 mod figures;
 mod form;
 mod live;

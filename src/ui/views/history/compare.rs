@@ -1,17 +1,16 @@
 //! The comparison of sessions with a baseline: differences, charts, and the table with its verdicts.
 
 use egui::{
-    Align2, Color32, Label, RichText, Role, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2,
-    vec2,
+    Align2, Color32, Label, Rect, RichText, Role, ScrollArea, Sense, TextStyle, Ui, WidgetInfo,
+    pos2, vec2,
 };
 
+use super::legend::legend_ui;
 use super::lines::{self, Sheet, level_names};
 use super::names;
 use super::parts::{chosen, dim, failures_ui, sheets};
 use super::toolbar::least_change_ui;
 use crate::chart::levels::{self, Timing};
-use crate::chart::{Color, Dash, Look, Weight};
-use crate::domain::history::SessionId;
 use crate::domain::units;
 use crate::metrics::compare::{
     Comparison, Difference, Row, Verdict, change_text, interval_text, value_text,
@@ -20,7 +19,7 @@ use crate::protocol::Command;
 use crate::state::State;
 use crate::state::action::{Action, Actions};
 use crate::state::history::{HistoryAction, headline};
-use crate::ui::chart::{line_ui, marker_ui, pair, timing_ui};
+use crate::ui::chart::{pair, timing_ui};
 use crate::ui::picture::Photographer;
 use crate::ui::theme::{self, Tokens};
 use crate::ui::widgets::{
@@ -160,71 +159,6 @@ fn plain(names: &[String]) -> [Section<'_>; 1] {
         heading: "",
         choices,
     }]
-}
-
-/// Whose colour and sign is whose, and which model's lines have which pattern. Gives the session that is to
-/// become the baseline.
-pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Option<SessionId> {
-    let tokens = tokens(ui);
-    let mut first = None;
-    let history = &state.history;
-    let models_of = |id: &SessionId| history.row_of(id).map(|row| row.models.join(", "));
-    let same_models = history
-        .chosen
-        .windows(2)
-        .all(|pair| models_of(&pair[0]) == models_of(&pair[1]));
-    let names = names(state);
-    let told = |(name, id): (&String, &SessionId)| match models_of(id).filter(|_| !same_models) {
-        Some(models) => format!("{name} · {models}"),
-        None => name.clone(),
-    };
-    let told: Vec<String> = names.iter().zip(&history.chosen).map(told).collect();
-    // A sign is never parted from its name.
-    let each = 250.0f32.min(ui.available_width() - 110.0);
-    let per_row = ((ui.available_width() / (each + 104.0)) as usize).max(1);
-    let places: Vec<usize> = (0..told.len()).collect();
-    for row in places.chunks(per_row) {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 6.0;
-            for &place in row {
-                let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::hover());
-                marker_ui(ui, rect.center(), 5.0, Look::of(place));
-                let name = &told[place];
-                shortened(ui, name, TextStyle::Body, tokens.text, each);
-                if place == 0 {
-                    caption(ui, "baseline");
-                } else {
-                    let button = small_button(ui, "Use as baseline");
-                    let name = format!("Compare the other runs with {name}");
-                    button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
-                    if button.on_hover_text(&name).clicked() {
-                        first = history.chosen.get(place).cloned();
-                    }
-                }
-                ui.add_space(10.0);
-            }
-        });
-    }
-    let models = lines::models(sheets);
-    let patterns = if models.len() > 1 { &models[..] } else { &[] };
-    if !models.is_empty() {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 6.0;
-            let room = ui.available_width() / models.len() as f32 - 40.0;
-            for (n, model) in models.iter().enumerate() {
-                if !patterns.is_empty() {
-                    let look = Look {
-                        dash: Dash::of(n),
-                        ..Look::plain(Color::Dim, Weight::Normal)
-                    };
-                    line_ui(ui, look);
-                }
-                dim(ui, model, room);
-                ui.add_space(8.0);
-            }
-        });
-    }
-    first
 }
 
 fn differences_ui(ui: &mut Ui, comparison: &Comparison) {
@@ -397,21 +331,7 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
     let right_of = |n: usize| ends[n];
     let each = rest * 0.14;
     let this = fit_middle(ui, this, &TextStyle::Small, each - 10.0);
-    ui.painter().text(
-        head.left_center(),
-        Align2::LEFT_CENTER,
-        "metric",
-        small.clone(),
-        tokens.dim,
-    );
-    for (n, title) in ["baseline", &this, "change", "95 % interval", "verdict"]
-        .into_iter()
-        .enumerate()
-    {
-        let at = pos2(right_of(n), head.center().y);
-        ui.painter()
-            .text(at, Align2::RIGHT_CENTER, title, small.clone(), tokens.dim);
-    }
+    head_ui(ui, head, &this, &ends);
     ui.spacing_mut().item_spacing.y = 0.0;
     let several_models = rows.iter().any(|row| row.model != one.model);
     let mut group = None;
@@ -462,6 +382,19 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
         if let Some(p) = cell.p {
             response.on_hover_text(format!("{name}\nrank test p = {p:.4}"));
         }
+    }
+}
+
+/// The columns' titles.
+fn head_ui(ui: &Ui, head: Rect, this: &str, ends: &[f32; 5]) {
+    let (painter, dim) = (ui.painter(), tokens(ui).dim);
+    let font = TextStyle::Small.resolve(ui.style());
+    let left = head.left_center();
+    painter.text(left, Align2::LEFT_CENTER, "metric", font.clone(), dim);
+    let titles = ["baseline", this, "change", "95 % interval", "verdict"];
+    for (title, right) in titles.into_iter().zip(ends) {
+        let at = pos2(*right, head.center().y);
+        painter.text(at, Align2::RIGHT_CENTER, title, font.clone(), dim);
     }
 }
 

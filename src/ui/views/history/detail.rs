@@ -7,7 +7,7 @@ use egui::{Key, Role, ScrollArea, TextEdit, Ui, WidgetInfo, vec2};
 use super::lines::{self, Sheet};
 use super::parts::{chosen, failures_ui, sheets, told};
 use super::trend::TrendUi;
-use super::{PageOutcome, color_of, compare, left_by, short_name};
+use super::{PageOutcome, color_of, compare, left_by, legend, short_name};
 use crate::chart::answers::Figure;
 use crate::chart::levels;
 use crate::domain::history::{SessionBody, SessionId, SessionRow, StoredSession};
@@ -238,7 +238,7 @@ fn several_ui(ui: &mut Ui, photographer: &mut Photographer, state: &State, out: 
     let height = chart_height(ui).min(126.0);
     let sessions = chosen(state, out);
     let sheets = sheets(&sessions, state);
-    compare::legend_ui(ui, state, &sheets);
+    legend::legend_ui(ui, state, &sheets);
     let all = state.history.chosen.len();
     failures_ui(ui, state);
     if sessions.len() < all && sessions.is_empty() {

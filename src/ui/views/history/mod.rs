@@ -4,6 +4,7 @@ mod compare;
 mod detail;
 mod dialogs;
 mod filters;
+mod legend;
 mod lines;
 mod open;
 mod parts;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use egui::{Color32, Key, Label, Modifiers, RichText, ScrollArea, TextEdit, Ui};
 
-use crate::domain::embedding::{EmbedRequest, Embedding};
+use crate::domain::embedding::{EmbedRequest, Embedded, Embedding};
 use crate::domain::units::{self, Figure};
 use crate::protocol::{Command, JobId};
 use crate::state::embed::{EmbedResult, EmbedState};
@@ -135,9 +135,26 @@ fn result_ui(
     let Some(first) = embedded.vectors.first() else {
         return;
     };
-    let second = embedded.vectors.get(1);
     ui.add_space(6.0);
-    let text = tokens(ui).text;
+    let tiles = tiles_of(
+        embedded,
+        (first, embedded.vectors.get(1)),
+        (color, tokens(ui).text),
+    );
+    tiles_ui(ui, tiles);
+    ui.add_space(4.0);
+    caption(ui, format!("Model: {}", redaction.text(model)));
+    for (n, (vector, text)) in embedded.vectors.iter().zip(input).enumerate() {
+        vector_ui(ui, n, vector, text, todo);
+    }
+}
+
+/// The figures of one vector, or of two. `color`: the model's.
+fn tiles_of(
+    embedded: &Embedded,
+    (first, second): (&Embedding, Option<&Embedding>),
+    (color, text): (Color32, Color32),
+) -> Vec<Tile<'static>> {
     let plain = |value: String| Some(Figure { value, unit: "" });
     let mut tiles = vec![
         Tile {
@@ -197,12 +214,7 @@ fn result_ui(
             },
         );
     }
-    tiles_ui(ui, tiles);
-    ui.add_space(4.0);
-    caption(ui, format!("Model: {}", redaction.text(model)));
-    for (n, (vector, text)) in embedded.vectors.iter().zip(input).enumerate() {
-        vector_ui(ui, n, vector, text, todo);
-    }
+    tiles
 }
 
 /// Draws as many tiles side by side as have room.
