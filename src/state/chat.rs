@@ -4,7 +4,9 @@
 
 mod answer;
 mod form;
+mod messages;
 mod tree;
+mod undo;
 
 pub use self::answer::{Answer, AnswerStatus};
 pub use self::form::{CallCheck, CallForm, Form};
@@ -14,9 +16,7 @@ use std::time::Duration;
 
 use super::cluster::Choice;
 use super::embed::EmbedState;
-use crate::domain::conversation::{
-    Attachment, ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role, ToolCall,
-};
+use crate::domain::conversation::{Attachment, ChatRequest, DEFAULT_SYSTEM_PROMPT, Params};
 use crate::domain::environment::EnvId;
 use crate::domain::exchange::{Advance, Reply};
 pub use crate::domain::exchange::{NOT_ANSWERED, Saying};
@@ -195,26 +195,6 @@ impl ChatState {
         (silent >= SILENCE).then_some(silent)
     }
 
-    /// What would be sent with the system prompt and the parameters of `settings`, and with this draft as the last
-    /// message if there is one. For View code.
-    pub fn request(&self, model: &str, said: &Saying, settings: &Self) -> ChatRequest {
-        let before = self.way_before_draft();
-        let mut said = said.clone();
-        if said.is_empty() && before == self.conversation.turns.len() {
-            said.results = self.drafted_results();
-        }
-        let said = said.answering(self.called_at_the_end_of(before));
-        let mut messages = self.messages(&settings.system, before, &said);
-        if !messages.iter().any(|message| message.role == Role::User) {
-            messages.push(Message::new(Role::User, "Hello"));
-        }
-        ChatRequest {
-            model: model.to_owned(),
-            messages,
-            params: settings.params.clone(),
-        }
-    }
-
     /// Sends the draft. `None` when there is nothing to send, or an answer is under way.
     pub fn send(&mut self, asking: &Asking<'_>) -> Option<ChatRequest> {
         if self.running().is_some() || !self.has_draft() {
@@ -247,28 +227,6 @@ impl ChatState {
         let said = self.conversation.turns.iter().take(n);
         said.flat_map(|turn| &turn.said.attachments)
             .any(|attachment| attachment.image().is_some())
-    }
-
-    /// About how many bytes the request has that this asks.
-    pub(super) fn bytes_asked(&self, act: Act) -> usize {
-        let bytes = |messages: &[Message]| messages.iter().map(Message::body_bytes).sum::<usize>();
-        let nothing = Saying::default();
-        if let Act::Again(index) = act
-            && let Some(turn) = self.conversation.turns.get(index)
-        {
-            let said: Vec<Message> = turn.said.messages(true).collect();
-            return bytes(&self.messages(&self.system, index, &nothing)) + bytes(&said);
-        }
-        let typed: usize = self.typed_results().iter().map(String::len).sum();
-        bytes(&self.messages(&self.system, self.conversation.turns.len(), &nothing)) + typed
-    }
-
-    /// So many turns of the way are said again when this is asked.
-    pub(super) fn turns_sent(&self, act: Act) -> usize {
-        match act {
-            Act::Again(index) => index + 1,
-            _ => self.conversation.turns.len(),
-        }
     }
 
     /// What is typed and attached; with a message that is being changed go the results that it brought.
@@ -395,118 +353,6 @@ impl ChatState {
             deployment: turn.answer.deployment.clone(),
             said: turn.said.clone(),
         })
-    }
-
-    /// The calls that what is said after `n` turns answers.
-    fn called_at_the_end_of(&self, n: usize) -> &[ToolCall] {
-        let last = n
-            .checked_sub(1)
-            .and_then(|last| self.conversation.turns.get(last));
-        last.map_or(&[], |turn| turn.answer.answerable())
-    }
-
-    /// The system prompt, the first `n` turns, and what is said then. Reasoning is not sent back, and neither is a
-    /// turn whose answer never came, nor a call that nobody answered: servers refuse that.
-    fn messages(&self, system: &str, n: usize, said: &Saying) -> Vec<Message> {
-        let mut messages = Vec::with_capacity(n * 2 + 2);
-        if !system.trim().is_empty() {
-            messages.push(Message::new(Role::System, system.trim()));
-        }
-        let turns = &self.conversation.turns[..n.min(self.conversation.turns.len())];
-        let mut called = false;
-        for (at, turn) in turns.iter().enumerate() {
-            let answer = &turn.answer;
-            let then = turns.get(at + 1).map_or(said, |next| &next.said);
-            let calls = if then.answers(&answer.reply.calls) {
-                &answer.reply.calls[..]
-            } else {
-                &[]
-            };
-            if answer.reply.text.trim().is_empty() && calls.is_empty() {
-                // The results that it brought are still those of the answer before.
-                let results = turn.said.results.iter().filter(|_| called);
-                messages.extend(results.map(Message::result));
-                called = false;
-                continue;
-            }
-            messages.extend(turn.said.messages(called));
-            called = !calls.is_empty();
-            messages.push(Message {
-                calls: calls.to_vec(),
-                ..Message::new(Role::Assistant, answer.reply.text.clone())
-            });
-        }
-        messages.extend(said.messages(called));
-        messages
-    }
-
-    /// Empties the conversation; [`Self::undo_clear`] brings it back.
-    pub fn clear(&mut self) {
-        if self.running().is_none() && !self.conversation.turns.is_empty() {
-            self.stop_editing();
-            self.before = Some(Before {
-                conversation: std::mem::take(&mut self.conversation),
-                opened: None,
-            });
-        }
-    }
-
-    /// Whether there is a cleared conversation, and none has been begun since.
-    pub fn can_undo_clear(&self) -> bool {
-        self.conversation.turns.is_empty()
-            && self
-                .before
-                .as_ref()
-                .is_some_and(|before| before.opened.is_none())
-    }
-
-    /// Brings back what was cleared.
-    pub fn undo_clear(&mut self) {
-        if self.can_undo_clear()
-            && let Some(before) = self.before.take()
-        {
-            self.conversation = before.conversation;
-        }
-    }
-
-    /// Whether this conversation was cleared, and can be brought back.
-    pub fn cleared_was(&self, conversation: &SessionId) -> bool {
-        let before = self.before.as_ref().filter(|_| self.can_undo_clear());
-        before.is_some_and(|before| before.conversation.id.as_ref() == Some(conversation))
-    }
-
-    /// This conversation is deleted: what was here before is brought back no longer, if it was that.
-    pub(super) fn forget(&mut self, conversation: &SessionId) {
-        self.before
-            .take_if(|before| before.conversation.id.as_ref() == Some(conversation));
-    }
-
-    /// The conversation that is shown, once something was said in it.
-    pub fn conversation(&self) -> Option<&SessionId> {
-        self.conversation.id.as_ref()
-    }
-
-    /// What the conversation is called that was opened here, until something is said in it.
-    pub fn opened(&self) -> Option<&str> {
-        Some(&self.before.as_ref()?.opened.as_ref()?.title)
-    }
-
-    /// Brings back what was here before another conversation was opened; gives whom it asked.
-    pub(super) fn undo_open(&mut self) -> Option<Whereabouts> {
-        self.opened()?;
-        self.stop_editing();
-        let Before {
-            conversation,
-            opened,
-        } = self.before.take()?;
-        let Opened {
-            system,
-            params,
-            asked,
-            ..
-        } = opened?;
-        (self.conversation, self.system, self.params) = (conversation, system, params);
-        Some(asked)
     }
 
     /// More of the answer has come; `calls` are all so far, or none where that has not changed.

@@ -4,6 +4,7 @@
 //! chart's own (egui_plot's formatter gets only a point's series name and position, and would search some thousand dots
 //! a second time), labels beside marks do not overlap, and a corner says how much lies beyond the axes.
 
+mod card;
 mod samples;
 
 use egui::{
@@ -15,21 +16,18 @@ use egui_plot::{
     PlotBounds, PlotMemory, PlotPoint, PlotPoints, PlotTransform, PlotUi, Points, VLine,
 };
 
-use super::picture::Photographer;
 use super::theme::{self, Tokens};
-use super::widgets::{card, from_right, shortened, tokens};
+use super::widgets::tokens;
 use crate::chart::answers::View;
-use crate::chart::levels::Timing;
 use crate::chart::{
-    Axis, Chart, Color, Dash, Entry, Kind, Look, Mark, Marker, Point, Series, Tick, Weight,
+    Axis, Chart, Color, Dash, Kind, Look, Mark, Marker, Point, Series, Tick, Weight,
 };
 
+pub(super) use self::card::{card_ui, pair, timing_ui};
 pub(super) use self::samples::{line_ui, marker_ui, sample_ui};
 
 /// The height of most charts, in points.
 pub(super) const CHART: f32 = 172.0;
-/// The height of a legend and of what keeps it from the chart, in points.
-const LEGEND: f32 = 26.0;
 /// What lies above a plot, in points.
 const TOP: f32 = 6.0;
 /// A point is found from so far off.
@@ -52,110 +50,6 @@ pub(super) enum Zoom {
 }
 
 pub(super) fn no_tools(_: &mut Ui) {}
-
-/// Draws the chart in a card, with `tools` between its title and itself. The card's height is the same with and
-/// without a legend.
-pub(super) fn card_ui(
-    ui: &mut Ui,
-    photographer: &mut Photographer,
-    chart: &Chart<'_>,
-    height: f32,
-    tools: impl FnOnce(&mut Ui),
-) -> Option<Hit> {
-    let tokens = tokens(ui);
-    let frame = card(ui).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        ui.spacing_mut().interact_size.y = 22.0;
-        ui.spacing_mut().item_spacing.y = 4.0;
-        ui.horizontal(|ui| {
-            let width = ui.available_width() - 64.0;
-            let title = shortened(ui, chart.title, theme::strong_text(), tokens.text, width);
-            if !chart.note.is_empty() {
-                title.on_hover_text(&chart.note);
-            }
-            from_right(ui, |ui| photographer.button(ui, chart));
-        });
-        tools(ui);
-        let legend = if chart.legend.is_empty() { 0.0 } else { LEGEND };
-        legend_ui(ui, &chart.legend);
-        plot_ui(ui, chart, height - legend, Zoom::Fixed)
-    });
-    photographer.drawn(ui, chart.title, frame.response.rect);
-    frame.inner
-}
-
-/// Draws a card.
-pub(super) type Part<'a> = &'a mut dyn FnMut(&mut Ui, &mut Photographer);
-
-/// Two cards side by side, or one below the other where there is no room.
-pub(super) fn pair(ui: &mut Ui, photographer: &mut Photographer, parts: [Part<'_>; 2]) {
-    let gap = 10.0;
-    let two = ui.available_width() > 560.0;
-    let width = if two {
-        (ui.available_width() - gap) / 2.0
-    } else {
-        ui.available_width()
-    };
-    ui.spacing_mut().item_spacing = vec2(gap, gap);
-    let mut draw = |ui: &mut Ui, part: Part<'_>| {
-        ui.allocate_ui(vec2(width, 0.0), |ui| {
-            ui.set_width(width);
-            ui.vertical(|ui| {
-                ui.set_width(width);
-                part(ui, photographer);
-            });
-        });
-    };
-    if two {
-        ui.horizontal_top(|ui| parts.into_iter().for_each(|part| draw(ui, part)));
-    } else {
-        parts.into_iter().for_each(|part| draw(ui, part));
-    }
-}
-
-/// Which times a distribution is of.
-pub(super) fn timing_ui(ui: &mut Ui, shown: &mut Timing) {
-    for timing in Timing::ALL {
-        let (on, name) = (*shown == timing, timing.name());
-        let button = ui.add(egui::Button::selectable(on, RichText::new(name).small()));
-        button.widget_info(|| {
-            WidgetInfo::selected(Role::RadioButton, true, on, format!("{name} distribution"))
-        });
-        if button.clicked() {
-            *shown = timing;
-        }
-    }
-}
-
-fn legend_ui(ui: &mut Ui, legend: &[Entry]) {
-    if legend.is_empty() {
-        return;
-    }
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 6.0;
-        let dim = tokens(ui).dim;
-        let font = TextStyle::Small.resolve(ui.style());
-        let width = |entry: &Entry| {
-            ui.painter()
-                .layout_no_wrap(entry.name.clone(), font.clone(), dim)
-                .size()
-                .x
-        };
-        // Names are cut only where they do not all fit.
-        let room = ui.available_width() - legend.len() as f32 * 36.0;
-        let fits = legend.iter().map(width).sum::<f32>() <= room;
-        let each = if fits {
-            f32::INFINITY
-        } else {
-            room / legend.len() as f32
-        };
-        for Entry { look, kind, name } in legend {
-            sample_ui(ui, *look, *kind, false);
-            shortened(ui, name, TextStyle::Small, dim, each);
-            ui.add_space(4.0);
-        }
-    });
-}
 
 fn id(ui: &Ui, title: &str) -> egui::Id {
     ui.make_persistent_id(("chart", title))

@@ -333,7 +333,7 @@ fn while_a_benchmark_runs_nothing_is_probed_and_the_page_says_so() {
     window.click("Deployments");
     window.click("md-deepseek-r1, Deployed");
     window.click("Probe every");
-    window.see("probes wait for the benchmark");
+    window.see("probes are paused during the benchmark");
     let disabled = |window: &Window, name: &str| {
         let all = window
             .query_all_by_label(name)

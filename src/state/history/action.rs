@@ -42,12 +42,16 @@ pub enum HistoryAction {
     MoveSelection(i64),
     /// Take a session among those to be compared, or out of them.
     Toggle(SessionId),
+    /// Take the selected session among those to be compared, or out of them.
+    ToggleSelected,
     /// Compare these, the baseline first.
     Choose(Vec<SessionId>),
     /// Compare the others with this one.
     PutFirst(SessionId),
     /// Open a session so that it fills the page.
     Open(SessionId),
+    /// Open the selected session.
+    OpenSelected,
     /// Go back to the list.
     Close,
     /// In the opened conversation go to the branch after the one at this turn, or to the one before.

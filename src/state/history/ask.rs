@@ -41,9 +41,19 @@ impl HistoryState {
             A::Select(id) => self.select(&id, clock.now),
             A::MoveSelection(by) => self.move_selection(by, clock.now),
             A::Toggle(id) => drop(self.toggle_chosen(&id)),
+            A::ToggleSelected => {
+                if let Some(id) = self.selected.clone() {
+                    self.toggle_chosen(&id);
+                }
+            }
             A::Choose(ids) => self.chosen = ids,
             A::PutFirst(id) => self.put_first(&id),
             A::Open(id) => self.open_session(&id, outbox),
+            A::OpenSelected => {
+                if let Some(id) = self.selected.clone() {
+                    self.open_session(&id, outbox);
+                }
+            }
             A::Close => self.open = None,
             A::Step(index, forward) => self.step_open(index, forward),
             A::Tag(id, tags) => self.tag_session(&id, tags, outbox),

@@ -1,5 +1,6 @@
 //! The History page: the table of sessions, what is selected of it, comparisons, trends, and opened sessions.
 
+mod columns;
 mod compare;
 mod detail;
 mod dialogs;
@@ -107,14 +108,15 @@ impl HistoryUi {
         if outcome.compare {
             self.comparing = Some(compare::CompareUi::default());
         }
-        if outcome.question.is_some() {
-            self.question = outcome.question;
-        }
         if let Some(question) = &mut self.question {
             let done = question.show(ui.ctx(), state, clock, &mut asked, out);
             if done {
                 self.question = None;
             }
+        }
+        // A new question is drawn in the next frame, when what it is about is known.
+        if outcome.question.is_some() {
+            self.question = outcome.question;
         }
         asked
     }
