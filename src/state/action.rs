@@ -19,7 +19,7 @@ use crate::protocol::{Command, FilePurpose, KeyChange};
 #[derive(Debug)]
 pub enum Action {
     /// Send this to the engine as it is.
-    Send(Command),
+    Send(Box<Command>),
     /// Tell the user of a failure.
     Tell(Failure),
     /// Change what the History page shows, or what is kept.
@@ -52,7 +52,7 @@ pub enum Action {
 
 impl From<Command> for Action {
     fn from(command: Command) -> Self {
-        Self::Send(command)
+        Self::Send(Box::new(command))
     }
 }
 
@@ -172,7 +172,7 @@ impl State {
     /// Does one thing that a view asked for.
     pub fn act(&mut self, action: Action, clock: Clock, out: &mut Vec<Command>) {
         match action {
-            Action::Send(command) => out.push(command),
+            Action::Send(command) => out.push(*command),
             Action::Tell(failure) => self.notices.fail(failure),
             Action::History(action) => {
                 let mut outbox = Outbox::new(&mut self.jobs, out);

@@ -391,7 +391,7 @@ impl eframe::App for App {
             // A key is in the clear only while the user looks at it.
             self.state.revealed_key = None;
         }
-        self.code.show(&ctx, &mut self.state, &mut self.out);
+        self.code.show(&ctx, &self.state, &mut self.out);
         pictures::large_ui(&ctx, &mut self.out);
         pictures::work(&ctx, &mut self.state, &mut self.out);
         self.closing_ui(&ctx);

@@ -112,11 +112,11 @@ impl CodeUi {
         let (Some(env), ..) = state.pane_asks(index) else {
             return;
         };
-        let basis = self.basis(state, index, &env);
+        let basis = self.basis(state, index, env);
         let has_key = basis.tail.is_some();
         // A conversation with files in it is megabytes of code: it is not written for each frame.
         if self.written.as_ref().is_none_or(|(old, _)| *old != basis) {
-            let code = self.spec(state, index, &env).map(|spec| {
+            let code = self.spec(state, index, env).map(|spec| {
                 let key = basis
                     .tail
                     .as_deref()
@@ -146,7 +146,7 @@ impl CodeUi {
                 .show(ui, |ui| code_ui(ui, code, self.language));
         });
         ui.add_space(4.0);
-        self.copy_buttons_ui(ui, state, (index, &env, has_key), out);
+        self.copy_buttons_ui(ui, state, (index, env, has_key), out);
     }
 
     fn copy_buttons_ui(

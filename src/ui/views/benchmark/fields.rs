@@ -2,7 +2,6 @@
 
 use egui::{Align, CollapsingHeader, Label, Layout, Response, RichText, Ui};
 
-use super::form::plain;
 use crate::domain::environment::Environment;
 use crate::domain::plan::{Field, Load, Objectives, TimeUnit};
 use crate::domain::plan_fields::ON;
@@ -20,7 +19,10 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, env: &Environment, read: &
     caption(ui, "Load");
     let sections = [Section {
         heading: "",
-        choices: LoadKind::ALL.iter().map(|(_, name)| plain(name)).collect(),
+        choices: LoadKind::ALL
+            .iter()
+            .map(|(_, name)| Choice::plain(name))
+            .collect(),
     }];
     let chosen = picker(
         ui,
@@ -116,15 +118,9 @@ fn unit_ui(ui: &mut Ui, form: &mut Form) {
     };
     let label = Field::TraceUnit.spec().label();
     caption(ui, &label);
-    let choice = |name| Choice {
-        name,
-        remark: None,
-        dot: None,
-        enabled: true,
-    };
     let choices = std::iter::once(AUTO)
         .chain(TimeUnit::ALL.map(name))
-        .map(choice)
+        .map(Choice::plain)
         .collect();
     let sections = [Section {
         heading: "",
@@ -148,12 +144,7 @@ fn unit_ui(ui: &mut Ui, form: &mut Form) {
 fn prompts_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
     const KINDS: [&str; 2] = ["Synthetic, each unique", "From a file"];
     caption(ui, "Prompts");
-    let choices = KINDS.map(|name| Choice {
-        name,
-        remark: None,
-        dot: None,
-        enabled: true,
-    });
+    let choices = KINDS.map(Choice::plain);
     let sections = [Section {
         heading: "",
         choices: choices.into(),

@@ -124,7 +124,7 @@ fn presets_ui(
     caption(ui, "Preset");
     let choices = |own: bool| {
         let presets = state.presets().filter(|preset| preset.is_own == own);
-        presets.map(|preset| plain(preset.name)).collect()
+        presets.map(|preset| Choice::plain(preset.name)).collect()
     };
     let sections = [
         Section {
@@ -205,15 +205,6 @@ fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, out: &mut Actions) {
     }
 }
 
-pub(super) fn plain(name: &str) -> Choice<'_> {
-    Choice {
-        name,
-        remark: None,
-        dot: None,
-        enabled: true,
-    }
-}
-
 fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, form: &mut Form, state: &State, read: &Read) {
     if state.env().cluster.is_some() {
         deployment_ui(ui, form_ui, state);
@@ -261,7 +252,7 @@ fn deployment_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &State) {
         },
         Section {
             heading: "Without one",
-            choices: vec![plain(NO_DEPLOYMENT)],
+            choices: vec![Choice::plain(NO_DEPLOYMENT)],
         },
     ];
     let shown = form_ui.deployment.as_deref();

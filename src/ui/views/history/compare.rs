@@ -146,15 +146,7 @@ fn distribution_head_ui(ui: &mut Ui, page: &mut CompareUi, names: &[String], lev
 }
 
 fn plain(names: &[String]) -> [Section<'_>; 1] {
-    let choices = names
-        .iter()
-        .map(|name| Choice {
-            name,
-            remark: None,
-            dot: None,
-            enabled: true,
-        })
-        .collect();
+    let choices = names.iter().map(|name| Choice::plain(name)).collect();
     [Section {
         heading: "",
         choices,

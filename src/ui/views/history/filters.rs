@@ -74,8 +74,8 @@ pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, filter: &mut Filter, wi
             .find(|(range, _)| *range == filter.range)
             .map_or(CUSTOM, |(_, name)| *name)
     };
-    let mut choices: Vec<Choice<'_>> = RANGES.iter().map(|(_, name)| plain(name)).collect();
-    choices.push(plain(CUSTOM));
+    let mut choices: Vec<Choice<'_>> = RANGES.iter().map(|(_, name)| Choice::plain(name)).collect();
+    choices.push(Choice::plain(CUSTOM));
     let picked = picker(
         ui,
         "Time",
@@ -113,15 +113,6 @@ pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, filter: &mut Filter, wi
         .clicked()
     {
         filters.open = !filters.open;
-    }
-}
-
-fn plain(name: &str) -> Choice<'_> {
-    Choice {
-        name,
-        remark: None,
-        dot: None,
-        enabled: true,
     }
 }
 
@@ -204,8 +195,8 @@ pub(super) fn any_of(
     picked: &mut Option<String>,
     width: f32,
 ) {
-    let mut choices = vec![plain(all)];
-    choices.extend(names.iter().map(|name| plain(name)));
+    let mut choices = vec![Choice::plain(all)];
+    choices.extend(names.iter().map(|name| Choice::plain(name)));
     let shown = picked.as_deref().unwrap_or(all);
     let sections = [Section {
         heading: "",

@@ -114,15 +114,9 @@ impl TrendUi {
 }
 
 fn section<'a>(names: impl Iterator<Item = &'a str>) -> Section<'a> {
-    let choice = |name| Choice {
-        name,
-        remark: None,
-        dot: None,
-        enabled: true,
-    };
     Section {
         heading: "",
-        choices: names.map(choice).collect(),
+        choices: names.map(Choice::plain).collect(),
     }
 }
 

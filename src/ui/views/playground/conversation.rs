@@ -9,11 +9,9 @@ use egui::{
 };
 
 use super::conversations;
-use super::embed::{self, EmbedOutcome};
+use super::embed;
 use super::parameters::ParametersUi;
-use super::rows::{Part, Rows, TurnStyle};
-use crate::domain::params::Params;
-use crate::protocol::JobId;
+use super::rows::{PaneOutcome, Part, Rows, TurnStyle};
 use crate::state::chat::{Act, ChatState};
 use crate::state::panes::Fastest;
 use crate::state::{self, ModelColors, State};
@@ -22,35 +20,6 @@ use crate::ui::transcript::Transcript;
 use crate::ui::widgets::{
     caption, card, dot, empty_state, from_right, shortened, small_button, small_button_if, tokens,
 };
-
-/// The actions that a pane asks for in a frame.
-#[derive(Debug, Default)]
-pub(super) struct PaneOutcome {
-    /// An action on the conversation.
-    pub(super) act: Option<Act>,
-    /// Copy this text; the name is for the message that confirms it.
-    pub(super) copy: Option<(&'static str, String)>,
-    /// The result of a call of the last answer was typed.
-    pub(super) typed: Option<(usize, String)>,
-    /// The pickers are to be for this pane.
-    pub(super) activate: bool,
-    /// It takes part in what is sent, or no longer.
-    pub(super) tick: Option<bool>,
-    /// It takes the first pane's parameters, or has its own.
-    pub(super) link: Option<bool>,
-    /// The user says whether its model makes embeddings.
-    pub(super) embeds: Option<bool>,
-    /// The system prompt and the parameters as they were edited.
-    pub(super) edited: Option<(String, Params)>,
-    /// Close it.
-    pub(super) close: bool,
-    /// Bring back what was there before another conversation was opened.
-    pub(super) undo_open: bool,
-    /// The actions of a pane that makes embeddings.
-    pub(super) embed: EmbedOutcome,
-    /// End its answer.
-    pub(super) stop: Option<JobId>,
-}
 
 /// A pane as it is drawn in this frame.
 pub(super) struct Pane<'a> {

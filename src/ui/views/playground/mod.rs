@@ -26,11 +26,12 @@ use std::time::Duration;
 
 use egui::{Align, Button, Key, Layout, Modifiers, Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
-use self::conversation::{Pane, PaneOutcome, PaneUi};
+use self::conversation::{Pane, PaneUi};
 pub(super) use self::conversation::{ReadOutcome, read_ui};
 use self::conversations::ConversationsUi;
 use self::library::{LibraryUi, PromptUse};
 use self::parameters::ParametersUi;
+use self::rows::PaneOutcome;
 use crate::domain::environment::EnvId;
 use crate::protocol::{Command, JobId};
 use crate::state::State;

@@ -180,12 +180,7 @@ fn env_ui(ui: &mut Ui, state: &State, index: usize, width: f32, out: &mut Action
     let environments = &state.settings.environments;
     let choices = environments
         .iter()
-        .map(|env| Choice {
-            name: &env.name,
-            remark: None,
-            dot: None,
-            enabled: true,
-        })
+        .map(|env| Choice::plain(&env.name))
         .collect();
     let name = environments
         .iter()

@@ -5,16 +5,47 @@ use std::time::Duration;
 
 use egui::Ui;
 
-use super::conversation::PaneOutcome;
+use super::embed::EmbedOutcome;
 use super::turn::{self, AnswerButton};
 use super::{attachments, calls};
 use crate::domain::conversation::{Attached, Attachment};
+use crate::domain::params::Params;
+use crate::protocol::JobId;
 use crate::state::ModelColors;
 use crate::state::chat::{Act, AnswerStatus, ChatState, Turn};
 use crate::state::panes::Fastest;
 use crate::state::redaction::Redaction;
 use crate::ui::transcript::{self, Body, FOLD_HEIGHT, Row, RowSource, Tone};
 use crate::ui::widgets::{caption, small_button_if, tokens};
+
+/// The actions that a pane asks for in a frame.
+#[derive(Debug, Default)]
+pub(super) struct PaneOutcome {
+    /// An action on the conversation.
+    pub(super) act: Option<Act>,
+    /// Copy this text; the name is for the message that confirms it.
+    pub(super) copy: Option<(&'static str, String)>,
+    /// The result of a call of the last answer was typed.
+    pub(super) typed: Option<(usize, String)>,
+    /// The pickers are to be for this pane.
+    pub(super) activate: bool,
+    /// It takes part in what is sent, or no longer.
+    pub(super) tick: Option<bool>,
+    /// It takes the first pane's parameters, or has its own.
+    pub(super) link: Option<bool>,
+    /// The user says whether its model makes embeddings.
+    pub(super) embeds: Option<bool>,
+    /// The system prompt and the parameters as they were edited.
+    pub(super) edited: Option<(String, Params)>,
+    /// Close it.
+    pub(super) close: bool,
+    /// Bring back what was there before another conversation was opened.
+    pub(super) undo_open: bool,
+    /// The actions of a pane that makes embeddings.
+    pub(super) embed: EmbedOutcome,
+    /// End its answer.
+    pub(super) stop: Option<JobId>,
+}
 
 /// More than a turn has parts, so that each has a key of its own.
 const PARTS: u64 = 4_096;

@@ -25,10 +25,10 @@ pub(super) fn freshness_ui(
     asked: &mut PlaygroundOutcome,
     out: &mut Actions,
 ) {
-    let Some(place) = state.connection_of(env) else {
+    let Some(connection) = state.connection_of(env) else {
         return;
     };
-    let cluster = &place.cluster;
+    let cluster = &connection.cluster;
     let seen = seen(cluster);
     let link = cluster.link.as_ref();
     if cluster.view.is_loading() || cluster.api_models.is_loading() {
@@ -149,12 +149,12 @@ pub(super) fn troubles_ui(
     asked: &mut PlaygroundOutcome,
 ) {
     let choice = &state.panes().active_pane().choice;
-    let (Some(place), Some(env)) = (state.connection_of(env), state.settings.get(env)) else {
+    let (Some(connection), Some(env)) = (state.connection_of(env), state.settings.get(env)) else {
         return;
     };
     let insecure = env.accept_invalid_certs;
-    let boxes = failures(place, env.api.is_some() || env.demo, now);
-    let models_trouble = place
+    let boxes = failures(connection, env.api.is_some() || env.demo, now);
+    let models_trouble = connection
         .cluster
         .deployment_of(choice)
         .and_then(|deployment| deployment.models_trouble.clone());
@@ -190,13 +190,13 @@ pub(super) fn troubles_ui(
 
 /// The failures of an environment, each with a name and the age of the data that is still shown.
 fn failures(
-    place: &ConnectionState,
+    connection: &ConnectionState,
     api_expected: bool,
     now: Duration,
 ) -> Vec<(&'static str, Failure, Option<Duration>)> {
     let age = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
-    let view = &place.cluster.view;
-    let models = &place.cluster.api_models;
+    let view = &connection.cluster.view;
+    let models = &connection.cluster.api_models;
     let mut boxes = Vec::new();
     boxes.extend(view.failure().map(|why| {
         (
@@ -208,10 +208,10 @@ fn failures(
     if let Some(why) = models.failure() {
         let at = models.with_time().map(|(_, at)| at);
         boxes.push(("api", why.clone(), age(at)));
-    } else if let Some(why) = place.trouble.clone().filter(|_| api_expected) {
+    } else if let Some(why) = connection.trouble.clone().filter(|_| api_expected) {
         boxes.push(("place", why, None));
     }
-    if let Some(KeyStatus::Missing(why)) = &place.key {
+    if let Some(KeyStatus::Missing(why)) = &connection.key {
         boxes.push(("key", why.clone(), None));
     }
     for warning in view
