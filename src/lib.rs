@@ -30,10 +30,11 @@
 //!
 //! # One action, there and back
 //!
-//! The composer pushes [`protocol::Command::Chat`] into a list of commands; [`ui::app::App`] sends them after
-//! drawing; [`engine`] gives each chat a cancellation token and runs [`engine::chat::run`]; at most every
-//! 33 ms a [`protocol::Event::ChatAdvanced`] comes back over crossbeam and the window is woken; the next
-//! frame drains it into [`state::State::apply`] and draws.
+//! The views read [`state::State`] and ask through [`state::action::Actions`]; each feature has its own actions, e.g.
+//! [`state::panes::PaneAction::Send`]. When a page is drawn, [`state::State::act_all`] changes the state, which makes
+//! [`protocol::Command::Chat`] of that; [`ui::app::App`] sends the commands; [`engine`] gives each chat a cancellation
+//! token and runs [`engine::chat::run`]; at most every 33 ms a [`protocol::Event::ChatAdvanced`] comes back over
+//! crossbeam and the window is woken; the next frame drains it into [`state::State::apply`] and draws.
 //!
 //! A job with one answer is a [`protocol::Question`]: the state asks it, the engine answers it in one `match`, and
 //! [`protocol::Event::Answered`] brings the answer, which the state takes in one `match`. A question is declared once;

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Notice, State};
+use super::State;
 use crate::domain::environment::EnvId;
-use crate::domain::failure::FaultClass;
 use crate::domain::units;
 use crate::protocol::{
     Answer, ApiAnswer, ApiQuestion, Command, FilePurpose, ImportedPrompts, JobId, LocalAnswer,
-    LocalQuestion, Opened, Question,
+    LocalQuestion, Question,
 };
 
 impl State {
@@ -47,8 +46,10 @@ impl State {
         };
         match (answer, pending.env) {
             (Answer::Cluster(answer), Some(env)) => {
-                self.with(&env, |place| place.cluster.answered(job, answer, now));
-                self.settle_panes();
+                self.with(&env, |connection| {
+                    connection.cluster.answered(job, answer, now);
+                });
+                self.settle_panes(&env);
             }
             (Answer::Api(answer), Some(env)) => self.api_answered(job, &env, answer, (took, now)),
             (Answer::History(answer), _) => self.history_answered(job, answer, now),
@@ -66,25 +67,15 @@ impl State {
         (took, now): (Duration, Duration),
     ) {
         match answer {
-            ApiAnswer::Open(outcome) => self.with(env, |place| {
-                if place.opening != Some(job) {
-                    return;
-                }
-                place.opening = None;
-                match outcome {
-                    Ok(Opened { api, key, trouble }) => {
-                        (place.api, place.key, place.trouble) = (api, Some(key), trouble);
-                    }
-                    Err(why) if why.class == Some(FaultClass::Cancelled) => {}
-                    Err(why) => place.trouble = Some(why),
-                }
-            }),
+            ApiAnswer::Open(outcome) => {
+                self.with(env, |connection| connection.opened(job, outcome))
+            }
             ApiAnswer::Models(outcome) => {
-                self.with(env, |place| {
-                    place.cluster.api_took = outcome.is_ok().then_some(took);
-                    place.cluster.api_models_loaded(job, outcome, now);
+                self.with(env, |connection| {
+                    connection.cluster.api_took = outcome.is_ok().then_some(took);
+                    connection.cluster.api_models.resolve(job, outcome, now);
                 });
-                self.settle_panes();
+                self.settle_panes(env);
             }
             ApiAnswer::Embed(outcome) => self.embedded(job, outcome.map(|embedded| *embedded)),
             ApiAnswer::RevealKey(outcome) => match outcome {
@@ -93,7 +84,7 @@ impl State {
                     self.revealed_key = Some((env.clone(), key))
                 }
                 Ok(_) => {}
-                Err(failure) => self.notice_failure(Err(failure)),
+                Err(failure) => self.notices.fail(failure),
             },
         }
     }
@@ -109,26 +100,22 @@ impl State {
             }
             LocalAnswer::PickFile(outcome) => match outcome {
                 Ok(picked) => self.picked_file = picked,
-                Err(failure) => self.notice_failure(Err(failure)),
+                Err(failure) => self.notices.fail(failure),
             },
             LocalAnswer::Attachments(outcome) => self.attachments_read(job, outcome),
             LocalAnswer::Picture(outcome) => self.attach.decoded.push((job, outcome)),
             LocalAnswer::Drafts(outcome) => self.drafts_loaded(job, outcome),
             LocalAnswer::ImportPrompts(outcome) => match outcome {
                 Ok(Some(ImportedPrompts { library, added })) => {
-                    self.prompts_loaded(Ok(library));
-                    let text = match added {
+                    self.prompts.loaded(Ok(library), &mut self.notices);
+                    self.notices.tell(match added {
                         0 => "All prompts of the file are there already".to_owned(),
                         added => format!("{} imported", units::counted(added, "prompt")),
-                    };
-                    self.notices.push(Notice {
-                        failure: None,
-                        text,
                     });
                 }
                 // The user picked no file.
                 Ok(None) => {}
-                Err(failure) => self.prompts_loaded(Err(failure)),
+                Err(failure) => self.prompts.loaded(Err(failure), &mut self.notices),
             },
         }
     }
@@ -172,7 +159,7 @@ mod tests {
         let job = ask_sizes(&mut state);
         let kind = QuestionKind::Cluster(ClusterKind::Sizes);
         answer(&mut state, job, kind.failed(Failure::new("a defect", "")));
-        let sizes = &state.place().cluster.sizes;
+        let sizes = &state.connection().cluster.sizes;
         assert_eq!(
             sizes.failure().map(|why| why.summary.as_str()),
             Some("a defect")
@@ -192,7 +179,7 @@ mod tests {
             Answer::Cluster(ClusterAnswer::Sizes(Ok(Arc::default()))),
         );
         assert_eq!(
-            state.place().cluster.sizes.job(),
+            state.connection().cluster.sizes.job(),
             Some(again),
             "the old answer is not taken"
         );

@@ -1,7 +1,7 @@
 //! What is attached to drafts: reading it, whether the models that are asked can see it, and keeping it over a restart.
 
+use super::State;
 use super::chat::Act;
-use super::{Notice, State};
 use crate::domain::attachment::MOST_BODY;
 use crate::domain::conversation::{Attachment, Message};
 use crate::domain::environment::EnvId;
@@ -52,16 +52,16 @@ impl State {
     }
 
     /// How many bytes the largest of the requests would have that are sent with the draft.
-    fn body_bytes(&mut self) -> usize {
+    fn body_bytes(&self) -> usize {
         let requests = self
             .addressed()
             .into_iter()
-            .filter_map(|index| self.pane_request(index))
+            .filter_map(|index| self.panes().request(index))
             .max_by_key(size);
         // Without a model there is at least the draft.
-        let drafting = self.drafting_pane();
-        let drafted = self
-            .pane_chat(drafting)
+        let panes = self.panes();
+        let drafted = panes
+            .chat(panes.drafting())
             .attached
             .iter()
             .map(Attachment::body_bytes)
@@ -93,7 +93,7 @@ impl State {
                     refused.push(attachment.name)
                 }
                 Ok(attachment) => self.put_into_draft(&env, attachment),
-                Err(failure) => self.notice_failure(Err(failure)),
+                Err(failure) => self.notices.fail(failure),
             }
         }
         if !refused.is_empty() {
@@ -108,26 +108,20 @@ impl State {
                 and(&blind)
             );
             let instead = self.instead();
-            self.notice_failure(Err(Failure::new(summary, instead)));
+            self.notices.fail(Failure::new(summary, instead));
         }
     }
 
     fn put_into_draft(&mut self, env: &EnvId, attachment: Attachment) {
-        let Some(place) = self.places.get_mut(env) else {
-            return;
-        };
-        let editing = place
-            .chats()
-            .0
-            .position(|chat| chat.is_editing())
-            .unwrap_or(0);
-        if let Some(chat) = place.chats().0.nth(editing) {
-            chat.attached.push(attachment);
-        }
+        self.with(env, |connection| {
+            let panes = &mut connection.panes;
+            let drafting = panes.drafting();
+            panes.chat_mut(drafting).attached.push(attachment);
+        });
     }
 
-    fn instead(&mut self) -> &'static str {
-        if self.panes() > 1 {
+    fn instead(&self) -> &'static str {
+        if self.panes().count() > 1 {
             "Untick it, or pick a model with vision"
         } else {
             "Pick a model with vision"
@@ -135,38 +129,38 @@ impl State {
     }
 
     /// The names of those of these panes whose models are known to see nothing.
-    fn blind_of(&mut self, panes: &[usize]) -> Vec<String> {
+    fn blind_of(&self, panes: &[usize]) -> Vec<String> {
         self.named(panes, Some(false))
     }
 
     /// The names of those of these panes whose models see, or not, or of whom nobody knows.
-    fn named(&mut self, panes: &[usize], sees: Option<bool>) -> Vec<String> {
+    fn named(&self, panes: &[usize], sees: Option<bool>) -> Vec<String> {
         let mut names = Vec::new();
         for index in panes {
-            let choice = self.pane_choice(*index);
             let found = self
                 .pane_cluster(*index)
-                .and_then(|cluster| cluster.sees(&choice));
+                .and_then(|cluster| cluster.sees(&self.panes().get(*index).choice));
             if found == sees {
-                names.extend(self.hidden_name(*index).or(self.pane_name(*index)));
+                let panes = self.panes();
+                names.extend(panes.hidden_name(*index).or(panes.name(*index)));
             }
         }
         names
     }
 
     /// Those of these panes that would be sent pictures: of the draft, or said before.
-    fn shown_pictures(&mut self, panes: Vec<usize>, drafted: bool) -> Vec<usize> {
+    fn shown_pictures(&self, panes: Vec<usize>, drafted: bool) -> Vec<usize> {
         panes
             .into_iter()
-            .filter(|index| drafted || self.pane_chat(*index).has_pictures())
+            .filter(|index| drafted || self.panes().chat(*index).has_pictures())
             .collect()
     }
 
     /// Why the draft cannot be sent to those it is for; `None` when nothing is against it, or nobody knows of any.
-    pub fn pictures_unseen(&mut self) -> Option<Failure> {
-        let drafting = self.drafting_pane();
-        let drafted = self
-            .pane_chat(drafting)
+    pub fn pictures_unseen(&self) -> Option<Failure> {
+        let panes = self.panes();
+        let drafted = panes
+            .chat(panes.drafting())
             .attached
             .iter()
             .any(|it| it.image().is_some());
@@ -188,10 +182,10 @@ impl State {
     }
 
     /// Of which models, to be sent pictures, nobody knows whether they see them.
-    pub fn pictures_perhaps_unseen(&mut self) -> Option<String> {
-        let drafting = self.drafting_pane();
-        if !self
-            .pane_chat(drafting)
+    pub fn pictures_perhaps_unseen(&self) -> Option<String> {
+        let panes = self.panes();
+        if !panes
+            .chat(panes.drafting())
             .attached
             .iter()
             .any(|it| it.image().is_some())
@@ -205,7 +199,7 @@ impl State {
     }
 
     /// Why the draft is not sent as it is; looked at when it is about to be.
-    pub(super) fn against_sending(&mut self) -> Option<Failure> {
+    pub(super) fn against_sending(&self) -> Option<Failure> {
         if let Some(failure) = self.pictures_unseen() {
             return Some(failure);
         }
@@ -213,8 +207,8 @@ impl State {
     }
 
     /// Why a pane is not asked what this act asks.
-    pub(super) fn against_asking(&mut self, index: usize, act: Act) -> Option<Failure> {
-        let chat = self.pane_chat(index);
+    pub(super) fn against_asking(&self, index: usize, act: Act) -> Option<Failure> {
+        let chat = self.panes().chat(index);
         let turns = chat.turns_sent(act);
         let (pictures, bytes) = (chat.has_pictures_in(turns), chat.bytes_asked(act));
         let blind = if pictures {
@@ -251,19 +245,16 @@ impl State {
         self.attach.loaded = true;
         match outcome {
             Ok(DraftsFound { drafts, notice }) => {
-                self.notice_failure(notice.map_or(Ok(()), Err));
+                self.notices.fail_if_any(notice);
                 for (env, attached) in &drafts {
                     if self.settings.get(env).is_some() {
-                        let place = self.places.entry(env.clone()).or_default();
-                        place.chat.put_before_kept(attached);
+                        let panes = &mut self.connections.entry(env).panes;
+                        panes.chat_mut(0).put_before_kept(attached);
                     }
                 }
                 self.attach.kept = drafts;
             }
-            Err(failure) => self.notices.push(Notice {
-                text: failure.summary.clone(),
-                failure: Some(failure),
-            }),
+            Err(failure) => self.notices.fail(failure),
         }
     }
 
@@ -273,8 +264,9 @@ impl State {
             return;
         }
         let kept = &mut self.attach.kept;
-        for (env, place) in &self.places {
-            let now = place.chat.kept_attached();
+        for connection in self.connections.iter() {
+            let env = &connection.env;
+            let now = connection.panes.chat(0).kept_attached();
             let at = kept.iter().position(|(of, _)| of == env);
             let before = at.map_or(&[][..], |at| &kept[at].1);
             if before == now {
@@ -322,339 +314,4 @@ fn and(names: &[String]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::domain::conversation::{Attached, Image};
-    use crate::domain::deployment::{
-        ClusterView, Deployment, DeploymentState, Generation, ServedModel,
-    };
-    use crate::domain::environment::Environment;
-    use crate::domain::exchange::Advance;
-    use crate::domain::settings::Settings;
-    use crate::protocol::{Answer, ChatEnding, Event, LocalAnswer, Question};
-    use crate::state::chat::Act;
-
-    fn picture(name: &str, base64: &str) -> Attachment {
-        let image = Image {
-            base64: base64.into(),
-            ..Image::of("image/png", (1, 1), b"")
-        };
-        Attachment {
-            name: name.to_owned(),
-            content: Attached::Image(image),
-        }
-    }
-
-    fn note() -> Attachment {
-        Attachment {
-            name: "note.md".to_owned(),
-            content: Attached::Text("hello".into()),
-        }
-    }
-
-    /// On the demo, whose cluster says that `sees` sees, `blind` does not, and of `unknown` nothing.
-    fn state(models: &[&str]) -> State {
-        let mut state = State::new(Settings::default());
-        let mut out = Vec::new();
-        state.load_drafts(&mut out);
-        let (job, _) = asked(&mut out);
-        answer(
-            &mut state,
-            job,
-            LocalAnswer::Drafts(Ok(DraftsFound::default())),
-        );
-        let model = |name: &str, capabilities: &[&str]| ServedModel {
-            serving_name: name.to_owned(),
-            resource: None,
-            aliases: vec![format!("{name}-alias")],
-            capabilities: capabilities.iter().map(|it| (*it).to_owned()).collect(),
-            confirmed: true,
-            sizes: Default::default(),
-        };
-        let deployment = Deployment {
-            name: "d".to_owned(),
-            generation: Generation::New,
-            bundle: None,
-            state: DeploymentState::Deployed,
-            reason: String::new(),
-            since: None,
-            pods: Vec::new(),
-            models: vec![
-                model("sees", &["text", "vision"]),
-                model("blind", &["text"]),
-                model("unknown", &[]),
-            ],
-            replicas: 1,
-            bundle_notes: Vec::new(),
-            models_trouble: None,
-            unreadable: Vec::new(),
-        };
-        let view = ClusterView {
-            deployments: vec![deployment],
-            ..ClusterView::default()
-        };
-        state.place().cluster.view = crate::state::Loadable::Ready(view, Duration::ZERO);
-        state.pick_model(0, models[0]);
-        for (index, model) in models.iter().enumerate().skip(1) {
-            state.add_pane();
-            state.pick_model(index, model);
-        }
-        state
-    }
-
-    fn attach(state: &mut State, read: Vec<Result<Attachment, Failure>>) -> usize {
-        let mut out = Vec::new();
-        state.attach(AttachSources::Dialog, &mut out);
-        let (job, LocalQuestion::Attachments { room, .. }) = asked(&mut out) else {
-            panic!("{out:?}")
-        };
-        assert!(state.is_attaching());
-        answer(state, job, LocalAnswer::Attachments(Ok(read)));
-        assert!(!state.is_attaching());
-        room
-    }
-
-    fn asked(out: &mut Vec<Command>) -> (JobId, LocalQuestion) {
-        match out.pop() {
-            Some(Command::Ask {
-                job,
-                question: Question::Local(question),
-            }) => (job, question),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn answer(state: &mut State, job: JobId, answer: LocalAnswer) {
-        let answer = Answer::Local(answer);
-        state.apply(
-            Event::Answered {
-                job,
-                answer,
-                took: Duration::ZERO,
-            },
-            Duration::ZERO,
-        );
-    }
-
-    fn told(state: &mut State) -> String {
-        state
-            .notices
-            .drain(..)
-            .map(|notice| notice.failure.map(|it| it.to_string()).unwrap_or_default())
-            .collect()
-    }
-
-    #[test]
-    fn pictures_are_refused_where_a_model_is_known_to_see_none_and_texts_never() {
-        for (models, refused) in [
-            (&["sees"][..], ""),
-            (&["sees-alias"], ""),
-            (&["unknown"], ""),
-            (&["of nobody"], ""),
-            (
-                &["blind"],
-                "a.png was not attached: blind cannot see pictures. Pick a model with vision",
-            ),
-            (
-                &["sees", "blind", "blind-alias"],
-                "a.png was not attached: blind and blind-alias cannot see pictures. Untick it, or pick a model with vision",
-            ),
-        ] {
-            let mut state = state(models);
-            attach(&mut state, vec![Ok(picture("a.png", "AAAA")), Ok(note())]);
-            assert_eq!(told(&mut state), refused, "{models:?}");
-            let names: Vec<_> = state
-                .place()
-                .chat
-                .attached
-                .iter()
-                .map(|it| it.name.as_str())
-                .collect();
-            assert_eq!(
-                names.len(),
-                if refused.is_empty() { 2 } else { 1 },
-                "{models:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_attached_is_looked_at_again_before_it_is_sent() {
-        let mut state = state(&["sees"]);
-        attach(&mut state, vec![Ok(picture("a.png", "AAAA"))]);
-        assert_eq!(state.pictures_perhaps_unseen(), None);
-        state.pick_model(0, "blind");
-        let mut out = Vec::new();
-        assert!(!state.send_draft(Duration::ZERO, &mut out) && out.is_empty());
-        assert_eq!(
-            told(&mut state),
-            "blind cannot see pictures. Pick a model with vision"
-        );
-        state.pick_model(0, "unknown");
-        let remark = state.pictures_perhaps_unseen();
-        assert_eq!(
-            remark.as_deref(),
-            Some("Whether unknown can see pictures is not known")
-        );
-        assert!(state.send_draft(Duration::ZERO, &mut out));
-        assert!(matches!(out.last(), Some(Command::Chat { .. })), "{out:?}");
-        assert!(state.place().chat.attached.is_empty());
-        // What was said goes along with whatever is said next.
-        let job = state.answering()[0];
-        let ended = Event::ChatEnded {
-            job,
-            ending: ChatEnding::Stopped,
-            figures: Box::default(),
-            answered_by: None,
-        };
-        state.apply(ended, Duration::ZERO);
-        state.pick_model(0, "blind");
-        state.place().chat.draft = "and now?".to_owned();
-        let why = state.pictures_unseen().expect("it would be sent them");
-        assert_eq!(
-            why.summary,
-            "blind cannot see the pictures of this conversation"
-        );
-        assert!(!state.act_in_pane(0, Act::Again(0), Duration::ZERO, &mut out));
-        assert!(told(&mut state).contains("of this conversation"));
-    }
-
-    #[test]
-    fn only_those_count_that_are_ticked() {
-        let mut state = state(&["sees", "blind"]);
-        state.tick_pane(1, false);
-        attach(&mut state, vec![Ok(picture("a.png", "AAAA"))]);
-        assert_eq!(told(&mut state), "");
-        state.tick_pane(1, true);
-        assert_eq!(
-            state.pictures_unseen().map(|it| it.summary).as_deref(),
-            Some("blind cannot see pictures")
-        );
-    }
-
-    #[test]
-    fn the_room_is_what_the_conversation_leaves_of_25_mb() {
-        let mut state = state(&["sees"]);
-        let large = "A".repeat(10_000_000);
-        let before = attach(&mut state, vec![Ok(picture("a.png", &large))]);
-        let after = attach(&mut state, vec![Ok(picture("b.png", &large))]);
-        assert!(
-            (10_000_000..10_001_000).contains(&(before - after)),
-            "{before} {after}"
-        );
-        assert!(attach(&mut state, vec![Ok(picture("c.png", &large))]) < 5_000_000);
-        assert!(!state.send_draft(Duration::ZERO, &mut Vec::new()));
-        assert!(told(&mut state).contains("larger than the 25 MB"));
-        state.place().chat.attached.pop();
-        assert!(state.send_draft(Duration::ZERO, &mut Vec::new()));
-    }
-
-    #[test]
-    fn what_is_asked_again_is_weighed_without_what_follows_it() {
-        let mut state = state(&["sees"]);
-        let large = "A".repeat(10_000_000);
-        let mut out = Vec::new();
-        let mut say = |state: &mut State, name: &str| {
-            attach(state, vec![Ok(picture(name, &large))]);
-            assert!(state.send_draft(Duration::ZERO, &mut out), "{name}");
-            let job = state.answering()[0];
-            let advance = Box::new(Advance::of("", "seen"));
-            state.apply(Event::ChatAdvanced { job, advance }, Duration::ZERO);
-            let ended = Event::ChatEnded {
-                job,
-                ending: ChatEnding::Stopped,
-                figures: Box::default(),
-                answered_by: None,
-            };
-            state.apply(ended, Duration::ZERO);
-        };
-        say(&mut state, "a.png");
-        say(&mut state, "b.png");
-        // Words alone are weighed with all that goes along with them.
-        state.place().chat.draft = "A".repeat(6_000_000);
-        assert!(!state.send_draft(Duration::ZERO, &mut out));
-        assert!(told(&mut state).contains("larger than the 25 MB"));
-        state.place().chat.draft.clear();
-        assert!(
-            state.act_in_pane(0, Act::Again(1), Duration::ZERO, &mut out),
-            "{}",
-            told(&mut state)
-        );
-    }
-
-    #[test]
-    fn what_is_read_goes_to_the_draft_it_was_for_unless_it_was_stopped() {
-        let mut state = state(&["sees"]);
-        let mut out = Vec::new();
-        state.attach(AttachSources::Dialog, &mut out);
-        let (job, _) = asked(&mut out);
-        let other = Environment::blank(EnvId("e1".to_owned()), "other");
-        state.save_environment(other, None, &mut Vec::new());
-        assert!(!state.is_attaching());
-        answer(
-            &mut state,
-            job,
-            LocalAnswer::Attachments(Ok(vec![Ok(note())])),
-        );
-        assert!(state.place().chat.attached.is_empty());
-        state.switch(&EnvId::demo(), &mut Vec::new());
-        assert_eq!(state.place().chat.attached, [note()]);
-        state.attach(AttachSources::Dialog, &mut out);
-        let (job, _) = asked(&mut out);
-        state.stop_attaching(&mut out);
-        assert!(
-            matches!(out.as_slice(), [Command::Cancel { job: of }] if *of == job),
-            "{out:?}"
-        );
-        answer(
-            &mut state,
-            job,
-            LocalAnswer::Attachments(Ok(vec![Ok(note())])),
-        );
-        assert_eq!(state.place().chat.attached, [note()]);
-    }
-
-    fn kept(state: &mut State) -> Option<DraftFiles> {
-        let mut out = Vec::new();
-        state.remember_panes(&mut out);
-        out.into_iter().find_map(|command| match command {
-            Command::KeepDraft { env, attached } => Some((env, attached)),
-            _ => None,
-        })
-    }
-
-    #[test]
-    fn what_is_attached_is_kept_once_and_comes_back() {
-        let mut fresh = State::new(Settings::default());
-        fresh.place().chat.attached.push(note());
-        assert_eq!(kept(&mut fresh), None, "what is kept is not known yet");
-        let mut state = state(&["sees"]);
-        assert_eq!(kept(&mut state), None);
-        attach(&mut state, vec![Ok(note())]);
-        assert_eq!(kept(&mut state), Some((EnvId::demo(), vec![note()])));
-        assert_eq!(kept(&mut state), None, "nothing has changed since");
-        assert!(state.send_draft(Duration::ZERO, &mut Vec::new()));
-        assert_eq!(kept(&mut state), Some((EnvId::demo(), Vec::new())));
-
-        let mut again = State::new(Settings::default());
-        let mut out = Vec::new();
-        again.load_drafts(&mut out);
-        let (job, LocalQuestion::Drafts { known }) = asked(&mut out) else {
-            panic!("{out:?}")
-        };
-        assert_eq!(known, [EnvId::demo()]);
-        again.place().chat.attached.push(picture("a.png", "AAAA"));
-        let gone = (EnvId("gone".to_owned()), vec![note()]);
-        let drafts = vec![(EnvId::demo(), vec![note()]), gone];
-        let outcome = Ok(DraftsFound {
-            drafts,
-            notice: None,
-        });
-        answer(&mut again, job, LocalAnswer::Drafts(outcome));
-        let both = vec![note(), picture("a.png", "AAAA")];
-        assert_eq!(again.place().chat.attached, both);
-        assert_eq!(kept(&mut again), Some((EnvId::demo(), both)));
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ mod form;
 mod session;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::State;
@@ -28,7 +28,60 @@ pub struct BenchState {
     pub session: Option<Session>,
 }
 
+/// One thing that the Benchmark page asks for.
+#[derive(Debug)]
+pub enum BenchAction {
+    /// Run what the form says.
+    Run,
+    /// Keep the form, as far as it is sound and has changed.
+    RememberForm,
+    /// Keep the form as a preset of this name.
+    SavePreset(String),
+    /// Delete the user's preset of this name.
+    DeletePreset(String),
+    /// Pause the session under way, or resume it.
+    Steer(Steer),
+    /// Stop the session under way.
+    Stop,
+}
+
+/// A plan that the form can take over.
+#[derive(Debug, Clone, Copy)]
+pub struct Preset<'a> {
+    /// As it is offered.
+    pub name: &'a str,
+    /// It says nothing of models.
+    pub plan: &'a Plan,
+    /// The user saved it; else it is built in.
+    pub is_own: bool,
+}
+
 impl State {
+    /// Does what the Benchmark page asks for.
+    pub(super) fn act_on_bench(&mut self, action: BenchAction, out: &mut Vec<Command>) {
+        match action {
+            BenchAction::Run => self.run_bench(out),
+            BenchAction::RememberForm => self.remember_form(out),
+            BenchAction::SavePreset(name) => self.save_preset(&name, out),
+            BenchAction::DeletePreset(name) => self.delete_preset(&name, out),
+            BenchAction::Steer(steer) => self.bench.steer(steer, out),
+            BenchAction::Stop => self.bench.stop(out),
+        }
+    }
+
+    /// Lends the form of the environment in use to the page that edits it.
+    pub fn take_bench_form(&mut self) -> Form {
+        self.bench_form();
+        let form = self.bench.forms.remove(&self.settings.current().id);
+        form.unwrap_or_else(|| Form::of(&Plan::default()))
+    }
+
+    /// Takes it back.
+    pub fn put_bench_form(&mut self, form: Form) {
+        let env = self.env().id.clone();
+        self.bench.forms.insert(env, form);
+    }
+
     /// The form of the environment in use; the first time it is as it was left.
     pub fn bench_form(&mut self) -> &mut Form {
         let env = self.settings.current();
@@ -109,20 +162,20 @@ impl State {
         out.push(Command::Keep { change });
     }
 
-    /// The built-in presets and the user's own; the user's are marked.
-    pub fn presets(&self) -> Vec<(String, Plan, bool)> {
-        let own = self
-            .workspace
-            .benches
-            .get(&self.env().id)
-            .into_iter()
-            .flat_map(|forms| &forms.presets);
-        let built_in = built_in_presets()
-            .into_iter()
-            .map(|(name, plan)| (name.to_owned(), plan, false));
-        built_in
-            .chain(own.map(|(name, plan)| (name.clone(), plan.clone(), true)))
-            .collect()
+    /// The built-in presets and the user's own.
+    pub fn presets(&self) -> impl Iterator<Item = Preset<'_>> {
+        let forms = self.workspace.benches.get(&self.env().id);
+        let own = forms.into_iter().flat_map(|forms| &forms.presets);
+        let built_in = BUILT_IN_PRESETS.iter().map(|(name, plan)| Preset {
+            name,
+            plan,
+            is_own: false,
+        });
+        built_in.chain(own.map(|(name, plan)| Preset {
+            name,
+            plan,
+            is_own: true,
+        }))
     }
 
     fn bench_forms(&mut self) -> &mut BenchForms {
@@ -130,6 +183,8 @@ impl State {
         self.workspace.benches.entry(id).or_default()
     }
 }
+
+static BUILT_IN_PRESETS: LazyLock<[(&str, Plan); 3]> = LazyLock::new(built_in_presets);
 
 /// What many begin with. They say nothing of models.
 pub fn built_in_presets() -> [(&'static str, Plan); 3] {

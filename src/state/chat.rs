@@ -2,9 +2,13 @@
 //!
 //! It is a tree: what is shown is one way through it, the rest is kept aside ([`tree`]).
 
+mod answer;
 mod form;
+mod messages;
 mod tree;
+mod undo;
 
+pub use self::answer::{Answer, AnswerStatus};
 pub use self::form::{CallCheck, CallForm, Form};
 pub use self::tree::Act;
 
@@ -12,17 +16,14 @@ use std::time::Duration;
 
 use super::cluster::Choice;
 use super::embed::EmbedState;
-use crate::domain::conversation::{
-    Attachment, ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role, ToolCall,
-};
+use crate::domain::conversation::{Attachment, ChatRequest, DEFAULT_SYSTEM_PROMPT, Params};
 use crate::domain::environment::EnvId;
 use crate::domain::exchange::{Advance, Reply};
 pub use crate::domain::exchange::{NOT_ANSWERED, UserInput};
-use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, SessionId};
 use crate::metrics::history::SessionHistory;
 use crate::metrics::timeline::Figures;
-use crate::protocol::{ChatEnding, FinishReason, JobId};
+use crate::protocol::{ChatEnding, JobId};
 
 /// One environment's conversation. It outlives a change of model and of deployment.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub struct ChatState {
     pub params: Params,
     /// Where the model makes embeddings instead.
     pub embed: EmbedState,
-    talk: Talk,
+    conversation: Conversation,
     /// What was here before, until something is said: clearing and opening can be undone.
     before: Option<Before>,
     /// The message that is being changed.
@@ -57,7 +58,7 @@ impl Default for ChatState {
             attached: Vec::new(),
             params: Params::default(),
             embed: EmbedState::default(),
-            talk: Talk::default(),
+            conversation: Conversation::default(),
             before: None,
             editing: None,
             next_turn: 1,
@@ -69,19 +70,19 @@ impl Default for ChatState {
 
 /// What was said.
 #[derive(Debug, Default)]
-struct Talk {
+struct Conversation {
     /// The way that is shown, from the beginning.
     turns: Vec<Turn>,
     /// All other branches.
     aside: Vec<Turn>,
     /// Names it in the history; made up when its first message is sent.
-    conversation: Option<SessionId>,
+    id: Option<SessionId>,
 }
 
 /// What was said before the conversation was cleared, or another one was opened in its place.
 #[derive(Debug)]
 struct Before {
-    talk: Talk,
+    conversation: Conversation,
     opened: Option<Opened>,
 }
 
@@ -119,8 +120,6 @@ struct Editing {
     attached: Vec<Attachment>,
 }
 
-/// An answer is told of so often; a silence up to this is none.
-const JITTER: Duration = Duration::from_millis(100);
 /// A silence amid an answer is said from here on.
 const SILENCE: Duration = Duration::from_secs(1);
 
@@ -159,119 +158,15 @@ pub struct Asking<'a> {
     pub now: Duration,
 }
 
-/// An answer as it grows.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The model's serving name.
-    pub model: String,
-    /// As it is called in the charts: the model, with a number where two panes have the same one.
-    pub series: String,
-    /// The deployment that was picked.
-    pub deployment: Option<String>,
-    /// It waits until those before it have answered.
-    pub queued: bool,
-    /// What came.
-    pub reply: Reply,
-    /// What was asked for besides words, and what was found of it.
-    pub form: Form,
-    /// How far it is.
-    pub status: AnswerStatus,
-    /// When it was asked, since the program's start.
-    pub asked_at: Duration,
-    /// When more of it came last.
-    pub heard_at: Option<Duration>,
-    /// When it ended.
-    pub ended_at: Option<Duration>,
-}
-
-/// How far an answer is.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AnswerStatus {
-    /// Under way.
-    Streaming(JobId),
-    /// Complete.
-    Finished(FinishReason),
-    /// The user stopped it.
-    Stopped,
-    /// It failed; what had arrived stays.
-    Failed(Failure),
-}
-
-impl Answer {
-    /// How long the server asked to wait before it is asked again; `None` when that time has come.
-    pub fn wait_before_retry(&self, now: Duration) -> Option<Duration> {
-        let AnswerStatus::Failed(failure) = &self.status else {
-            return None;
-        };
-        let until = self.ended_at?.checked_add(failure.retry_after?)?;
-        until.checked_sub(now).filter(|wait| !wait.is_zero())
-    }
-
-    /// How long nothing has come of an answer under way whose text has begun.
-    pub fn silent_for(&self, now: Duration) -> Option<Duration> {
-        let streaming = !self.status_is_final() && self.reply.figures.ttft.is_some();
-        Some(now.saturating_sub(self.heard_at?)).filter(|_| streaming)
-    }
-
-    /// Tokens per second so far: that of an answer under way falls while nothing comes.
-    pub fn speed(&self, now: Duration) -> Option<f64> {
-        let speed = self.reply.figures.tokens_per_sec?;
-        let silent = self
-            .silent_for(now)
-            .filter(|silent| *silent > JITTER)
-            .unwrap_or_default();
-        let tokens = self
-            .reply
-            .figures
-            .tokens
-            .map_or(0, |tokens| tokens.n)
-            .saturating_sub(1) as f64;
-        Some(tokens / (tokens / speed + silent.as_secs_f64())).filter(|speed| speed.is_finite())
-    }
-
-    /// Whether nothing more comes.
-    pub fn status_is_final(&self) -> bool {
-        !matches!(self.status, AnswerStatus::Streaming(_))
-    }
-
-    /// Why there is no text to read although the answer is complete.
-    pub fn empty_because(&self) -> Option<&'static str> {
-        let AnswerStatus::Finished(reason) = &self.status else {
-            return None;
-        };
-        if !self.reply.text.trim().is_empty() || !self.reply.calls.is_empty() {
-            return None;
-        }
-        Some(reason.why_empty(!self.reply.reasoning.trim().is_empty()))
-    }
-
-    /// Why an answer with text is not all the model had to say.
-    pub fn cut_because(&self) -> Option<&'static str> {
-        match &self.status {
-            AnswerStatus::Finished(_)
-                if self.reply.text.trim().is_empty() && self.reply.calls.is_empty() =>
-            {
-                None
-            }
-            AnswerStatus::Finished(FinishReason::Length) => {
-                Some("Cut: max tokens or the context's end was reached")
-            }
-            AnswerStatus::Finished(FinishReason::ContentFilter) => Some("Cut by a content filter"),
-            AnswerStatus::Stopped => Some("Stopped"),
-            _ => None,
-        }
-    }
-}
-
 impl ChatState {
     /// Oldest first.
     pub fn turns(&self) -> &[Turn] {
-        &self.talk.turns
+        &self.conversation.turns
     }
 
     /// The job of the answer under way.
     pub fn running(&self) -> Option<JobId> {
-        match self.talk.turns.last()?.answer.status {
+        match self.conversation.turns.last()?.answer.status {
             AnswerStatus::Streaming(job) => Some(job),
             _ => None,
         }
@@ -279,7 +174,7 @@ impl ChatState {
 
     /// The figures of the answer under way, or of the last one that has any; and what they are called.
     pub fn latest_figures(&self, now: Duration) -> Option<(&str, Figures)> {
-        match self.talk.turns.last() {
+        match self.conversation.turns.last() {
             Some(turn) if turn.answer.reply.figures.ttft.is_some() => {
                 let figures = Figures {
                     tokens_per_sec: turn.answer.speed(now),
@@ -296,27 +191,8 @@ impl ChatState {
 
     /// How long nothing has come of the answer under way, once that is worth a word.
     pub fn silent_for(&self, now: Duration) -> Option<Duration> {
-        let silent = self.talk.turns.last()?.answer.silent_for(now)?;
+        let silent = self.conversation.turns.last()?.answer.silent_for(now)?;
         (silent >= SILENCE).then_some(silent)
-    }
-
-    /// What would be sent, with this draft as the last message if there is one. For View code.
-    pub fn request(&self, model: &str, said: &UserInput) -> ChatRequest {
-        let before = self.way_before_draft();
-        let mut said = said.clone();
-        if said.is_empty() && before == self.talk.turns.len() {
-            said.results = self.drafted_results();
-        }
-        let said = said.answering(self.called_at_the_end_of(before));
-        let mut messages = self.messages(before, &said);
-        if !messages.iter().any(|message| message.role == Role::User) {
-            messages.push(Message::new(Role::User, "Hello"));
-        }
-        ChatRequest {
-            model: model.to_owned(),
-            messages,
-            params: self.params.clone(),
-        }
     }
 
     /// Sends the draft. `None` when there is nothing to send, or an answer is under way.
@@ -334,6 +210,13 @@ impl ChatState {
         !self.draft.trim().is_empty() || !self.attached.is_empty()
     }
 
+    /// Takes the attachment at this place from the draft.
+    pub(super) fn detach(&mut self, at: usize) {
+        if at < self.attached.len() {
+            self.attached.remove(at);
+        }
+    }
+
     /// Whether pictures were said on the way that is shown, up to what is typed.
     pub fn has_pictures(&self) -> bool {
         self.has_pictures_in(self.way_before_draft())
@@ -341,31 +224,9 @@ impl ChatState {
 
     /// Whether pictures were said in the first `n` turns of the way.
     pub(super) fn has_pictures_in(&self, n: usize) -> bool {
-        let said = self.talk.turns.iter().take(n);
+        let said = self.conversation.turns.iter().take(n);
         said.flat_map(|turn| &turn.said.attachments)
             .any(|attachment| attachment.image().is_some())
-    }
-
-    /// About how many bytes the request has that this asks.
-    pub(super) fn bytes_asked(&self, act: Act) -> usize {
-        let bytes = |messages: &[Message]| messages.iter().map(Message::body_bytes).sum::<usize>();
-        let nothing = UserInput::default();
-        if let Act::Again(index) = act
-            && let Some(turn) = self.talk.turns.get(index)
-        {
-            let said: Vec<Message> = turn.said.messages(true).collect();
-            return bytes(&self.messages(index, &nothing)) + bytes(&said);
-        }
-        let typed: usize = self.typed_results().iter().map(String::len).sum();
-        bytes(&self.messages(self.talk.turns.len(), &nothing)) + typed
-    }
-
-    /// So many turns of the way are said again when this is asked.
-    pub(super) fn turns_sent(&self, act: Act) -> usize {
-        match act {
-            Act::Again(index) => index + 1,
-            _ => self.talk.turns.len(),
-        }
     }
 
     /// What is typed and attached; with a message that is being changed go the results that it brought.
@@ -392,7 +253,7 @@ impl ChatState {
 
     /// What was asked last is called so, and belongs to this round unless it has one.
     pub(super) fn note(&mut self, series: String, round: u64) {
-        if let Some(turn) = self.talk.turns.last_mut() {
+        if let Some(turn) = self.conversation.turns.last_mut() {
             turn.answer.series = series;
             if turn.round == 0 {
                 turn.round = round;
@@ -402,14 +263,19 @@ impl ChatState {
 
     /// What was asked last waits for others.
     pub(super) fn queue(&mut self) {
-        if let Some(turn) = self.talk.turns.last_mut() {
+        if let Some(turn) = self.conversation.turns.last_mut() {
             turn.answer.queued = true;
         }
     }
 
     /// What was queued is sent now.
     pub(super) fn began(&mut self, now: Duration) {
-        if let Some(turn) = self.talk.turns.last_mut().filter(|turn| turn.answer.queued) {
+        if let Some(turn) = self
+            .conversation
+            .turns
+            .last_mut()
+            .filter(|turn| turn.answer.queued)
+        {
             turn.answer.queued = false;
             turn.answer.asked_at = now;
         }
@@ -421,6 +287,11 @@ impl ChatState {
         self.params.clone_from(&other.params);
     }
 
+    /// Whether it has the same system prompt and parameters.
+    pub(super) fn has_settings_of(&self, other: &Self) -> bool {
+        self.system == other.system && self.params == other.params
+    }
+
     fn ask(&mut self, said: UserInput, asking: &Asking<'_>) -> ChatRequest {
         let Asking {
             job,
@@ -428,9 +299,9 @@ impl ChatState {
             deployment,
             now,
         } = *asking;
-        let before = self.talk.turns.len();
+        let before = self.conversation.turns.len();
         let said = said.answering(self.called_at_the_end_of(before));
-        let messages = self.messages(before, &said);
+        let messages = self.messages(&self.system, before, &said);
         let answer = Answer {
             model: model.to_owned(),
             series: model.to_owned(),
@@ -444,12 +315,12 @@ impl ChatState {
             ended_at: None,
         };
         self.before = None;
-        self.talk
-            .conversation
+        self.conversation
+            .id
             .get_or_insert_with(SessionId::fresh_conversation);
-        let parent = self.talk.turns.last().map(|turn| turn.exchange);
+        let parent = self.conversation.turns.last().map(|turn| turn.exchange);
         let turn = self.turn(self.next_exchange, parent, said, answer);
-        self.talk.turns.push(turn);
+        self.conversation.turns.push(turn);
         ChatRequest {
             model: model.to_owned(),
             messages,
@@ -480,9 +351,9 @@ impl ChatState {
 
     /// Where the last answer is kept.
     pub fn filing(&self) -> Option<Filing> {
-        let turn = self.talk.turns.last()?;
+        let turn = self.conversation.turns.last()?;
         Some(Filing {
-            conversation: self.talk.conversation.clone()?,
+            conversation: self.conversation.id.clone()?,
             exchange: turn.exchange,
             parent: turn.parent,
             deployment: turn.answer.deployment.clone(),
@@ -490,119 +361,12 @@ impl ChatState {
         })
     }
 
-    /// The calls that what is said after `n` turns answers.
-    fn called_at_the_end_of(&self, n: usize) -> &[ToolCall] {
-        let last = n.checked_sub(1).and_then(|last| self.talk.turns.get(last));
-        last.map_or(&[], |turn| turn.answer.answerable())
-    }
-
-    /// The system prompt, the first `n` turns, and what is said then. Reasoning is not sent back, and neither is a
-    /// turn whose answer never came, nor a call that nobody answered: servers refuse that.
-    fn messages(&self, n: usize, said: &UserInput) -> Vec<Message> {
-        let mut messages = Vec::with_capacity(n * 2 + 2);
-        if !self.system.trim().is_empty() {
-            messages.push(Message::new(Role::System, self.system.trim()));
-        }
-        let turns = &self.talk.turns[..n.min(self.talk.turns.len())];
-        let mut called = false;
-        for (at, turn) in turns.iter().enumerate() {
-            let answer = &turn.answer;
-            let then = turns.get(at + 1).map_or(said, |next| &next.said);
-            let calls = if then.answers(&answer.reply.calls) {
-                &answer.reply.calls[..]
-            } else {
-                &[]
-            };
-            if answer.reply.text.trim().is_empty() && calls.is_empty() {
-                // The results that it brought are still those of the answer before.
-                let results = turn.said.results.iter().filter(|_| called);
-                messages.extend(results.map(Message::result));
-                called = false;
-                continue;
-            }
-            messages.extend(turn.said.messages(called));
-            called = !calls.is_empty();
-            messages.push(Message {
-                calls: calls.to_vec(),
-                ..Message::new(Role::Assistant, answer.reply.text.clone())
-            });
-        }
-        messages.extend(said.messages(called));
-        messages
-    }
-
-    /// Empties the conversation; [`Self::undo_clear`] brings it back.
-    pub fn clear(&mut self) {
-        if self.running().is_none() && !self.talk.turns.is_empty() {
-            self.stop_editing();
-            self.before = Some(Before {
-                talk: std::mem::take(&mut self.talk),
-                opened: None,
-            });
-        }
-    }
-
-    /// Whether there is a cleared conversation, and none has been begun since.
-    pub fn can_undo_clear(&self) -> bool {
-        self.talk.turns.is_empty()
-            && self
-                .before
-                .as_ref()
-                .is_some_and(|before| before.opened.is_none())
-    }
-
-    /// Brings back what was cleared.
-    pub fn undo_clear(&mut self) {
-        if self.can_undo_clear()
-            && let Some(before) = self.before.take()
-        {
-            self.talk = before.talk;
-        }
-    }
-
-    /// Whether this conversation was cleared, and can be brought back.
-    pub fn cleared_was(&self, conversation: &SessionId) -> bool {
-        let before = self.before.as_ref().filter(|_| self.can_undo_clear());
-        before.is_some_and(|before| before.talk.conversation.as_ref() == Some(conversation))
-    }
-
-    /// This conversation is deleted: what was here before is brought back no longer, if it was that.
-    pub(super) fn forget(&mut self, conversation: &SessionId) {
-        self.before
-            .take_if(|before| before.talk.conversation.as_ref() == Some(conversation));
-    }
-
-    /// The conversation that is shown, once something was said in it.
-    pub fn conversation(&self) -> Option<&SessionId> {
-        self.talk.conversation.as_ref()
-    }
-
-    /// What the conversation is called that was opened here, until something is said in it.
-    pub fn opened(&self) -> Option<&str> {
-        Some(&self.before.as_ref()?.opened.as_ref()?.title)
-    }
-
-    /// Brings back what was here before another conversation was opened; gives whom it asked.
-    pub(super) fn undo_open(&mut self) -> Option<Whereabouts> {
-        self.opened()?;
-        self.stop_editing();
-        let Before { talk, opened } = self.before.take()?;
-        let Opened {
-            system,
-            params,
-            asked,
-            ..
-        } = opened?;
-        (self.talk, self.system, self.params) = (talk, system, params);
-        Some(asked)
-    }
-
     /// More of the answer has come; `calls` are all so far, or none where that has not changed.
     pub(super) fn advance(&mut self, job: JobId, advance: &Advance, now: Duration) {
         if self.running() != Some(job) {
             return;
         }
-        let Some(turn) = self.talk.turns.last_mut() else {
+        let Some(turn) = self.conversation.turns.last_mut() else {
             return;
         };
         let answer = &mut turn.answer;
@@ -632,7 +396,7 @@ impl ChatState {
         if self.running() != Some(job) {
             return;
         }
-        let Some(turn) = self.talk.turns.last_mut() else {
+        let Some(turn) = self.conversation.turns.last_mut() else {
             return;
         };
         let answer = &mut turn.answer;
@@ -667,260 +431,4 @@ impl ChatState {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn asking(job: u64, model: &str) -> Asking<'_> {
-        Asking {
-            job: JobId(job),
-            model,
-            deployment: None,
-            now: Duration::ZERO,
-        }
-    }
-
-    /// Gives how many answers that makes in the session.
-    fn finish(chat: &mut ChatState, job: u64, ending: ChatEnding) -> u64 {
-        let mut session = SessionHistory::default();
-        chat.end(
-            JobId(job),
-            ending,
-            (Figures::default(), None),
-            Duration::ZERO,
-            &mut session,
-        );
-        session.answers()
-    }
-
-    fn talk(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
-        chat.draft = prompt.to_owned();
-        let request = chat.send(&asking(job, "m")).expect("sends");
-        chat.advance(JobId(job), &Advance::of("thinking", answer), Duration::ZERO);
-        finish(
-            chat,
-            job,
-            ChatEnding::Finished {
-                reason: FinishReason::Stop,
-            },
-        );
-        request
-    }
-
-    #[test]
-    fn the_whole_conversation_is_sent_without_its_reasoning() {
-        let mut chat = ChatState::default();
-        talk(&mut chat, 1, "one", "first");
-        let request = talk(&mut chat, 2, "  two\n", "second");
-        let said: Vec<&str> = request
-            .messages
-            .iter()
-            .map(|message| message.content.as_str())
-            .collect();
-        assert_eq!(said, [DEFAULT_SYSTEM_PROMPT, "one", "first", "two"]);
-        assert_eq!(chat.draft, "");
-    }
-
-    #[test]
-    fn a_retry_keeps_the_prompt_and_takes_the_place_of_the_failure() {
-        let mut chat = ChatState {
-            draft: "question".to_owned(),
-            ..ChatState::default()
-        };
-        chat.send(&asking(1, "m")).expect("sends");
-        assert!(chat.retry(&asking(2, "m")).is_none(), "one at a time");
-        let failure = Failure::new("down", "");
-        chat.advance(JobId(1), &Advance::of("", "half"), Duration::ZERO);
-        assert_eq!(
-            finish(&mut chat, 1, ChatEnding::Failed(failure)),
-            0,
-            "a failure is no figure"
-        );
-        assert_eq!(
-            chat.turns()[0].answer.reply.text,
-            "half",
-            "what had arrived stays"
-        );
-        let request = chat.retry(&asking(2, "k")).expect("retries");
-        assert_eq!(
-            request.messages.last().map(|m| m.content.as_str()),
-            Some("question")
-        );
-        assert_eq!((chat.turns().len(), request.messages.len()), (1, 2));
-    }
-
-    #[test]
-    fn a_question_that_is_asked_again_is_filed_beside_the_first() {
-        let mut chat = ChatState::default();
-        talk(&mut chat, 1, "one", "first");
-        talk(&mut chat, 2, "two", "second");
-        let second = chat.filing().expect("it is kept");
-        assert_eq!((second.exchange, second.parent), (2, Some(1)));
-        assert!(second.conversation.0.starts_with('c') && second.conversation.0.len() == 13);
-        chat.retry(&asking(3, "m")).expect("retries");
-        let again = chat.filing().expect("it is kept");
-        assert_eq!((again.exchange, again.parent), (3, Some(1)));
-        assert_eq!(again.conversation, second.conversation);
-        finish(&mut chat, 3, ChatEnding::Stopped);
-        chat.clear();
-        talk(&mut chat, 4, "new", "words");
-        let other = chat.filing().expect("it is kept");
-        assert_ne!(
-            other.conversation, second.conversation,
-            "what is begun anew is another conversation"
-        );
-        assert_eq!(other.parent, None);
-    }
-
-    #[test]
-    fn clearing_can_be_undone_until_something_is_said() {
-        let mut chat = ChatState::default();
-        talk(&mut chat, 1, "one", "first");
-        chat.clear();
-        assert!(chat.turns().is_empty() && chat.can_undo_clear());
-        chat.undo_clear();
-        assert_eq!(chat.turns().len(), 1);
-        chat.clear();
-        talk(&mut chat, 2, "two", "second");
-        assert!(!chat.can_undo_clear());
-    }
-
-    #[test]
-    fn the_rate_of_an_answer_falls_while_nothing_comes() {
-        let mut chat = ChatState {
-            draft: "x".to_owned(),
-            ..ChatState::default()
-        };
-        chat.send(&asking(1, "m")).expect("sends");
-        let s = Duration::from_secs_f64;
-        let tokens = crate::metrics::timeline::Tokens {
-            n: 11,
-            source: crate::metrics::timeline::TokenSource::Chunks,
-        };
-        // Ten gaps in a second.
-        let figures = Figures {
-            ttft: Some(s(0.5)),
-            tokens: Some(tokens),
-            tokens_per_sec: Some(10.0),
-            ..Figures::default()
-        };
-        chat.advance(
-            JobId(1),
-            &Advance {
-                figures,
-                ..Advance::of("", "words")
-            },
-            s(2.0),
-        );
-        let answer = |chat: &ChatState| chat.turns()[0].answer.clone();
-        assert_eq!(answer(&chat).speed(s(2.0)), Some(10.0));
-        assert_eq!(answer(&chat).speed(s(2.05)), Some(10.0), "no silence yet");
-        assert_eq!(
-            answer(&chat).speed(s(5.0)),
-            Some(2.5),
-            "ten in four seconds"
-        );
-        assert_eq!(answer(&chat).silent_for(s(5.0)), Some(s(3.0)));
-        assert_eq!(
-            (chat.silent_for(s(2.5)), chat.silent_for(s(5.0))),
-            (None, Some(s(3.0)))
-        );
-        assert_eq!(
-            chat.latest_figures(s(5.0))
-                .and_then(|(_, figures)| figures.tokens_per_sec),
-            Some(2.5)
-        );
-        let mut session = SessionHistory::default();
-        let ending = ChatEnding::Finished {
-            reason: FinishReason::Stop,
-        };
-        chat.end(JobId(1), ending, (figures, None), s(5.0), &mut session);
-        assert_eq!(answer(&chat).speed(s(9.0)), Some(10.0), "it has ended");
-        assert_eq!(answer(&chat).silent_for(s(9.0)), None);
-    }
-
-    #[test]
-    fn the_model_that_answered_is_credited_in_the_session() {
-        let mut chat = ChatState {
-            draft: "x".to_owned(),
-            ..ChatState::default()
-        };
-        chat.send(&asking(1, "asked")).expect("sends");
-        chat.advance(JobId(1), &Advance::of("", "words"), Duration::ZERO);
-        let mut session = SessionHistory::default();
-        let ending = ChatEnding::Finished {
-            reason: FinishReason::Stop,
-        };
-        let figures = (Figures::default(), Some("other".to_owned()));
-        chat.end(JobId(1), ending, figures, Duration::ZERO, &mut session);
-        let answer = &chat.turns()[0].answer;
-        assert_eq!(
-            (&*answer.model, answer.reply.answered_by.as_deref()),
-            ("asked", Some("other"))
-        );
-        assert_eq!(session.series()[0].model, "other");
-    }
-
-    #[test]
-    fn text_that_turns_out_to_be_reasoning_is_reasoning() {
-        let mut chat = ChatState {
-            draft: "x".to_owned(),
-            ..ChatState::default()
-        };
-        chat.send(&asking(1, "m")).expect("sends");
-        chat.advance(JobId(1), &Advance::of("", "hm"), Duration::ZERO);
-        chat.advance(
-            JobId(1),
-            &Advance {
-                turned: true,
-                ..Advance::of(".", "Porto")
-            },
-            Duration::ZERO,
-        );
-        let answer = &chat.turns()[0].answer;
-        assert_eq!(
-            (&*answer.reply.reasoning, &*answer.reply.text),
-            ("hm.", "Porto")
-        );
-    }
-
-    #[test]
-    fn an_answer_without_text_is_in_no_figure_of_the_session() {
-        let mut chat = ChatState {
-            draft: "x".to_owned(),
-            ..ChatState::default()
-        };
-        chat.send(&asking(1, "m")).expect("sends");
-        assert_eq!(
-            finish(
-                &mut chat,
-                1,
-                ChatEnding::Finished {
-                    reason: FinishReason::Stop
-                }
-            ),
-            0
-        );
-    }
-
-    #[test]
-    fn an_empty_answer_says_why() {
-        let mut chat = ChatState::default();
-        for (reason, thought, words) in [
-            (FinishReason::Length, "hm", "went into reasoning"),
-            (FinishReason::Stop, "hm", "only reasoned"),
-            (FinishReason::Length, "", "max tokens"),
-            (FinishReason::ContentFilter, "", "filter"),
-            (FinishReason::Stop, "", "no text and no call"),
-        ] {
-            chat.draft = "x".to_owned();
-            chat.send(&asking(1, "m")).expect("sends");
-            chat.advance(JobId(1), &Advance::of(thought, ""), Duration::ZERO);
-            finish(&mut chat, 1, ChatEnding::Finished { reason });
-            let why = chat
-                .turns()
-                .last()
-                .and_then(|turn| turn.answer.empty_because());
-            assert!(why.is_some_and(|why| why.contains(words)), "{why:?}");
-        }
-    }
-}
+mod tests;

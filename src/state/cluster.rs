@@ -1,5 +1,6 @@
-//! What is deployed and what the API routes, and which of it is picked.
+//! What is deployed and what the API routes.
 
+mod action;
 pub mod changes;
 pub mod probes;
 
@@ -7,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::action::{ClusterAction, EVENTS_EVERY};
 use self::changes::Changes;
 use self::probes::Probes;
 use super::{Loadable, State};
@@ -61,10 +63,6 @@ pub struct ClusterState {
     pub probes: Probes,
     /// The deployment whose page is open.
     pub page: Option<String>,
-    /// What is picked.
-    pub choice: Choice,
-    /// The user picked it, or has used it: from then on it stays.
-    pub settled: bool,
 }
 
 /// A model as the picker offers it.
@@ -93,10 +91,7 @@ impl ClusterState {
     /// Takes the answer to a question about the cluster.
     pub(super) fn answered(&mut self, job: JobId, answer: ClusterAnswer, now: Duration) {
         match answer {
-            ClusterAnswer::View(outcome) => {
-                self.view.resolve(job, outcome, now);
-                self.choose_first();
-            }
+            ClusterAnswer::View(outcome) => self.view.resolve(job, outcome, now),
             ClusterAnswer::Events(outcome) => self.events.resolve(job, outcome, now),
             ClusterAnswer::Sizes(outcome) => self.sizes.resolve(job, outcome, now),
             ClusterAnswer::Release(outcome) => self.release.resolve(job, outcome, now),
@@ -159,22 +154,20 @@ impl ClusterState {
             self.following = None;
         }
         self.link = Some(link);
-        self.choose_first();
     }
 
-    pub(super) fn api_models_loaded(
-        &mut self,
-        job: JobId,
-        outcome: Result<Vec<String>, Failure>,
-        now: Duration,
-    ) {
-        self.api_models.resolve(job, outcome, now);
-        self.choose_first();
-    }
-
-    /// The deployment in use, as last seen.
-    pub fn deployment(&self) -> Option<&Deployment> {
-        self.deployment_of(&self.choice)
+    /// What could not be read is read again when it is looked at next.
+    pub(super) fn forget_failures(&mut self) {
+        let no_release = self.release.value().is_none_or(Option::is_none);
+        if no_release && !self.release.is_loading() {
+            self.release = Loadable::Absent;
+        }
+        if self.events.failure().is_some() {
+            self.events = Loadable::Absent;
+        }
+        if self.sizes.failure().is_some() {
+            self.sizes = Loadable::Absent;
+        }
     }
 
     /// A choice's deployment, as last seen.
@@ -185,14 +178,6 @@ impl ClusterState {
             .deployments
             .iter()
             .find(|deployment| deployment.name == name)
-    }
-
-    /// Picks a deployment, and its first model when the one in use is not among its models.
-    pub fn pick_deployment(&mut self, name: &str) {
-        self.settled = true;
-        let mut choice = std::mem::take(&mut self.choice);
-        self.choose_deployment(&mut choice, name);
-        self.choice = choice;
     }
 
     /// Puts a deployment into a choice, and its first model when the one there is not among its models.
@@ -212,12 +197,6 @@ impl ClusterState {
             .iter()
             .any(has)
             .then(|| deployment.name.clone())
-    }
-
-    /// Picks a model.
-    pub fn pick_model(&mut self, name: &str) {
-        self.settled = true;
-        self.choice.model = Some(name.to_owned());
     }
 
     /// Whether the API lists the model; `None` while nobody knows.
@@ -260,11 +239,6 @@ impl ClusterState {
                 silent,
             },
         )
-    }
-
-    /// What the model picker offers.
-    pub fn offers(&self) -> ModelOffers {
-        self.offers_of(&self.choice)
     }
 
     /// What the model picker offers with this deployment picked.
@@ -349,14 +323,6 @@ impl ClusterState {
         }
     }
 
-    /// Something sensible is picked as soon as it can be; what the user picked stays.
-    fn choose_first(&mut self) {
-        if !self.settled && !self.view.is_loading() {
-            self.choice = Choice::default();
-        }
-        self.choice = self.first_choice(&self.choice);
-    }
-
     /// This choice, with something sensible where nothing is picked.
     pub fn first_choice(&self, choice: &Choice) -> Choice {
         let mut choice = choice.clone();
@@ -400,42 +366,37 @@ impl State {
 
     /// Asks what has happened in the namespace; what is being asked already is not asked twice.
     pub fn load_cluster_events(&mut self, out: &mut Vec<Command>) {
-        if self.place().cluster.events.is_loading() {
+        if self.connection().cluster.events.is_loading() {
             return;
         }
         let job = self.ask_cluster(ClusterQuestion::Events, out);
-        self.place().cluster.events.begin(job);
+        self.connection_mut().cluster.events.begin(job);
     }
 
     /// Asks once which version of SambaStack there is. After the cluster itself, which somebody waits for.
     pub fn load_release(&mut self, out: &mut Vec<Command>) {
-        let cluster = &self.place().cluster;
+        let cluster = &self.connection().cluster;
         if cluster.view.value().is_none() || !matches!(cluster.release, Loadable::Absent) {
             return;
         }
         let job = self.ask_cluster(ClusterQuestion::Release, out);
-        self.place().cluster.release.begin(job);
+        self.connection_mut().cluster.release.begin(job);
     }
 
     /// Asks for context lengths and batch sizes; what is being asked already is not asked twice.
     pub fn load_sizes(&mut self, out: &mut Vec<Command>) {
-        if self.place().cluster.sizes.is_loading() {
+        if self.connection().cluster.sizes.is_loading() {
             return;
         }
         let job = self.ask_cluster(ClusterQuestion::Sizes, out);
-        self.place().cluster.sizes.begin(job);
+        self.connection_mut().cluster.sizes.begin(job);
     }
 
     /// Reads the contexts of a kubeconfig.
     pub fn list_contexts(&mut self, place: Environment, out: &mut Vec<Command>) {
         let env = place.id.clone();
         let job = self.ask(Question::Cluster(place, ClusterQuestion::Contexts), out);
-        self.places
-            .entry(env)
-            .or_default()
-            .cluster
-            .contexts
-            .begin(job);
+        self.connections.entry(&env).cluster.contexts.begin(job);
     }
 }
 
@@ -449,153 +410,4 @@ fn no_chat(embeds: bool) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::deployment::{DeploymentState, Generation};
-
-    fn model(name: &str, capabilities: &[&str]) -> ServedModel {
-        ServedModel {
-            serving_name: name.to_owned(),
-            resource: None,
-            aliases: Vec::new(),
-            capabilities: capabilities.iter().map(|c| (*c).to_owned()).collect(),
-            confirmed: true,
-            sizes: Vec::new(),
-        }
-    }
-
-    fn deployment(name: &str, state: DeploymentState, models: Vec<ServedModel>) -> Deployment {
-        Deployment {
-            name: name.to_owned(),
-            generation: Generation::New,
-            bundle: None,
-            state,
-            reason: String::new(),
-            since: None,
-            replicas: 1,
-            bundle_notes: Vec::new(),
-            pods: Vec::new(),
-            models,
-            models_trouble: None,
-            unreadable: Vec::new(),
-        }
-    }
-
-    fn loaded() -> ClusterState {
-        let mut cluster = ClusterState::default();
-        cluster.view.begin(JobId(1));
-        cluster.api_models.begin(JobId(2));
-        let ids = ["a-embed", "b-chat", "z-other"].map(str::to_owned).to_vec();
-        cluster.api_models_loaded(JobId(2), Ok(ids), Duration::ZERO);
-        assert_eq!(cluster.choice, Choice::default(), "the cluster comes first");
-        let deployments = vec![
-            deployment(
-                "bd-waits",
-                DeploymentState::Deploying,
-                vec![model("w", &[])],
-            ),
-            deployment(
-                "md-ready",
-                DeploymentState::Deployed,
-                vec![
-                    model("a-embed", &["embeddings"]),
-                    model("a-unrouted", &["text"]),
-                    model("b-chat", &["text"]),
-                ],
-            ),
-        ];
-        let view = ClusterView {
-            deployments,
-            ..ClusterView::default()
-        };
-        cluster.answered(JobId(1), ClusterAnswer::View(Ok(view)), Duration::ZERO);
-        cluster
-    }
-
-    #[test]
-    fn the_first_deployment_that_chats_is_picked_with_its_best_model() {
-        let cluster = loaded();
-        assert_eq!(cluster.choice.deployment.as_deref(), Some("md-ready"));
-        assert_eq!(
-            cluster.choice.model.as_deref(),
-            Some("b-chat"),
-            "no embedding, and routed"
-        );
-    }
-
-    #[test]
-    fn the_picker_marks_what_the_api_does_not_list() {
-        let offers = loaded().offers();
-        let remarks: Vec<_> = offers
-            .deployed
-            .iter()
-            .map(|o| o.remark.as_deref())
-            .collect();
-        assert!(remarks[0].is_some_and(|r| r.contains("embedding")));
-        assert!(remarks[1].is_some_and(|r| r.contains("does not list it yet")));
-        assert_eq!(remarks[2], None);
-        let others: Vec<_> = offers.others.iter().map(|o| o.name.as_str()).collect();
-        assert_eq!(others, ["z-other"]);
-    }
-
-    #[test]
-    fn without_a_cluster_the_apis_models_are_offered() {
-        let mut cluster = ClusterState::default();
-        cluster.api_models.begin(JobId(2));
-        cluster.api_models_loaded(JobId(2), Ok(vec!["m".to_owned()]), Duration::ZERO);
-        assert_eq!(
-            cluster.choice,
-            Choice {
-                deployment: None,
-                model: Some("m".to_owned())
-            }
-        );
-    }
-
-    #[test]
-    fn what_was_seen_stays_while_the_cluster_is_out_of_reach() {
-        let mut cluster = ClusterState::default();
-        let seconds = Duration::from_secs;
-        let view = |name: &str| ClusterView {
-            deployments: vec![deployment(name, DeploymentState::Deployed, Vec::new())],
-            ..ClusterView::default()
-        };
-        cluster.follow(JobId(1));
-        assert!(cluster.view.is_loading());
-        cluster.followed(JobId(1), Some(view("a")), ClusterLink::Live, seconds(1));
-        assert_eq!(cluster.view.with_time(), Some((&view("a"), seconds(1))));
-        let why = Failure::new("refused", "");
-        cluster.followed(
-            JobId(1),
-            None,
-            ClusterLink::Reconnecting(why.clone()),
-            seconds(9),
-        );
-        assert_eq!(cluster.view.failure(), Some(&why));
-        assert_eq!(cluster.view.with_time(), Some((&view("a"), seconds(1))));
-        cluster.followed(JobId(1), None, ClusterLink::Live, seconds(12));
-        assert_eq!(
-            (cluster.view.failure(), cluster.view.with_time()),
-            (None, Some((&view("a"), seconds(12))))
-        );
-        cluster.follow(JobId(2));
-        cluster.followed(JobId(1), Some(view("late")), ClusterLink::Live, seconds(13));
-        assert!(cluster.view.is_loading(), "the old job is over");
-        assert_eq!(cluster.leave(), Some(JobId(2)));
-        assert_eq!(cluster.view.with_time(), Some((&view("a"), seconds(12))));
-    }
-
-    #[test]
-    fn what_is_picked_survives_a_refresh() {
-        let mut cluster = loaded();
-        cluster.pick_model("z-other");
-        cluster.view.begin(JobId(3));
-        cluster.answered(
-            JobId(3),
-            ClusterAnswer::View(Err(Failure::new("down", ""))),
-            Duration::from_secs(5),
-        );
-        assert_eq!(cluster.choice.model.as_deref(), Some("z-other"));
-        assert!(cluster.deployment().is_some(), "the old view stays");
-    }
-}
+mod tests;

@@ -75,12 +75,12 @@ impl EmbedState {
 
 impl State {
     /// Whether a pane's model makes embeddings: as the user said, else as the cluster or its name says.
-    pub fn pane_embeds(&mut self, index: usize) -> bool {
-        let choice = self.pane_choice(index);
-        let Some(model) = &choice.model else {
+    pub fn pane_embeds(&self, index: usize) -> bool {
+        let panes = self.panes();
+        let Some(model) = &panes.get(index).choice.model else {
             return false;
         };
-        if let Some(said) = self.place().panes.embeds.get(model) {
+        if let Some(said) = panes.embeds.get(model) {
             return *said;
         }
         self.pane_cluster(index)
@@ -88,12 +88,12 @@ impl State {
     }
 
     /// Whether only the user knows what a pane's model makes: the cluster does not say.
-    pub fn embeds_is_a_guess(&mut self, index: usize) -> bool {
-        let model = self.pane_choice(index).model;
+    pub fn embeds_is_a_guess(&self, index: usize) -> bool {
+        let model = self.panes().get(index).choice.model.as_ref();
         model.is_some_and(|model| {
             let can = self
                 .pane_cluster(index)
-                .and_then(|cluster| cluster.capabilities_of(&model));
+                .and_then(|cluster| cluster.capabilities_of(model));
             let embeds = |can: &[String]| can.iter().any(|capability| capability == "embeddings");
             can.is_none_or(|can| can.len() > 1 && embeds(can))
         })
@@ -101,8 +101,9 @@ impl State {
 
     /// The user says whether a pane's model makes embeddings.
     pub fn say_embeds(&mut self, index: usize, on: bool) {
-        if let Some(model) = self.pane_choice(index).model {
-            self.place().panes.embeds.insert(model, on);
+        let panes = self.panes_mut();
+        if let Some(model) = panes.get(index).choice.model.clone() {
+            panes.embeds.insert(model, on);
         }
     }
 
@@ -111,24 +112,25 @@ impl State {
         let (Some(place), Some(model), _) = self.pane_asks(index) else {
             return;
         };
-        if !self.can_ask(index) || self.pane_chat(index).embed.running.is_some() {
+        let embed = &self.panes().chat(index).embed;
+        if !self.can_ask(index) || embed.running.is_some() {
             return;
         }
-        let Some(request) = self.pane_chat(index).embed.request(&model) else {
+        let Some(request) = embed.request(model) else {
             return;
         };
         let question = ApiQuestion::Embed {
             request: request.clone(),
         };
-        let job = self.ask(Question::Api(place, question), out);
-        let embed = &mut self.pane_chat(index).embed;
+        let job = self.ask(Question::Api(place.clone(), question), out);
+        let embed = &mut self.panes_mut().chat_mut(index).embed;
         (embed.running, embed.failure) = (Some((job, now)), None);
         embed.asked = Some(request);
     }
 
     pub(super) fn embedded(&mut self, job: JobId, outcome: Result<Embedded, Failure>) {
-        for place in self.places.values_mut() {
-            let mut chats = place.chats().0;
+        for connection in self.connections.iter_mut() {
+            let mut chats = connection.panes.chats_mut();
             if let Some(chat) = chats.find(|chat| {
                 chat.embed
                     .running
@@ -159,12 +161,12 @@ mod tests {
     #[test]
     fn what_came_is_of_what_was_asked_whatever_is_typed_meanwhile() {
         let mut state = State::new(Settings::default());
-        state.place().cluster.pick_model("my-embedder");
+        state.panes_mut().get_mut(0).pick_model("my-embedder");
         assert!(state.pane_embeds(0) && state.embeds_is_a_guess(0));
         let mut out = Vec::new();
         state.embed(0, Duration::ZERO, &mut out);
         assert!(out.is_empty(), "there is no text");
-        state.pane_chat(0).embed.text = "a".to_owned();
+        state.panes_mut().chat_mut(0).embed.text = "a".to_owned();
         state.embed(0, Duration::ZERO, &mut out);
         state.embed(0, Duration::ZERO, &mut out);
         let [
@@ -177,10 +179,10 @@ mod tests {
             panic!("{out:?}")
         };
         assert_eq!(request.input, ["a"]);
-        state.pane_chat(0).embed.text = "b".to_owned();
+        state.panes_mut().chat_mut(0).embed.text = "b".to_owned();
         state.embedded(JobId(99), Ok(came(&[9.0])));
         state.embedded(*job, Ok(came(&[1.0])));
-        let embed = &state.pane_chat(0).embed;
+        let embed = &state.panes().chat(0).embed;
         assert_eq!(
             embed
                 .result
@@ -194,10 +196,10 @@ mod tests {
     #[test]
     fn the_user_knows_better_than_the_name() {
         let mut state = State::new(Settings::default());
-        state.place().cluster.pick_model("bge-chat");
+        state.panes_mut().get_mut(0).pick_model("bge-chat");
         state.say_embeds(0, false);
         assert!(!state.pane_embeds(0));
-        state.place().cluster.pick_model("vectors");
+        state.panes_mut().get_mut(0).pick_model("vectors");
         assert!(!state.pane_embeds(0));
         state.say_embeds(0, true);
         assert!(state.pane_embeds(0));

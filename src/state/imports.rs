@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Loadable, Notice, State};
+use super::{Loadable, State};
 use crate::domain::environment::{Environment, KeyPlace};
 use crate::protocol::{Command, EnvOffers, KeyChange, LocalQuestion};
 
@@ -18,7 +18,43 @@ pub struct EnvImport {
     pub ticked: Vec<bool>,
 }
 
+/// One thing that the import asks for.
+#[derive(Debug)]
+pub enum ImportAction {
+    /// Open it.
+    Begin,
+    /// The file's path was typed.
+    Path(String),
+    /// Read this file.
+    Read(PathBuf),
+    /// Add the offer at this place, or not.
+    Tick(usize, bool),
+    /// Add what is ticked.
+    Add,
+    /// Add nothing.
+    Close,
+}
+
 impl State {
+    /// Does what the import asks for.
+    pub(super) fn act_on_import(&mut self, action: ImportAction, out: &mut Vec<Command>) {
+        match (action, &mut self.import) {
+            (ImportAction::Begin, import) => *import = Some(EnvImport::default()),
+            (ImportAction::Path(path), Some(import)) => import.path = path,
+            (ImportAction::Tick(at, on), Some(import)) => {
+                import
+                    .ticked
+                    .get_mut(at)
+                    .into_iter()
+                    .for_each(|it| *it = on);
+            }
+            (ImportAction::Path(_) | ImportAction::Tick(..), None) => {}
+            (ImportAction::Read(path), _) => self.read_environments(path, out),
+            (ImportAction::Add, _) => self.add_environments(out),
+            (ImportAction::Close, _) => self.close_import(out),
+        }
+    }
+
     /// Reads a file and shows what could be added of it.
     pub fn read_environments(&mut self, path: PathBuf, out: &mut Vec<Command>) {
         let kubectl = self
@@ -151,10 +187,7 @@ impl State {
         }
         // One after the other: a save takes one key.
         let changes = keys.into_iter().map(Some).chain([None]);
-        out.extend(changes.map(|key| Command::SaveSettings {
-            settings: self.settings.clone(),
-            key,
-        }));
+        changes.for_each(|key| self.save_settings_and_key(key, out));
         let environments = if added == 1 {
             "1 environment"
         } else {
@@ -175,10 +208,7 @@ impl State {
                 )
             }
         };
-        self.notices.push(Notice {
-            failure: None,
-            text: format!("{environments} added{session}"),
-        });
+        self.notices.tell(format!("{environments} added{session}"));
     }
 
     /// Nothing is to be imported.

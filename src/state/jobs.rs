@@ -42,6 +42,33 @@ impl Work {
     }
 }
 
+/// Sends commands, and names the jobs that bring their answers.
+pub(super) struct Outbox<'a> {
+    jobs: &'a mut Jobs,
+    out: &'a mut Vec<Command>,
+}
+
+impl<'a> Outbox<'a> {
+    pub(super) fn new(jobs: &'a mut Jobs, out: &'a mut Vec<Command>) -> Self {
+        Self { jobs, out }
+    }
+
+    /// Asks a question; gives the job that brings its answer.
+    pub(super) fn ask(&mut self, question: Question) -> JobId {
+        self.jobs.ask(question, self.out)
+    }
+
+    /// Cancels a job whose events nobody waits for any more.
+    pub(super) fn give_up(&mut self, job: JobId) {
+        self.jobs.give_up(job, self.out);
+    }
+
+    /// Sends a command that brings no answer to wait for.
+    pub(super) fn send(&mut self, command: Command) {
+        self.out.push(command);
+    }
+}
+
 impl Jobs {
     /// Asks a question; gives the job that brings its answer.
     pub(super) fn ask(&mut self, question: Question, out: &mut Vec<Command>) -> JobId {

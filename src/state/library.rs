@@ -1,9 +1,11 @@
 //! The prompts that are kept, as the window knows them.
 
-use super::{Notice, State};
+use super::State;
+use super::jobs::Outbox;
+use super::notices::Notices;
 use crate::domain::failure::Failure;
 use crate::domain::library::{Library, LibraryChange, Prompt};
-use crate::protocol::{Command, LocalQuestion};
+use crate::protocol::{Command, LocalQuestion, Question};
 
 /// What the window knows of the kept prompts.
 #[derive(Debug, Default)]
@@ -16,18 +18,46 @@ pub struct LibraryState {
     pub deleted: Option<(usize, Prompt)>,
 }
 
-impl State {
+/// One thing that the prompt library asks for.
+#[derive(Debug)]
+pub enum PromptsAction {
+    /// It is opened: read the prompts again.
+    Load,
+    /// Change the prompts.
+    Change(LibraryChange),
+    /// Bring back the one that was deleted last.
+    UndoDelete,
+    /// Write all as a file.
+    Export,
+    /// Let the user pick a file of prompts, and add them.
+    Import,
+}
+
+impl LibraryState {
+    /// Does what the prompt library asks for.
+    pub(super) fn act(&mut self, action: PromptsAction, outbox: &mut Outbox<'_>) {
+        match action {
+            PromptsAction::Load => self.load(outbox),
+            PromptsAction::Change(change) => self.change(change, outbox),
+            PromptsAction::UndoDelete => self.undo_delete(outbox),
+            PromptsAction::Export => self.export(outbox),
+            PromptsAction::Import => {
+                outbox.ask(Question::Local(LocalQuestion::ImportPrompts));
+            }
+        }
+    }
+
     /// Reads the prompts: another window may have changed them.
-    pub fn load_prompts(&mut self, out: &mut Vec<Command>) {
-        self.prompts.failure = None;
-        out.push(Command::LoadPrompts);
+    fn load(&mut self, outbox: &mut Outbox<'_>) {
+        (self.failure, self.deleted) = (None, None);
+        outbox.send(Command::LoadPrompts);
     }
 
     /// Changes the prompts; that is seen at once.
-    pub fn change_prompts(&mut self, change: LibraryChange, out: &mut Vec<Command>) {
-        let library = self.prompts.library.get_or_insert_default();
-        self.prompts.failure = None;
-        self.prompts.deleted = match &change {
+    fn change(&mut self, change: LibraryChange, outbox: &mut Outbox<'_>) {
+        let library = self.library.get_or_insert_default();
+        self.failure = None;
+        self.deleted = match &change {
             LibraryChange::Remove(name) => {
                 let at = library
                     .prompts
@@ -38,60 +68,46 @@ impl State {
             _ => None,
         };
         library.change(change.clone());
-        out.push(Command::ChangePrompts { change });
+        outbox.send(Command::ChangePrompts { change });
     }
 
     /// Brings back the prompt that was deleted last.
-    pub fn undo_delete_prompt(&mut self, out: &mut Vec<Command>) {
-        if let Some((at, prompt)) = self.prompts.deleted.take() {
-            self.change_prompts(LibraryChange::Restore(at, prompt), out);
+    fn undo_delete(&mut self, outbox: &mut Outbox<'_>) {
+        if let Some((at, prompt)) = self.deleted.take() {
+            self.change(LibraryChange::Restore(at, prompt), outbox);
         }
     }
 
     /// Writes all prompts as a file.
-    pub fn export_prompts(&self, out: &mut Vec<Command>) {
-        if let Some(library) = &self.prompts.library {
-            let content = library.write().into_bytes().into();
-            let name = "batida-prompts.json".to_owned();
-            out.push(Command::SaveFile {
+    fn export(&self, outbox: &mut Outbox<'_>) {
+        if let Some(library) = &self.library {
+            outbox.send(Command::SaveFile {
                 what: "Prompts".to_owned(),
-                name,
-                content,
+                name: "batida-prompts.json".to_owned(),
+                content: library.write().into_bytes().into(),
             });
         }
     }
 
-    /// Lets the user pick a file of prompts and adds them.
-    pub fn import_prompts(&mut self, out: &mut Vec<Command>) {
-        self.ask_local(LocalQuestion::ImportPrompts, out);
-    }
-
-    pub(super) fn prompts_loaded(&mut self, outcome: Result<Library, Failure>) {
+    /// The prompts were read or written.
+    pub(super) fn loaded(&mut self, outcome: Result<Library, Failure>, notices: &mut Notices) {
         match outcome {
-            Ok(library) => self.prompts.library = Some(library),
+            Ok(library) => self.library = Some(library),
             Err(failure) => {
-                self.prompts.failure = Some(failure.clone());
-                self.notices.push(Notice {
-                    text: failure.summary.clone(),
-                    failure: Some(failure),
-                });
+                notices.fail(failure.clone());
+                self.failure = Some(failure);
             }
         }
     }
+}
 
+impl State {
     /// Makes this the system prompt of the active pane, or of the one that it takes it from.
     pub fn use_as_system_prompt(&mut self, text: String) {
-        let active = self.active_pane();
-        let index = if self.pane_head(active).linked {
-            0
-        } else {
-            active
-        };
-        self.pane_chat(index).system = text;
-        self.notices.push(Notice {
-            failure: None,
-            text: "System prompt set".to_owned(),
-        });
+        let panes = self.panes_mut();
+        let index = panes.settings_of(panes.active());
+        panes.chat_mut(index).system = text;
+        self.notices.tell("System prompt set");
     }
 }
 
@@ -99,39 +115,40 @@ impl State {
 mod tests {
     use super::*;
     use crate::domain::settings::Settings;
+    use crate::state::jobs::Jobs;
 
     #[test]
     fn a_deletion_is_undone_in_its_place_and_only_the_last() {
-        let mut state = State::new(Settings::default());
+        let (mut prompts, mut jobs) = (LibraryState::default(), Jobs::default());
         let mut out = Vec::new();
+        let mut outbox = Outbox::new(&mut jobs, &mut out);
         let all = ["a", "b", "c"].map(|name| Prompt::new(name, "x")).to_vec();
-        state.change_prompts(LibraryChange::Add(all), &mut out);
-        state.change_prompts(LibraryChange::Remove("b".to_owned()), &mut out);
-        state.undo_delete_prompt(&mut out);
-        let names = |state: &State| -> String {
-            let prompts = state
-                .prompts
-                .library
-                .iter()
-                .flat_map(|library| &library.prompts);
-            prompts.map(|prompt| prompt.name.as_str()).collect()
-        };
-        assert_eq!((names(&state).as_str(), out.len()), ("abc", 3));
-        assert_eq!(state.prompts.deleted, None);
-        state.undo_delete_prompt(&mut out);
-        assert_eq!(out.len(), 3);
+        for change in [
+            LibraryChange::Add(all),
+            LibraryChange::Remove("b".to_owned()),
+        ] {
+            prompts.act(PromptsAction::Change(change), &mut outbox);
+        }
+        prompts.act(PromptsAction::UndoDelete, &mut outbox);
+        prompts.act(PromptsAction::UndoDelete, &mut outbox);
+        let library = prompts.library.expect("there are prompts");
+        let names: String = library.prompts.iter().map(|prompt| &*prompt.name).collect();
+        assert_eq!(
+            (names.as_str(), prompts.deleted, out.len()),
+            ("abc", None, 3)
+        );
     }
 
     #[test]
     fn a_linked_pane_takes_its_system_prompt_from_the_first() {
         let mut state = State::new(Settings::default());
-        state.place().cluster.pick_model("a");
+        state.panes_mut().get_mut(0).pick_model("a");
         state.add_pane();
         state.use_as_system_prompt("rhyme".to_owned());
-        assert_eq!(state.pane_chat(0).system, "rhyme");
-        state.link_pane(1, false);
+        assert_eq!(state.panes().chat(0).system, "rhyme");
+        state.panes_mut().link(1, false);
         state.use_as_system_prompt("prose".to_owned());
-        assert_eq!(state.pane_chat(0).system, "rhyme");
-        assert_eq!(state.pane_chat(1).system, "prose");
+        assert_eq!(state.panes().chat(0).system, "rhyme");
+        assert_eq!(state.panes().chat(1).system, "prose");
     }
 }

@@ -22,6 +22,7 @@ use crate::engine::quit::Quit;
 use crate::engine::{Engine, Started};
 use crate::protocol::{Command, Event};
 use crate::state::State;
+use crate::state::action::Actions;
 
 /// Told of the window's first frames, when the start is measured.
 pub type Mark = Box<dyn Fn(&str)>;
@@ -164,7 +165,7 @@ impl App {
         if self.frames == 1 {
             mark("first frame");
         }
-        let filled = self.state.place().cluster.view.value().is_some();
+        let filled = self.state.connection().cluster.view.value().is_some();
         if self.frames > 1 && filled {
             mark("deployments shown");
             self.mark = None;
@@ -188,7 +189,7 @@ impl App {
         for event in self.events.try_iter() {
             self.state.apply(event, now);
         }
-        for notice in self.state.notices.drain(..) {
+        for notice in self.state.notices.take() {
             self.toasts.add(notice, now);
         }
     }
@@ -297,8 +298,8 @@ impl App {
     /// A session is not lost by a click on the window's cross.
     fn closing_ui(&mut self, ctx: &Context) {
         let running = self.state.bench.running().is_some();
-        let wished = ctx.input(|input| input.viewport().close_requested());
-        if wished && running && self.closing != Closing::Yes {
+        let close_requested = ctx.input(|input| input.viewport().close_requested());
+        if close_requested && running && self.closing != Closing::Yes {
             ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
             self.closing = Closing::Asked;
         }
@@ -363,7 +364,8 @@ impl eframe::App for App {
                 out,
                 ..
             } = self;
-            let veil = state.veil();
+            let redaction = state.redaction();
+            let mut actions = Actions::default();
             Panel::bottom("activity")
                 .default_size((height * 0.3).max(110.0))
                 .size_range(100.0..=(height * 0.4).max(120.0))
@@ -373,7 +375,10 @@ impl eframe::App for App {
                         .fill(tokens.panel)
                         .inner_margin(Margin::symmetric(16, 10)),
                 )
-                .show(ui, |ui| activity.show(ui, &mut state.activity, &veil, out));
+                .show(ui, |ui| {
+                    activity.show(ui, &state.activity, &redaction, &mut actions);
+                });
+            super::perform(&ctx, actions, state, super::clock(&ctx), out);
         }
         let margin = if narrow {
             Margin::symmetric(14, 14)
@@ -387,7 +392,7 @@ impl eframe::App for App {
             // A key is in the clear only while the user looks at it.
             self.state.revealed_key = None;
         }
-        self.code.show(&ctx, &mut self.state, &mut self.out);
+        self.code.show(&ctx, &self.state, &mut self.out);
         pictures::large_ui(&ctx, &mut self.out);
         pictures::work(&ctx, &mut self.state, &mut self.out);
         self.closing_ui(&ctx);

@@ -4,28 +4,30 @@
 //! chart's own (egui_plot's formatter gets only a point's series name and position, and would search some thousand dots
 //! a second time), labels beside marks do not overlap, and a corner says how much lies beyond the axes.
 
+mod card;
+mod samples;
+
 use egui::{
-    Align2, Color32, FontId, Pos2, Rangef, Rect, RichText, Role, Sense, TextStyle, Ui, WidgetInfo,
-    pos2, vec2,
+    Align2, Color32, FontId, Pos2, Rangef, Response, RichText, Role, Sense, TextStyle, Ui, Vec2,
+    WidgetInfo, pos2, vec2,
 };
 use egui_plot::{
     AxisHints, Bar, BarChart, FilledArea, GridInput, GridMark, Line, LineStyle, MarkerShape, Plot,
-    PlotBounds, PlotItem, PlotMemory, PlotPoint, PlotPoints, PlotTransform, PlotUi, Points, VLine,
+    PlotBounds, PlotMemory, PlotPoint, PlotPoints, PlotTransform, PlotUi, Points, VLine,
 };
 
-use super::picture::Photographer;
 use super::theme::{self, Tokens};
-use super::widgets::{card, from_right, shortened, tokens};
+use super::widgets::tokens;
 use crate::chart::answers::View;
-use crate::chart::levels::Timing;
 use crate::chart::{
-    Axis, Chart, Color, Dash, Entry, Kind, Look, Mark, Marker, Point, Series, Tick, Weight,
+    Axis, Chart, Color, Dash, Kind, Look, Mark, Marker, Point, Series, Tick, Weight,
 };
+
+pub(super) use self::card::{card_ui, pair, timing_ui};
+pub(super) use self::samples::{line_ui, marker_ui, sample_ui};
 
 /// The height of most charts, in points.
 pub(super) const CHART: f32 = 172.0;
-/// The height of a legend and of what keeps it from the chart, in points.
-const LEGEND: f32 = 26.0;
 /// What lies above a plot, in points.
 const TOP: f32 = 6.0;
 /// A point is found from so far off.
@@ -48,110 +50,6 @@ pub(super) enum Zoom {
 }
 
 pub(super) fn no_tools(_: &mut Ui) {}
-
-/// Draws the chart in a card, with `tools` between its title and itself. The card's height is the same with and
-/// without a legend.
-pub(super) fn card_ui(
-    ui: &mut Ui,
-    photographer: &mut Photographer,
-    chart: &Chart<'_>,
-    height: f32,
-    tools: impl FnOnce(&mut Ui),
-) -> Option<Hit> {
-    let tokens = tokens(ui);
-    let frame = card(ui).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        ui.spacing_mut().interact_size.y = 22.0;
-        ui.spacing_mut().item_spacing.y = 4.0;
-        ui.horizontal(|ui| {
-            let width = ui.available_width() - 64.0;
-            let title = shortened(ui, chart.title, theme::strong_text(), tokens.text, width);
-            if !chart.note.is_empty() {
-                title.on_hover_text(&chart.note);
-            }
-            from_right(ui, |ui| photographer.button(ui, chart));
-        });
-        tools(ui);
-        let legend = if chart.legend.is_empty() { 0.0 } else { LEGEND };
-        legend_ui(ui, &chart.legend);
-        plot_ui(ui, chart, height - legend, Zoom::Fixed)
-    });
-    photographer.drawn(ui, chart.title, frame.response.rect);
-    frame.inner
-}
-
-/// Draws a card.
-pub(super) type Part<'a> = &'a mut dyn FnMut(&mut Ui, &mut Photographer);
-
-/// Two cards side by side, or one below the other where there is no room.
-pub(super) fn pair(ui: &mut Ui, photographer: &mut Photographer, parts: [Part<'_>; 2]) {
-    let gap = 10.0;
-    let two = ui.available_width() > 560.0;
-    let width = if two {
-        (ui.available_width() - gap) / 2.0
-    } else {
-        ui.available_width()
-    };
-    ui.spacing_mut().item_spacing = vec2(gap, gap);
-    let mut draw = |ui: &mut Ui, part: Part<'_>| {
-        ui.allocate_ui(vec2(width, 0.0), |ui| {
-            ui.set_width(width);
-            ui.vertical(|ui| {
-                ui.set_width(width);
-                part(ui, photographer);
-            });
-        });
-    };
-    if two {
-        ui.horizontal_top(|ui| parts.into_iter().for_each(|part| draw(ui, part)));
-    } else {
-        parts.into_iter().for_each(|part| draw(ui, part));
-    }
-}
-
-/// Which times a distribution is of.
-pub(super) fn timing_ui(ui: &mut Ui, shown: &mut Timing) {
-    for timing in Timing::ALL {
-        let (on, name) = (*shown == timing, timing.name());
-        let button = ui.add(egui::Button::selectable(on, RichText::new(name).small()));
-        button.widget_info(|| {
-            WidgetInfo::selected(Role::RadioButton, true, on, format!("{name} distribution"))
-        });
-        if button.clicked() {
-            *shown = timing;
-        }
-    }
-}
-
-fn legend_ui(ui: &mut Ui, legend: &[Entry]) {
-    if legend.is_empty() {
-        return;
-    }
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 6.0;
-        let dim = tokens(ui).dim;
-        let font = TextStyle::Small.resolve(ui.style());
-        let width = |entry: &Entry| {
-            ui.painter()
-                .layout_no_wrap(entry.name.clone(), font.clone(), dim)
-                .size()
-                .x
-        };
-        // Names are cut only where they do not all fit.
-        let room = ui.available_width() - legend.len() as f32 * 36.0;
-        let fits = legend.iter().map(width).sum::<f32>() <= room;
-        let each = if fits {
-            f32::INFINITY
-        } else {
-            room / legend.len() as f32
-        };
-        for Entry { look, kind, name } in legend {
-            sample_ui(ui, *look, *kind, false);
-            shortened(ui, name, TextStyle::Small, dim, each);
-            ui.add_space(4.0);
-        }
-    });
-}
 
 fn id(ui: &Ui, title: &str) -> egui::Id {
     ui.make_persistent_id(("chart", title))
@@ -178,6 +76,47 @@ pub(super) fn plot_ui(ui: &mut Ui, chart: &Chart<'_>, height: f32, zoom: Zoom) -
         ..theme::small_figure_text().resolve(ui.style())
     };
     let width = ui.available_width();
+    let (x, y) = (&chart.x, &chart.y);
+    let ([left, right], [bottom, top]) = (x.ends(), y.ends());
+    let plot = plot_of(ui, chart, vec2(width, height), zoom, &font);
+    let (rect, whole) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
+    // The uppermost figure stands half above the plot.
+    let mut inside =
+        ui.new_child(egui::UiBuilder::new().max_rect(rect.with_min_y(rect.top() + TOP)));
+    let response = plot.show(&mut inside, |plot| {
+        if zoom == Zoom::Fixed {
+            plot.set_plot_bounds(PlotBounds::from_min_max([left, bottom], [right, top]));
+        }
+        for series in &chart.series {
+            series_ui(plot, chart, series, tokens);
+        }
+        for mark in chart.marks.iter().filter(|mark| !mark.bare) {
+            let dashes = LineStyle::Dashed { length: 3.0 };
+            let line = VLine::new("", x.place(mark.x).unwrap_or(f64::NAN));
+            plot.vline(line.color(tokens.line_strong).width(1.0).style(dashes));
+        }
+    });
+    let (response, transform) = (response.response, response.transform);
+    let frame = transform.frame();
+    ui.painter().hline(
+        frame.x_range(),
+        frame.bottom(),
+        egui::Stroke::new(1.0, tokens.line_strong),
+    );
+    marks_ui(ui, chart, &transform, &font, tokens);
+    if let Some(beyond) = &chart.beyond {
+        let at = frame.right_top() + vec2(-4.0, 10.0);
+        let font = TextStyle::Small.resolve(ui.style());
+        ui.painter()
+            .text(at, Align2::RIGHT_TOP, beyond, font, tokens.warning);
+    }
+    hit_ui(ui, chart, zoom, (&whole, response), &transform)
+}
+
+/// The plot with its axes and its grid, without what is drawn on it.
+fn plot_of<'a>(ui: &Ui, chart: &'a Chart<'_>, size: Vec2, zoom: Zoom, font: &FontId) -> Plot<'a> {
+    let tokens = tokens(ui);
+    let (width, height) = (size.x, size.y);
     // As many figures as there is room for.
     let across = (f64::from(width - 50.0) / chart.x.room()).min(10.0);
     let up = f64::from(((height - 24.0) / 28.0).clamp(1.0, 6.0));
@@ -241,40 +180,20 @@ pub(super) fn plot_ui(ui: &mut Ui, chart: &Chart<'_>, height: f32, zoom: Zoom) -
     if zoom == Zoom::Reset {
         plot = plot.reset();
     }
-    let (rect, whole) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
-    // The uppermost figure stands half above the plot.
-    let mut inside =
-        ui.new_child(egui::UiBuilder::new().max_rect(rect.with_min_y(rect.top() + TOP)));
-    let response = plot.show(&mut inside, |plot| {
-        if zoom == Zoom::Fixed {
-            plot.set_plot_bounds(PlotBounds::from_min_max([left, bottom], [right, top]));
-        }
-        for series in &chart.series {
-            series_ui(plot, chart, series, tokens);
-        }
-        for mark in chart.marks.iter().filter(|mark| !mark.bare) {
-            let dashes = LineStyle::Dashed { length: 3.0 };
-            let line = VLine::new("", x.place(mark.x).unwrap_or(f64::NAN));
-            plot.vline(line.color(tokens.line_strong).width(1.0).style(dashes));
-        }
-    });
-    let (response, transform) = (response.response, response.transform);
-    let frame = transform.frame();
-    ui.painter().hline(
-        frame.x_range(),
-        frame.bottom(),
-        egui::Stroke::new(1.0, tokens.line_strong),
-    );
-    marks_ui(ui, chart, &transform, &font, tokens);
-    if let Some(beyond) = &chart.beyond {
-        let at = frame.right_top() + vec2(-4.0, 10.0);
-        let font = TextStyle::Small.resolve(ui.style());
-        ui.painter()
-            .text(at, Align2::RIGHT_TOP, beyond, font, tokens.warning);
-    }
+    plot
+}
+
+/// Names the plot for screen readers, and gives the point under the pointer.
+fn hit_ui(
+    ui: &Ui,
+    chart: &Chart<'_>,
+    zoom: Zoom,
+    (whole, response): (&Response, Response),
+    transform: &PlotTransform,
+) -> Option<Hit> {
     // What can be focused has the name; else the whole of it has, axes included.
     let named = if zoom == Zoom::Fixed {
-        &whole
+        whole
     } else {
         &response
     };
@@ -286,7 +205,7 @@ pub(super) fn plot_ui(ui: &mut Ui, chart: &Chart<'_>, height: f32, zoom: Zoom) -
         )
     });
     let pointer = response.hover_pos()?;
-    let (series, point) = nearest(chart, pointer, &transform)?;
+    let (series, point) = nearest(chart, pointer, transform)?;
     let clicked = ui.input(|input| input.pointer.primary_clicked());
     response.on_hover_text_at_pointer((chart.hover)(series, &point));
     Some(Hit { point, clicked })
@@ -520,95 +439,4 @@ fn nearest<'a>(
         }
     }
     found.map(|(_, series, point)| (series, point))
-}
-
-/// A short sample of a series, as in a legend.
-pub(super) fn sample_ui(ui: &mut Ui, look: Look, kind: Kind, faded: bool) {
-    let (rect, _) = ui.allocate_exact_size(vec2(18.0, 12.0), Sense::hover());
-    paint_sample(ui, rect, look, kind, faded);
-}
-
-/// A line's pattern alone.
-pub(super) fn line_ui(ui: &mut Ui, look: Look) {
-    let (rect, _) = ui.allocate_exact_size(vec2(22.0, 12.0), Sense::hover());
-    paint(
-        ui,
-        rect,
-        &line(
-            look,
-            vec![PlotPoint::new(-1.0, 0.0), PlotPoint::new(1.0, 0.0)],
-            2.0,
-            color(look.color, tokens(ui)),
-        ),
-    );
-}
-
-/// The marker alone.
-pub(super) fn marker_ui(ui: &Ui, at: Pos2, radius: f32, look: Look) {
-    let rect = Rect::from_center_size(at, egui::Vec2::splat(radius * 2.0));
-    paint(
-        ui,
-        rect,
-        &markers(
-            look,
-            vec![PlotPoint::new(0.0, 0.0)],
-            radius,
-            color(look.color, tokens(ui)),
-        ),
-    );
-}
-
-fn paint_sample(ui: &Ui, rect: Rect, look: Look, kind: Kind, faded: bool) {
-    let color = color(look.color, tokens(ui));
-    let color = if faded {
-        color.gamma_multiply(0.35)
-    } else {
-        color
-    };
-    match kind {
-        Kind::Bars | Kind::Spans => {
-            let bar = span(look, 0.0, -1.0, 2.0, color);
-            paint(ui, rect, &BarChart::new("", vec![bar]).color(color));
-        }
-        Kind::Dots => paint(
-            ui,
-            rect,
-            &markers(look, vec![PlotPoint::new(0.0, 0.0)], 3.0, color),
-        ),
-        Kind::Line | Kind::Curve | Kind::Area => {
-            let width = if look.weight == Weight::Thin {
-                1.0
-            } else {
-                2.0
-            };
-            paint(
-                ui,
-                rect,
-                &line(
-                    look,
-                    vec![PlotPoint::new(-1.0, 0.0), PlotPoint::new(1.0, 0.0)],
-                    width,
-                    color,
-                ),
-            );
-            paint(
-                ui,
-                rect,
-                &markers(
-                    look,
-                    vec![PlotPoint::new(0.0, 0.0)],
-                    look.radius() as f32,
-                    color,
-                ),
-            );
-        }
-    }
-}
-
-/// Paints an item of a plot where there is no plot: between -1 and 1 of `rect`.
-fn paint(ui: &Ui, rect: Rect, item: &impl PlotItem) {
-    let bounds = PlotBounds::from_min_max([-1.0, -1.0], [1.0, 1.0]);
-    let mut shapes = Vec::new();
-    item.shapes(ui, &PlotTransform::new(rect, bounds, false), &mut shapes);
-    ui.painter().extend(shapes);
 }

@@ -11,13 +11,41 @@ pub mod views;
 pub mod widgets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-use egui::{IconData, ViewportBuilder};
+use egui::{Context, IconData, ViewportBuilder};
 
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::engine::quit::Quit;
 use crate::engine::{Engine, Options};
+use crate::protocol::Command;
+use crate::state::State;
+use crate::state::action::Actions;
+use crate::state::history::Clock;
+
+/// The time since the start, by egui's clock, and the calendar's.
+fn clock(ctx: &Context) -> Clock {
+    let now = ctx.input(|input| input.time);
+    Clock {
+        now: Duration::try_from_secs_f64(now).unwrap_or_default(),
+        today: crate::engine::clock(),
+    }
+}
+
+/// Does what the views of a frame asked for, and draws another frame if that changes what is seen.
+fn perform(
+    ctx: &Context,
+    actions: Actions,
+    state: &mut State,
+    clock: Clock,
+    out: &mut Vec<Command>,
+) {
+    if actions.change_the_view() {
+        ctx.request_repaint();
+    }
+    state.act_all(actions, clock, out);
+}
 
 /// Opens the window and returns when it is closed. `select` is the environment to begin with, if not the
 /// one that was used last; `mark`, for measuring the start, is told of the first frames, and then the window

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::chart::{Chart, svg};
 use crate::domain::failure::Failure;
 use crate::protocol::{Command, Picture};
-use crate::state::{Notice, State};
+use crate::state::action::{Action, Actions};
 use crate::ui::widgets::small_button;
 
 /// A window draws a frame in far less.
@@ -103,13 +103,7 @@ impl Photographer {
     }
 
     /// Goes on with what is wanted; called once a frame.
-    pub(super) fn work(
-        &mut self,
-        ctx: &Context,
-        state: &mut State,
-        now: Duration,
-        out: &mut Vec<Command>,
-    ) {
+    pub(super) fn work(&mut self, ctx: &Context, now: Duration, out: &mut Actions) {
         out.extend(self.drawn.take());
         let Some(wanted) = &mut self.wanted else {
             return;
@@ -132,25 +126,21 @@ impl Photographer {
                 .and_then(|(rect, _)| command(&image, rect, ctx.pixels_per_point(), wanted));
             match command {
                 Some(command) => out.push(command),
-                None => state.notices.push(no_picture()),
+                None => out.push(Action::Tell(no_picture())),
             }
             self.wanted = None;
         } else if now.saturating_sub(since) > PATIENCE {
             self.wanted = None;
-            state.notices.push(no_picture());
+            out.push(Action::Tell(no_picture()));
         }
     }
 }
 
-fn no_picture() -> Notice {
-    let failure = Failure::new(
+fn no_picture() -> Failure {
+    Failure::new(
         "Could not capture the chart",
         "Enlarge the window until the whole chart is visible and try again, or save the table as CSV",
-    );
-    Notice {
-        text: failure.summary.clone(),
-        failure: Some(failure),
-    }
+    )
 }
 
 fn command(image: &ColorImage, rect: Rect, scale: f32, wanted: &Wanted) -> Option<Command> {

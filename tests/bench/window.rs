@@ -87,7 +87,7 @@ fn start() {
         let mut stage = Stage::open(config);
         stage.frame(Vec::new());
         first.push(began.elapsed());
-        stage.until(|state| state.place().cluster.view.value().is_some());
+        stage.until(|state| state.connection().cluster.view.value().is_some());
         stage.frame(Vec::new());
         filled.push(began.elapsed());
     }
@@ -123,9 +123,10 @@ fn streaming() {
     remember(config.path(), api_env(&server.address()), Some(DEMO_KEY));
     let mut stage = Stage::open(config);
     let first = stage.frame(Vec::new());
-    stage
-        .until(|state| state.place().cluster.choice.model.is_some() && state.place().key.is_some());
-    stage.app.state().place().chat.draft = "Write 100000 tokens".to_owned();
+    stage.until(|state| {
+        state.panes().get(0).choice.model.is_some() && state.connection().key.is_some()
+    });
+    stage.app.state().panes_mut().chat_mut(0).draft = "Write 100000 tokens".to_owned();
     stage
         .ctx
         .memory_mut(|memory| memory.request_focus(Id::unique("message")));
@@ -138,12 +139,12 @@ fn streaming() {
         modifiers: Modifiers::NONE,
     }]);
     assert!(
-        stage.app.state().place().chat.running().is_some(),
+        stage.app.state().panes().chat(0).running().is_some(),
         "Enter sends"
     );
     let began = Instant::now();
     let mut frames = Vec::new();
-    while stage.app.state().place().chat.running().is_some() {
+    while stage.app.state().panes().chat(0).running().is_some() {
         let at = Instant::now();
         frames.push(stage.frame(Vec::new()));
         std::thread::sleep(FRAME.saturating_sub(at.elapsed()));
@@ -156,8 +157,8 @@ fn streaming() {
     let turn = stage
         .app
         .state()
-        .place()
-        .chat
+        .panes()
+        .chat(0)
         .turns()
         .last()
         .cloned()
@@ -202,7 +203,7 @@ fn conversation() {
 fn charts() {
     let mut stage = Stage::on_demo();
     say(stage.app.state(), "Hello", "Hello", figures(1));
-    let history = &mut stage.app.state().place().session;
+    let history = &mut stage.app.state().connection_mut().session;
     for n in 0..100_000 {
         for model in ["gpt-oss-120b", "Meta-Llama-3.3-70B-Instruct"] {
             history.record(
@@ -430,7 +431,7 @@ fn scroll(stage: &mut Stage) -> Vec<Duration> {
 /// As the engine would tell it.
 fn say(state: &mut State, question: &str, answer: &str, figures: Figures) {
     let job = JobId(u64::MAX);
-    let chat = &mut state.place().chat;
+    let chat = &mut state.panes_mut().chat_mut(0);
     chat.draft = question.to_owned();
     let asking = Asking {
         job,
@@ -522,8 +523,8 @@ impl Stage {
         let mut stage = Self::open(tempfile::tempdir().expect("a temporary folder can be made"));
         stage.frame(Vec::new());
         stage.until(|state| {
-            let place = state.place();
-            place.cluster.choice.model.is_some() && place.cluster.api_models.value().is_some()
+            let place = state.connection();
+            place.panes.get(0).choice.model.is_some() && place.cluster.api_models.value().is_some()
         });
         stage.frame(Vec::new());
         stage

@@ -47,6 +47,8 @@ mod ui_bench_page;
 #[cfg(feature = "gui")]
 mod ui_branches;
 #[cfg(feature = "gui")]
+mod ui_conversations;
+#[cfg(feature = "gui")]
 mod ui_embed;
 #[cfg(feature = "gui")]
 mod ui_history;
@@ -56,8 +58,6 @@ mod ui_layout;
 mod ui_library;
 #[cfg(feature = "gui")]
 mod ui_panes;
-#[cfg(feature = "gui")]
-mod ui_talks;
 #[cfg(feature = "gui")]
 mod ui_tools;
 mod workspace;

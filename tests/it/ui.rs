@@ -17,7 +17,7 @@ use crate::support::window::{PATIENCE, Window, check_trouble};
 
 /// The texts of the answers so far.
 fn answers(window: &mut Window) -> Vec<String> {
-    let turns = window.state_mut().state().place().chat.turns();
+    let turns = window.state_mut().state().panes().chat(0).turns();
     turns
         .iter()
         .map(|turn| turn.answer.reply.text.clone())
@@ -442,11 +442,18 @@ fn view_code_ends_with_the_users_turn() {
     let mut window = Window::on_demo();
     window.say("Write 250 tokens");
     let deadline = Instant::now() + PATIENCE;
-    while window.state_mut().state().place().chat.running().is_some() {
+    while window
+        .state_mut()
+        .state()
+        .panes()
+        .chat(0)
+        .running()
+        .is_some()
+    {
         assert!(Instant::now() < deadline, "it did not end");
         window.step();
     }
-    let length = window.state_mut().state().place().chat.turns()[0]
+    let length = window.state_mut().state().panes().chat(0).turns()[0]
         .answer
         .reply
         .text

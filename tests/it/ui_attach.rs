@@ -20,7 +20,7 @@ use crate::ui_layout::check;
 const INNER: &str = "BATIDA_TEST_ATTACH";
 
 fn attached(window: &mut Window) -> Vec<Attachment> {
-    window.state_mut().state().place().chat.attached.clone()
+    window.state_mut().state().panes().chat(0).attached.clone()
 }
 
 #[test]
@@ -56,7 +56,8 @@ fn a_dropped_picture_is_sent_seen_by_the_model_and_shown() {
     let messages = window
         .state_mut()
         .state()
-        .pane_request(0)
+        .panes()
+        .request(0)
         .expect("a model is picked")
         .messages;
     assert!(
@@ -299,7 +300,7 @@ fn a_changed_message_has_its_picture_again() {
     window.see("Attached: chart.png, 64 × 48");
     window.ask("Which colour?");
     window.see("Branch 2 of 2");
-    let chat = &window.state_mut().state().place().chat;
+    let chat = &window.state_mut().state().panes().chat(0);
     assert_eq!(chat.turns()[0].said.attachments.len(), 1);
     assert!(
         chat.turns()[0]
@@ -342,7 +343,8 @@ fn the_history_keeps_pictures_and_goes_on_with_them() {
     let messages = window
         .state_mut()
         .state()
-        .pane_request(0)
+        .panes()
+        .request(0)
         .expect("a model is picked")
         .messages;
     let pictures = messages

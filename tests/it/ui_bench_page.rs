@@ -196,9 +196,11 @@ fn a_picture_that_could_not_be_taken_is_told_and_the_button_comes_back() {
     let mut page = Page::two_levels_on(Page::seen_by(Blind));
     page.click("Export TTFT per request, ms");
     page.click("Save as PNG");
-    page.until("it is told", |page| !page.state().state.notices.is_empty());
+    page.until("it is told", |page| {
+        !page.state().state.notices.all().is_empty()
+    });
     assert!(
-        page.state().state.notices[0]
+        page.state().state.notices.all()[0]
             .text
             .starts_with("Could not capture the chart")
     );

@@ -227,7 +227,7 @@ fn a_chat_is_read_and_continued_where_it_was_left() {
     page.click("Continue");
     assert!(page.state().asked.playground);
     let state = &mut page.state_mut().state;
-    let chat = &mut state.place().chat;
+    let chat = &mut state.panes_mut().chat_mut(0);
     assert_eq!(chat.turns().len(), 2, "the way to the last answer");
     assert_eq!(chat.system, "Be brief");
     chat.draft = "And then?".to_owned();
@@ -335,6 +335,7 @@ fn tags_baselines_exports_and_imports_are_asked_for() {
         .state()
         .state
         .notices
+        .all()
         .last()
         .map(|notice| notice.text.clone());
     assert_eq!(
@@ -395,7 +396,11 @@ fn every_state_of_the_store_is_told() {
         .state
         .apply(Event::HistoryTroubled { failure }, Default::default());
     page.see("New measurements are not kept. The disk is full");
-    assert_eq!(page.state().state.notices.len(), 1, "and once in passing");
+    assert_eq!(
+        page.state().state.notices.all().len(),
+        1,
+        "and once in passing"
+    );
     page.state_mut()
         .state
         .apply(Event::HistoryChanged, Default::default());
@@ -500,7 +505,7 @@ fn a_conversation_goes_on_where_it_was_left() {
     window.see("Figures: ");
     window.click("Continue");
     window.see("Chat with a deployed model");
-    assert_eq!(window.state_mut().state().place().chat.turns().len(), 2);
+    assert_eq!(window.state_mut().state().panes().chat(0).turns().len(), 2);
     window.ask("A third thing");
     window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
     window.until("it is filed with the others", |window| {

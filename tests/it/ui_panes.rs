@@ -39,7 +39,7 @@ fn ends(window: &mut Window) {
 }
 
 fn text(window: &mut Window, pane: usize) -> String {
-    let chat = window.state_mut().state().pane_chat(pane);
+    let chat = window.state_mut().state().panes().chat(pane);
     chat.turns()
         .last()
         .map(|turn| turn.answer.reply.text.clone())

@@ -76,8 +76,8 @@ fn of_a_long_result_the_beginning_is_shown_and_all_of_it_is_sent() {
     window
         .state_mut()
         .state()
-        .place()
-        .chat
+        .panes_mut()
+        .chat_mut(0)
         .type_result(0, long.clone());
     window.run_steps(4);
     press(&mut window, "Send result");
@@ -165,7 +165,13 @@ fn a_call_that_is_cut_cannot_be_answered_and_says_so() {
     offer_weather(&mut window);
     window.click("Parameters (1 set)");
     window.click("Max tokens");
-    window.state_mut().state().place().chat.params.max_tokens = Some(2);
+    window
+        .state_mut()
+        .state()
+        .panes_mut()
+        .chat_mut(0)
+        .params
+        .max_tokens = Some(2);
     window.step();
     window.click("Parameters (2 set)");
     window.ask("What is the weather in Paris?");
@@ -220,7 +226,14 @@ fn functions_are_checked_as_they_are_typed_and_kept_over_a_restart() {
     window.until("it is there again", |window| {
         window.has_button("Parameters (1 set)")
     });
-    let tools = window.state_mut().state().place().chat.params.tools.clone();
+    let tools = window
+        .state_mut()
+        .state()
+        .panes()
+        .chat(0)
+        .params
+        .tools
+        .clone();
     assert_eq!((tools.len(), tools[0].off, tools[1].off), (2, false, true));
     window.ask("How is the weather?");
     assert_eq!(api.bodies()[0]["tools"].as_array().map(Vec::len), Some(1));
@@ -248,7 +261,7 @@ fn an_answer_after_a_schema_is_checked_and_can_be_copied() {
     window.click("Formatted");
     window.click("Copy JSON");
     assert_eq!(
-        window.state_mut().state().place().chat.turns()[0]
+        window.state_mut().state().panes().chat(0).turns()[0]
             .answer
             .form
             .pretty
@@ -263,8 +276,8 @@ fn an_answer_after_a_schema_is_checked_and_can_be_copied() {
         window
             .state_mut()
             .state()
-            .place()
-            .chat
+            .panes()
+            .chat(0)
             .params
             .format
             .is_some()
@@ -326,7 +339,8 @@ fn each_pane_has_calls_of_its_own() {
     window
         .state_mut()
         .state()
-        .pane_chat(1)
+        .panes_mut()
+        .chat_mut(1)
         .type_result(0, "rain".to_owned());
     window.step();
     window.click("Send result");

@@ -230,7 +230,7 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, flags)?;
         conn.busy_timeout(PATIENCE)?;
-        // Before the first table is made. Saying it again would write, and every window would take that for news,
+        // Before the first table is made. UserInput it again would write, and every window would take that for news,
         // read anew, say it again, and so on.
         let vacuums: i64 = conn.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
         if vacuums != INCREMENTAL {

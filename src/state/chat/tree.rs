@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    Answer, AnswerStatus, Asking, Before, CONTINUE, ChatState, Editing, Form, Opened, Talk, Turn,
-    UserInput, Whereabouts,
+    Answer, AnswerStatus, Asking, Before, CONTINUE, ChatState, Conversation, Editing, Form, Opened,
+    Turn, UserInput, Whereabouts,
 };
 use crate::domain::conversation::{Attachment, ChatRequest, ToolResult};
 use crate::domain::failure::Failure;
@@ -74,10 +74,10 @@ impl ChatState {
 
     /// At the turn of the way at `index`: which of the branches there it is, from 0, and how many there are.
     pub fn branch(&self, index: usize) -> (usize, usize) {
-        let Some(turn) = self.talk.turns.get(index) else {
+        let Some(turn) = self.conversation.turns.get(index) else {
             return (0, 0);
         };
-        let here = self.talk.branches(turn.parent);
+        let here = self.conversation.branches(turn.parent);
         (
             here.iter()
                 .position(|exchange| *exchange == turn.exchange)
@@ -89,14 +89,14 @@ impl ChatState {
     /// Goes to the branch after, or before, the one at `index`, and on to its end. The way left is kept.
     pub fn step(&mut self, index: usize, forward: bool) {
         let Some(turn) = self
-            .talk
+            .conversation
             .turns
             .get(index)
             .filter(|_| self.running().is_none())
         else {
             return;
         };
-        let here = self.talk.branches(turn.parent);
+        let here = self.conversation.branches(turn.parent);
         let at = here
             .iter()
             .position(|exchange| *exchange == turn.exchange)
@@ -108,7 +108,7 @@ impl ChatState {
         };
         if let Some(next) = next.and_then(|next| here.get(next).copied()) {
             self.stop_editing();
-            self.talk.lead_to(next);
+            self.conversation.lead_to(next);
         }
     }
 
@@ -116,26 +116,35 @@ impl ChatState {
     pub fn branch_after(&mut self, index: usize) {
         if self.running().is_none() {
             self.stop_editing();
-            self.talk.leave(index + 1);
+            self.conversation.leave(index + 1);
         }
     }
 
     /// How many branches go on from where the way ends.
     pub fn ahead(&self) -> usize {
-        self.talk
-            .turns
-            .last()
-            .map_or(0, |turn| self.talk.branches(Some(turn.exchange)).len())
+        self.conversation.turns.last().map_or(0, |turn| {
+            self.conversation.branches(Some(turn.exchange)).len()
+        })
     }
 
     /// Takes the newest of the branches that go on from where the way ends.
     pub fn go_ahead(&mut self) {
-        let Some(last) = self.talk.turns.last().filter(|_| self.running().is_none()) else {
+        let Some(last) = self
+            .conversation
+            .turns
+            .last()
+            .filter(|_| self.running().is_none())
+        else {
             return;
         };
-        if let Some(next) = self.talk.branches(Some(last.exchange)).last().copied() {
+        if let Some(next) = self
+            .conversation
+            .branches(Some(last.exchange))
+            .last()
+            .copied()
+        {
             self.stop_editing();
-            self.talk.lead_to(next);
+            self.conversation.lead_to(next);
         }
     }
 
@@ -146,7 +155,7 @@ impl ChatState {
             return;
         }
         if let Some(turn) = self
-            .talk
+            .conversation
             .turns
             .get(index)
             .filter(|_| self.running().is_none())
@@ -216,7 +225,11 @@ impl ChatState {
     /// before, and are sent with the new one.
     pub(super) fn edited_results(&self) -> Vec<ToolResult> {
         let edited = self.editing.as_ref().map(|editing| editing.turn);
-        let turn = self.talk.turns.iter().find(|turn| Some(turn.id) == edited);
+        let turn = self
+            .conversation
+            .turns
+            .iter()
+            .find(|turn| Some(turn.id) == edited);
         turn.map(|turn| turn.said.results.clone())
             .unwrap_or_default()
     }
@@ -224,7 +237,7 @@ impl ChatState {
     /// How many turns come before what is typed.
     pub(super) fn way_before_draft(&self) -> usize {
         let edited = self.editing.as_ref().map(|editing| editing.turn);
-        let turns = &self.talk.turns;
+        let turns = &self.conversation.turns;
         turns
             .iter()
             .position(|turn| Some(turn.id) == edited)
@@ -233,13 +246,13 @@ impl ChatState {
 
     /// The way ends before the message that was changed.
     pub(super) fn leave_edited(&mut self) {
-        self.talk.leave(self.way_before_draft());
+        self.conversation.leave(self.way_before_draft());
         self.stop_editing();
     }
 
     /// Asks the last question again.
     pub fn retry(&mut self, asking: &Asking<'_>) -> Option<ChatRequest> {
-        self.regenerate(self.talk.turns.len().checked_sub(1)?, asking)
+        self.regenerate(self.conversation.turns.len().checked_sub(1)?, asking)
     }
 
     /// Asks the question of the turn at `index` again. The answer that is there stays as another branch, unless
@@ -248,19 +261,21 @@ impl ChatState {
         if self.running().is_some() {
             return None;
         }
-        let turn = self.talk.turns.get(index)?;
+        let turn = self.conversation.turns.get(index)?;
         let (said, exchange, round) = (turn.said.clone(), turn.exchange, turn.round);
         let answer = &turn.answer;
         let is_bare = answer.reply.text.is_empty()
             && answer.reply.reasoning.is_empty()
             && answer.reply.calls.is_empty();
         self.stop_editing();
-        self.talk.leave(index);
-        if is_bare && self.talk.branches(Some(exchange)).is_empty() {
-            self.talk.aside.retain(|turn| turn.exchange != exchange);
+        self.conversation.leave(index);
+        if is_bare && self.conversation.branches(Some(exchange)).is_empty() {
+            self.conversation
+                .aside
+                .retain(|turn| turn.exchange != exchange);
         }
         let request = self.ask(said, asking);
-        if let Some(turn) = self.talk.turns.last_mut() {
+        if let Some(turn) = self.conversation.turns.last_mut() {
             // It is still an answer to what all were asked.
             turn.round = round;
         }
@@ -269,7 +284,7 @@ impl ChatState {
 
     /// Whether the last answer was cut, so that one can ask for the rest.
     pub fn can_continue(&self) -> bool {
-        let Some(Turn { answer, .. }) = self.talk.turns.last() else {
+        let Some(Turn { answer, .. }) = self.conversation.turns.last() else {
             return false;
         };
         let cut = match &answer.status {
@@ -295,13 +310,13 @@ impl ChatState {
     pub(in crate::state) fn take_up(
         &mut self,
         title: &str,
-        conversation: SessionId,
+        id: SessionId,
         exchanges: &[Exchange],
         asked: Whereabouts,
     ) {
         self.stop_editing();
-        let (talk, system, params) = (
-            std::mem::take(&mut self.talk),
+        let (conversation, system, params) = (
+            std::mem::take(&mut self.conversation),
             self.system.clone(),
             self.params.clone(),
         );
@@ -311,12 +326,15 @@ impl ChatState {
             params,
             asked,
         });
-        self.resume(conversation, exchanges);
+        self.resume(id, exchanges);
         if let Some(last) = exchanges.last() {
             self.system.clone_from(&last.system);
             self.params = last.params.clone();
         }
-        self.before = Some(Before { talk, opened });
+        self.before = Some(Before {
+            conversation,
+            opened,
+        });
     }
 
     /// Shows a conversation out of the history, on the way to its last exchange.
@@ -332,13 +350,13 @@ impl ChatState {
             )
         };
         let aside = exchanges.iter().map(said).collect();
-        self.talk = Talk {
+        self.conversation = Conversation {
             turns: Vec::new(),
             aside,
-            conversation: Some(conversation),
+            id: Some(conversation),
         };
         if let Some(last) = exchanges.last() {
-            self.talk.lead_to(last.id);
+            self.conversation.lead_to(last.id);
         }
     }
 }
@@ -355,7 +373,7 @@ fn parent_in(exchanges: &[Exchange], exchange: &Exchange) -> Option<u64> {
     }
 }
 
-impl Talk {
+impl Conversation {
     /// The exchanges that follow this one, oldest first. What follows is younger: a file that was meddled with
     /// must not send us in circles.
     fn branches(&self, parent: Option<u64>) -> Vec<u64> {
@@ -437,264 +455,4 @@ fn answer_of(exchange: &Exchange) -> Answer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::exchange::Advance;
-    use crate::metrics::history::SessionHistory;
-    use crate::metrics::timeline::Figures;
-    use crate::protocol::{ChatEnding, JobId};
-
-    fn asking(job: u64) -> Asking<'static> {
-        Asking {
-            job: JobId(job),
-            model: "m",
-            deployment: None,
-            now: Duration::ZERO,
-        }
-    }
-
-    fn answer(chat: &mut ChatState, job: u64, text: &str, reason: FinishReason) {
-        chat.advance(JobId(job), &Advance::of("", text), Duration::ZERO);
-        let ending = ChatEnding::Finished { reason };
-        chat.end(
-            JobId(job),
-            ending,
-            (Figures::default(), None),
-            Duration::ZERO,
-            &mut SessionHistory::default(),
-        );
-    }
-
-    /// Says each of these, and is answered `to <words>`.
-    fn talk(prompts: &[&str]) -> ChatState {
-        let mut chat = ChatState::default();
-        for prompt in prompts {
-            say(&mut chat, prompt);
-        }
-        chat
-    }
-
-    fn say(chat: &mut ChatState, prompt: &str) -> ChatRequest {
-        prompt.clone_into(&mut chat.draft);
-        send(chat)
-    }
-
-    fn send(chat: &mut ChatState) -> ChatRequest {
-        let prompt = chat.draft.clone();
-        let request = chat.send(&asking(7)).expect("it is sent");
-        answer(chat, 7, &format!("to {prompt}"), FinishReason::Stop);
-        request
-    }
-
-    fn way(chat: &ChatState) -> Vec<&str> {
-        chat.turns()
-            .iter()
-            .map(|turn| turn.said.prompt.as_str())
-            .collect()
-    }
-
-    #[test]
-    fn a_changed_message_makes_a_branch_and_both_can_be_gone_to() {
-        let mut chat = talk(&["one", "two", "three"]);
-        chat.draft = "half typed".to_owned();
-        chat.edit(1);
-        assert_eq!((chat.draft.as_str(), chat.is_editing()), ("two", true));
-        chat.draft = "zwei".to_owned();
-        let request = send(&mut chat);
-        let said: Vec<&str> = request
-            .messages
-            .iter()
-            .skip(1)
-            .map(|message| message.content.as_str())
-            .collect();
-        assert_eq!(said, ["one", "to one", "zwei"], "what followed is not sent");
-        assert_eq!(
-            (chat.draft.as_str(), chat.is_editing()),
-            ("half typed", false)
-        );
-        assert_eq!(
-            (way(&chat), chat.branch(0), chat.branch(1)),
-            (vec!["one", "zwei"], (0, 1), (1, 2))
-        );
-        let filing = chat.filing().expect("it is kept");
-        assert_eq!((filing.exchange, filing.parent), (4, Some(1)));
-        chat.step(1, false);
-        assert_eq!(
-            (way(&chat), chat.branch(1)),
-            (vec!["one", "two", "three"], (0, 2))
-        );
-        chat.step(1, false);
-        assert_eq!(
-            way(&chat),
-            ["one", "two", "three"],
-            "there is none before the first"
-        );
-        chat.step(1, true);
-        assert_eq!(way(&chat), ["one", "zwei"]);
-    }
-
-    #[test]
-    fn the_first_message_can_be_changed_too() {
-        let mut chat = talk(&["one", "two"]);
-        chat.edit(0);
-        chat.draft = "uno".to_owned();
-        send(&mut chat);
-        assert_eq!((way(&chat), chat.branch(0)), (vec!["uno"], (1, 2)));
-        assert_eq!(chat.filing().map(|filing| filing.parent), Some(None));
-        chat.step(0, false);
-        assert_eq!(way(&chat), ["one", "two"]);
-    }
-
-    #[test]
-    fn an_edit_can_be_left_and_leaves_the_draft() {
-        let mut chat = talk(&["one"]);
-        chat.draft = "mine".to_owned();
-        chat.edit(0);
-        chat.stop_editing();
-        assert_eq!((chat.draft.as_str(), way(&chat)), ("mine", vec!["one"]));
-        send(&mut chat);
-        assert_eq!(way(&chat), ["one", "mine"]);
-    }
-
-    #[test]
-    fn asking_once_more_keeps_the_other_answer() {
-        let mut chat = talk(&["one", "two"]);
-        chat.regenerate(0, &asking(9)).expect("it asks");
-        assert!(chat.regenerate(0, &asking(10)).is_none(), "one at a time");
-        chat.step(0, false);
-        assert_eq!(chat.turns().len(), 1, "the way stays while an answer comes");
-        answer(&mut chat, 9, "again", FinishReason::Stop);
-        assert_eq!(
-            (chat.turns()[0].answer.reply.text.as_str(), chat.branch(0)),
-            ("again", (1, 2))
-        );
-        chat.step(0, false);
-        assert_eq!(
-            (way(&chat), chat.turns()[0].answer.reply.text.as_str()),
-            (vec!["one", "two"], "to one")
-        );
-    }
-
-    #[test]
-    fn another_branch_begins_at_an_answer_and_there_is_a_way_back() {
-        let mut chat = talk(&["one", "two"]);
-        assert_eq!(chat.ahead(), 0);
-        chat.branch_after(0);
-        assert_eq!((way(&chat), chat.ahead()), (vec!["one"], 1));
-        chat.go_ahead();
-        assert_eq!(way(&chat), ["one", "two"]);
-        chat.branch_after(0);
-        say(&mut chat, "other");
-        assert_eq!(
-            (way(&chat), chat.branch(1), chat.ahead()),
-            (vec!["one", "other"], (1, 2), 0)
-        );
-    }
-
-    #[test]
-    fn a_cut_answer_goes_on() {
-        let mut chat = talk(&["one"]);
-        assert!(chat.go_on(&asking(8)).is_none(), "it was complete");
-        chat.draft = "two".to_owned();
-        chat.send(&asking(8)).expect("it is sent");
-        answer(&mut chat, 8, "half a", FinishReason::Length);
-        chat.draft = "kept".to_owned();
-        let request = chat.go_on(&asking(9)).expect("it goes on");
-        let [.., cut, wish] = request.messages.as_slice() else {
-            panic!("{request:?}")
-        };
-        assert_eq!(
-            (cut.content.as_str(), wish.content.as_str()),
-            ("half a", CONTINUE)
-        );
-        assert_eq!(chat.draft, "kept");
-    }
-
-    #[test]
-    fn clearing_takes_all_branches_and_brings_them_back() {
-        let mut chat = talk(&["one"]);
-        chat.regenerate(0, &asking(9)).expect("it asks");
-        answer(&mut chat, 9, "again", FinishReason::Stop);
-        chat.clear();
-        assert_eq!(chat.ahead(), 0);
-        chat.undo_clear();
-        assert_eq!(chat.branch(0), (1, 2));
-    }
-
-    fn exchange(id: u64, parent: Option<u64>, prompt: &str) -> Exchange {
-        Exchange {
-            id,
-            parent,
-            at: jiff::Timestamp::UNIX_EPOCH,
-            model: "m".to_owned(),
-            deployment: None,
-            system: String::new(),
-            params: crate::domain::conversation::Params::default(),
-            prompt: prompt.to_owned(),
-            attachments: Vec::new(),
-            results: Vec::new(),
-            calls: Vec::new(),
-            reasoning: String::new(),
-            answer: format!("to {prompt}"),
-            ending: ExchangeEnding::Finished(Some("stop".to_owned())),
-            answered_by: None,
-            figures: Figures::default(),
-        }
-    }
-
-    #[test]
-    fn a_conversation_out_of_the_history_has_all_its_branches() {
-        let kept = [
-            exchange(1, None, "one"),
-            exchange(2, Some(1), "two"),
-            exchange(3, Some(2), "three"),
-            exchange(4, Some(1), "zwei"),
-        ];
-        let mut chat = ChatState::default();
-        chat.resume(SessionId("c1".to_owned()), &kept);
-        assert_eq!((way(&chat), chat.branch(1)), (vec!["one", "zwei"], (1, 2)));
-        chat.step(1, false);
-        assert_eq!(way(&chat), ["one", "two", "three"]);
-        say(&mut chat, "four");
-        let filing = chat.filing().expect("it is kept");
-        assert_eq!((filing.exchange, filing.parent), (5, Some(3)));
-    }
-
-    #[test]
-    fn a_turn_that_was_never_kept_takes_no_other_with_it() {
-        let kept = [
-            exchange(1, None, "one"),
-            exchange(2, Some(1), "two"),
-            exchange(4, Some(3), "four"),
-        ];
-        let mut chat = ChatState::default();
-        chat.resume(SessionId("c1".to_owned()), &kept);
-        assert_eq!(way(&chat), ["one", "two", "four"]);
-        let request = say(&mut chat, "five");
-        assert!(
-            request
-                .messages
-                .iter()
-                .any(|message| message.content == "one"),
-            "{request:?}"
-        );
-        // The very first is not there.
-        chat.resume(
-            SessionId("c1".to_owned()),
-            &[exchange(2, Some(1), "two"), exchange(3, Some(2), "three")],
-        );
-        assert_eq!(way(&chat), ["two", "three"]);
-    }
-
-    #[test]
-    fn a_history_that_goes_in_circles_ends() {
-        let mut chat = ChatState::default();
-        let kept = [
-            exchange(1, Some(2), "one"),
-            exchange(2, Some(1), "two"),
-            exchange(3, Some(3), "three"),
-        ];
-        chat.resume(SessionId("c1".to_owned()), &kept);
-        assert_eq!(way(&chat), ["three"]);
-    }
-}
+mod tests;

@@ -7,8 +7,9 @@ use crate::domain::deployment::{ClusterView, DeploymentState};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::printable::cut;
+use crate::domain::settings::Settings;
 use crate::protocol::Command;
-use crate::state::{Notice, State};
+use crate::state::State;
 
 /// So many changes at once are told one by one.
 const EACH: usize = 3;
@@ -28,8 +29,9 @@ pub struct Call {
     pub body: String,
 }
 
+/// What has become of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Change {
+pub(in crate::state) enum Change {
     Ready(String),
     Stopped(String, String),
 }
@@ -40,7 +42,7 @@ impl Changes {
         self.ready.clear();
     }
 
-    fn fold(&mut self, view: &ClusterView) -> Vec<Change> {
+    pub(in crate::state) fn fold(&mut self, view: &ClusterView) -> Vec<Change> {
         let mut changes = Vec::new();
         for deployment in &view.deployments {
             let is_ready = match deployment.state {
@@ -176,61 +178,63 @@ fn call(env: &str, change: &Change) -> Call {
     }
 }
 
-impl State {
-    /// Somebody may want to be called for what is new in this view.
-    pub(in crate::state) fn call_for_changes(&mut self, env: &EnvId, view: &ClusterView) {
-        let Some(place) = self.places.get_mut(env) else {
-            return;
-        };
-        let changes = place.cluster.changes.fold(view);
-        self.call(env, |name| calls(name, &changes));
+/// What a person is to be notified of over the desktop.
+#[derive(Debug, Default)]
+pub(in crate::state) struct Notifications {
+    calls: Vec<Call>,
+    /// The user was told that the desktop shows no notifications.
+    told_of_failure: bool,
+}
+
+impl Notifications {
+    /// Deployments have become ready or stopped.
+    pub(in crate::state) fn call_for_changes(
+        &mut self,
+        settings: &Settings,
+        env: &EnvId,
+        changes: &[Change],
+    ) {
+        self.call(settings, env, |name| calls(name, changes));
     }
 
     /// Models have begun or ceased to answer.
-    pub(in crate::state) fn call_for_models(&mut self, env: &EnvId, turned: &[Turn]) {
-        self.call(env, |name| calls_for_models(name, turned));
+    pub(in crate::state) fn call_for_models(
+        &mut self,
+        settings: &Settings,
+        env: &EnvId,
+        turned: &[Turn],
+    ) {
+        self.call(settings, env, |name| calls_for_models(name, turned));
     }
 
-    /// What the demo makes up is nothing to call anybody for.
-    fn call(&mut self, env: &EnvId, calls: impl FnOnce(&str) -> Vec<Call>) {
-        let real = self
-            .settings
-            .get(env)
-            .filter(|env| !env.demo && self.settings.care.notify);
-        if let Some(env) = real {
+    /// The demo's events are simulated: nobody is notified of them.
+    fn call(&mut self, settings: &Settings, env: &EnvId, calls: impl FnOnce(&str) -> Vec<Call>) {
+        let env = settings.get(env);
+        if let Some(env) = env.filter(|env| !env.demo && settings.care.notify) {
             self.calls.extend(calls(&env.name));
         }
     }
 
-    /// Calls the person over the desktop.
+    /// The desktop could show a notification, or not. Gives what the user is to be told: a failure once.
+    pub(in crate::state) fn notified(&mut self, outcome: Result<(), Failure>) -> Option<String> {
+        let why = outcome.err()?;
+        let is_new = !std::mem::replace(&mut self.told_of_failure, true);
+        is_new.then(|| format!("{}. {}", why.summary, why.advice))
+    }
+}
+
+impl State {
+    /// Notifies the person over the desktop.
     pub fn send_calls(&mut self, out: &mut Vec<Command>) {
-        out.extend(
-            self.calls
-                .drain(..)
-                .map(|Call { title, body }| Command::Notify { title, body }),
-        );
+        let calls = self.notifications.calls.drain(..);
+        out.extend(calls.map(|Call { title, body }| Command::Notify { title, body }));
     }
 
     /// Notifications are shown from now on, or no longer.
     pub fn set_notify(&mut self, on: bool, out: &mut Vec<Command>) {
         self.settings.care.notify = on;
-        self.told_of_silence = false;
-        out.push(Command::SaveSettings {
-            settings: self.settings.clone(),
-            key: None,
-        });
-    }
-
-    /// That no notification can be shown is said once, in passing.
-    pub(in crate::state) fn notified(&mut self, outcome: Result<(), Failure>) {
-        if let Err(why) = outcome
-            && !std::mem::replace(&mut self.told_of_silence, true)
-        {
-            self.notices.push(Notice {
-                failure: None,
-                text: format!("{}. {}", why.summary, why.advice),
-            });
-        }
+        self.notifications.told_of_failure = false;
+        self.save_settings(out);
     }
 }
 
@@ -410,11 +414,14 @@ mod tests {
             let env = if demo { EnvId::demo() } else { id };
             settings.selected = env.clone();
             let mut state = State::new(settings);
-            state.place();
+            let mut changes = Changes::default();
             for ready in [DeploymentState::Deployed, DeploymentState::Deploying] {
-                state.call_for_changes(&env, &view(&[("a", ready)]));
+                let found = changes.fold(&view(&[("a", ready)]));
+                state
+                    .notifications
+                    .call_for_changes(&state.settings, &env, &found);
             }
-            assert_eq!(state.calls.is_empty(), demo);
+            assert_eq!(state.notifications.calls.is_empty(), demo);
         }
     }
 

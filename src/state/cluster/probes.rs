@@ -227,12 +227,12 @@ impl State {
     /// Probes these models, unless others are being probed or a benchmark runs here.
     pub fn probe(&mut self, targets: Vec<ProbeTarget>, out: &mut Vec<Command>) {
         let can = self.has_api() && !self.is_benching_here();
-        if !can || targets.is_empty() || self.place().cluster.probes.running.is_some() {
+        if !can || targets.is_empty() || self.connection().cluster.probes.running.is_some() {
             return;
         }
         let place = self.env().clone();
         let job = self.jobs.begin(&place.id, Work::Probe);
-        self.place().cluster.probes.begin(job, &targets);
+        self.connection_mut().cluster.probes.begin(job, &targets);
         out.push(Command::Probe {
             job,
             place,
@@ -242,15 +242,15 @@ impl State {
 
     /// Probes the models of all deployments that are ready.
     pub fn probe_all(&mut self, now: Duration, out: &mut Vec<Command>) {
-        let targets = self.place().cluster.all_targets();
-        self.place().cluster.probes.round = Some(now);
+        let targets = self.connection().cluster.all_targets();
+        self.connection_mut().cluster.probes.round = Some(now);
         self.probe(targets, out);
     }
 
     /// Ends the probes under way; what they have found stays.
     pub fn cancel_probes(&mut self, out: &mut Vec<Command>) {
         out.extend(
-            self.place()
+            self.connection()
                 .cluster
                 .probes
                 .running
@@ -290,22 +290,19 @@ impl State {
             Some(minutes) => known.insert(env, minutes.clamp(1, 60)),
             None => known.remove(&env),
         };
-        out.push(Command::SaveSettings {
-            settings: self.settings.clone(),
-            key: None,
-        });
+        self.save_settings(out);
     }
 
     /// Probes when that is due, and ends probes when a benchmark begins. Gives when to look again at the latest.
     pub fn probe_when_due(&mut self, now: Duration, out: &mut Vec<Command>) -> Option<Duration> {
-        self.place().cluster.probes.now = now;
+        self.connection_mut().cluster.probes.now = now;
         if self.is_benching_here() {
             self.cancel_probes(out);
             return None;
         }
         let minutes = self.probe_minutes().filter(|_| self.has_api());
         let every = minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
-        let cluster = &mut self.place().cluster;
+        let cluster = &mut self.connection_mut().cluster;
         cluster.probes.every = every;
         let every = every?;
         // What is not known to be routed yet would be asked in vain.

@@ -5,108 +5,168 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Aged, CHANGED, Clock, Filter, MOST_KEPT, Open, RESTED, TYPED};
+use super::action::{HistoryAction, TrendOf};
+use super::{
+    Aged, CHANGED, Clock, ContentView, Filter, HistoryState, MOST_KEPT, Open, RESTED, TYPED,
+};
 use crate::domain::environment::EnvId;
 use crate::domain::history::{
     Deletion, ExportFormat, HistoryQuery, SessionId, SessionState, StoredSession,
 };
 use crate::domain::plan::Plan;
 use crate::protocol::{Command, HistoryAnswer, HistoryQuestion, ImportedSessions, JobId, Question};
-use crate::state::{Loadable, Notice, State};
+use crate::state::jobs::Outbox;
+use crate::state::{Loadable, State};
 
-impl State {
+impl HistoryState {
+    /// Does what the page asks for.
+    pub(in crate::state) fn act(
+        &mut self,
+        action: HistoryAction,
+        clock: Clock,
+        outbox: &mut Outbox<'_>,
+    ) {
+        use HistoryAction as A;
+        match action {
+            A::WantRows(seen) => self.want_rows(seen, outbox),
+            A::WantSession(id) => self.want_session(&id, outbox),
+            A::WantSelected => self.want_selected(clock.now, outbox),
+            A::WantTrend(of) => self.want_trend(of, outbox),
+            A::WantComparison { least_change } => self.compare_chosen(least_change, outbox),
+            A::Reload => self.reload_history(clock.today),
+            A::CompareAgain { least_change } => self.compare_again(least_change, outbox),
+            A::Filter(filter) => self.filter = *filter,
+            A::SortBy(sort) => self.filter.sort_by(sort),
+            A::SelectAt(index) => self.select_at(index, clock.now),
+            A::Select(id) => self.select(&id, clock.now),
+            A::MoveSelection(by) => self.move_selection(by, clock.now),
+            A::Toggle(id) => drop(self.toggle_chosen(&id)),
+            A::ToggleSelected => {
+                if let Some(id) = self.selected.clone() {
+                    self.toggle_chosen(&id);
+                }
+            }
+            A::Choose(ids) => self.chosen = ids,
+            A::PutFirst(id) => self.put_first(&id),
+            A::Open(id) => self.open_session(&id, outbox),
+            A::OpenSelected => {
+                if let Some(id) = self.selected.clone() {
+                    self.open_session(&id, outbox);
+                }
+            }
+            A::Close => self.open = None,
+            A::Step(index, forward) => self.step_open(index, forward),
+            A::Tag(id, tags) => self.tag_session(&id, tags, outbox),
+            A::SetBaseline(id, on) => self.set_baseline(&id, on, outbox),
+            A::Delete(ids) => self.delete_sessions(ids, outbox),
+            A::CountOlder(until) => self.count_older(until, outbox),
+            A::DeleteOlder => self.delete_older(outbox),
+            A::KeepOlder => self.aged = None,
+            A::Export(format) => self.export_sessions(format, outbox),
+            A::Import => self.import_sessions(outbox),
+        }
+    }
+
+    /// Goes to another branch of the conversation that is open.
+    fn step_open(&mut self, index: usize, forward: bool) {
+        if let Some(open) = &mut self.open
+            && let Some(Ok(content)) = &mut open.content
+            && let ContentView::Chat(chat, _) = &mut content.view
+        {
+            chat.step(index, forward);
+        }
+    }
+
     /// Called in each frame in which the page is seen: asks for what is due. Gives when it wants to be called
     /// again.
-    pub fn history_due(&mut self, clock: Clock, out: &mut Vec<Command>) -> Option<Duration> {
+    pub(in crate::state) fn due(
+        &mut self,
+        clock: Clock,
+        outbox: &mut Outbox<'_>,
+    ) -> Option<Duration> {
         let Clock { now, today } = clock;
-        let history = &mut self.history;
         let mut wait = None;
-        if history.asked.as_ref() != Some(&history.filter) {
+        if self.asked.as_ref() != Some(&self.filter) {
             // Words are waited for; a click is not.
-            let words = history
+            let words = self
                 .asked
                 .as_ref()
-                .is_some_and(|asked| asked.query.text != history.filter.query.text);
-            if history
+                .is_some_and(|asked| asked.query.text != self.filter.query.text);
+            if self
                 .typed
                 .as_ref()
-                .is_none_or(|(filter, _)| *filter != history.filter)
+                .is_none_or(|(filter, _)| *filter != self.filter)
             {
-                history.typed = Some((history.filter.clone(), now));
+                self.typed = Some((self.filter.clone(), now));
             }
-            let since = history.typed.as_ref().map_or(now, |(_, since)| *since);
+            let since = self.typed.as_ref().map_or(now, |(_, since)| *since);
             match TYPED
                 .checked_sub(now.saturating_sub(since))
                 .filter(|left| words && !left.is_zero())
             {
                 Some(left) => wait = Some(left),
                 None => {
-                    history.typed = None;
-                    let asked = history
+                    self.typed = None;
+                    let asked = self
                         .asked
                         .as_ref()
-                        .map(|asked| asked.sorted_as(&history.filter));
-                    history.narrowed |= asked.as_ref() != Some(&history.filter);
-                    history.asked = Some(history.filter.clone());
-                    history.rows.ask_for(history.filter.at(today));
+                        .map(|asked| asked.sorted_as(&self.filter));
+                    self.narrowed |= asked.as_ref() != Some(&self.filter);
+                    self.asked = Some(self.filter.clone());
+                    self.rows.ask_for(self.filter.at(today));
                 }
             }
         }
-        if let Some(since) = history.changed {
+        if let Some(since) = self.changed {
             match CHANGED
                 .checked_sub(now.saturating_sub(since))
                 .filter(|left| !left.is_zero())
             {
                 Some(left) => wait = Some(wait.map_or(left, |wait: Duration| wait.min(left))),
                 None => {
-                    history.changed = None;
+                    self.changed = None;
                     self.reload_history(today);
-                    self.reload_running(out);
+                    self.reload_running(outbox);
                 }
             }
         }
-        if std::mem::take(&mut self.history.compare_kept) {
-            self.reload_outdated(out);
+        if std::mem::take(&mut self.compare_kept) {
+            self.reload_outdated(outbox);
         }
         wait
     }
 
     /// A conversation that went on has more than was kept of it in memory.
-    fn reload_outdated(&mut self, out: &mut Vec<Command>) {
-        let history = &self.history;
+    fn reload_outdated(&mut self, outbox: &mut Outbox<'_>) {
         let differs = |(id, session): &&(SessionId, Loadable<std::sync::Arc<StoredSession>>)| {
-            let row = history
-                .rows
-                .find(id)
-                .map(|(_, row)| (row.state, row.requests));
+            let row = self.rows.find(id).map(|(_, row)| (row.state, row.requests));
             let kept = session
                 .value()
                 .map(|stored| (stored.row.state, stored.row.requests));
             !session.is_loading() && row.is_some() && kept.is_some() && row != kept
         };
-        let ids: Vec<SessionId> = history
+        let ids: Vec<SessionId> = self
             .kept
             .iter()
             .filter(differs)
             .map(|(id, _)| id.clone())
             .collect();
         for id in ids {
-            self.ask_session(&id, out);
+            self.ask_session(&id, outbox);
         }
     }
 
     /// Asks everything anew, e.g. since it failed.
-    pub fn reload_history(&mut self, today: Timestamp) {
-        let filter = self.history.asked.clone().unwrap_or_default();
-        self.history.rows.ask_again(filter.at(today));
-        self.history.trend_of = None;
+    fn reload_history(&mut self, today: Timestamp) {
+        let filter = self.asked.clone().unwrap_or_default();
+        self.rows.ask_again(filter.at(today));
+        self.trend_of = None;
     }
 
     /// A session that goes on has more by now.
-    fn reload_running(&mut self, out: &mut Vec<Command>) {
+    fn reload_running(&mut self, outbox: &mut Outbox<'_>) {
         let runs = |stored: &StoredSession| stored.row.state == SessionState::Running;
-        let history = &mut self.history;
-        let running: Vec<SessionId> = history
+        let running: Vec<SessionId> = self
             .kept
             .iter()
             .filter(|(_, session)| {
@@ -114,78 +174,82 @@ impl State {
             })
             .map(|(id, _)| id.clone())
             .collect();
-        let open = history.open.as_ref().and_then(|open| match &open.content {
+        let open = self.open.as_ref().and_then(|open| match &open.content {
             Some(Ok(content)) if runs(&content.stored) && open.job.is_none() => {
                 Some(open.id.clone())
             }
             _ => None,
         });
         for id in running {
-            self.ask_session(&id, out);
+            self.ask_session(&id, outbox);
         }
         if let Some(id) = open {
-            let job = self.ask_history(HistoryQuestion::Session { id }, out);
-            if let Some(open) = &mut self.history.open {
+            let job = outbox.ask(Question::History(HistoryQuestion::Session { id }));
+            if let Some(open) = &mut self.open {
                 open.job = Some(job);
             }
         }
     }
 
-    /// These rows are seen.
-    pub fn want_rows(&mut self, seen: Range<u64>, out: &mut Vec<Command>) {
-        let Self { history, jobs, .. } = self;
-        history.rows.want(seen, |query| {
-            jobs.ask(Question::History(HistoryQuestion::Rows { query }), out)
+    fn want_rows(&mut self, seen: Range<u64>, outbox: &mut Outbox<'_>) {
+        self.rows.want(seen, |query| {
+            outbox.ask(Question::History(HistoryQuestion::Rows { query }))
         });
     }
 
     /// This session is drawn: it is asked for unless it is here, or failed.
-    pub fn want_session(&mut self, id: &SessionId, out: &mut Vec<Command>) {
-        if self.history.session(id).is_none() {
-            self.ask_session(id, out);
+    fn want_session(&mut self, id: &SessionId, outbox: &mut Outbox<'_>) {
+        if self.session(id).is_none() {
+            self.ask_session(id, outbox);
         }
     }
 
-    /// The selected session is drawn, once the user has come to rest on it. Gives how long to wait for that.
-    pub fn want_selected(&mut self, now: Duration, out: &mut Vec<Command>) -> Option<Duration> {
-        let id = self.history.selected.clone()?;
-        if self.history.session(&id).is_some() {
+    /// How long to wait until the selected session is asked for: the user may only be passing it.
+    pub fn wait_for_selected(&self, now: Duration) -> Option<Duration> {
+        let id = self.selected.as_ref()?;
+        if self.session(id).is_some() {
             return None;
         }
-        let left = RESTED.checked_sub(now.saturating_sub(self.history.selected_since));
-        if let Some(left) = left.filter(|left| !left.is_zero()) {
-            return Some(left);
-        }
-        self.ask_session(&id, out);
-        None
+        let left = RESTED.checked_sub(now.saturating_sub(self.selected_since));
+        left.filter(|left| !left.is_zero())
     }
 
-    fn ask_session(&mut self, id: &SessionId, out: &mut Vec<Command>) {
-        let job = self.ask_history(HistoryQuestion::Session { id: id.clone() }, out);
-        let history = &mut self.history;
-        let at = history.kept.iter().position(|(kept, _)| kept == id);
-        let mut session = at.map_or(Loadable::Absent, |at| history.kept.remove(at).1);
+    fn want_selected(&mut self, now: Duration, outbox: &mut Outbox<'_>) {
+        if let Some(id) = self.selected.clone()
+            && self.wait_for_selected(now).is_none()
+        {
+            self.want_session(&id, outbox);
+        }
+    }
+
+    fn ask_session(&mut self, id: &SessionId, outbox: &mut Outbox<'_>) {
+        let job = outbox.ask(Question::History(HistoryQuestion::Session {
+            id: id.clone(),
+        }));
+        let at = self.kept.iter().position(|(kept, _)| kept == id);
+        let mut session = at.map_or(Loadable::Absent, |at| self.kept.remove(at).1);
         session.begin(job);
-        history.kept.push((id.clone(), session));
-        if history.kept.len() > MOST_KEPT {
-            let needed = |id: &SessionId| {
-                history.chosen.contains(id) || history.selected.as_ref() == Some(id)
-            };
-            let old = history
+        self.kept.push((id.clone(), session));
+        if self.kept.len() > MOST_KEPT {
+            let needed =
+                |id: &SessionId| self.chosen.contains(id) || self.selected.as_ref() == Some(id);
+            let old = self
                 .kept
                 .iter()
                 .position(|(kept, _)| !needed(kept))
                 .unwrap_or(0);
-            history.kept.remove(old);
+            self.kept.remove(old);
         }
     }
 
     /// Opens a session so that it fills the page.
-    pub fn open_session(&mut self, id: &SessionId, out: &mut Vec<Command>) {
-        let job = self.ask_history(HistoryQuestion::Session { id: id.clone() }, out);
-        let known = self.history.session(id).and_then(Loadable::value).cloned();
+    fn open_session(&mut self, id: &SessionId, outbox: &mut Outbox<'_>) {
+        let job = outbox.ask(Question::History(HistoryQuestion::Session {
+            id: id.clone(),
+        }));
+        let known = self.session(id).and_then(Loadable::value).cloned();
         let content = known.map(|stored| Ok(super::Content::of(stored)));
-        self.history.open = Some(Open {
+        self.open = Some(Open {
             id: id.clone(),
             job: Some(job),
             content,
@@ -193,64 +257,51 @@ impl State {
     }
 
     /// Holds the chosen sessions against the first of them, unless that is known.
-    pub fn compare_chosen(&mut self, out: &mut Vec<Command>) {
-        let least_change = self.settings.history.least_change;
-        let wanted = (self.history.chosen.clone(), least_change);
-        if wanted.0.len() < 2 || self.history.compared.as_ref() == Some(&wanted) {
+    fn compare_chosen(&mut self, least_change: f64, outbox: &mut Outbox<'_>) {
+        let wanted = (self.chosen.clone(), least_change);
+        if wanted.0.len() < 2 || self.compared.as_ref() == Some(&wanted) {
             return;
         }
-        if let Some(before) = self.history.comparison.job() {
-            self.jobs.give_up(before, out);
+        if let Some(before) = self.comparison.job() {
+            outbox.give_up(before);
         }
-        let sessions = self.history.chosen.clone();
-        let job = self.ask_history(
-            HistoryQuestion::Compare {
-                sessions,
-                least_change,
-            },
-            out,
-        );
-        self.history.comparison.begin(job);
-        self.history.compared = Some(wanted);
+        let sessions = self.chosen.clone();
+        let job = outbox.ask(Question::History(HistoryQuestion::Compare {
+            sessions,
+            least_change,
+        }));
+        self.comparison.begin(job);
+        self.compared = Some(wanted);
     }
 
     /// Tries again to compare.
-    pub fn compare_again(&mut self, out: &mut Vec<Command>) {
-        self.history.compared = None;
-        self.compare_chosen(out);
+    fn compare_again(&mut self, least_change: f64, outbox: &mut Outbox<'_>) {
+        self.compared = None;
+        self.compare_chosen(least_change, outbox);
     }
 
-    /// Asks for a model's figures over time, unless they are here.
-    pub fn want_trend(
-        &mut self,
-        model: &str,
-        deployment: Option<&str>,
-        since: Option<Timestamp>,
-        out: &mut Vec<Command>,
-    ) {
-        let of = (model.to_owned(), deployment.map(str::to_owned), since);
-        if self.history.trend_of.as_ref() == Some(&of) {
+    fn want_trend(&mut self, of: TrendOf, outbox: &mut Outbox<'_>) {
+        if self.trend_of.as_ref() == Some(&of) {
             return;
         }
-        let (model, deployment) = (model.to_owned(), deployment.map(str::to_owned));
-        let job = self.ask_history(
-            HistoryQuestion::Trend {
-                model,
-                deployment,
-                since,
-            },
-            out,
-        );
-        self.history.trend.begin(job);
-        self.history.trend_of = Some(of);
+        let TrendOf {
+            model,
+            deployment,
+            since,
+        } = of.clone();
+        let job = outbox.ask(Question::History(HistoryQuestion::Trend {
+            model,
+            deployment,
+            since,
+        }));
+        self.trend.begin(job);
+        self.trend_of = Some(of);
     }
 
     /// Gives a session other tags; the row shows them at once.
-    pub fn tag_session(&mut self, id: &SessionId, tags: Vec<String>, out: &mut Vec<Command>) {
-        self.history
-            .rows
-            .change(id, |row| row.tags.clone_from(&tags));
-        if let Some(open) = &mut self.history.open
+    fn tag_session(&mut self, id: &SessionId, tags: Vec<String>, outbox: &mut Outbox<'_>) {
+        self.rows.change(id, |row| row.tags.clone_from(&tags));
+        if let Some(open) = &mut self.open
             && let Some(Ok(content)) = &mut open.content
             && open.id == *id
         {
@@ -259,72 +310,79 @@ impl State {
                 .tags
                 .clone_from(&tags);
         }
-        out.push(Command::TagSession {
+        outbox.send(Command::TagSession {
             session: id.clone(),
             tags,
         });
     }
 
     /// Makes a session the baseline, or no longer.
-    pub fn set_baseline(&mut self, id: &SessionId, on: bool, out: &mut Vec<Command>) {
-        self.history.rows.change(id, |row| row.baseline = on);
-        out.push(Command::SetBaseline {
+    fn set_baseline(&mut self, id: &SessionId, on: bool, outbox: &mut Outbox<'_>) {
+        self.rows.change(id, |row| row.baseline = on);
+        outbox.send(Command::SetBaseline {
             session: id.clone(),
             on,
         });
     }
 
     /// Deletes these sessions.
-    pub fn delete_sessions(&mut self, ids: Vec<SessionId>, out: &mut Vec<Command>) {
-        let history = &mut self.history;
-        history.chosen.retain(|id| !ids.contains(id));
-        history.kept.retain(|(id, _)| !ids.contains(id));
+    fn delete_sessions(&mut self, ids: Vec<SessionId>, outbox: &mut Outbox<'_>) {
+        self.chosen.retain(|id| !ids.contains(id));
+        self.kept.retain(|(id, _)| !ids.contains(id));
         // Its place is taken by the next one.
-        history.selected = history.selected.take().filter(|id| !ids.contains(id));
-        if history
+        self.selected = self.selected.take().filter(|id| !ids.contains(id));
+        if self
             .open
             .as_ref()
             .is_some_and(|open| ids.contains(&open.id))
         {
-            history.open = None;
+            self.open = None;
         }
-        out.push(Command::DeleteSessions {
+        outbox.send(Command::DeleteSessions {
             what: Deletion::Sessions(ids),
         });
     }
 
     /// Finds out how many sessions began before a moment, to ask the user.
-    pub fn count_older(&mut self, until: Timestamp, out: &mut Vec<Command>) {
+    fn count_older(&mut self, until: Timestamp, outbox: &mut Outbox<'_>) {
         let query = HistoryQuery {
             until: Some(until),
             limit: 1,
             ..HistoryQuery::default()
         };
         let mut count = Loadable::Absent;
-        count.begin(self.ask_history(HistoryQuestion::Rows { query }, out));
-        self.history.aged = Some(Aged { until, count });
+        count.begin(outbox.ask(Question::History(HistoryQuestion::Rows { query })));
+        self.aged = Some(Aged { until, count });
     }
 
     /// Deletes what the user was asked about.
-    pub fn delete_older(&mut self, out: &mut Vec<Command>) {
-        if let Some(Aged { until, .. }) = self.history.aged.take() {
-            out.push(Command::DeleteSessions {
+    fn delete_older(&mut self, outbox: &mut Outbox<'_>) {
+        if let Some(Aged { until, .. }) = self.aged.take() {
+            outbox.send(Command::DeleteSessions {
                 what: Deletion::OlderThan(until),
             });
         }
     }
 
     /// Writes what is meant as a file.
-    pub fn export_sessions(&self, format: ExportFormat, out: &mut Vec<Command>) {
-        let sessions = self.history.meant();
+    fn export_sessions(&self, format: ExportFormat, outbox: &mut Outbox<'_>) {
+        let sessions = self.meant();
         if !sessions.is_empty() {
-            out.push(Command::ExportSessions { sessions, format });
+            outbox.send(Command::ExportSessions { sessions, format });
         }
     }
 
     /// Lets the user pick a file to import.
-    pub fn import_sessions(&mut self, out: &mut Vec<Command>) {
-        self.ask_history(HistoryQuestion::Import, out);
+    fn import_sessions(&mut self, outbox: &mut Outbox<'_>) {
+        outbox.ask(Question::History(HistoryQuestion::Import));
+    }
+}
+
+impl State {
+    /// Called in each frame of the History page: asks for what is due. Gives when it wants to be called again.
+    pub fn history_due(&mut self, clock: Clock, out: &mut Vec<Command>) -> Option<Duration> {
+        let mut outbox = Outbox::new(&mut self.jobs, out);
+        self.history.due(clock, &mut outbox)
     }
 
     /// Asks the history a question; gives the job that brings its answer.
@@ -345,11 +403,11 @@ impl State {
     ) {
         match answer {
             HistoryAnswer::Rows(outcome) => {
-                self.talks.loaded(job, &outcome);
+                self.conversations.loaded(job, &outcome);
                 self.history.loaded(job, outcome, now);
             }
             HistoryAnswer::Session(outcome) => {
-                self.talks.opened(job, &outcome);
+                self.conversations.opened(job, &outcome);
                 self.history.opened(job, outcome, &mut self.colors, now);
             }
             HistoryAnswer::Trend(outcome) => self.history.trend.resolve(job, outcome, now),
@@ -358,7 +416,7 @@ impl State {
                 Ok(Some(ImportedSessions { ids, remarks })) => self.imported(&ids, &remarks, now),
                 // The user picked no file.
                 Ok(None) => {}
-                Err(failure) => self.notice_failure(Err(failure)),
+                Err(failure) => self.notices.fail(failure),
             },
         }
     }
@@ -370,10 +428,7 @@ impl State {
         );
         let lines = std::iter::once(told.as_str()).chain(remarks.iter().map(String::as_str));
         let text = lines.collect::<Vec<_>>().join("\n");
-        self.notices.push(Notice {
-            failure: None,
-            text,
-        });
+        self.notices.tell(text);
         // What was imported may be old, and none of what is filtered by.
         self.history.filter = Filter::default();
         self.history.changed(now);

@@ -1,22 +1,28 @@
 //! What the History page knows: the rows it scrolls through, what is selected, opened and compared.
 
+mod action;
 mod ask;
+pub mod conversations;
+mod filter;
 pub mod rows;
-pub mod talks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+pub use self::action::{HistoryAction, TrendOf};
+pub use self::conversations::ConversationsAction;
+pub use self::filter::{Filter, TimeRange, days_before};
 use self::rows::Rows;
+use super::Loadable;
 use super::bench::Session;
 use super::chat::ChatState;
-use super::{Loadable, ModelColors, Notice};
+use super::colors::ModelColors;
+use super::notices::Notice;
 use crate::domain::failure::Failure;
 use crate::domain::history::{
-    HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SessionRow, StoredSession,
-    Trend,
+    HistoryPage, SessionBody, SessionId, SessionKind, SessionRow, StoredSession, Trend,
 };
 use crate::metrics::compare::Comparison;
 use crate::protocol::JobId;
@@ -41,69 +47,10 @@ pub struct Clock {
     pub today: Timestamp,
 }
 
-/// Which sessions are shown: a query whose range of time moves with the day.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Filter {
-    /// Everything but the range of time.
-    pub query: HistoryQuery,
-    /// When the sessions began.
-    pub range: TimeRange,
-}
-
-/// When a session began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TimeRange {
-    /// In the last so many days.
-    Days(u16),
-    /// Whenever.
-    #[default]
-    All,
-    /// From the one moment until before the other, where they are given.
-    Between(Option<Timestamp>, Option<Timestamp>),
-}
-
-impl Filter {
-    /// The query at this moment.
-    pub fn at(&self, today: Timestamp) -> HistoryQuery {
-        let (since, until) = match self.range {
-            TimeRange::All => (None, None),
-            TimeRange::Days(days) => (Some(days_before(today, days)), None),
-            TimeRange::Between(since, until) => (since, until),
-        };
-        HistoryQuery {
-            text: self.query.text.trim().to_owned(),
-            since,
-            until,
-            ..self.query.clone()
-        }
-    }
-
-    /// Whether it leaves no session out.
-    pub fn is_open(&self) -> bool {
-        self.query.is_open() && self.range == TimeRange::All
-    }
-
-    /// The same sessions in the order of another filter.
-    pub fn sorted_as(&self, other: &Self) -> Self {
-        let HistoryQuery {
-            sort, ascending, ..
-        } = other.query;
-        Self {
-            query: HistoryQuery {
-                sort,
-                ascending,
-                ..self.query.clone()
-            },
-            range: self.range,
-        }
-    }
-}
-
-/// So many days before a moment; the beginning of time where there are none.
-pub fn days_before(moment: Timestamp, days: u16) -> Timestamp {
-    moment
-        .checked_sub(SignedDuration::from_hours(24 * i64::from(days)))
-        .unwrap_or(Timestamp::MIN)
+/// How long to wait until `length` after `since`; `None` when that has passed.
+fn wait_until(since: Duration, length: Duration, now: Duration) -> Option<Duration> {
+    let left = length.checked_sub(now.saturating_sub(since));
+    left.filter(|left| !left.is_zero())
 }
 
 /// What the History page knows.
@@ -145,7 +92,7 @@ pub struct HistoryState {
     /// What `comparison` is of.
     compared: Option<(Vec<SessionId>, f64)>,
     /// What `trend` is of.
-    trend_of: Option<(String, Option<String>, Option<Timestamp>)>,
+    trend_of: Option<TrendOf>,
 }
 
 /// Sessions that began before a moment, while the user is asked whether they may go.
@@ -215,7 +162,7 @@ impl HistoryState {
     }
 
     /// Selects the row at this place; it may not be here yet.
-    pub fn select_at(&mut self, index: u64, now: Duration) {
+    fn select_at(&mut self, index: u64, now: Duration) {
         let last = self.rows.total().unwrap_or(0).saturating_sub(1);
         let index = index.min(last);
         let id = self.rows.at(index).map(|row| row.id.clone());
@@ -226,18 +173,24 @@ impl HistoryState {
     }
 
     /// Selects a session wherever it is.
-    pub fn select(&mut self, id: &SessionId, now: Duration) {
+    pub(super) fn select(&mut self, id: &SessionId, now: Duration) {
         self.selected_at = self.rows.find(id).map(|(at, _)| at).or(self.selected_at);
         self.selected = Some(id.clone());
         self.selected_since = now;
     }
 
     /// Moves the selection by so many rows.
-    pub fn move_selection(&mut self, by: i64, now: Duration) {
+    fn move_selection(&mut self, by: i64, now: Duration) {
         let at = self
             .selected_at
             .map_or(0, |at| at.saturating_add_signed(by));
         self.select_at(at, now);
+    }
+
+    /// Compares these, the baseline first.
+    pub fn compare(&mut self, ids: Vec<SessionId>) {
+        self.open = None;
+        self.chosen = ids;
     }
 
     /// The place of a session among those to be compared.
@@ -247,7 +200,7 @@ impl HistoryState {
 
     /// Takes a session among those to be compared, or out of them. A marked baseline goes first,
     /// else the oldest. Gives false when there are too many, or it cannot be compared.
-    pub fn toggle_chosen(&mut self, id: &SessionId) -> bool {
+    fn toggle_chosen(&mut self, id: &SessionId) -> bool {
         if let Some(at) = self.place_of(id) {
             self.chosen.remove(at);
             return true;
@@ -272,7 +225,7 @@ impl HistoryState {
     }
 
     /// Holds the others against this one.
-    pub fn put_first(&mut self, id: &SessionId) {
+    fn put_first(&mut self, id: &SessionId) {
         if let Some(at) = self.place_of(id) {
             self.chosen[..=at].rotate_right(1);
         }
@@ -412,173 +365,4 @@ pub fn headline(comparison: &Comparison) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::domain::history::{SessionState, SortBy};
-
-    pub(in crate::state) fn row(id: &str) -> SessionRow {
-        SessionRow {
-            id: SessionId(id.to_owned()),
-            kind: SessionKind::Bench,
-            state: SessionState::Complete,
-            began: Timestamp::UNIX_EPOCH,
-            ended: None,
-            title: "Sweep 1–4".to_owned(),
-            environment: "Demo".to_owned(),
-            deployments: Vec::new(),
-            models: vec!["m".to_owned()],
-            tags: Vec::new(),
-            source: None,
-            release: None,
-            requests: 8,
-            errors: 0,
-            ttft_p50_ms: None,
-            itl_p50_ms: None,
-            peak_tokens_per_s: None,
-            baseline: false,
-        }
-    }
-
-    fn with_rows(rows: Vec<SessionRow>) -> HistoryState {
-        let mut history = HistoryState::default();
-        answer(&mut history, rows);
-        history
-    }
-
-    fn answer(history: &mut HistoryState, rows: Vec<SessionRow>) {
-        let mut out = Vec::new();
-        history.rows.ask_again(HistoryQuery::default());
-        history.rows.want(0..20, |query| {
-            out.push(query);
-            JobId(1)
-        });
-        assert_eq!(out.len(), 1);
-        let total = rows.len() as u64;
-        history.loaded(
-            JobId(1),
-            Ok(HistoryPage {
-                rows,
-                total,
-                ..HistoryPage::default()
-            }),
-            Duration::ZERO,
-        );
-    }
-
-    fn rows(names: &[&str]) -> Vec<SessionRow> {
-        names.iter().map(|name| row(name)).collect()
-    }
-
-    #[test]
-    fn the_selection_follows_its_session() {
-        let mut history = with_rows(rows(&["a", "b", "c"]));
-        assert_eq!(
-            history.selected(),
-            Some(&SessionId("a".to_owned())),
-            "the first is selected at first"
-        );
-        history.select_at(1, Duration::ZERO);
-        answer(&mut history, rows(&["new", "a", "b", "c"]));
-        assert_eq!(history.selected_at(), Some(2));
-        history.move_selection(99, Duration::ZERO);
-        assert_eq!(history.selected(), Some(&SessionId("c".to_owned())));
-        answer(&mut history, Vec::new());
-        assert_eq!((history.selected(), history.selected_at()), (None, None));
-    }
-
-    #[test]
-    fn the_marked_baseline_goes_first_and_six_are_enough() {
-        let mut all = rows(&["a", "b", "c", "d", "e", "f", "g"]);
-        all[2].baseline = true;
-        all[6].kind = SessionKind::Chat;
-        let mut history = with_rows(all);
-        let id = |name: &str| SessionId(name.to_owned());
-        assert!(
-            !history.toggle_chosen(&id("g")),
-            "chats cannot be compared: they have no levels"
-        );
-        for name in ["a", "b", "c", "d", "e", "f"] {
-            assert!(history.toggle_chosen(&id(name)));
-        }
-        assert_eq!(history.chosen[..3], [id("c"), id("a"), id("b")]);
-        history.put_first(&id("b"));
-        assert_eq!(history.chosen[..3], [id("b"), id("c"), id("a")]);
-        assert!(
-            !history.toggle_chosen(&id("h")),
-            "at most six can be compared"
-        );
-        assert!(history.toggle_chosen(&id("a")) && history.chosen.len() == 5);
-    }
-
-    #[test]
-    fn what_only_one_session_has_is_not_counted() {
-        use crate::metrics::compare::{Cell, Row, Verdict};
-        let row = |baseline: Option<f64>, value: Option<f64>, verdict| Row {
-            model: "m".to_owned(),
-            level: "c=1".to_owned(),
-            figure: "ttft_p50_ms".to_owned(),
-            title: "TTFT p50, ms".to_owned(),
-            unit: "ms".to_owned(),
-            baseline,
-            others: vec![Cell {
-                value,
-                change: None,
-                interval: None,
-                p: None,
-                verdict,
-            }],
-        };
-        let rows = vec![
-            row(Some(97.0), Some(88.0), Verdict::Better),
-            row(Some(97.0), None, Verdict::TooFew),
-            row(None, Some(88.0), Verdict::TooFew),
-        ];
-        let comparison = Comparison {
-            schema: String::new(),
-            labels: Vec::new(),
-            sessions: Vec::new(),
-            least_change: 0.03,
-            differences: Vec::new(),
-            rows,
-            remarks: Vec::new(),
-        };
-        assert_eq!(headline(&comparison), "1 better");
-    }
-
-    #[test]
-    fn a_range_is_counted_back_from_today() {
-        let today: Timestamp = "2026-11-23T12:00:00Z".parse().expect("a moment");
-        let filter = Filter {
-            range: TimeRange::Days(30),
-            ..Filter::default()
-        };
-        assert_eq!(
-            filter.at(today).since,
-            Some("2026-10-24T12:00:00Z".parse().expect("a moment"))
-        );
-        assert!(!filter.is_open());
-        let query = HistoryQuery {
-            sort: SortBy::Ttft,
-            ascending: true,
-            ..HistoryQuery::default()
-        };
-        assert!(
-            Filter {
-                query,
-                ..Filter::default()
-            }
-            .is_open()
-        );
-        let query = HistoryQuery {
-            tag: Some("t".to_owned()),
-            ..HistoryQuery::default()
-        };
-        assert!(
-            !Filter {
-                query,
-                ..Filter::default()
-            }
-            .is_open()
-        );
-    }
-}
+pub(super) mod tests;

@@ -31,7 +31,7 @@ pub struct Rows {
     version: u64,
     /// The version that the pages are of.
     shown: u64,
-    /// Counts changes of what is stored, and wishes to try again.
+    /// Counts changes of what is stored, and requests to try again.
     generation: u64,
     /// The generation in which asking failed: it is not asked again before the next.
     failed_in: Option<u64>,
@@ -141,14 +141,14 @@ impl Rows {
                     .pages
                     .get(&page)
                     .is_some_and(|page| page.generation == self.generation);
-            let wish = Asked {
+            let request = Asked {
                 page,
                 version: self.version,
                 generation: self.generation,
             };
             let asked = self.asked.values().any(|asked| {
                 (asked.page, asked.version, asked.generation)
-                    == (page, wish.version, wish.generation)
+                    == (page, request.version, request.generation)
             });
             if fresh || asked || self.asked.len() >= MOST_ASKED {
                 continue;
@@ -158,7 +158,7 @@ impl Rows {
                 limit: PAGE,
                 ..self.query.clone()
             };
-            self.asked.insert(ask(query), wish);
+            self.asked.insert(ask(query), request);
         }
         self.forget(first_page, last_page);
     }

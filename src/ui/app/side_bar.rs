@@ -8,7 +8,8 @@ use egui::{
 use super::{App, Page, apply_theme};
 use crate::domain::settings::ThemeChoice;
 use crate::domain::units;
-use crate::protocol::{Command, KeyStatus, Verdict};
+use crate::protocol::{KeyStatus, Verdict};
+use crate::state::action::Action;
 use crate::ui::theme;
 use crate::ui::views;
 use crate::ui::widgets::{caption, dot, shortened, tokens};
@@ -69,7 +70,7 @@ impl App {
                     namespace => format!("ns {namespace}"),
                 });
         let insecure = self.state.env().accept_invalid_certs;
-        let place = self.state.place();
+        let place = self.state.connection();
         let failed = place
             .cluster
             .view
@@ -154,12 +155,10 @@ impl App {
                     WidgetInfo::selected(Role::RadioButton, true, on, format!("{name} theme"))
                 });
                 if button.clicked() && !on {
-                    self.state.settings.theme = choice;
                     apply_theme(ui.ctx(), choice);
-                    self.out.push(Command::SaveSettings {
-                        settings: self.state.settings.clone(),
-                        key: None,
-                    });
+                    let clock = super::super::clock(ui.ctx());
+                    let action = Action::SetTheme(choice);
+                    self.state.act(action, clock, &mut self.out);
                 }
             }
         });

@@ -5,8 +5,9 @@ use egui_extras::{Column, TableBuilder, TableRow};
 
 use crate::domain::units;
 use crate::protocol::{Activity, ActivityKind, Command};
+use crate::state::action::{Action, Actions};
 use crate::state::activity::ActivityLog;
-use crate::state::veil::Veil;
+use crate::state::redaction::Redaction;
 use crate::ui::theme;
 use crate::ui::widgets::{
     caption, fit_middle, from_right, small_button, small_button_if, strong, tokens,
@@ -37,9 +38,9 @@ impl ActivityUi {
     pub fn show(
         &mut self,
         ui: &mut Ui,
-        log: &mut ActivityLog,
-        veil: &Veil,
-        out: &mut Vec<Command>,
+        log: &ActivityLog,
+        redaction: &Redaction,
+        out: &mut Actions,
     ) {
         ui.horizontal(|ui| {
             strong(ui, "Activity");
@@ -49,7 +50,7 @@ impl ActivityUi {
                     self.open = false;
                 }
                 if small_button_if(ui, !log.entries().is_empty(), "Clear list").clicked() {
-                    log.clear();
+                    out.push(Action::ClearActivity);
                 }
             });
         });
@@ -57,11 +58,11 @@ impl ActivityUi {
             caption(ui, "No commands or requests yet");
             return;
         }
-        table_ui(ui, log, veil, out);
+        table_ui(ui, log, redaction, out);
     }
 }
 
-fn table_ui(ui: &mut Ui, log: &ActivityLog, veil: &Veil, out: &mut Vec<Command>) {
+fn table_ui(ui: &mut Ui, log: &ActivityLog, redaction: &Redaction, out: &mut Actions) {
     let (rest, done): (Vec<_>, Vec<_>) = log.entries().iter().rev().partition(|it| goes_on(it));
     let entries: Vec<&Activity> = done.into_iter().chain(rest).collect();
     TableBuilder::new(ui)
@@ -89,13 +90,18 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, veil: &Veil, out: &mut Vec<Command>)
                 let Some(&activity) = entries.get(row.index()) else {
                     return;
                 };
-                entry_ui(&mut row, activity, veil, out);
+                entry_ui(&mut row, activity, redaction, out);
             });
         });
 }
 
 /// One line of the list.
-fn entry_ui(row: &mut TableRow<'_, '_>, activity: &Activity, veil: &Veil, out: &mut Vec<Command>) {
+fn entry_ui(
+    row: &mut TableRow<'_, '_>,
+    activity: &Activity,
+    redaction: &Redaction,
+    out: &mut Actions,
+) {
     row.col(|ui| {
         figure(ui, &clock(activity));
     });
@@ -112,8 +118,8 @@ fn entry_ui(row: &mut TableRow<'_, '_>, activity: &Activity, veil: &Veil, out: &
     row.col(|ui| {
         let style = theme::small_figure_text();
         // A hidden name that is cut in two would not be recognised: the first cut leaves room for a whole one.
-        let ends = ends_of(&activity.line, MAX_LINE_CHARS + 2 * veil.longest());
-        let ends = ends_of(&veil.over(&ends), MAX_LINE_CHARS);
+        let ends = ends_of(&activity.line, MAX_LINE_CHARS + 2 * redaction.longest());
+        let ends = ends_of(&redaction.text(&ends), MAX_LINE_CHARS);
         let line = fit_middle(ui, &ends, &style, ui.available_width());
         let label = ui.add(Label::new(RichText::new(line).text_style(style)).truncate());
         label.on_hover_text(ends);
@@ -134,7 +140,7 @@ fn entry_ui(row: &mut TableRow<'_, '_>, activity: &Activity, veil: &Veil, out: &
             None if goes_on(activity) => ("following", tokens.dim),
             None => ("running", tokens.dim),
         };
-        let text = RichText::new(veil.over(text))
+        let text = RichText::new(redaction.text(text))
             .text_style(TextStyle::Small)
             .color(color);
         ui.add(Label::new(text).truncate());
@@ -144,7 +150,7 @@ fn entry_ui(row: &mut TableRow<'_, '_>, activity: &Activity, veil: &Veil, out: &
             .on_hover_text("Copy the command line")
             .clicked()
         {
-            let text = veil.over(&activity.line).into_owned();
+            let text = redaction.text(&activity.line).into_owned();
             out.push(Command::Copy {
                 what: "Command".to_owned(),
                 text,

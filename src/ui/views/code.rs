@@ -66,7 +66,7 @@ impl CodeUi {
     }
 
     /// Draws it, if it is open.
-    pub fn show(&mut self, ctx: &Context, state: &mut State, out: &mut Vec<Command>) {
+    pub fn show(&mut self, ctx: &Context, state: &State, out: &mut Vec<Command>) {
         if !self.open {
             return;
         }
@@ -85,7 +85,7 @@ impl CodeUi {
         }
     }
 
-    fn contents_ui(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    fn contents_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         ui.horizontal(|ui| {
             ui.heading("View code");
             from_right(ui, |ui| {
@@ -94,7 +94,7 @@ impl CodeUi {
                 }
             });
         });
-        let index = state.active_pane();
+        let index = state.panes().active();
         let embeds = state.pane_embeds(index);
         let told = match embeds {
             true => "The same request as a program: these texts and this model",
@@ -112,11 +112,11 @@ impl CodeUi {
         let (Some(env), ..) = state.pane_asks(index) else {
             return;
         };
-        let basis = self.basis(state, index, &env);
+        let basis = self.basis(state, index, env);
         let has_key = basis.tail.is_some();
         // A conversation with files in it is megabytes of code: it is not written for each frame.
         if self.written.as_ref().is_none_or(|(old, _)| *old != basis) {
-            let code = self.spec(state, index, &env).map(|spec| {
+            let code = self.spec(state, index, env).map(|spec| {
                 let key = basis
                     .tail
                     .as_deref()
@@ -146,13 +146,13 @@ impl CodeUi {
                 .show(ui, |ui| code_ui(ui, code, self.language));
         });
         ui.add_space(4.0);
-        self.copy_buttons_ui(ui, state, (index, &env, has_key), out);
+        self.copy_buttons_ui(ui, state, (index, env, has_key), out);
     }
 
     fn copy_buttons_ui(
         &self,
         ui: &mut Ui,
-        state: &mut State,
+        state: &State,
         (index, env, has_key): (usize, &Environment, bool),
         out: &mut Vec<Command>,
     ) {
@@ -183,19 +183,19 @@ impl CodeUi {
         });
     }
 
-    fn basis(&self, state: &mut State, pane: usize, env: &Environment) -> Basis {
-        let drafting = state.drafting_pane();
-        let attached = state.pane_chat(drafting).attached.len();
-        let place = state.place_of(&env.id);
+    fn basis(&self, state: &State, pane: usize, env: &Environment) -> Basis {
+        let drafting = state.panes().drafting();
+        let attached = state.panes().chat(drafting).attached.len();
+        let place = state.connection_of(&env.id);
         let api = place.and_then(|place| Some(place.api.as_ref()?.text()));
         let tail = place.and_then(|place| match &place.key {
             Some(KeyStatus::Present { tail }) => Some(tail.clone()),
             _ => None,
         });
-        let model = state.pane_choice(pane).model;
+        let model = state.panes().get(pane).choice.clone().model;
         let dialect = state.dialect(&env.id, model.as_deref().unwrap_or_default());
         let embeds = state.pane_embeds(pane);
-        let chat = state.pane_chat(pane);
+        let chat = state.panes().chat(pane);
         Basis {
             language: self.language,
             stream: self.stream,
@@ -213,9 +213,9 @@ impl CodeUi {
     }
 
     /// All that the code says; `None` while something is missing.
-    fn spec(&self, state: &mut State, index: usize, env: &Environment) -> Option<SnippetSpec> {
-        let api = state.place_of(&env.id)?.api.clone()?;
-        let mut request = state.pane_request(index)?;
+    fn spec(&self, state: &State, index: usize, env: &Environment) -> Option<SnippetSpec> {
+        let api = state.connection_of(&env.id)?.api.clone()?;
+        let mut request = state.panes().request(index)?;
         // The request that was sent: its answer was no part of it.
         while request
             .messages
@@ -227,7 +227,7 @@ impl CodeUi {
         let dialect = state.dialect(&env.id, &request.model);
         let embed = state
             .pane_embeds(index)
-            .then(|| state.pane_chat(index).embed.texts());
+            .then(|| state.panes().chat(index).embed.texts());
         let spec = SnippetSpec {
             language: self.language,
             api,

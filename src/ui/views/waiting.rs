@@ -5,11 +5,12 @@ use egui::{Label, RichText, Ui};
 use crate::domain::environment::EnvId;
 use crate::protocol::Command;
 use crate::state::State;
+use crate::state::action::Actions;
 use crate::ui::theme;
 use crate::ui::widgets::{notice_frame, small_button, tokens};
 
 /// Nothing where nothing is said.
-pub(super) fn waiting_ui(ui: &mut Ui, state: &State, env: &EnvId, out: &mut Vec<Command>) {
+pub(super) fn waiting_ui(ui: &mut Ui, state: &State, env: &EnvId, out: &mut Actions) {
     let Some(words) = state.activity.words_of(env) else {
         return;
     };

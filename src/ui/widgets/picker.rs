@@ -21,6 +21,18 @@ pub struct Choice<'a> {
     pub enabled: bool,
 }
 
+impl<'a> Choice<'a> {
+    /// It can be picked, and there is nothing more to say of it.
+    pub fn plain(name: &'a str) -> Self {
+        Self {
+            name,
+            remark: None,
+            dot: None,
+            enabled: true,
+        }
+    }
+}
+
 /// A part of a picker's list.
 pub struct Section<'a> {
     /// Above its lines; empty for none.

@@ -1,26 +1,22 @@
 //! The form of a benchmark plan: checked and kept while it is typed.
 
-use egui::{
-    Align, Button, Checkbox, CollapsingHeader, Label, Layout, Response, RichText, Role, ScrollArea,
-    TextStyle, Ui, WidgetInfo, vec2,
-};
+use egui::{Align, Button, Checkbox, Layout, Role, ScrollArea, TextStyle, Ui, WidgetInfo, vec2};
 
+use super::fields::{fields_ui, problem_ui};
 use crate::domain::command_line;
 use crate::domain::deployment::DeploymentState;
-use crate::domain::plan::{Field, Load, Objectives, Plan, Target, TimeUnit};
-use crate::domain::plan_fields::ON;
+use crate::domain::plan::{Field, Plan, Target};
 use crate::domain::run::Steer;
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
-use crate::state::bench::{Form, LoadKind, Read};
+use crate::state::action::Actions;
+use crate::state::bench::{BenchAction, Form, Preset, Read};
 use crate::ui::widgets::{
-    Choice, LONGEST_TOLD, MOST_LINES, Section, caption, card, field, field_error, fit_middle,
-    picker, primary_button, small_button, small_button_if, tokens, warning_box,
+    Choice, LONGEST_TOLD, MOST_LINES, Section, caption, card, field, fit_middle, picker,
+    primary_button, small_button, small_button_if, tokens,
 };
 
-/// More requests per second than 240 a minute.
-const INGRESS_PER_SEC: f64 = 4.0;
 const NO_DEPLOYMENT: &str = "None: any model of the API";
 
 /// What is open in one environment's form.
@@ -36,12 +32,18 @@ pub(super) struct FormUi {
     naming: Option<String>,
 }
 
-pub(super) fn show(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &mut Vec<Command>) {
-    form_ui.seed(state);
-    let before = state.bench_form().clone();
+pub(super) fn show(
+    ui: &mut Ui,
+    form_ui: &mut FormUi,
+    form: &mut Form,
+    state: &State,
+    out: &mut Actions,
+) {
+    form_ui.seed(form, state);
+    let before = form.clone();
     card(ui).show(ui, |ui| {
         ui.set_min_size(ui.available_size());
-        let read = state.bench_form().read();
+        let read = form.read();
         let foot = if state.bench.running().is_some() {
             60.0
         } else {
@@ -54,46 +56,47 @@ pub(super) fn show(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &m
             .show(ui, |ui| {
                 ui.set_width(ui.available_width() - 4.0);
                 ui.spacing_mut().item_spacing.y = 5.0;
-                presets_ui(ui, form_ui, state, &read, out);
-                targets_ui(ui, form_ui, state, &read);
-                fields_ui(ui, state, &read);
+                presets_ui(ui, form_ui, form, state, &read, out);
+                targets_ui(ui, form_ui, form, state, &read);
+                fields_ui(ui, form, state.env(), &read);
             });
         ui.add_space(4.0);
         foot_ui(ui, state, &read, out);
     });
-    form_ui.changed |= *state.bench_form() != before;
+    form_ui.changed |= *form != before;
     // A half-typed number is not worth remembering.
     let typing = ui.ctx().memory(|memory| memory.focused().is_some());
     if form_ui.changed && !typing {
         form_ui.changed = false;
-        state.remember_form(out);
+        out.push(BenchAction::RememberForm);
     }
 }
 
 impl FormUi {
     /// The first time the model in use elsewhere is taken over.
-    fn seed(&mut self, state: &mut State) {
+    fn seed(&mut self, form: &mut Form, state: &State) {
         if self.seeded {
             return;
         }
-        let choice = state.place().cluster.choice.clone();
+        let choice = &state.panes().get(0).choice;
         let known = state
-            .place()
+            .connection()
             .cluster
-            .deployment()
+            .deployment_of(choice)
             .is_some_and(|deployment| {
                 deployment
                     .models
                     .iter()
                     .any(|model| Some(&model.serving_name) == choice.model.as_ref())
             });
-        let Some(model) = choice.model else { return };
+        let Some(model) = choice.model.clone() else {
+            return;
+        };
         self.seeded = true;
         self.deployment.clone_from(&choice.deployment);
-        let form = state.bench_form();
         if form.targets.is_empty() {
             form.targets.push(Target {
-                deployment: choice.deployment.filter(|_| known),
+                deployment: choice.deployment.clone().filter(|_| known),
                 model,
             });
         }
@@ -103,11 +106,11 @@ impl FormUi {
 fn presets_ui(
     ui: &mut Ui,
     form_ui: &mut FormUi,
-    state: &mut State,
+    form: &mut Form,
+    state: &State,
     read: &Read,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) {
-    let presets = state.presets();
     // A preset says nothing of models.
     let same = |plan: &Plan| {
         Plan {
@@ -115,76 +118,74 @@ fn presets_ui(
             ..plan.clone()
         } == read.plan
     };
-    let picked = presets
-        .iter()
-        .find(|(_, plan, _)| read.problems.is_empty() && same(plan));
+    let picked = state
+        .presets()
+        .find(|preset| read.problems.is_empty() && same(preset.plan));
     caption(ui, "Preset");
-    let line = |(name, _, _): &'_ (String, Plan, bool)| -> String { name.clone() };
-    let (own, built_in): (Vec<_>, Vec<_>) = presets.iter().partition(|(_, _, own)| *own);
-    let names =
-        |list: &[&(String, Plan, bool)]| list.iter().map(|preset| line(preset)).collect::<Vec<_>>();
-    let (own_names, built_in_names) = (names(&own), names(&built_in));
+    let choices = |own: bool| {
+        let presets = state.presets().filter(|preset| preset.is_own == own);
+        presets.map(|preset| Choice::plain(preset.name)).collect()
+    };
     let sections = [
         Section {
             heading: "Built in",
-            choices: plain_choices(&built_in_names),
+            choices: choices(false),
         },
         Section {
             heading: "Your own",
-            choices: plain_choices(&own_names),
+            choices: choices(true),
         },
     ];
-    let shown = picked.map_or("Custom", |(name, _, _)| name.as_str());
-    let chosen = picker(
-        ui,
-        "Preset",
-        Some(shown),
-        None,
-        ui.available_width(),
-        &sections,
-    );
-    if let Some((_, plan, _)) = presets
-        .iter()
-        .rev()
-        .find(|(name, ..)| Some(name) == chosen.as_ref())
-    {
-        state.bench_form().take(plan);
+    let shown = picked.as_ref().map_or("Custom", |preset| preset.name);
+    let width = ui.available_width();
+    if let Some(name) = picker(ui, "Preset", Some(shown), None, width, &sections) {
+        let chosen = state.presets().filter(|preset| preset.name == name).last();
+        chosen.into_iter().for_each(|preset| form.take(preset.plan));
     }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        let can = read
-            .problems
-            .iter()
-            .all(|(field, _)| *field == Field::Model);
-        if small_button_if(ui, can, "Save as…")
-            .on_hover_text("Keep this form as a preset")
-            .clicked()
-        {
-            form_ui.naming = Some(String::new());
-        }
-        if let Some((name, _, true)) = picked
-            && small_button(ui, "Delete")
-                .on_hover_text(format!("Delete the preset {name}"))
-                .clicked()
-        {
-            state.delete_preset(name, out);
-        }
-        let copy = small_button_if(ui, read.problems.is_empty(), "Copy as command");
-        if copy
-            .on_hover_text("Copy the batida bench command that runs the same plan")
-            .clicked()
-        {
-            let text = command_line::bench(&read.plan, state.env());
-            out.push(Command::Copy {
-                what: "Command".to_owned(),
-                text,
-            });
-        }
+        preset_buttons_ui(ui, form_ui, picked, state, read, out);
     });
-    naming_ui(ui, form_ui, state, out);
+    naming_ui(ui, form_ui, out);
 }
 
-fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &mut Vec<Command>) {
+/// Saving and deleting a preset, and the form as a command.
+fn preset_buttons_ui(
+    ui: &mut Ui,
+    form_ui: &mut FormUi,
+    picked: Option<Preset<'_>>,
+    state: &State,
+    read: &Read,
+    out: &mut Actions,
+) {
+    let is_of_models = |(field, _): &(Field, String)| *field == Field::Model;
+    let can = read.problems.iter().all(is_of_models);
+    if small_button_if(ui, can, "Save as…")
+        .on_hover_text("Keep this form as a preset")
+        .clicked()
+    {
+        form_ui.naming = Some(String::new());
+    }
+    if let Some(preset) = picked.filter(|preset| preset.is_own)
+        && small_button(ui, "Delete")
+            .on_hover_text(format!("Delete the preset {}", preset.name))
+            .clicked()
+    {
+        out.push(BenchAction::DeletePreset(preset.name.to_owned()));
+    }
+    let copy = small_button_if(ui, read.problems.is_empty(), "Copy as command");
+    if copy
+        .on_hover_text("Copy the batida bench command that runs the same plan")
+        .clicked()
+    {
+        out.push(Command::Copy {
+            what: "Command".to_owned(),
+            text: command_line::bench(&read.plan, state.env()),
+        });
+    }
+}
+
+fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, out: &mut Actions) {
     let Some(name) = &mut form_ui.naming else {
         return;
     };
@@ -194,7 +195,7 @@ fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &mut Vec
     ui.horizontal(|ui| {
         let can = !name.trim().is_empty();
         if (small_button_if(ui, can, "Save preset").clicked() || enter) && can {
-            state.save_preset(name.trim(), out);
+            out.push(BenchAction::SavePreset(name.trim().to_owned()));
             done = true;
         }
         done |= small_button(ui, "Cancel").clicked();
@@ -204,95 +205,69 @@ fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &mut Vec
     }
 }
 
-fn plain_choices(names: &[String]) -> Vec<Choice<'_>> {
-    names
-        .iter()
-        .map(|name| Choice {
-            name,
-            remark: None,
-            dot: None,
-            enabled: true,
-        })
-        .collect()
-}
-
-fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, read: &Read) {
-    let tokens = tokens(ui);
+fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, form: &mut Form, state: &State, read: &Read) {
     if state.env().cluster.is_some() {
-        let deployments: Vec<(String, DeploymentState)> = state
-            .place()
-            .cluster
-            .view
-            .value()
-            .into_iter()
-            .flat_map(|view| &view.deployments)
-            .map(|deployment| (deployment.name.clone(), deployment.state))
-            .collect();
-        caption(ui, "Deployment");
-        let lines = |those: fn(DeploymentState) -> bool| -> Vec<Choice<'_>> {
-            deployments
-                .iter()
-                .filter(|(_, state)| those(*state))
-                .map(|(name, state)| {
-                    let is_ready = *state == DeploymentState::Deployed;
-                    Choice {
-                        name,
-                        remark: (!is_ready).then(|| state.label().to_owned()),
-                        dot: Some(tokens.state(*state)),
-                        enabled: is_ready || *state == DeploymentState::Unknown,
-                    }
-                })
-                .collect()
-        };
-        let none = Choice {
-            name: NO_DEPLOYMENT,
-            remark: None,
-            dot: None,
-            enabled: true,
-        };
-        let sections = [
-            Section {
-                heading: "Deployed",
-                choices: lines(|it| it == DeploymentState::Deployed),
-            },
-            // Its pods may not be listed: it may well answer.
-            Section {
-                heading: "State unknown",
-                choices: lines(|it| it == DeploymentState::Unknown),
-            },
-            Section {
-                heading: "Not ready",
-                choices: lines(|it| {
-                    !matches!(it, DeploymentState::Deployed | DeploymentState::Unknown)
-                }),
-            },
-            Section {
-                heading: "Without one",
-                choices: vec![none],
-            },
-        ];
-        let shown = form_ui.deployment.as_deref();
-        let dot = shown.map(|_| tokens.ok);
-        let width = ui.available_width();
-        if let Some(name) = picker(
-            ui,
-            "Deployment",
-            Some(shown.unwrap_or(NO_DEPLOYMENT)),
-            dot,
-            width,
-            &sections,
-        ) {
-            form_ui.deployment = Some(name).filter(|name| name != NO_DEPLOYMENT);
-        }
+        deployment_ui(ui, form_ui, state);
     }
     caption(ui, "Models (run in turn)");
-    models_ui(ui, form_ui, state);
+    models_ui(ui, form_ui, form, state);
     problem_ui(ui, read, Field::Model);
 }
 
+/// The deployment whose models are offered.
+fn deployment_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &State) {
+    let tokens = tokens(ui);
+    caption(ui, "Deployment");
+    let view = state.connection().cluster.view.value();
+    let lines = |those: fn(DeploymentState) -> bool| -> Vec<Choice<'_>> {
+        view.into_iter()
+            .flat_map(|view| &view.deployments)
+            .filter(|deployment| those(deployment.state))
+            .map(|deployment| {
+                let is_ready = deployment.state == DeploymentState::Deployed;
+                Choice {
+                    name: &deployment.name,
+                    remark: (!is_ready).then(|| deployment.state.label().to_owned()),
+                    dot: Some(tokens.deployment(deployment)),
+                    enabled: is_ready || deployment.state == DeploymentState::Unknown,
+                }
+            })
+            .collect()
+    };
+    let sections = [
+        Section {
+            heading: "Deployed",
+            choices: lines(|it| it == DeploymentState::Deployed),
+        },
+        // Its pods may not be listed: it may well answer.
+        Section {
+            heading: "State unknown",
+            choices: lines(|it| it == DeploymentState::Unknown),
+        },
+        Section {
+            heading: "Not ready",
+            choices: lines(|it| {
+                !matches!(it, DeploymentState::Deployed | DeploymentState::Unknown)
+            }),
+        },
+        Section {
+            heading: "Without one",
+            choices: vec![Choice::plain(NO_DEPLOYMENT)],
+        },
+    ];
+    let shown = form_ui.deployment.as_deref();
+    let dot = shown.map(|_| tokens.ok);
+    let width = ui.available_width();
+    let shown = Some(shown.unwrap_or(NO_DEPLOYMENT));
+    if let Some(name) = picker(ui, "Deployment", shown, dot, width, &sections) {
+        form_ui.deployment = Some(name).filter(|name| name != NO_DEPLOYMENT);
+    }
+}
+
 /// Check boxes in a list under a button: the models of the deployment, those chosen elsewhere, the API's.
-fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
-    let chosen = state.bench_form().targets.clone();
+fn models_ui(ui: &mut Ui, form_ui: &FormUi, form: &mut Form, state: &State) {
+    let chosen = &form.targets;
+    let mut toggled = None;
     let names = chosen
         .iter()
         .map(|target| target.model.as_str())
@@ -316,7 +291,7 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
     let button = if names.is_empty() {
         button
     } else {
-        button.on_hover_text(chosen_told(&chosen))
+        button.on_hover_text(chosen_told(chosen))
     };
     let filter_id = ui.make_persistent_id("models filter");
     egui::Popup::menu(&button)
@@ -324,7 +299,7 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
         .accessible_name("Models list")
         .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
         .show(|ui| {
-            let mut offers = offers(state, form_ui.deployment.as_deref(), &chosen);
+            let mut offers = offers(state, form_ui.deployment.as_deref(), chosen);
             if offers
                 .iter()
                 .map(|(_, targets)| targets.len())
@@ -355,11 +330,7 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
                         });
                         let told = units::shorten_middle(&target.model, LONGEST_TOLD);
                         if line.on_hover_text(told).changed() {
-                            let targets = &mut state.bench_form().targets;
-                            targets.retain(|other| other != target);
-                            if on {
-                                targets.push(target.clone());
-                            }
+                            toggled = Some((target.clone(), on));
                         }
                     }
                 }
@@ -368,6 +339,10 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
                 }
             });
         });
+    if let Some((target, on)) = toggled {
+        form.targets.retain(|other| *other != target);
+        form.targets.extend(on.then_some(target));
+    }
 }
 
 /// Of a list that is too long to look through: leaves what has the typed text in its name.
@@ -397,8 +372,8 @@ fn chosen_told(chosen: &[Target]) -> String {
 
 type Offers = [(&'static str, Vec<(Target, bool)>); 3];
 
-fn offers(state: &mut State, deployment: Option<&str>, chosen: &[Target]) -> Offers {
-    let cluster = &state.place().cluster;
+fn offers(state: &State, deployment: Option<&str>, chosen: &[Target]) -> Offers {
+    let cluster = &state.connection().cluster;
     let found = cluster
         .view
         .value()
@@ -444,254 +419,7 @@ fn offers(state: &mut State, deployment: Option<&str>, chosen: &[Target]) -> Off
     ]
 }
 
-fn fields_ui(ui: &mut Ui, state: &mut State, read: &Read) {
-    let behind_ingress = !state.env().demo && state.env().cluster.is_some();
-    let form = state.bench_form();
-    caption(ui, "Load");
-    let kinds: Vec<String> = LoadKind::ALL
-        .iter()
-        .map(|(_, name)| (*name).to_owned())
-        .collect();
-    let sections = [Section {
-        heading: "",
-        choices: plain_choices(&kinds),
-    }];
-    let chosen = picker(
-        ui,
-        "Load",
-        Some(form.kind.name()),
-        None,
-        ui.available_width(),
-        &sections,
-    );
-    if let Some((kind, _)) = LoadKind::ALL
-        .iter()
-        .find(|(_, name)| Some(*name) == chosen.as_deref())
-    {
-        form.kind = *kind;
-    }
-    load_ui(ui, form, read);
-    if behind_ingress
-        && let Load::Rate { per_sec, .. } = &read.plan.load
-        && per_sec.iter().any(|rate| *rate > INGRESS_PER_SEC)
-    {
-        warning_box(
-            ui,
-            "This ingress may allow 240 requests/min; above that you would measure the limit",
-        );
-    }
-    ui.add_space(4.0);
-    prompts_ui(ui, form, read);
-    pair(ui, form, read, Field::LevelRequests, Field::Warmup);
-    pair(ui, form, read, Field::SessionTime, Field::SessionErrors);
-    checked(ui, form, read, Field::Goodput);
-    if !read.plan.objectives.is_empty() && read.problem(Field::Goodput).is_none() {
-        let dim = tokens(ui).dim;
-        let text = RichText::new(objectives_told(&read.plan.objectives))
-            .text_style(crate::ui::theme::small_figure_text())
-            .color(dim);
-        ui.add(Label::new(text).wrap());
-    }
-    let wrong = read.problems.iter().any(|(field, _)| MORE.contains(field));
-    let title = if wrong {
-        "More (a field needs attention)"
-    } else {
-        "More"
-    };
-    CollapsingHeader::new(RichText::new(title).small())
-        .id_salt("more")
-        .show_unindented(ui, |ui| {
-            more_ui(ui, form, read);
-        });
-}
-
-/// `TTFT ≤ 500 ms · ITL ≤ 15 ms`
-fn objectives_told(objectives: &Objectives) -> String {
-    let names = ["TTFT", "ITL", "TPOT", "latency"];
-    let told = names
-        .iter()
-        .zip(objectives.all())
-        .filter_map(|(name, value)| {
-            // As it was asked, and not to three digits.
-            let text = units::write_duration(value?);
-            let at = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
-            Some(format!("{name} ≤ {} {}", &text[..at], &text[at..]))
-        });
-    told.collect::<Vec<_>>().join(" · ")
-}
-
-fn load_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
-    match form.kind {
-        LoadKind::Fixed => checked(ui, form, read, Field::Concurrency),
-        LoadKind::Sweep => checked(ui, form, read, Field::Sweep),
-        LoadKind::Rate => {
-            checked(ui, form, read, Field::Rate);
-            switch(ui, form, Field::Poisson)
-                .on_hover_text("As independent users would arrive; otherwise evenly spaced");
-            checked(ui, form, read, Field::MaxInFlight)
-        }
-        LoadKind::Max => checked(ui, form, read, Field::Max),
-        LoadKind::Trace => {
-            checked(ui, form, read, Field::Trace);
-            unit_ui(ui, form);
-            checked(ui, form, read, Field::MaxInFlight)
-        }
-    };
-}
-
-/// The unit of a trace's times.
-fn unit_ui(ui: &mut Ui, form: &mut Form) {
-    const AUTO: &str = "Detect from the file";
-    let name = |unit: TimeUnit| match unit {
-        TimeUnit::S => "Seconds",
-        TimeUnit::Ms => "Milliseconds",
-        TimeUnit::Us => "Microseconds",
-        TimeUnit::Ns => "Nanoseconds",
-    };
-    let label = Field::TraceUnit.spec().label();
-    caption(ui, &label);
-    let choice = |name| Choice {
-        name,
-        remark: None,
-        dot: None,
-        enabled: true,
-    };
-    let choices = std::iter::once(AUTO)
-        .chain(TimeUnit::ALL.map(name))
-        .map(choice)
-        .collect();
-    let sections = [Section {
-        heading: "",
-        choices,
-    }];
-    let text = form.text_mut(Field::TraceUnit);
-    let shown = TimeUnit::parse(text).map_or(AUTO, name);
-    if let Some(chosen) = picker(
-        ui,
-        &label,
-        Some(shown),
-        None,
-        ui.available_width(),
-        &sections,
-    ) {
-        let unit = TimeUnit::ALL.into_iter().find(|unit| name(*unit) == chosen);
-        *text = unit.map(TimeUnit::name).unwrap_or_default().to_owned();
-    }
-}
-
-fn prompts_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
-    const KINDS: [&str; 2] = ["Synthetic, each unique", "From a file"];
-    caption(ui, "Prompts");
-    let choices = KINDS.map(|name| Choice {
-        name,
-        remark: None,
-        dot: None,
-        enabled: true,
-    });
-    let sections = [Section {
-        heading: "",
-        choices: choices.into(),
-    }];
-    let shown = KINDS[usize::from(form.from_file)];
-    if let Some(chosen) = picker(
-        ui,
-        "Prompts",
-        Some(shown),
-        None,
-        ui.available_width(),
-        &sections,
-    ) {
-        form.from_file = chosen == KINDS[1];
-    }
-    if form.from_file {
-        checked(ui, form, read, Field::PromptsFile);
-        checked(ui, form, read, Field::OutputTokens);
-    } else {
-        pair(ui, form, read, Field::InputTokens, Field::OutputTokens);
-    }
-}
-
-/// Fields that are folded away.
-const MORE: [Field; 10] = [
-    Field::PrefixTokens,
-    Field::IgnoreEos,
-    Field::Turns,
-    Field::LevelTime,
-    Field::LevelErrors,
-    Field::SessionRequests,
-    Field::RampUp,
-    Field::Timeout,
-    Field::Seed,
-    Field::Tags,
-];
-
-fn more_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
-    ui.spacing_mut().item_spacing.y = 5.0;
-    if !form.from_file {
-        checked(ui, form, read, Field::PrefixTokens);
-    }
-    switch(ui, form, Field::IgnoreEos).on_hover_text(
-        "Asks the server to generate all output tokens, where the deployment allows it",
-    );
-    pair(ui, form, read, Field::Turns, Field::LevelTime);
-    pair(ui, form, read, Field::LevelErrors, Field::SessionRequests);
-    pair(ui, form, read, Field::RampUp, Field::Timeout);
-    pair(ui, form, read, Field::Seed, Field::Tags);
-}
-
-/// Two fields side by side.
-fn pair(ui: &mut Ui, form: &mut Form, read: &Read, left: Field, right: Field) {
-    ui.columns(2, |columns| {
-        for (ui, at) in columns.iter_mut().zip([left, right]) {
-            // egui's columns justify their text, which spreads the words of a name that needs two lines.
-            ui.with_layout(Layout::top_down(Align::Min), |ui| {
-                ui.spacing_mut().item_spacing.y = 5.0;
-                checked(ui, form, read, at);
-            });
-        }
-    });
-}
-
-/// A field, and below it what is wrong with it.
-fn checked(ui: &mut Ui, form: &mut Form, read: &Read, at: Field) -> Response {
-    let spec = at.spec();
-    let text = if at == Field::Tags {
-        &mut form.tags
-    } else {
-        form.text_mut(at)
-    };
-    let mut response = field(ui, &spec.label(), text, spec.hint);
-    let told = match at {
-        Field::InputTokens => "1000, 500-1500 or 1000±200",
-        Field::OutputTokens => "max_tokens: 128, 64-256 or 128±20",
-        Field::PrefixTokens => "All prompts begin with the same tokens, to measure prompt caches",
-        Field::Seed => {
-            "The same seed sends the same prompts again, which the server may have in its cache"
-        }
-        _ => "",
-    };
-    if !told.is_empty() {
-        response = response.on_hover_text(told);
-    }
-    problem_ui(ui, read, at);
-    response
-}
-
-fn switch(ui: &mut Ui, form: &mut Form, at: Field) -> Response {
-    let text = form.text_mut(at);
-    let mut on = text == ON;
-    let response = ui.checkbox(&mut on, at.spec().label());
-    *text = if on { ON } else { "" }.to_owned();
-    response
-}
-
-fn problem_ui(ui: &mut Ui, read: &Read, at: Field) {
-    if let Some(text) = read.problem(at) {
-        field_error(ui, text);
-    }
-}
-
-fn foot_ui(ui: &mut Ui, state: &mut State, read: &Read, out: &mut Vec<Command>) {
+fn foot_ui(ui: &mut Ui, state: &State, read: &Read, out: &mut Actions) {
     let running = state
         .bench
         .session
@@ -710,15 +438,11 @@ fn foot_ui(ui: &mut Ui, state: &mut State, read: &Read, out: &mut Vec<Command>) 
             .map(|(_, text)| text.clone())
             .unwrap_or_default();
         if button.on_disabled_hover_text(why).clicked() {
-            state.run_bench(out);
+            out.push(BenchAction::Run);
         }
         return;
     };
-    let (paused, stopping, env) = (
-        session.is_paused(),
-        session.stopping,
-        session.env_name.clone(),
-    );
+    let (paused, stopping, env) = (session.is_paused(), session.stopping, &session.env_name);
     let here = session.env == state.env().id;
     let told = match (stopping, here) {
         (true, _) => "Stopping…".to_owned(),
@@ -739,7 +463,7 @@ fn foot_ui(ui: &mut Ui, state: &mut State, read: &Read, out: &mut Vec<Command>) 
             .add_enabled(!stopping, Button::new(name).min_size(vec2(half, 28.0)))
             .clicked()
         {
-            state.bench.steer(steer, out);
+            out.push(BenchAction::Steer(steer));
         }
         let stop = ui.allocate_ui_with_layout(
             vec2(half, 28.0),
@@ -747,7 +471,7 @@ fn foot_ui(ui: &mut Ui, state: &mut State, read: &Read, out: &mut Vec<Command>) 
             |ui| primary_button(ui, "Stop", !stopping),
         );
         if stop.inner.clicked() {
-            state.bench.stop(out);
+            out.push(BenchAction::Stop);
         }
     });
 }

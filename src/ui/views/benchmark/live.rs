@@ -5,10 +5,11 @@ use egui::{CornerRadius, Label, ProgressBar, RichText, Role, Ui, WidgetInfo, vec
 use super::figures as words;
 use crate::domain::figures::{self, Distribution};
 use crate::domain::plan::LevelLoad;
-use crate::domain::run::{INTERVALS, LevelReport, Rate, Stage};
+use crate::domain::run::{INTERVALS, LevelReport, Stage};
 use crate::domain::stats::{P5, P50, P99};
 use crate::domain::units::{self, Figure};
 use crate::protocol::Command;
+use crate::state::action::Actions;
 use crate::state::bench::{Session, Standing};
 use crate::ui::theme;
 use crate::ui::widgets::{
@@ -33,7 +34,7 @@ pub(super) fn show(
     session: &Session,
     chosen: Option<usize>,
     elsewhere: bool,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) {
     let chosen = chosen.and_then(|index| session.levels.iter().find(|level| level.index == index));
     let level = chosen.or(session.current());
@@ -72,7 +73,7 @@ fn name_of(session: &Session, level: &LevelReport) -> String {
     }
 }
 
-fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Command>) {
+fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Actions) {
     let tokens = tokens(ui);
     let title = title(session);
     let place = if elsewhere {
@@ -128,7 +129,7 @@ fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Co
     });
 }
 
-fn save_ui(ui: &mut Ui, session: &Session, out: &mut Vec<Command>) {
+fn save_ui(ui: &mut Ui, session: &Session, out: &mut Actions) {
     let Some(Ok(report)) = &session.outcome else {
         return;
     };
@@ -241,158 +242,36 @@ fn standing_told(session: &Session) -> String {
     )
 }
 
+/// A figure of a level, as a tile shows it.
+struct LevelTile {
+    title: String,
+    figure: Option<Figure>,
+    below: String,
+    definition: String,
+    is_alarming: bool,
+}
+
+impl LevelTile {
+    fn new(title: &str, figure: Option<Figure>, below: String, definition: String) -> Self {
+        Self {
+            title: title.to_owned(),
+            figure,
+            below,
+            definition,
+            is_alarming: false,
+        }
+    }
+}
+
 fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
     let tokens = tokens(ui);
-    let stats = |of: fn(&LevelReport) -> Option<f64>| level.and_then(of);
-    let told = |name: &str, figure: Option<Figure>| {
-        format!(
-            "{name} {}",
-            figure.map_or_else(|| units::ABSENT.to_owned(), |figure| figure.to_string())
-        )
-    };
-    let rate = |per_second: f64| Figure {
-        value: units::short(Some(per_second)),
-        unit: "tok/s",
-    };
-    let in_flight = session
-        .now
-        .filter(|_| session.is_running())
-        .map(|now| now.in_flight);
-    let streams = match in_flight {
-        Some(now) => units::counted((now.waiting + now.streaming) as usize, "stream"),
-        None => told(
-            "in flight",
-            stats(|l| l.concurrency.reached).map(|n| Figure {
-                value: format!("{n:.1}"),
-                unit: "",
-            }),
-        ),
-    };
-    let goodput = level.and_then(|level| level.goodput.as_ref());
-    let failed = level.map_or(0, |level| level.requests.failed);
-    let worst = level.and_then(|level| level.requests.errors.first());
-    let text = tokens.text;
-    let spread = |definition: &str, of: &Distribution| match level.and_then(of.read) {
-        Some(stats) if stats.count > 0 => {
-            format!(
-                "{definition}\n{}, in {}\n{INTERVALS}",
-                of.intervals(stats),
-                of.unit.sign()
-            )
-        }
-        _ => definition.to_owned(),
-    };
-    let at = |of: &Distribution, percentile| {
-        level
-            .and_then(|level| of.at(percentile, level).value)
-            .map(units::milliseconds)
-    };
-    let title = |of: &Distribution| format!("{} {P50}", of.title);
-    let (ttft_title, itl_title) = (title(&figures::TTFT), title(&figures::ITL));
-    let rates = |definition: &str, of: fn(&LevelReport) -> Option<Rate>| match level.and_then(of) {
-        Some(rate) => format!(
-            "{definition}\n{} tok/s\n{INTERVALS}",
-            words::rate(Some(rate))
-        ),
-        None => definition.to_owned(),
-    };
-    let throughput_told = rates(THROUGHPUT, |l| l.throughput.output_tokens_per_s);
-    let per_user_told = match level.map(|level| &level.user_tokens_per_s) {
-        Some(stats) if stats.count > 0 => {
-            format!(
-                "{PER_USER}\n{}, in tok/s\n{INTERVALS}",
-                words::speed_told(stats)
-            )
-        }
-        _ => PER_USER.to_owned(),
-    };
-    let ttft_told = spread(TTFT, &figures::TTFT);
-    let itl_told = spread(ITL, &figures::ITL);
-    let errors = level.into_iter().flat_map(|level| &level.requests.errors);
-    let errors_told: String = std::iter::once(ERRORS.to_owned())
-        .chain(errors.map(|error| {
-            format!(
-                "{} × {}: {}",
-                units::count(error.count),
-                error.kind,
-                error.example
-            )
-        }))
-        .collect::<Vec<_>>()
-        .join("\n");
-    let tile = |title, figure, below, definition| Tile {
-        title,
-        figure,
-        below,
-        definition,
-        color: text,
-    };
     let tiles = [
-        tile(
-            "Output throughput",
-            stats(|l| Some(l.throughput.output_tokens_per_s?.mean)).map(rate),
-            streams,
-            throughput_told.as_str(),
-        ),
-        tile(
-            "Per-user speed",
-            stats(|l| l.user_tokens_per_s.at(P50)).map(rate),
-            told(
-                "p5",
-                stats(|l| l.user_tokens_per_s.at(P5)).map(|p5| Figure {
-                    unit: "",
-                    ..rate(p5)
-                }),
-            ),
-            &per_user_told,
-        ),
-        tile(
-            &ttft_title,
-            at(&figures::TTFT, P50),
-            told("p99", at(&figures::TTFT, P99)),
-            &ttft_told,
-        ),
-        tile(
-            &itl_title,
-            at(&figures::ITL, P50),
-            told("p99", at(&figures::ITL, P99)),
-            &itl_told,
-        ),
-        tile(
-            "Goodput",
-            goodput.and_then(|goodput| goodput.share).map(|share| {
-                let value = units::percent(share).trim_end_matches(" %").to_owned();
-                Figure { value, unit: "%" }
-            }),
-            match goodput {
-                Some(goodput) => format!(
-                    "{} of {} missed",
-                    goodput.missed,
-                    goodput.met + goodput.missed
-                ),
-                None => "no objective".to_owned(),
-            },
-            GOODPUT,
-        ),
-        Tile {
-            color: if failed > 0 {
-                tokens.error
-            } else {
-                tokens.text
-            },
-            ..tile(
-                "Errors",
-                level.map(|_| Figure {
-                    value: units::count(failed),
-                    unit: "",
-                }),
-                worst.map_or_else(
-                    || "none".to_owned(),
-                    |worst| format!("{} ×{}", worst.kind, worst.count),
-                ),
-                &errors_told,
-            )
-        },
+        throughput_tile(session, level),
+        per_user_tile(level),
+        timing_tile(&figures::TTFT, TTFT, level),
+        timing_tile(&figures::ITL, ITL, level),
+        goodput_tile(level),
+        errors_tile(level),
     ];
     let across = if ui.available_width() > 760.0 { 6 } else { 3 };
     let gap = 8.0;
@@ -402,10 +281,143 @@ fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
     while tiles.peek().is_some() {
         ui.horizontal_top(|ui| {
             for tile in tiles.by_ref().take(across) {
+                let color = if tile.is_alarming {
+                    tokens.error
+                } else {
+                    tokens.text
+                };
+                let tile = Tile {
+                    title: &tile.title,
+                    figure: tile.figure,
+                    below: tile.below,
+                    definition: &tile.definition,
+                    color,
+                };
                 tile.show(ui, width);
             }
         });
     }
+}
+
+/// `p99 12 ms`
+fn named(name: &str, figure: Option<Figure>) -> String {
+    let figure = figure.map_or_else(|| units::ABSENT.to_owned(), |figure| figure.to_string());
+    format!("{name} {figure}")
+}
+
+fn token_rate(per_second: f64) -> Figure {
+    Figure {
+        value: units::short(Some(per_second)),
+        unit: "tok/s",
+    }
+}
+
+fn throughput_tile(session: &Session, level: Option<&LevelReport>) -> LevelTile {
+    let in_flight = session
+        .now
+        .filter(|_| session.is_running())
+        .map(|now| now.in_flight);
+    let streams = match in_flight {
+        Some(now) => units::counted((now.waiting + now.streaming) as usize, "stream"),
+        None => {
+            let reached = level.and_then(|level| level.concurrency.reached);
+            let reached = reached.map(|n| Figure {
+                value: format!("{n:.1}"),
+                unit: "",
+            });
+            named("in flight", reached)
+        }
+    };
+    let rate = level.and_then(|level| level.throughput.output_tokens_per_s);
+    let definition = match rate {
+        Some(rate) => format!(
+            "{THROUGHPUT}\n{} tok/s\n{INTERVALS}",
+            words::rate(Some(rate))
+        ),
+        None => THROUGHPUT.to_owned(),
+    };
+    let figure = rate.map(|rate| token_rate(rate.mean));
+    LevelTile::new("Output throughput", figure, streams, definition)
+}
+
+fn per_user_tile(level: Option<&LevelReport>) -> LevelTile {
+    let stats = level.map(|level| &level.user_tokens_per_s);
+    let definition = match stats {
+        Some(stats) if stats.count > 0 => format!(
+            "{PER_USER}\n{}, in tok/s\n{INTERVALS}",
+            words::speed_told(stats)
+        ),
+        _ => PER_USER.to_owned(),
+    };
+    let at = |percentile| stats.and_then(|stats| stats.at(percentile)).map(token_rate);
+    let slowest = at(P5).map(|p5| Figure { unit: "", ..p5 });
+    LevelTile::new("Per-user speed", at(P50), named("p5", slowest), definition)
+}
+
+fn timing_tile(of: &Distribution, definition: &str, level: Option<&LevelReport>) -> LevelTile {
+    let at = |percentile| {
+        level
+            .and_then(|level| of.at(percentile, level).value)
+            .map(units::milliseconds)
+    };
+    let definition = match level.and_then(of.read) {
+        Some(stats) if stats.count > 0 => format!(
+            "{definition}\n{}, in {}\n{INTERVALS}",
+            of.intervals(stats),
+            of.unit.sign()
+        ),
+        _ => definition.to_owned(),
+    };
+    let title = format!("{} {P50}", of.title);
+    LevelTile::new(&title, at(P50), named("p99", at(P99)), definition)
+}
+
+fn goodput_tile(level: Option<&LevelReport>) -> LevelTile {
+    let goodput = level.and_then(|level| level.goodput.as_ref());
+    let share = goodput.and_then(|goodput| goodput.share).map(|share| {
+        let value = units::percent(share).trim_end_matches(" %").to_owned();
+        Figure { value, unit: "%" }
+    });
+    let below = match goodput {
+        Some(goodput) => format!(
+            "{} of {} missed",
+            goodput.missed,
+            goodput.met + goodput.missed
+        ),
+        None => "no objective".to_owned(),
+    };
+    LevelTile::new("Goodput", share, below, GOODPUT.to_owned())
+}
+
+fn errors_tile(level: Option<&LevelReport>) -> LevelTile {
+    let failed = level.map_or(0, |level| level.requests.failed);
+    let worst = level.and_then(|level| level.requests.errors.first());
+    let figure = level.map(|_| Figure {
+        value: units::count(failed),
+        unit: "",
+    });
+    let below = worst.map_or_else(
+        || "none".to_owned(),
+        |worst| format!("{} ×{}", worst.kind, worst.count),
+    );
+    let lines = level.into_iter().flat_map(errors_told);
+    let definition: Vec<String> = std::iter::once(ERRORS.to_owned()).chain(lines).collect();
+    LevelTile {
+        is_alarming: failed > 0,
+        ..LevelTile::new("Errors", figure, below, definition.join("\n"))
+    }
+}
+
+/// A line for each kind of error.
+fn errors_told(level: &LevelReport) -> impl Iterator<Item = String> {
+    level.requests.errors.iter().map(|error| {
+        format!(
+            "{} × {}: {}",
+            units::count(error.count),
+            error.kind,
+            error.example
+        )
+    })
 }
 
 /// More lines than this are told by the table's marks alone.
@@ -414,19 +426,7 @@ const MOST_DOUBTS: usize = 2;
 /// Errors, measurement warnings and notes of the level whose figures the tiles show; those of others are marked in the table.
 fn doubts_ui(ui: &mut Ui, session: &Session, level: &LevelReport) {
     let label = name_of(session, level);
-    let errors: Vec<String> = level
-        .requests
-        .errors
-        .iter()
-        .map(|error| {
-            format!(
-                "{} × {}: {}",
-                units::count(error.count),
-                error.kind,
-                error.example
-            )
-        })
-        .collect();
+    let errors: Vec<String> = errors_told(level).collect();
     let marked = |other: &&LevelReport| {
         other.index != level.index && !(other.watch.doubts.is_empty() && other.notes.is_empty())
     };

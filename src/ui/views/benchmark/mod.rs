@@ -1,6 +1,7 @@
 //! The Benchmark page: a form on the left, and on the right the session under way or the last one.
 
 mod charts;
+mod fields;
 mod figures;
 mod form;
 mod live;
@@ -15,8 +16,9 @@ use crate::chart::levels::Timing;
 use crate::domain::environment::EnvId;
 use crate::domain::history::SessionId;
 use crate::protocol::Command;
-use crate::state::bench::Session;
-use crate::state::history::headline;
+use crate::state::action::Actions;
+use crate::state::bench::{Form, Session};
+use crate::state::history::{Clock, headline};
 use crate::state::{ModelColors, State};
 use crate::ui::picture::Photographer;
 use crate::ui::widgets::{caption, card, column, empty_state, page_head, small_button, strong};
@@ -46,7 +48,7 @@ impl SessionUi {
         session: &Session,
         elsewhere: bool,
         colors: &ModelColors,
-        out: &mut Vec<Command>,
+        out: &mut Actions,
     ) {
         if self
             .level
@@ -63,14 +65,8 @@ impl SessionUi {
     }
 
     /// Takes the pictures that were asked for; called once a frame, after all is drawn.
-    pub(super) fn work(
-        &mut self,
-        ui: &Ui,
-        state: &mut State,
-        now: Duration,
-        out: &mut Vec<Command>,
-    ) {
-        self.photographer.work(ui.ctx(), state, now, out);
+    pub(super) fn work(&mut self, ui: &Ui, now: Duration, out: &mut Actions) {
+        self.photographer.work(ui.ctx(), now, out);
     }
 }
 
@@ -90,6 +86,21 @@ impl BenchmarkUi {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> Asked {
+        // The form is the page's to edit while it is drawn.
+        let mut form = state.take_bench_form();
+        let mut actions = Actions::default();
+        let asked = self.page_ui(ui, state, &mut form, &mut actions);
+        state.put_bench_form(form);
+        self.session.work(ui, now, &mut actions);
+        let clock = Clock {
+            now,
+            today: crate::engine::clock(),
+        };
+        crate::ui::perform(ui.ctx(), actions, state, clock, out);
+        asked
+    }
+
+    fn page_ui(&mut self, ui: &mut Ui, state: &State, form: &mut Form, out: &mut Actions) -> Asked {
         let mut asked = Asked::default();
         page_head(
             ui,
@@ -102,8 +113,8 @@ impl BenchmarkUi {
         ui.spacing_mut().item_spacing.x = gap;
         ui.horizontal_top(|ui| {
             column(ui, vec2(left, height), |ui| {
-                let form = self.forms.entry(state.env().id.clone()).or_default();
-                form::show(ui, form, state, out);
+                let form_ui = self.forms.entry(state.env().id.clone()).or_default();
+                form::show(ui, form_ui, form, state, out);
             });
             column(ui, vec2(width - left - gap, height), |ui| {
                 ScrollArea::vertical()
@@ -115,17 +126,10 @@ impl BenchmarkUi {
                     });
             });
         });
-        self.session.work(ui, state, now, out);
         asked
     }
 
-    fn session_ui(
-        &mut self,
-        ui: &mut Ui,
-        state: &State,
-        asked: &mut Asked,
-        out: &mut Vec<Command>,
-    ) {
+    fn session_ui(&mut self, ui: &mut Ui, state: &State, asked: &mut Asked, out: &mut Actions) {
         let Some(session) = &state.bench.session else {
             card(ui).show(ui, |ui| {
                 ui.set_min_size(vec2(ui.available_width(), ui.available_height()));

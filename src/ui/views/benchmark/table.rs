@@ -1,12 +1,15 @@
 //! The table of levels, as wide as there is room; copied and saved whole.
 
-use egui::{Align2, CornerRadius, Role, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, CornerRadius, FontId, Pos2, Rect, Role, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2,
+};
 
 use super::figures;
 use crate::domain::figures::{COLUMNS, Column, ERRORS, Metric};
-use crate::domain::run::LevelEnd;
+use crate::domain::run::{LevelEnd, LevelReport};
 use crate::protocol::Command;
 use crate::state::ModelColors;
+use crate::state::action::Actions;
 use crate::state::bench::Session;
 use crate::ui::theme;
 use crate::ui::widgets::{caption, card, fit_middle, from_right, small_button, strong, tokens};
@@ -20,7 +23,7 @@ pub(super) fn show(
     session: &Session,
     colors: &ModelColors,
     level: &mut Option<usize>,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) {
     card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
@@ -64,6 +67,9 @@ pub(super) fn show(
     });
 }
 
+/// The room of the sign beside a level's name, in points.
+const MARK: f32 = 16.0;
+
 type Columns = Vec<&'static (&'static Metric, &'static Column)>;
 
 /// Which columns there is room for.
@@ -81,135 +87,172 @@ fn fitting(width: f32) -> Columns {
         .collect()
 }
 
-fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Option<usize>) {
-    let tokens = tokens(ui);
-    let several = session.plan.targets.len() > 1;
-    let width = ui.available_width() - 8.0;
-    let mark = 16.0;
-    let first = if several {
-        (width * 0.22).clamp(110.0, 240.0)
-    } else {
-        64.0
-    } + mark;
-    let columns = fitting(width - first);
-    let each = (width - first) / columns.len().max(1) as f32;
-    let small = TextStyle::Small.resolve(ui.style());
-    let digits = theme::small_figure_text().resolve(ui.style());
-    let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEAD), Sense::hover());
-    let left = head.left() + 8.0;
-    let painter = ui.painter().clone();
-    // A group's name stands above the first of its columns, and their own names below it.
-    let [above, below] = [head.top() + 9.0, head.bottom() - 9.0];
-    painter.text(
-        pos2(left, below),
-        Align2::LEFT_CENTER,
-        "level",
-        small.clone(),
-        tokens.dim,
-    );
-    let right_of = |n: usize| head.left() + first + (n + 1) as f32 * each;
-    let mut group = "";
-    for (n, (_, column)) in columns.iter().enumerate() {
-        let head = |y: f32, text: &str| {
-            painter.text(
-                pos2(right_of(n), y),
-                Align2::RIGHT_CENTER,
-                text,
-                small.clone(),
-                tokens.dim,
-            );
-        };
-        if column.group != group {
-            head(above, column.group);
-        }
-        group = column.group;
-        head(below, &column.name);
-    }
-    for report in &session.levels {
-        let (rect, response) =
-            ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
-        let under_way = report.ended == LevelEnd::Running;
-        if under_way || *chosen == Some(report.index) || response.hovered() || response.has_focus()
-        {
-            ui.painter()
-                .rect_filled(rect, CornerRadius::same(4), tokens.raised);
-        }
+/// Where the columns stand, and in which fonts.
+struct Grid {
+    columns: Columns,
+    /// Several models are measured: a level's name begins with its model.
+    several: bool,
+    /// The width of the levels' names, and of each figure.
+    first: f32,
+    each: f32,
+    small: FontId,
+    digits: FontId,
+}
+
+impl Grid {
+    fn of(ui: &Ui, session: &Session) -> Self {
+        let several = session.plan.targets.len() > 1;
+        let width = ui.available_width() - 8.0;
         let name = if several {
-            format!("{} {}", report.model, report.label)
+            (width * 0.22).clamp(110.0, 240.0)
         } else {
-            report.label.clone()
+            64.0
         };
-        let shown = fit_middle(ui, &name, &TextStyle::Small, first - mark - 10.0);
-        let color = if several {
+        let first = name + MARK;
+        let columns = fitting(width - first);
+        Self {
+            each: (width - first) / columns.len().max(1) as f32,
+            columns,
+            several,
+            first,
+            small: TextStyle::Small.resolve(ui.style()),
+            digits: theme::small_figure_text().resolve(ui.style()),
+        }
+    }
+
+    /// The right end of a column in this row.
+    fn right_of(&self, row: Rect, n: usize) -> f32 {
+        row.left() + self.first + (n + 1) as f32 * self.each
+    }
+
+    /// The columns' names. A group's name stands above the first of its columns, and their own names below it.
+    fn head_ui(&self, ui: &mut Ui) {
+        let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEAD), Sense::hover());
+        let (painter, dim) = (ui.painter(), tokens(ui).dim);
+        let [above, below] = [head.top() + 9.0, head.bottom() - 9.0];
+        let left = pos2(head.left() + 8.0, below);
+        painter.text(left, Align2::LEFT_CENTER, "level", self.small.clone(), dim);
+        let mut group = "";
+        for (n, (_, column)) in self.columns.iter().enumerate() {
+            let write = |y: f32, text: &str| {
+                let at = pos2(self.right_of(head, n), y);
+                painter.text(at, Align2::RIGHT_CENTER, text, self.small.clone(), dim);
+            };
+            if column.group != group {
+                write(above, column.group);
+            }
+            group = column.group;
+            write(below, &column.name);
+        }
+    }
+
+    /// A level's name in the colour of its model, and a sign if there is something to look at.
+    fn name_ui(
+        &self,
+        ui: &Ui,
+        row: Rect,
+        report: &LevelReport,
+        colors: &ModelColors,
+        marked: bool,
+    ) {
+        let tokens = tokens(ui);
+        let name = self.name_of(report);
+        let shown = fit_middle(ui, &name, &TextStyle::Small, self.first - MARK - 10.0);
+        let color = if self.several {
             tokens.model_color(colors.index(&report.model))
         } else {
             tokens.text
         };
-        let at = pos2(left, rect.center().y);
-        painter.text(at, Align2::LEFT_CENTER, shown, small.clone(), color);
-        let doubts: Vec<&str> = report
-            .watch
-            .doubts
-            .iter()
-            .chain(&report.notes)
-            .map(String::as_str)
-            .collect();
-        if !doubts.is_empty() {
-            // A triangle, drawn: not every font has the sign.
-            let at = pos2(rect.left() + first - 8.0, rect.center().y);
-            let corners = vec![
-                at + vec2(0.0, -5.0),
-                at + vec2(5.5, 4.5),
-                at + vec2(-5.5, 4.5),
-            ];
-            painter.add(egui::Shape::convex_polygon(
-                corners,
-                tokens.warning,
-                egui::Stroke::NONE,
-            ));
-            let bang = egui::FontId {
-                size: 8.0,
-                ..digits.clone()
-            };
-            painter.text(
-                at + vec2(0.0, 0.8),
-                Align2::CENTER_CENTER,
-                "!",
-                bang,
-                tokens.panel,
-            );
+        let at = pos2(row.left() + 8.0, row.center().y);
+        let small = self.small.clone();
+        ui.painter()
+            .text(at, Align2::LEFT_CENTER, shown, small, color);
+        if marked {
+            warning_sign(ui, pos2(row.left() + self.first - 8.0, row.center().y));
         }
-        let mut spoken = vec![name];
-        for (n, (metric, column)) in columns.iter().enumerate() {
+    }
+
+    fn name_of(&self, report: &LevelReport) -> String {
+        if self.several {
+            format!("{} {}", report.model, report.label)
+        } else {
+            report.label.clone()
+        }
+    }
+
+    /// A level's figures. Gives them in words.
+    fn figures_ui(&self, ui: &Ui, row: Rect, report: &LevelReport) -> Vec<String> {
+        let tokens = tokens(ui);
+        let mut spoken = Vec::new();
+        for (n, (metric, column)) in self.columns.iter().enumerate() {
             let text = metric.text(report);
             let failed = metric.key == ERRORS && report.requests.failed > 0;
             let color = if failed { tokens.error } else { tokens.text };
             spoken.push(format!("{} {text}", column.title()));
-            painter.text(
-                pos2(right_of(n), rect.center().y),
-                Align2::RIGHT_CENTER,
-                text,
-                digits.clone(),
-                color,
-            );
+            let at = pos2(self.right_of(row, n), row.center().y);
+            let digits = self.digits.clone();
+            ui.painter()
+                .text(at, Align2::RIGHT_CENTER, text, digits, color);
         }
-        spoken.extend((!doubts.is_empty()).then(|| format!("{} to look at", doubts.len())));
-        let spoken = spoken.join(", ");
-        response.widget_info(|| {
-            WidgetInfo::selected(Role::Button, true, *chosen == Some(report.index), &spoken)
-        });
-        if response.clicked() {
-            *chosen = if *chosen == Some(report.index) {
-                None
-            } else {
-                Some(report.index)
-            };
-        }
-        response.on_hover_ui(|ui| {
-            ui.set_max_width(560.0);
-            let told = std::iter::once(figures::level(report))
-                .chain(doubts.iter().map(|it| (*it).to_owned()));
-            ui.label(told.collect::<Vec<_>>().join("\n"));
-        });
+        spoken
     }
+}
+
+/// A triangle with a bang, drawn: not every font has the sign.
+fn warning_sign(ui: &Ui, at: Pos2) {
+    let (painter, tokens) = (ui.painter(), tokens(ui));
+    let corners = vec![
+        at + vec2(0.0, -5.0),
+        at + vec2(5.5, 4.5),
+        at + vec2(-5.5, 4.5),
+    ];
+    let sign = egui::Shape::convex_polygon(corners, tokens.warning, egui::Stroke::NONE);
+    painter.add(sign);
+    let bang = FontId {
+        size: 8.0,
+        ..theme::small_figure_text().resolve(ui.style())
+    };
+    let at = at + vec2(0.0, 0.8);
+    painter.text(at, Align2::CENTER_CENTER, "!", bang, tokens.panel);
+}
+
+fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Option<usize>) {
+    let grid = Grid::of(ui, session);
+    grid.head_ui(ui);
+    for report in &session.levels {
+        row_ui(ui, &grid, report, colors, chosen);
+    }
+}
+
+fn row_ui(
+    ui: &mut Ui,
+    grid: &Grid,
+    report: &LevelReport,
+    colors: &ModelColors,
+    chosen: &mut Option<usize>,
+) {
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
+    let is_chosen = *chosen == Some(report.index);
+    let under_way = report.ended == LevelEnd::Running;
+    if under_way || is_chosen || response.hovered() || response.has_focus() {
+        let fill = tokens(ui).raised;
+        ui.painter().rect_filled(rect, CornerRadius::same(4), fill);
+    }
+    let remarks = report.watch.doubts.iter().chain(&report.notes);
+    let remarks: Vec<&str> = remarks.map(String::as_str).collect();
+    grid.name_ui(ui, rect, report, colors, !remarks.is_empty());
+    let mut spoken = vec![grid.name_of(report)];
+    spoken.extend(grid.figures_ui(ui, rect, report));
+    spoken.extend((!remarks.is_empty()).then(|| format!("{} to look at", remarks.len())));
+    let spoken = spoken.join(", ");
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_chosen, &spoken));
+    if response.clicked() {
+        *chosen = (!is_chosen).then_some(report.index);
+    }
+    response.on_hover_ui(|ui| {
+        ui.set_max_width(560.0);
+        let remarks = remarks.iter().map(|remark| (*remark).to_owned());
+        let told = std::iter::once(figures::level(report)).chain(remarks);
+        ui.label(told.collect::<Vec<_>>().join("\n"));
+    });
 }

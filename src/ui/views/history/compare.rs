@@ -1,25 +1,25 @@
 //! The comparison of sessions with a baseline: differences, charts, and the table with its verdicts.
 
 use egui::{
-    Align2, Color32, Label, RichText, Role, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2,
-    vec2,
+    Align2, Color32, Label, Rect, RichText, Role, ScrollArea, Sense, TextStyle, Ui, WidgetInfo,
+    pos2, vec2,
 };
 
+use super::legend::legend_ui;
 use super::lines::{self, Sheet, level_names};
 use super::names;
 use super::parts::{chosen, dim, failures_ui, sheets};
-use super::toolbar::{least_change_ui, save};
+use super::toolbar::least_change_ui;
 use crate::chart::levels::{self, Timing};
-use crate::chart::{Color, Dash, Look, Weight};
-use crate::domain::history::SessionId;
 use crate::domain::units;
 use crate::metrics::compare::{
     Comparison, Difference, Row, Verdict, change_text, interval_text, value_text,
 };
 use crate::protocol::Command;
 use crate::state::State;
-use crate::state::history::headline;
-use crate::ui::chart::{line_ui, marker_ui, pair, timing_ui};
+use crate::state::action::{Action, Actions};
+use crate::state::history::{HistoryAction, headline};
+use crate::ui::chart::{pair, timing_ui};
 use crate::ui::picture::Photographer;
 use crate::ui::theme::{self, Tokens};
 use crate::ui::widgets::{
@@ -44,8 +44,8 @@ pub(super) fn show(
     ui: &mut Ui,
     page: &mut CompareUi,
     photographer: &mut Photographer,
-    state: &mut State,
-    out: &mut Vec<Command>,
+    state: &State,
+    out: &mut Actions,
 ) -> bool {
     page_head(ui, "History", "Compare runs");
     let mut back = false;
@@ -65,12 +65,13 @@ pub(super) fn show(
                     text: written(comparison),
                 });
             }
-            if least_change_ui(ui, state) {
-                save(state, out);
+            let mut settings = state.settings.history;
+            if least_change_ui(ui, &mut settings.least_change) {
+                out.push(Action::SetHistorySettings(settings));
             }
         });
     });
-    state.compare_chosen(out);
+    want_comparison(state, out);
     let sessions = chosen(state, out);
     ScrollArea::vertical()
         .id_salt("comparison")
@@ -79,7 +80,7 @@ pub(super) fn show(
             ui.set_width(ui.available_width());
             let sheets = sheets(&sessions, state);
             if let Some(id) = legend_ui(ui, state, &sheets) {
-                state.history.put_first(&id);
+                out.push(HistoryAction::PutFirst(id));
                 page.other = 0;
             }
             failures_ui(ui, state);
@@ -118,6 +119,11 @@ pub(super) fn show(
     back
 }
 
+pub(super) fn want_comparison(state: &State, out: &mut Actions) {
+    let least_change = state.settings.history.least_change;
+    out.push(HistoryAction::WantComparison { least_change });
+}
+
 /// The first of the levels that most sessions have.
 fn common(names: &[String], sheets: &[Sheet<'_>]) -> Option<String> {
     let having = |name: &String| {
@@ -140,84 +146,11 @@ fn distribution_head_ui(ui: &mut Ui, page: &mut CompareUi, names: &[String], lev
 }
 
 fn plain(names: &[String]) -> [Section<'_>; 1] {
-    let choices = names
-        .iter()
-        .map(|name| Choice {
-            name,
-            remark: None,
-            dot: None,
-            enabled: true,
-        })
-        .collect();
+    let choices = names.iter().map(|name| Choice::plain(name)).collect();
     [Section {
         heading: "",
         choices,
     }]
-}
-
-/// Whose colour and sign is whose, and which model's lines have which pattern. Gives the session that is to
-/// become the baseline.
-pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Option<SessionId> {
-    let tokens = tokens(ui);
-    let mut first = None;
-    let history = &state.history;
-    let models_of = |id: &SessionId| history.row_of(id).map(|row| row.models.join(", "));
-    let same_models = history
-        .chosen
-        .windows(2)
-        .all(|pair| models_of(&pair[0]) == models_of(&pair[1]));
-    let names = names(state);
-    let told = |(name, id): (&String, &SessionId)| match models_of(id).filter(|_| !same_models) {
-        Some(models) => format!("{name} · {models}"),
-        None => name.clone(),
-    };
-    let told: Vec<String> = names.iter().zip(&history.chosen).map(told).collect();
-    // A sign is never parted from its name.
-    let each = 250.0f32.min(ui.available_width() - 110.0);
-    let per_row = ((ui.available_width() / (each + 104.0)) as usize).max(1);
-    let places: Vec<usize> = (0..told.len()).collect();
-    for row in places.chunks(per_row) {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 6.0;
-            for &place in row {
-                let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::hover());
-                marker_ui(ui, rect.center(), 5.0, Look::of(place));
-                let name = &told[place];
-                shortened(ui, name, TextStyle::Body, tokens.text, each);
-                if place == 0 {
-                    caption(ui, "baseline");
-                } else {
-                    let button = small_button(ui, "Use as baseline");
-                    let name = format!("Compare the other runs with {name}");
-                    button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
-                    if button.on_hover_text(&name).clicked() {
-                        first = history.chosen.get(place).cloned();
-                    }
-                }
-                ui.add_space(10.0);
-            }
-        });
-    }
-    let models = lines::models(sheets);
-    let patterns = if models.len() > 1 { &models[..] } else { &[] };
-    if !models.is_empty() {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 6.0;
-            let room = ui.available_width() / models.len() as f32 - 40.0;
-            for (n, model) in models.iter().enumerate() {
-                if !patterns.is_empty() {
-                    let look = Look {
-                        dash: Dash::of(n),
-                        ..Look::plain(Color::Dim, Weight::Normal)
-                    };
-                    line_ui(ui, look);
-                }
-                dim(ui, model, room);
-                ui.add_space(8.0);
-            }
-        });
-    }
-    first
 }
 
 fn differences_ui(ui: &mut Ui, comparison: &Comparison) {
@@ -248,7 +181,7 @@ fn differences_ui(ui: &mut Ui, comparison: &Comparison) {
 }
 
 /// The rows of the whole session and of its first level.
-pub(super) fn brief_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+pub(super) fn brief_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     let Some(comparison) = comparison_ui(ui, state, out) else {
         return;
     };
@@ -276,7 +209,7 @@ pub(super) fn brief_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     rows_ui(ui, &rows, 0, "this run");
 }
 
-fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &mut State, out: &mut Vec<Command>) {
+fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &State, out: &mut Actions) {
     let Some(comparison) = comparison_ui(ui, state, out) else {
         return;
     };
@@ -321,14 +254,15 @@ fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &mut State, out: &mut Vec<
 /// The comparison, or what stands in its place.
 fn comparison_ui(
     ui: &mut Ui,
-    state: &mut State,
-    out: &mut Vec<Command>,
+    state: &State,
+    out: &mut Actions,
 ) -> Option<std::sync::Arc<Comparison>> {
     let comparison = &state.history.comparison;
-    if let Some(failure) = comparison.failure().cloned() {
-        failure_box(ui, "comparison", &failure, None);
+    if let Some(failure) = comparison.failure() {
+        failure_box(ui, "comparison", failure, None);
         if small_button(ui, "Try again").clicked() {
-            state.compare_again(out);
+            let least_change = state.settings.history.least_change;
+            out.push(HistoryAction::CompareAgain { least_change });
         }
         return None;
     }
@@ -389,21 +323,7 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
     let right_of = |n: usize| ends[n];
     let each = rest * 0.14;
     let this = fit_middle(ui, this, &TextStyle::Small, each - 10.0);
-    ui.painter().text(
-        head.left_center(),
-        Align2::LEFT_CENTER,
-        "metric",
-        small.clone(),
-        tokens.dim,
-    );
-    for (n, title) in ["baseline", &this, "change", "95 % interval", "verdict"]
-        .into_iter()
-        .enumerate()
-    {
-        let at = pos2(right_of(n), head.center().y);
-        ui.painter()
-            .text(at, Align2::RIGHT_CENTER, title, small.clone(), tokens.dim);
-    }
+    head_ui(ui, head, &this, &ends);
     ui.spacing_mut().item_spacing.y = 0.0;
     let several_models = rows.iter().any(|row| row.model != one.model);
     let mut group = None;
@@ -454,6 +374,19 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
         if let Some(p) = cell.p {
             response.on_hover_text(format!("{name}\nrank test p = {p:.4}"));
         }
+    }
+}
+
+/// The columns' titles.
+fn head_ui(ui: &Ui, head: Rect, this: &str, ends: &[f32; 5]) {
+    let (painter, dim) = (ui.painter(), tokens(ui).dim);
+    let font = TextStyle::Small.resolve(ui.style());
+    let left = head.left_center();
+    painter.text(left, Align2::LEFT_CENTER, "metric", font.clone(), dim);
+    let titles = ["baseline", this, "change", "95 % interval", "verdict"];
+    for (title, right) in titles.into_iter().zip(ends) {
+        let at = pos2(*right, head.center().y);
+        painter.text(at, Align2::RIGHT_CENTER, title, font.clone(), dim);
     }
 }
 

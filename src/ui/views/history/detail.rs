@@ -7,13 +7,13 @@ use egui::{Key, Role, ScrollArea, TextEdit, Ui, WidgetInfo, vec2};
 use super::lines::{self, Sheet};
 use super::parts::{chosen, failures_ui, sheets, told};
 use super::trend::TrendUi;
-use super::{Wish, color_of, compare, left_by, short_name};
+use super::{PageOutcome, color_of, compare, left_by, legend, short_name};
 use crate::chart::answers::Figure;
 use crate::chart::levels;
 use crate::domain::history::{SessionBody, SessionId, SessionRow, StoredSession};
 use crate::domain::units;
-use crate::protocol::Command;
-use crate::state::history::Clock;
+use crate::state::action::Actions;
+use crate::state::history::{Clock, HistoryAction};
 use crate::state::{Loadable, State};
 use crate::ui::chart::pair;
 use crate::ui::picture::Photographer;
@@ -38,12 +38,12 @@ impl DetailUi {
         ui: &mut Ui,
         trend: &mut TrendUi,
         photographer: &mut Photographer,
-        state: &mut State,
+        state: &State,
         clock: Clock,
-        wish: &mut Wish,
-        out: &mut Vec<Command>,
+        outcome: &mut PageOutcome,
+        out: &mut Actions,
     ) {
-        self.head_ui(ui, state, wish, out);
+        self.head_ui(ui, state, outcome, out);
         let several = state.history.chosen.len() > 1;
         ScrollArea::vertical()
             .id_salt("history detail")
@@ -60,15 +60,21 @@ impl DetailUi {
             });
     }
 
-    fn head_ui(&mut self, ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Command>) {
+    fn head_ui(
+        &mut self,
+        ui: &mut Ui,
+        state: &State,
+        outcome: &mut PageOutcome,
+        out: &mut Actions,
+    ) {
         let tokens = tokens(ui);
         let several = state.history.chosen.len() > 1;
-        let id = state.history.selected().cloned();
-        let row = id.as_ref().and_then(|id| state.history.row_of(id)).cloned();
+        let id = state.history.selected();
+        let row = id.and_then(|id| state.history.row_of(id));
         ui.horizontal(|ui| {
             ui.set_min_height(24.0);
             let buttons = 216.0;
-            match &row {
+            match row {
                 _ if several => {
                     let text = format!(
                         "{} overlaid",
@@ -83,7 +89,7 @@ impl DetailUi {
                     );
                 }
                 Some(row) if self.tags.as_ref().is_some_and(|(of, _)| *of == row.id) => {
-                    self.tags_ui(ui, row, state, out);
+                    self.tags_ui(ui, row, out);
                 }
                 Some(row) => {
                     let room = ui.available_width() - buttons - 50.0;
@@ -102,7 +108,7 @@ impl DetailUi {
                 ui.spacing_mut().item_spacing.x = 4.0;
                 let open = small_button_if(ui, row.is_some() && !several, "Open");
                 if open.on_hover_text("Enter, or a double click").clicked() {
-                    wish.open.clone_from(&id);
+                    outcome.open = id.cloned();
                 }
                 ui.spacing_mut().button_padding = vec2(8.0, 2.0);
                 ui.spacing_mut().interact_size.y = 22.0;
@@ -119,13 +125,7 @@ impl DetailUi {
         });
     }
 
-    fn tags_ui(
-        &mut self,
-        ui: &mut Ui,
-        row: &SessionRow,
-        state: &mut State,
-        out: &mut Vec<Command>,
-    ) {
+    fn tags_ui(&mut self, ui: &mut Ui, row: &SessionRow, out: &mut Actions) {
         let Some((id, text)) = &mut self.tags else {
             return;
         };
@@ -150,7 +150,7 @@ impl DetailUi {
                 .collect();
             if tags != row.tags {
                 let id = id.clone();
-                state.tag_session(&id, tags, out);
+                out.push(HistoryAction::Tag(id, tags));
             }
         }
         if save || escape {
@@ -166,22 +166,23 @@ fn chart_height(ui: &Ui) -> f32 {
 fn one_ui(
     ui: &mut Ui,
     photographer: &mut Photographer,
-    state: &mut State,
+    state: &State,
     clock: Clock,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) {
-    let Some(id) = state.history.selected().cloned() else {
+    let Some(id) = state.history.selected() else {
         caption(ui, "Select a session in the table");
         return;
     };
-    if let Some(wait) = state.want_selected(clock.now, out) {
+    if let Some(wait) = state.history.wait_for_selected(clock.now) {
         ui.ctx().request_repaint_after(wait);
     }
+    out.push(HistoryAction::WantSelected);
     let height = chart_height(ui);
-    let Some(stored) = loaded_ui(ui, state.history.session(&id), height) else {
+    let Some(stored) = loaded_ui(ui, state.history.session(id), height) else {
         return;
     };
-    let color = color_of(state, &id, &stored.row);
+    let color = color_of(state, id, &stored.row);
     match &stored.body {
         SessionBody::Bench { report, .. } if report.levels.is_empty() => {
             caption(ui, "The session ended before its first level had a figure");
@@ -233,16 +234,11 @@ fn loaded_ui(
     session.value().cloned()
 }
 
-fn several_ui(
-    ui: &mut Ui,
-    photographer: &mut Photographer,
-    state: &mut State,
-    out: &mut Vec<Command>,
-) {
+fn several_ui(ui: &mut Ui, photographer: &mut Photographer, state: &State, out: &mut Actions) {
     let height = chart_height(ui).min(126.0);
     let sessions = chosen(state, out);
     let sheets = sheets(&sessions, state);
-    compare::legend_ui(ui, state, &sheets);
+    legend::legend_ui(ui, state, &sheets);
     let all = state.history.chosen.len();
     failures_ui(ui, state);
     if sessions.len() < all && sessions.is_empty() {
@@ -257,7 +253,7 @@ fn several_ui(
             &mut |ui, p| lines::chart_ui(ui, p, &sheets, levels::tokens, height),
         ],
     );
-    state.compare_chosen(out);
+    compare::want_comparison(state, out);
     card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
         compare::brief_ui(ui, state, out);

@@ -6,9 +6,9 @@ use super::parts::{self, Question};
 use super::{Asked, open};
 use crate::domain::history::SessionId;
 use crate::domain::units;
-use crate::protocol::Command;
 use crate::state::State;
-use crate::state::history::{Clock, days_before};
+use crate::state::action::Actions;
+use crate::state::history::{Clock, HistoryAction, days_before};
 use crate::ui::widgets::{
     caption, failure_box, field, field_error, primary_button, strong, tokens,
 };
@@ -21,10 +21,10 @@ impl Question {
     pub(super) fn show(
         &mut self,
         ctx: &Context,
-        state: &mut State,
+        state: &State,
         clock: Clock,
         asked: &mut Asked,
-        out: &mut Vec<Command>,
+        out: &mut Actions,
     ) -> bool {
         let mut done = false;
         let mut next = None;
@@ -43,7 +43,8 @@ impl Question {
                         if primary_button(ui, "Continue", read.is_some()).clicked()
                             && let Some(days) = read
                         {
-                            state.count_older(days_before(clock.today, days), out);
+                            let until = days_before(clock.today, days);
+                            out.push(HistoryAction::CountOlder(until));
                             next = Some(Self::Older);
                         }
                         done = ui.button("Cancel").clicked();
@@ -57,7 +58,7 @@ impl Question {
                         done = primary_button(ui, "Cancel", true).clicked();
                         if ui.button("Replace conversation").clicked() {
                             asked.playground = open::go_on(state, stored, out);
-                            state.history.open = None;
+                            out.push(HistoryAction::Close);
                             done = true;
                         }
                     });
@@ -70,13 +71,13 @@ impl Question {
         }
         let closed = done || modal.should_close();
         if closed {
-            state.history.aged = None;
+            out.push(HistoryAction::KeepOlder);
         }
         closed
     }
 }
 
-fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &mut State, out: &mut Vec<Command>) -> bool {
+fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &State, out: &mut Actions) -> bool {
     let mut done = false;
     strong(
         ui,
@@ -106,14 +107,14 @@ fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &mut State, out: &mut Vec<Co
     ui.horizontal(|ui| {
         done = primary_button(ui, "Cancel", true).clicked();
         if ui.button("Delete permanently").clicked() {
-            state.delete_sessions(ids.to_vec(), out);
+            out.push(HistoryAction::Delete(ids.to_vec()));
             done = true;
         }
     });
     done
 }
 
-fn older_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -> bool {
+fn older_ui(ui: &mut Ui, state: &State, out: &mut Actions) -> bool {
     let Some(aged) = &state.history.aged else {
         return true;
     };
@@ -143,7 +144,7 @@ fn older_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -> bool {
             .add_enabled(can, egui::Button::new("Delete permanently"))
             .clicked()
         {
-            state.delete_older(out);
+            out.push(HistoryAction::DeleteOlder);
             done = true;
         }
     });

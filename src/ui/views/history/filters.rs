@@ -6,8 +6,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::domain::history::{Facets, SessionKind};
-use crate::state::State;
-use crate::state::history::{Filter, TimeRange};
+use crate::state::action::Actions;
+use crate::state::history::{Filter, HistoryAction, TimeRange};
 use crate::ui::widgets::{Choice, MARGIN, Section, field_error, picker, text_info};
 
 const RANGES: [(TimeRange, &str); 4] = [
@@ -29,8 +29,9 @@ pub(super) struct FiltersUi {
 
 impl FiltersUi {
     /// Shows all sessions again.
-    pub(super) fn clear(&mut self, state: &mut State) {
-        state.history.filter = Filter::default().sorted_as(&state.history.filter);
+    pub(super) fn clear(&mut self, before: &Filter, out: &mut Actions) {
+        let all = Filter::default().sorted_as(before);
+        out.push(HistoryAction::Filter(Box::new(all)));
         self.custom = None;
     }
 }
@@ -40,8 +41,7 @@ fn search_id() -> Id {
 }
 
 /// The search field, the time, and the button of the rest.
-pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State, wide: bool) {
-    let filter = &mut state.history.filter;
+pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, filter: &mut Filter, wide: bool) {
     if ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::F)) {
         ui.memory_mut(|memory| memory.request_focus(search_id()));
     }
@@ -74,8 +74,8 @@ pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State, wide
             .find(|(range, _)| *range == filter.range)
             .map_or(CUSTOM, |(_, name)| *name)
     };
-    let mut choices: Vec<Choice<'_>> = RANGES.iter().map(|(_, name)| plain(name)).collect();
-    choices.push(plain(CUSTOM));
+    let mut choices: Vec<Choice<'_>> = RANGES.iter().map(|(_, name)| Choice::plain(name)).collect();
+    choices.push(Choice::plain(CUSTOM));
     let picked = picker(
         ui,
         "Time",
@@ -116,31 +116,20 @@ pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State, wide
     }
 }
 
-fn plain(name: &str) -> Choice<'_> {
-    Choice {
-        name,
-        remark: None,
-        dot: None,
-        enabled: true,
-    }
-}
-
 /// The row of pickers, and the days of a range of one's own.
-pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
+pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, filter: &mut Filter, facets: &Facets) {
     if let Some((from, to)) = &mut filters.custom {
-        state.history.filter.range = custom_ui(ui, from, to);
+        filter.range = custom_ui(ui, from, to);
     }
     if !filters.open {
         return;
     }
-    let facets = state.history.rows.facets().clone();
     let Facets {
         models,
         deployments,
         environments,
         tags,
     } = facets;
-    let filter = &mut state.history.filter;
     let gap = ui.spacing().item_spacing.x;
     // The longest words have the most room.
     let room = (ui.available_width() - 4.0 * gap).min(1_060.0);
@@ -166,7 +155,7 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
             ui,
             "Model",
             "All models",
-            &models,
+            models,
             &mut filter.query.model,
             width(0.19),
         );
@@ -174,7 +163,7 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
             ui,
             "Deployment",
             "All deployments",
-            &deployments,
+            deployments,
             &mut filter.query.deployment,
             width(0.235),
         );
@@ -182,7 +171,7 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
             ui,
             "Environment",
             "All environments",
-            &environments,
+            environments,
             &mut filter.query.environment,
             width(0.245),
         );
@@ -190,7 +179,7 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
             ui,
             "Tag",
             "All tags",
-            &tags,
+            tags,
             &mut filter.query.tag,
             width(0.165),
         );
@@ -206,8 +195,8 @@ pub(super) fn any_of(
     picked: &mut Option<String>,
     width: f32,
 ) {
-    let mut choices = vec![plain(all)];
-    choices.extend(names.iter().map(|name| plain(name)));
+    let mut choices = vec![Choice::plain(all)];
+    choices.extend(names.iter().map(|name| Choice::plain(name)));
     let shown = picked.as_deref().unwrap_or(all);
     let sections = [Section {
         heading: "",

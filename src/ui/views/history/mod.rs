@@ -1,9 +1,11 @@
 //! The History page: the table of sessions, what is selected of it, comparisons, trends, and opened sessions.
 
+mod columns;
 mod compare;
 mod detail;
 mod dialogs;
 mod filters;
+mod legend;
 mod lines;
 mod open;
 mod parts;
@@ -21,7 +23,8 @@ use self::parts::Question;
 use crate::domain::history::{SessionId, SessionRow};
 use crate::protocol::Command;
 use crate::state::State;
-use crate::state::history::Clock;
+use crate::state::action::Actions;
+use crate::state::history::{Clock, HistoryAction};
 use crate::ui::picture::Photographer;
 use crate::ui::widgets::{
     card, column, empty_state, failure_box, page_head, primary_button, warning_box,
@@ -51,9 +54,9 @@ pub struct Asked {
     pub playground: bool,
 }
 
-/// What the list's parts ask of the page.
+/// What the parts of the page ask of it.
 #[derive(Debug, Default)]
-pub(super) struct Wish {
+pub(super) struct PageOutcome {
     open: Option<SessionId>,
     compare: bool,
     question: Option<Question>,
@@ -62,12 +65,11 @@ pub(super) struct Wish {
 impl HistoryUi {
     /// Shows the comparison of these sessions, the baseline first.
     pub fn compare(&mut self, ids: Vec<SessionId>, state: &mut State) {
-        state.history.open = None;
-        state.history.chosen = ids;
+        state.history.compare(ids);
         self.comparing = Some(compare::CompareUi::default());
     }
 
-    /// Draws the page.
+    /// Draws the page, and does what it asks of the state.
     pub fn show(
         &mut self,
         ui: &mut Ui,
@@ -82,26 +84,29 @@ impl HistoryUi {
         if let Some(wait) = state.history_due(clock, out) {
             ui.ctx().request_repaint_after(wait);
         }
+        let mut actions = Actions::default();
+        let asked = self.page_ui(ui, state, clock, &mut actions);
+        self.photographer.work(ui.ctx(), now, &mut actions);
+        crate::ui::perform(ui.ctx(), actions, state, clock, out);
+        asked
+    }
+
+    fn page_ui(&mut self, ui: &mut Ui, state: &State, clock: Clock, out: &mut Actions) -> Asked {
         let mut asked = Asked::default();
-        let mut wish = Wish::default();
+        let mut outcome = PageOutcome::default();
         if state.history.open.is_some() {
-            asked = self.opened.show(ui, state, now, &mut wish, out);
+            asked = self.opened.show(ui, state, clock.now, &mut outcome, out);
         } else if let Some(comparing) = &mut self.comparing {
             let back = compare::show(ui, comparing, &mut self.photographer, state, out);
             if back || state.history.chosen.len() < 2 || (back_key(ui) && self.question.is_none()) {
                 self.comparing = None;
             }
         } else {
-            self.list_ui(ui, state, clock, &mut wish, out);
+            self.list_ui(ui, state, clock, &mut outcome, out);
         }
-        if let Some(id) = wish.open {
-            state.open_session(&id, out);
-        }
-        if wish.compare {
+        out.extend(outcome.open.map(HistoryAction::Open));
+        if outcome.compare {
             self.comparing = Some(compare::CompareUi::default());
-        }
-        if wish.question.is_some() {
-            self.question = wish.question;
         }
         if let Some(question) = &mut self.question {
             let done = question.show(ui.ctx(), state, clock, &mut asked, out);
@@ -109,39 +114,42 @@ impl HistoryUi {
                 self.question = None;
             }
         }
-        self.photographer.work(ui.ctx(), state, now, out);
+        // A new question is drawn in the next frame, when what it is about is known.
+        if outcome.question.is_some() {
+            self.question = outcome.question;
+        }
         asked
     }
 
     fn list_ui(
         &mut self,
         ui: &mut Ui,
-        state: &mut State,
+        state: &State,
         clock: Clock,
-        wish: &mut Wish,
-        out: &mut Vec<Command>,
+        outcome: &mut PageOutcome,
+        out: &mut Actions,
     ) {
         page_head(
             ui,
             "History",
             "Every chat request and benchmark run on this computer",
         );
-        toolbar::show(ui, &mut self.filters, state, wish, out);
+        toolbar::show(ui, &mut self.filters, state, outcome, out);
         if let Some(trouble) = &state.history.trouble {
             warning_box(
                 ui,
                 &format!("New measurements are not kept. {}", trouble.summary),
             );
         }
-        if let Some(failure) = state.history.rows.failure().cloned() {
-            failure_box(ui, "history", &failure, None);
+        if let Some(failure) = state.history.rows.failure() {
+            failure_box(ui, "history", failure, None);
             if ui.button("Try again").clicked() {
-                state.reload_history(clock.today);
+                out.push(HistoryAction::Reload);
             }
         }
         let empty = state.history.rows.total() == Some(0);
         if empty {
-            state.want_rows(0..1, out);
+            out.push(HistoryAction::WantRows(0..1));
             self.empty_ui(ui, state, out);
             return;
         }
@@ -152,9 +160,9 @@ impl HistoryUi {
         let table = (height * if several { 0.34 } else { 0.48 }).max(146.0);
         let width = ui.available_width();
         column(ui, vec2(width, table), |ui| {
-            self.table.show(ui, state, clock, wish, out)
+            self.table.show(ui, state, outcome, out)
         });
-        toolbar::foot_ui(ui, state, clock, wish, out);
+        toolbar::foot_ui(ui, state, clock, outcome, out);
         let rest = ui.available_height();
         column(ui, vec2(width, rest), |ui| {
             self.detail.show(
@@ -163,17 +171,17 @@ impl HistoryUi {
                 &mut self.photographer,
                 state,
                 clock,
-                wish,
+                outcome,
                 out,
             );
         });
         // Last, since a field that is left by a key has taken it.
         if self.question.is_none() && keys_are_free(ui) {
-            self.table.keys(ui, state, clock, wish);
+            self.table.keys(ui, state, outcome, out);
         }
     }
 
-    fn empty_ui(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    fn empty_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Actions) {
         card(ui).show(ui, |ui| {
             ui.set_min_size(vec2(ui.available_width(), ui.available_height()));
             let above = (ui.available_height() / 3.0).max(20.0);
@@ -187,14 +195,14 @@ impl HistoryUi {
                 );
                 ui.vertical_centered(|ui| {
                     if primary_button(ui, "Import a file…", true).clicked() {
-                        state.import_sessions(out);
+                        out.push(HistoryAction::Import);
                     }
                 });
             } else {
                 empty_state(ui, "Nothing matches", "No session matches the search and the filters", above);
                 ui.vertical_centered(|ui| {
                     if primary_button(ui, "Show all sessions", true).clicked() {
-                        self.filters.clear(state);
+                        self.filters.clear(&state.history.filter, out);
                     }
                 });
             }

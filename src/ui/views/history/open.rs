@@ -8,7 +8,7 @@ use egui::{Align, Frame, Id, Label, Layout, RichText, ScrollArea, Ui, vec2};
 
 use super::parts::Question;
 use super::parts::{dim, told};
-use super::{Asked, Wish, back_key};
+use super::{Asked, PageOutcome, back_key};
 use crate::domain::command_line;
 use crate::domain::environment::Environment;
 use crate::domain::history::{Exchange, SessionBody, SessionId, StoredSession};
@@ -17,10 +17,11 @@ use crate::domain::run::{BenchReport, EnvironmentInfo};
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
-use crate::state::history::ContentView;
+use crate::state::action::{Action, Actions};
+use crate::state::history::{Content, ContentView, HistoryAction};
 use crate::ui::transcript::Transcript;
 use crate::ui::views::benchmark::SessionUi;
-use crate::ui::views::playground::read_ui;
+use crate::ui::views::playground::{ReadOutcome, read_ui};
 use crate::ui::widgets::{
     caption, card, empty_state, failure_box, from_right, page_head, primary_button, tokens,
 };
@@ -39,13 +40,13 @@ impl OpenUi {
     pub(super) fn show(
         &mut self,
         ui: &mut Ui,
-        state: &mut State,
+        state: &State,
         now: Duration,
-        wish: &mut Wish,
-        out: &mut Vec<Command>,
+        outcome: &mut PageOutcome,
+        out: &mut Actions,
     ) -> Asked {
         let mut asked = Asked::default();
-        let Some(mut open) = state.history.open.take() else {
+        let Some(open) = &state.history.open else {
             return asked;
         };
         if self.id.as_ref() != Some(&open.id) {
@@ -56,7 +57,7 @@ impl OpenUi {
         }
         page_head(ui, "History", "Session details");
         let mut back = back_key(ui);
-        match &mut open.content {
+        match &open.content {
             None => {
                 back |= ui.button("Back").clicked();
                 card(ui).show(ui, |ui| {
@@ -69,57 +70,60 @@ impl OpenUi {
                 failure_box(ui, "opened session", failure, None);
             }
             Some(Ok(content)) => {
-                let stored = Arc::clone(&content.stored);
-                back |= head_ui(ui, &stored, state, (&mut asked, wish), out);
-                match &mut content.view {
-                    ContentView::Bench(session) => {
-                        ScrollArea::vertical()
-                            .id_salt("stored session")
-                            .auto_shrink([false, false])
-                            .show(ui, |ui| {
-                                ui.set_width(ui.available_width());
-                                about_ui(ui, &stored);
-                                self.session.show(ui, session, false, &state.colors, out);
-                            });
-                    }
-                    ContentView::Chat(chat, aside) => {
-                        about_ui(ui, &stored);
-                        if *aside > 0 {
-                            let them = units::counted(*aside, "answer");
-                            caption(ui, format!("{them} on other branches"));
-                        }
-                        let copy = card(ui)
-                            .show(ui, |ui| {
-                                ui.set_min_size(ui.available_size());
-                                let id = Id::unique(("stored transcript", &open.id));
-                                let parts = (&mut self.transcript, &mut self.unfolded);
-                                read_ui(ui, id, chat, &state.colors, parts)
-                            })
-                            .inner;
-                        out.extend(copy.map(|(what, text)| Command::Copy {
-                            what: what.to_owned(),
-                            text,
-                        }));
-                    }
-                }
+                back |= head_ui(ui, &content.stored, state, (&mut asked, outcome), out);
+                self.content_ui(ui, content, state, out);
             }
         }
-        // Who goes on elsewhere comes back to the list.
-        if !back && !asked.benchmark && !asked.playground {
-            state.history.open = Some(open);
+        // A session that is continued elsewhere is closed here.
+        if back || asked.benchmark || asked.playground {
+            out.push(HistoryAction::Close);
         }
-        self.session.work(ui, state, now, out);
+        self.session.work(ui, now, out);
         asked
+    }
+
+    fn content_ui(&mut self, ui: &mut Ui, content: &Content, state: &State, out: &mut Actions) {
+        match &content.view {
+            ContentView::Bench(session) => {
+                ScrollArea::vertical()
+                    .id_salt("stored session")
+                    .auto_shrink([false, false])
+                    .show(ui, |ui| {
+                        ui.set_width(ui.available_width());
+                        about_ui(ui, &content.stored);
+                        self.session.show(ui, session, false, &state.colors, out);
+                    });
+            }
+            ContentView::Chat(chat, aside) => {
+                about_ui(ui, &content.stored);
+                if *aside > 0 {
+                    let them = units::counted(*aside, "answer");
+                    caption(ui, format!("{them} on other branches"));
+                }
+                let read = card(ui).show(ui, |ui| {
+                    ui.set_min_size(ui.available_size());
+                    let id = Id::unique(("stored transcript", &content.stored.row.id));
+                    let parts = (&mut self.transcript, &mut self.unfolded);
+                    read_ui(ui, id, chat, &state.colors, parts)
+                });
+                let ReadOutcome { copy, step } = read.inner;
+                out.extend(copy.map(|(what, text)| Command::Copy {
+                    what: what.to_owned(),
+                    text,
+                }));
+                out.extend(step.map(|(index, forward)| HistoryAction::Step(index, forward)));
+            }
+        }
     }
 }
 
 /// The title and what can be done; gives whether to go back.
 fn head_ui(
     ui: &mut Ui,
-    stored: &StoredSession,
-    state: &mut State,
-    (asked, wish): (&mut Asked, &mut Wish),
-    out: &mut Vec<Command>,
+    stored: &Arc<StoredSession>,
+    state: &State,
+    (asked, outcome): (&mut Asked, &mut PageOutcome),
+    out: &mut Actions,
 ) -> bool {
     let mut back = false;
     ui.horizontal(|ui| {
@@ -145,7 +149,8 @@ fn head_ui(
                     .on_hover_text(help)
                     .clicked()
                 {
-                    state.plan_again(&report.plan, &report.environment, out);
+                    let plan = Box::new(report.plan.clone());
+                    out.push(Action::PlanAgain(plan, report.environment.clone()));
                     asked.benchmark = true;
                 }
                 if ui.button("Copy as command").clicked() {
@@ -156,7 +161,7 @@ fn head_ui(
                     });
                 }
                 if ui.button("Delete…").clicked() {
-                    wish.question = Some(Question::Delete(vec![stored.row.id.clone()]));
+                    outcome.question = Some(Question::Delete(vec![stored.row.id.clone()]));
                 }
             }
             SessionBody::Chat { exchanges, .. } => {
@@ -169,14 +174,15 @@ fn head_ui(
                 );
                 if button.clicked() {
                     // What was said since the program's start is in the history, unless texts are not kept.
-                    if state.place().chat.turns().is_empty() || state.settings.history.chat_texts {
+                    if state.panes().chat(0).turns().is_empty() || state.settings.history.chat_texts
+                    {
                         asked.playground = go_on(state, stored, out);
                     } else {
-                        wish.question = Some(Question::Continue(Arc::new(stored.clone())));
+                        outcome.question = Some(Question::Continue(Arc::clone(stored)));
                     }
                 }
                 if ui.button("Delete…").clicked() {
-                    wish.question = Some(Question::Delete(vec![stored.row.id.clone()]));
+                    outcome.question = Some(Question::Delete(vec![stored.row.id.clone()]));
                 }
             }
         });
@@ -184,18 +190,15 @@ fn head_ui(
     back
 }
 
-/// Takes a conversation up on the Playground, or tells why not.
-pub(super) fn go_on(state: &mut State, stored: &StoredSession, out: &mut Vec<Command>) -> bool {
-    match state.continue_chat(stored, out) {
-        Ok(()) => true,
-        Err(failure) => {
-            state.notices.push(crate::state::Notice {
-                text: failure.summary.clone(),
-                failure: Some(failure),
-            });
-            false
-        }
-    }
+/// Continues a conversation on the Playground, or tells why not. Gives whether it is continued.
+pub(super) fn go_on(state: &State, stored: &Arc<StoredSession>, out: &mut Actions) -> bool {
+    let why_not = state.why_not_continue(stored);
+    let can = why_not.is_none();
+    out.push(match why_not {
+        None => Action::Continue(Arc::clone(stored)),
+        Some(failure) => Action::Tell(failure),
+    });
+    can
 }
 
 /// The environment a report names, or one of that name.

@@ -7,7 +7,8 @@ use egui::{TextStyle, Ui};
 use super::lines::Sheet;
 use super::{names, when};
 use crate::domain::history::{SessionBody, SessionId, SessionRow, SessionState, StoredSession};
-use crate::protocol::Command;
+use crate::state::action::Actions;
+use crate::state::history::HistoryAction;
 use crate::state::{Loadable, State};
 use crate::ui::widgets::{failure_box, shortened, tokens};
 
@@ -53,14 +54,10 @@ pub(super) fn told(row: &SessionRow) -> String {
 }
 
 /// The chosen sessions, as far as they are here.
-pub(super) fn chosen(
-    state: &mut State,
-    out: &mut Vec<Command>,
-) -> Vec<(usize, Arc<StoredSession>)> {
-    let ids = state.history.chosen.clone();
-    for id in &ids {
-        state.want_session(id, out);
-    }
+pub(super) fn chosen(state: &State, out: &mut Actions) -> Vec<(usize, Arc<StoredSession>)> {
+    let ids = &state.history.chosen;
+    let missing = ids.iter().filter(|id| state.history.session(id).is_none());
+    out.extend(missing.cloned().map(HistoryAction::WantSession));
     let of = |(place, id): (usize, &SessionId)| {
         Some((place, state.history.session(id)?.value()?.clone()))
     };

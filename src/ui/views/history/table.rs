@@ -1,255 +1,33 @@
 //! The table of sessions. Only what is seen is drawn, and only what is near that is asked for.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use egui::{
     Align, Align2, Color32, Key, Layout, Modifiers, Pos2, Rangef, Rect, Role, Sense, Stroke,
     StrokeKind, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 use egui_extras::{Column, TableBuilder, TableRow};
 
+use super::PageOutcome;
+use super::columns::{GAP, HEADS, Head, Lines, MARK, places};
 use super::parts::Question;
-use super::{Wish, when};
 use crate::chart::Look;
-use crate::domain::history::{SessionKind, SessionRow, SessionState, SortBy};
-use crate::domain::units;
-use crate::protocol::Command;
+use crate::domain::history::SortBy;
 use crate::state::State;
-use crate::state::history::{Clock, MOST_COMPARED};
+use crate::state::action::Actions;
+use crate::state::history::{HistoryAction, MOST_COMPARED};
 use crate::ui::chart::marker_ui;
 use crate::ui::theme;
-use crate::ui::widgets::{card, empty_state, fit_middle, tokens};
+use crate::ui::widgets::{card, empty_state, tokens};
 
 const ROW: f32 = 28.0;
 
 /// Where the table stands.
 #[derive(Default)]
 pub(super) struct TableUi {
-    /// A row that is to be seen in the next frame.
-    reveal: Option<u64>,
+    /// The selected row is to be seen in the next frame.
+    reveals: bool,
     /// Rows that were seen.
     seen: u64,
     lines: Lines,
-}
-
-/// What is written in the rows that were seen: made once, drawn in many frames.
-#[derive(Default)]
-struct Lines {
-    /// The rows, and the room, that they were made for.
-    of: (u64, Vec<f32>),
-    made: HashMap<u64, Arc<Line>>,
-    /// What became of texts that were cut, by column: many rows have the same model, and laying out is dear.
-    cut: HashMap<(usize, String), String>,
-}
-
-/// What is written in a row.
-struct Line {
-    /// In full, a text for each column.
-    full: Vec<String>,
-    /// As far as there is room.
-    shown: Vec<String>,
-    spoken: String,
-    /// What its mark is called; of what cannot be compared there is none.
-    mark: Option<String>,
-    failed: bool,
-}
-
-impl Lines {
-    /// More are not kept.
-    const MOST: usize = 500;
-
-    fn get(
-        &mut self,
-        ui: &Ui,
-        index: u64,
-        row: &SessionRow,
-        heads: &[&Head],
-        places: &[Rangef],
-    ) -> Arc<Line> {
-        if self.made.len() >= Self::MOST {
-            self.made.clear();
-            self.cut.clear();
-        }
-        let Self { made, cut, .. } = self;
-        let made = made
-            .entry(index)
-            .or_insert_with(|| Arc::new(Line::of(ui, row, heads, places, cut)));
-        Arc::clone(made)
-    }
-}
-
-impl Line {
-    fn of(
-        ui: &Ui,
-        row: &SessionRow,
-        heads: &[&Head],
-        places: &[Rangef],
-        cut: &mut HashMap<(usize, String), String>,
-    ) -> Self {
-        let full: Vec<String> = heads.iter().map(|head| (head.text)(row)).collect();
-        let mut fit = |n: usize| match heads[n].figure
-            || heads[n].sort == SortBy::Began
-            || full[n].is_empty()
-        {
-            true => full[n].clone(),
-            false => cut
-                .entry((n, full[n].clone()))
-                .or_insert_with(|| fit_middle(ui, &full[n], &TextStyle::Body, places[n].span()))
-                .clone(),
-        };
-        let shown = (0..heads.len()).map(&mut fit).collect();
-        let spoken = |(head, text): (&&Head, &String)| match head.figure {
-            true => format!("{} {text}", head.title),
-            false => text.clone(),
-        };
-        let spoken: Vec<String> = heads.iter().zip(&full).map(spoken).collect();
-        let mark = (row.kind == SessionKind::Bench)
-            .then(|| format!("Compare {}, {}", when(row.began), row.title));
-        Self {
-            full,
-            shown,
-            spoken: spoken.join(", "),
-            mark,
-            failed: row.errors > 0,
-        }
-    }
-}
-
-/// A column.
-struct Head {
-    title: &'static str,
-    sort: SortBy,
-    /// Fixed, in points; else a share of what is left.
-    width: Result<f32, f32>,
-    /// Figures stand at the right.
-    figure: bool,
-    /// Left out in a narrow window.
-    rare: bool,
-    text: fn(&SessionRow) -> String,
-}
-
-const HEADS: [Head; 10] = [
-    Head {
-        title: "When",
-        sort: SortBy::Began,
-        width: Ok(116.0),
-        figure: false,
-        rare: false,
-        text: |r| when(r.began),
-    },
-    Head {
-        title: "Kind",
-        sort: SortBy::Title,
-        width: Err(0.26),
-        figure: false,
-        rare: false,
-        text: title,
-    },
-    Head {
-        title: "Deployment",
-        sort: SortBy::Deployment,
-        width: Err(0.28),
-        figure: false,
-        rare: true,
-        text: |r| r.deployments.join(", "),
-    },
-    Head {
-        title: "Model",
-        sort: SortBy::Model,
-        width: Err(0.33),
-        figure: false,
-        rare: false,
-        text: |r| r.models.join(", "),
-    },
-    Head {
-        title: "Requests",
-        sort: SortBy::Requests,
-        width: Ok(58.0),
-        figure: true,
-        rare: false,
-        text: |r| units::count(r.requests),
-    },
-    Head {
-        title: "TTFT p50",
-        sort: SortBy::Ttft,
-        width: Ok(58.0),
-        figure: true,
-        rare: false,
-        text: |r| ms(r.ttft_p50_ms),
-    },
-    Head {
-        title: "ITL p50",
-        sort: SortBy::Itl,
-        width: Ok(58.0),
-        figure: true,
-        rare: true,
-        text: |r| ms(r.itl_p50_ms),
-    },
-    Head {
-        title: "Peak tok/s",
-        sort: SortBy::Peak,
-        width: Ok(66.0),
-        figure: true,
-        rare: false,
-        text: |r| whole(r.peak_tokens_per_s),
-    },
-    Head {
-        title: "Errors",
-        sort: SortBy::Errors,
-        width: Ok(44.0),
-        figure: true,
-        rare: false,
-        text: |r| units::count(r.errors),
-    },
-    Head {
-        title: "Tag",
-        sort: SortBy::Tag,
-        width: Err(0.13),
-        figure: false,
-        rare: true,
-        text: tags,
-    },
-];
-
-const MARK: f32 = 24.0;
-const GAP: f32 = 9.0;
-/// Right of the last column.
-const PAD: f32 = 6.0;
-
-/// A benchmark's load, a conversation's first words; and what is special about it.
-fn title(row: &SessionRow) -> String {
-    match (row.state, row.kind) {
-        (SessionState::Running, _) => format!("{} · running", row.title),
-        (SessionState::Interrupted, SessionKind::Bench) => format!("{} · cut", row.title),
-        (_, SessionKind::Chat) => format!("Chat: {}", row.title),
-        _ => row.title.clone(),
-    }
-}
-
-fn tags(row: &SessionRow) -> String {
-    let own = row.tags.join(", ");
-    match (row.baseline, own.is_empty()) {
-        (true, true) => "baseline".to_owned(),
-        (true, false) => format!("baseline, {own}"),
-        _ => own,
-    }
-}
-
-/// `88`, `2.4`
-pub(super) fn ms(value: Option<f64>) -> String {
-    match value {
-        None => units::ABSENT.to_owned(),
-        Some(value) if value < 9.95 => format!("{value:.1}"),
-        Some(value) => units::count(value.round() as u64),
-    }
-}
-
-fn whole(value: Option<f64>) -> String {
-    value.map_or_else(
-        || units::ABSENT.to_owned(),
-        |value| units::count(value.round() as u64),
-    )
 }
 
 /// What rows and heads ask for while the table is drawn.
@@ -265,10 +43,9 @@ impl TableUi {
     pub(super) fn show(
         &mut self,
         ui: &mut Ui,
-        state: &mut State,
-        clock: Clock,
-        wish: &mut Wish,
-        out: &mut Vec<Command>,
+        state: &State,
+        outcome: &mut PageOutcome,
+        out: &mut Actions,
     ) {
         let mut clicked = Clicked::default();
         let mut seen: Option<(u64, u64)> = None;
@@ -291,32 +68,17 @@ impl TableUi {
             });
         let (first, last) = seen.unwrap_or((0, 20));
         self.seen = last - first;
-        state.want_rows(first..last + 1, out);
-        let history = &mut state.history;
-        if let Some(sort) = clicked.sort {
-            let query = &mut history.filter.query;
-            let same = query.sort == sort;
-            // Names begin at A, figures and times with the largest.
-            let names = matches!(
-                sort,
-                SortBy::Title | SortBy::Deployment | SortBy::Model | SortBy::Tag
-            );
-            query.ascending = if same { !query.ascending } else { names };
-            query.sort = sort;
-        }
+        out.push(HistoryAction::WantRows(first..last + 1));
+        let history = &state.history;
+        out.extend(clicked.sort.map(HistoryAction::SortBy));
         if let Some(index) = clicked.row {
-            history.select_at(index, clock.now);
+            out.push(HistoryAction::SelectAt(index));
             if clicked.open {
-                wish.open = history.selected().cloned();
+                outcome.open = history.rows.at(index).map(|row| row.id.clone());
             }
         }
-        if let Some(id) = clicked
-            .choose
-            .and_then(|index| history.rows.at(index))
-            .map(|row| row.id.clone())
-        {
-            history.toggle_chosen(&id);
-        }
+        let chosen = clicked.choose.and_then(|index| history.rows.at(index));
+        out.extend(chosen.map(|row| HistoryAction::Toggle(row.id.clone())));
     }
 
     fn rows_ui(
@@ -344,7 +106,9 @@ impl TableUi {
             .sense(Sense::CLICK)
             // One for all: a cell of its own for each figure would cost ten times as much in every frame.
             .column(Column::remainder());
-        if let Some(row) = self.reveal.take() {
+        if std::mem::take(&mut self.reveals)
+            && let Some(row) = state.history.selected_at()
+        {
             table = table.scroll_to_row(row as usize, None);
         }
         let lines = &mut self.lines;
@@ -356,12 +120,7 @@ impl TableUi {
                         state.history.rows.stamp(),
                         places.iter().map(|place| place.span()).collect(),
                     );
-                    if lines.of != of {
-                        *lines = Lines {
-                            of,
-                            ..Lines::default()
-                        };
-                    }
+                    lines.renew_for(of);
                     for (head, place) in heads.iter().zip(&places) {
                         if head_ui(ui, head, *place, state) {
                             clicked.sort = Some(head.sort);
@@ -387,8 +146,14 @@ impl TableUi {
     }
 
     /// The keys that move, choose, open and delete.
-    pub(super) fn keys(&mut self, ui: &Ui, state: &mut State, clock: Clock, wish: &mut Wish) {
-        let history = &mut state.history;
+    pub(super) fn keys(
+        &mut self,
+        ui: &Ui,
+        state: &State,
+        outcome: &mut PageOutcome,
+        out: &mut Actions,
+    ) {
+        let history = &state.history;
         let page = self.seen.saturating_sub(1).max(1) as i64;
         let moves = [
             (Key::ArrowUp, -1),
@@ -401,56 +166,30 @@ impl TableUi {
         for (key, by) in moves {
             let count = ui.input_mut(|input| input.count_and_consume_key(Modifiers::NONE, key));
             if count > 0 {
-                history.move_selection(by.saturating_mul(count as i64), clock.now);
-                self.reveal = history.selected_at();
-                ui.ctx().request_repaint();
+                out.push(HistoryAction::MoveSelection(
+                    by.saturating_mul(count as i64),
+                ));
+                self.reveals = true;
             }
         }
         let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
-        let Some(id) = history.selected().cloned() else {
+        if history.selected().is_none() {
             return;
-        };
+        }
+        // In a slow frame the selection may just have been moved.
         if pressed(Key::Space) {
-            history.toggle_chosen(&id);
+            out.push(HistoryAction::ToggleSelected);
         }
         if pressed(Key::Enter) {
-            wish.open = Some(id);
+            out.push(HistoryAction::OpenSelected);
         }
         if pressed(Key::Delete) {
-            wish.question = Some(Question::Delete(history.meant()));
+            outcome.question = Some(Question::Delete(history.meant()));
         }
         if pressed(Key::Escape) {
-            history.chosen.clear();
+            out.push(HistoryAction::Choose(Vec::new()));
         }
     }
-}
-
-/// Where the columns stand, in points from the left of the table.
-fn places(heads: &[&Head], width: f32) -> Vec<Rangef> {
-    let fixed: f32 = heads.iter().filter_map(|head| head.width.ok()).sum();
-    let shares: f32 = heads.iter().filter_map(|head| head.width.err()).sum();
-    // What follows a figure keeps away from it.
-    let after = |n: usize| {
-        if n > 0 && heads[n - 1].figure && !heads[n].figure {
-            GAP
-        } else {
-            0.0
-        }
-    };
-    let gaps: f32 = (0..heads.len()).map(|n| GAP + after(n)).sum();
-    let rest = (width - MARK - fixed - gaps - PAD).max(0.0);
-    let mut left = MARK;
-    (0..heads.len())
-        .map(|n| {
-            left += GAP + after(n);
-            let width = heads[n]
-                .width
-                .unwrap_or_else(|share| rest * share / shares)
-                .floor();
-            left += width;
-            Rangef::new(left - width, left)
-        })
-        .collect()
 }
 
 /// A column's head; gives whether it was clicked.

@@ -2,37 +2,41 @@
 
 use egui::{Checkbox, DragValue, Popup, PopupCloseBehavior, Role, Ui, WidgetInfo};
 
-use super::Wish;
+use super::PageOutcome;
 use super::filters::{self, FiltersUi};
 use super::parts::Question;
 use crate::domain::history::ExportFormat;
 use crate::domain::units;
-use crate::protocol::Command;
 use crate::state::State;
-use crate::state::history::{Clock, days_before};
+use crate::state::action::{Action, Actions};
+use crate::state::history::{Clock, HistoryAction, days_before};
 use crate::ui::widgets::{caption, from_right, primary_button, small_button, strong};
 
 pub(super) fn show(
     ui: &mut Ui,
     filters: &mut FiltersUi,
-    state: &mut State,
-    wish: &mut Wish,
-    out: &mut Vec<Command>,
+    state: &State,
+    outcome: &mut PageOutcome,
+    out: &mut Actions,
 ) {
     let wide = ui.available_width() > 900.0;
+    let mut filter = state.history.filter.clone();
     ui.horizontal(|ui| {
-        filters::show(ui, filters, state, wide);
+        filters::show(ui, filters, &mut filter, wide);
         if wide {
-            from_right(ui, |ui| actions_ui(ui, state, wish, out));
+            from_right(ui, |ui| actions_ui(ui, state, outcome, out));
         }
     });
     if !wide {
-        ui.horizontal(|ui| from_right(ui, |ui| actions_ui(ui, state, wish, out)));
+        ui.horizontal(|ui| from_right(ui, |ui| actions_ui(ui, state, outcome, out)));
     }
-    filters::rest_ui(ui, filters, state);
+    filters::rest_ui(ui, filters, &mut filter, state.history.rows.facets());
+    if filter != state.history.filter {
+        out.push(HistoryAction::Filter(Box::new(filter)));
+    }
 }
 
-fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Command>) {
+fn actions_ui(ui: &mut Ui, state: &State, outcome: &mut PageOutcome, out: &mut Actions) {
     let chosen = state.history.chosen.len();
     let label = if chosen > 1 {
         format!("Compare {chosen}")
@@ -40,7 +44,7 @@ fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Com
         "Compare".to_owned()
     };
     let compare = primary_button(ui, &label, chosen > 1);
-    wish.compare |= compare
+    outcome.compare |= compare
         .on_hover_text("Space adds the selected benchmark to the comparison (at most six)")
         .on_disabled_hover_text("Check two to six benchmarks in the table, or press Space on them")
         .clicked();
@@ -67,7 +71,7 @@ fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Com
         if ui.button(label).on_hover_text(help).clicked()
             && let Some(id) = &one
         {
-            state.set_baseline(id, !is_baseline, out);
+            out.push(HistoryAction::SetBaseline(id.clone(), !is_baseline));
         }
     });
     let export = ui.add_enabled(!meant.is_empty(), egui::Button::new("Export…"));
@@ -77,7 +81,7 @@ fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Com
         caption(ui, format!("{many} as"));
         for format in ExportFormat::ALL {
             if ui.button(format.name()).clicked() {
-                state.export_sessions(format, out);
+                out.push(HistoryAction::Export(format));
             }
         }
     });
@@ -85,24 +89,24 @@ fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Com
         .add_enabled(!meant.is_empty(), egui::Button::new("Delete…"))
         .clicked()
     {
-        wish.question = Some(Question::Delete(meant));
+        outcome.question = Some(Question::Delete(meant));
     }
     if ui
         .button("Import…")
         .on_hover_text("Result files of Batida, guidellm, aiperf, genai-perf, vLLM and SGLang")
         .clicked()
     {
-        state.import_sessions(out);
+        out.push(HistoryAction::Import);
     }
 }
 
 /// What the store holds, and what is to become of it.
 pub(super) fn foot_ui(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     clock: Clock,
-    wish: &mut Wish,
-    out: &mut Vec<Command>,
+    outcome: &mut PageOutcome,
+    out: &mut Actions,
 ) {
     ui.horizontal(|ui| {
         let rows = &state.history.rows;
@@ -127,12 +131,13 @@ pub(super) fn foot_ui(
             Popup::menu(&older).width(190.0).show(|ui| {
                 for (days, name) in [(30, "30 days"), (90, "90 days"), (365, "A year")] {
                     if ui.button(name).clicked() {
-                        state.count_older(days_before(clock.today, days), out);
-                        wish.question = Some(Question::Older);
+                        let until = days_before(clock.today, days);
+                        out.push(HistoryAction::CountOlder(until));
+                        outcome.question = Some(Question::Older);
                     }
                 }
                 if ui.button("Other age…").clicked() {
-                    wish.question = Some(Question::OlderThan("180".to_owned()));
+                    outcome.question = Some(Question::OlderThan("180".to_owned()));
                 }
             });
             let kept = small_button(ui, "Data retention");
@@ -153,9 +158,8 @@ fn rows_are_loading(state: &State) -> bool {
     state.history.rows.is_loading()
 }
 
-fn kept_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
-    let before = state.settings.history;
-    let settings = &mut state.settings.history;
+fn kept_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
+    let mut settings = state.settings.history;
     strong(ui, "Data retention");
     caption(
         ui,
@@ -173,17 +177,16 @@ fn kept_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         ui,
         "You cannot read or continue a chat whose texts are not kept",
     );
-    least_change_ui(ui, state);
-    if state.settings.history != before {
-        save(state, out);
+    least_change_ui(ui, &mut settings.least_change);
+    if settings != state.settings.history {
+        out.push(Action::SetHistorySettings(settings));
     }
 }
 
 /// The smallest change that matters; gives whether it was changed.
-pub(super) fn least_change_ui(ui: &mut Ui, state: &mut State) -> bool {
+pub(super) fn least_change_ui(ui: &mut Ui, least_change: &mut f64) -> bool {
     const NAME: &str = "Smallest meaningful change";
-    let settings = &mut state.settings.history;
-    let mut percent = settings.least_change * 100.0;
+    let mut percent = *least_change * 100.0;
     ui.horizontal(|ui| {
         let value = DragValue::new(&mut percent)
             .range(0.0..=50.0)
@@ -201,18 +204,11 @@ pub(super) fn least_change_ui(ui: &mut Ui, state: &mut State) -> bool {
         value.on_hover_text("A smaller change is reported as no difference");
     });
     let share = (percent * 10.0).round() / 1_000.0;
-    let changed = (share - settings.least_change).abs() > 1e-9;
+    let changed = (share - *least_change).abs() > 1e-9;
     if changed {
-        settings.least_change = share;
+        *least_change = share;
     }
     changed
-}
-
-pub(super) fn save(state: &State, out: &mut Vec<Command>) {
-    out.push(Command::SaveSettings {
-        settings: state.settings.clone(),
-        key: None,
-    });
 }
 
 /// `840 kB`, `12.3 MB`

@@ -6,6 +6,7 @@ use super::text::long_text;
 use crate::domain::units;
 use crate::protocol::{Check, Command, Verdict};
 use crate::state::State;
+use crate::state::action::{Actions, EnvironmentAction};
 use crate::ui::theme;
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
@@ -13,8 +14,8 @@ use crate::ui::widgets::{
     strong, tokens,
 };
 
-pub(super) fn check_button_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
-    let running = state.place().checks.running;
+pub(super) fn check_button_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
+    let running = state.connection().checks.running;
     match running {
         Some(job) => {
             if ui
@@ -25,7 +26,7 @@ pub(super) fn check_button_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Comm
             }
         }
         None => {
-            let again = if state.place().checks.done.is_empty() {
+            let again = if state.connection().checks.done.is_empty() {
                 "Run checks"
             } else {
                 "Run checks again"
@@ -38,16 +39,16 @@ pub(super) fn check_button_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Comm
                     .clicked()
             };
             if clicked {
-                state.check(out);
+                out.push(EnvironmentAction::Check);
             }
         }
     }
 }
 
-pub(super) fn checks_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+pub(super) fn checks_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     ui.horizontal(|ui| {
         strong(ui, "Checks");
-        if state.place().checks.running.is_some() {
+        if state.connection().checks.running.is_some() {
             ui.spinner();
         }
         if !state.env().demo {
@@ -56,11 +57,11 @@ pub(super) fn checks_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) 
     });
     ScrollArea::vertical().id_salt("checks").auto_shrink([false, false]).show(ui, |ui| {
         ui.set_width(ui.available_width() - 4.0);
-        if let Some(trouble) = state.place().trouble.clone() {
-            failure_box(ui, "place", &trouble, None);
+        if let Some(trouble) = &state.connection().trouble {
+            failure_box(ui, "place", trouble, None);
         }
-        waiting_ui(ui, state, &state.env().id.clone(), out);
-        let checks = &state.place().checks;
+        waiting_ui(ui, state, &state.env().id, out);
+        let checks = &state.connection().checks;
         if checks.done.is_empty() && checks.running.is_none() {
             caption(
                 ui,
@@ -74,7 +75,7 @@ pub(super) fn checks_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) 
     });
 }
 
-fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Vec<Command>) {
+fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Actions) {
     let tokens = tokens(ui);
     let (color, word) = match check.verdict {
         Verdict::Good => (tokens.ok, "good"),

@@ -1,7 +1,5 @@
 //! The page of deployments: a live list, and the details of the chosen one beside it.
 
-use std::time::Duration;
-
 use egui::{
     Button, CornerRadius, Label, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle, Ui,
     WidgetInfo, vec2,
@@ -13,8 +11,10 @@ use super::models::{ProbeRequest, probes_ui};
 use super::text::wrapped;
 use crate::domain::deployment::{ClusterView, Deployment};
 use crate::domain::printable;
-use crate::protocol::{ClusterLink, Command, Failure};
-use crate::state::{Loadable, State};
+use crate::protocol::{ClusterLink, Failure};
+use crate::state::State;
+use crate::state::action::Actions;
+use crate::state::cluster::{ClusterAction, EVENTS_EVERY};
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
     MARGIN, caption, column, dot, empty_state, failure_box, filling_card, page_head, shortened,
@@ -23,9 +23,8 @@ use crate::ui::widgets::{
 
 const ROW: f32 = 40.0;
 
-pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
-    let now = Duration::try_from_secs_f64(ui.input(|input| input.time)).unwrap_or_default();
-    let name = state.env().name.clone();
+pub(super) fn show(ui: &mut Ui, state: &State, out: &mut Actions) {
+    let name = &state.env().name;
     page_head(
         ui,
         "Deployments",
@@ -36,23 +35,22 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
             .add(Button::new("Back to environments").min_size(vec2(0.0, 28.0)))
             .clicked()
         {
-            state.place().cluster.page = None;
-            state.close_log(out);
+            out.push(ClusterAction::ClosePage);
         }
         link_ui(ui, state);
-        probes_ui(ui, state, now, out);
+        probes_ui(ui, state, out);
     });
-    keep_reading(state, now, out);
-    waiting_ui(ui, state, &state.env().id.clone(), out);
+    out.push(ClusterAction::KeepReading);
+    waiting_ui(ui, state, &state.env().id, out);
     ui.ctx().request_repaint_after(EVENTS_EVERY);
-    let cluster = &state.place().cluster;
-    if let Some(why) = cluster.view.failure().cloned() {
-        failure_box(ui, "cluster", &why, None);
+    let cluster = &state.connection().cluster;
+    if let Some(why) = cluster.view.failure() {
+        failure_box(ui, "cluster", why, None);
     }
     if let Some(view) = cluster.view.value() {
         faults_ui(ui, view);
     }
-    let Some(chosen) = cluster.page.clone() else {
+    let Some(chosen) = &cluster.page else {
         return;
     };
     let Some(view) = cluster.view.value() else {
@@ -67,7 +65,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     if view.deployments.is_empty() {
         return nothing_ui(ui, view, cluster.view.failure().is_some());
     }
-    columns_ui(ui, state, &chosen, out);
+    columns_ui(ui, state, chosen, out);
 }
 
 /// Where no deployment can be shown: because there is none, or because they could not all be read.
@@ -83,11 +81,11 @@ fn nothing_ui(ui: &mut Ui, view: &ClusterView, has_failed: bool) {
 }
 
 /// The list, the chosen deployment beside it, and a log below them if one is open.
-fn columns_ui(ui: &mut Ui, state: &mut State, chosen: &str, out: &mut Vec<Command>) {
-    let env = state.env().clone();
-    let has_log = state.place().log.is_some();
+fn columns_ui(ui: &mut Ui, state: &State, chosen: &str, out: &mut Actions) {
+    let env = state.env();
+    let has_log = state.connection().log.is_some();
     let may_probe = state.has_api() && !state.is_benching_here();
-    let cluster = &state.place().cluster;
+    let cluster = &state.connection().cluster;
     let Some(view) = cluster.view.value() else {
         return;
     };
@@ -118,7 +116,7 @@ fn columns_ui(ui: &mut Ui, state: &mut State, chosen: &str, out: &mut Vec<Comman
                 {
                     Some(deployment) => {
                         (wanted, probe_request) =
-                            deployment_ui(ui, &env, cluster, deployment, may_probe, out);
+                            deployment_ui(ui, env, cluster, deployment, may_probe, out);
                     }
                     None => empty_state(
                         ui,
@@ -130,65 +128,25 @@ fn columns_ui(ui: &mut Ui, state: &mut State, chosen: &str, out: &mut Vec<Comman
             });
         });
     });
-    if picked.is_some() {
-        state.place().cluster.page = picked;
-    }
+    out.extend(picked.map(ClusterAction::ShowPage));
     if has_log {
         ui.add_space(14.0);
         column(ui, vec2(ui.available_width(), log_height), |ui| {
             filling_card(ui, |ui| log_ui(ui, state, out));
         });
     }
-    if let Some(source) = wanted {
-        state.open_log(source, out);
-    }
+    out.extend(wanted.map(ClusterAction::OpenLog));
     if probe_request.cancel {
-        state.cancel_probes(out);
+        out.push(ClusterAction::CancelProbes);
     }
-    state.probe(probe_request.probe, out);
-}
-
-const EVENTS_EVERY: Duration = Duration::from_secs(15);
-const SIZES_EVERY: Duration = Duration::from_secs(300);
-
-/// While the page is open, what is not watched is read now and then.
-fn keep_reading(state: &mut State, now: Duration, out: &mut Vec<Command>) {
-    fn due<T>(value: &Loadable<T>, now: Duration, every: Duration) -> bool {
-        match value {
-            Loadable::Absent => true,
-            Loadable::Ready(_, at) => now.saturating_sub(*at) >= every,
-            // A failed request is repeated only when the user refreshes.
-            Loadable::Loading { .. } | Loadable::Failed { .. } => false,
-        }
-    }
-    // A stopped watch needs the user, e.g. to log in. Nothing is requested until a refresh.
-    if state.env().cluster.is_none()
-        || matches!(state.place().cluster.link, Some(ClusterLink::Stopped(_)))
-    {
-        return;
-    }
-    let back = state.place().cluster.reread && !state.place().cluster.events.is_loading();
-    if back {
-        let cluster = &mut state.place().cluster;
-        cluster.reread = false;
-        if cluster.sizes.failure().is_some() {
-            cluster.sizes = Loadable::Absent;
-        }
-    }
-    if back || due(&state.place().cluster.events, now, EVENTS_EVERY) {
-        state.load_cluster_events(out);
-    }
-    // After the cluster itself, which the page is for.
-    if state.place().cluster.view.value().is_some()
-        && due(&state.place().cluster.sizes, now, SIZES_EVERY)
-    {
-        state.load_sizes(out);
+    if !probe_request.probe.is_empty() {
+        out.push(ClusterAction::Probe(probe_request.probe));
     }
 }
 
-fn link_ui(ui: &mut Ui, state: &mut State) {
+fn link_ui(ui: &mut Ui, state: &State) {
     let tokens = tokens(ui);
-    let cluster = &state.place().cluster;
+    let cluster = &state.connection().cluster;
     let (color, told, why) = match &cluster.link {
         Some(ClusterLink::Live) => (tokens.ok, "live".to_owned(), None),
         Some(ClusterLink::Reconnecting(why)) => {

@@ -11,6 +11,7 @@ use crate::domain::environment::Environment;
 use crate::domain::units;
 use crate::protocol::{Command, LogSource};
 use crate::sambastack::events::of_deployment;
+use crate::state::action::Actions;
 use crate::state::cluster::ClusterState;
 use crate::ui::theme;
 use crate::ui::widgets::{
@@ -24,7 +25,7 @@ pub(super) fn deployment_ui(
     cluster: &ClusterState,
     deployment: &Deployment,
     may_probe: bool,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) -> (Option<LogSource>, ProbeRequest) {
     let tokens = tokens(ui);
     let diagnosis = cluster.diagnosis(deployment);
@@ -228,7 +229,7 @@ fn container_ui(ui: &mut Ui, pod: &PodBrief, container: &ContainerBrief) -> Opti
 }
 
 /// The likely cause, and the command that confirms it.
-fn diagnosis_ui(ui: &mut Ui, env: &Environment, diagnosis: &Diagnosis, out: &mut Vec<Command>) {
+fn diagnosis_ui(ui: &mut Ui, env: &Environment, diagnosis: &Diagnosis, out: &mut Actions) {
     let tokens = tokens(ui);
     ui.add_space(8.0);
     let color = match diagnosis.progress {

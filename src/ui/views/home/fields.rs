@@ -13,12 +13,14 @@ use super::form::{Form, PlaceKind};
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment};
 use crate::domain::pasted;
 use crate::protocol::{Command, FilePurpose, KeyStatus};
+use crate::state::action::{Actions, EnvironmentAction};
+use crate::state::cluster::ClusterAction;
 use crate::state::{Loadable, State};
 use crate::ui::widgets::{
     Choice, MARGIN, Section, caption, field, field_error, picker, small_button, tokens, warning_box,
 };
 
-pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command>) {
+pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &State, out: &mut Actions) {
     let problems = form.problems(&state.settings);
     let problem = |ui: &mut Ui, problem: &Option<String>| {
         if let Some(text) = problem {
@@ -58,17 +60,9 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
         extras_ui(ui, &mut form.extras, &problems.extras);
     });
     ui.add_space(4.0);
+    path_field(ui, &form.id, FilePurpose::CaFile, &mut form.ca_file, out);
     path_field(
         ui,
-        state,
-        &form.id,
-        FilePurpose::CaFile,
-        &mut form.ca_file,
-        out,
-    );
-    path_field(
-        ui,
-        state,
         &form.id,
         FilePurpose::ClientCert,
         &mut form.client_cert,
@@ -76,7 +70,6 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
     );
     path_field(
         ui,
-        state,
         &form.id,
         FilePurpose::ClientKey,
         &mut form.client_key,
@@ -103,8 +96,8 @@ fn cluster_ui(
     ui: &mut Ui,
     form: &mut Form,
     problem: Option<&str>,
-    state: &mut State,
-    out: &mut Vec<Command>,
+    state: &State,
+    out: &mut Actions,
 ) {
     let hint = "Namespace of the context";
     field(ui, "Namespace", &mut form.namespace, hint);
@@ -112,23 +105,9 @@ fn cluster_ui(
         field_error(ui, text);
     }
     let kubeconfig = &mut form.kubeconfig;
-    path_field(
-        ui,
-        state,
-        &form.id,
-        FilePurpose::Kubeconfig,
-        kubeconfig,
-        out,
-    );
+    path_field(ui, &form.id, FilePurpose::Kubeconfig, kubeconfig, out);
     context_ui(ui, form, state, out);
-    path_field(
-        ui,
-        state,
-        &form.id,
-        FilePurpose::Kubectl,
-        &mut form.kubectl,
-        out,
-    );
+    path_field(ui, &form.id, FilePurpose::Kubectl, &mut form.kubectl, out);
 }
 
 /// The name of the header that carries the key, for APIs that expect another than the usual one.
@@ -145,11 +124,10 @@ fn key_header_ui(ui: &mut Ui, form: &mut Form) {
 
 fn path_field(
     ui: &mut Ui,
-    state: &mut State,
     env: &EnvId,
     purpose: FilePurpose,
     text: &mut String,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) {
     let (label, hint) = match purpose {
         FilePurpose::CaFile => ("CA certificate", "System certificates"),
@@ -170,7 +148,7 @@ fn path_field(
                 WidgetInfo::labeled(Role::Button, true, format!("Browse for {label}…"))
             });
             if browse.clicked() {
-                state.pick_file(env.clone(), purpose, out);
+                out.push(EnvironmentAction::PickFile(env.clone(), purpose));
             }
             let edit = TextEdit::singleline(text).hint_text(hint).margin(MARGIN);
             ui.add_sized(vec2(ui.available_width(), 28.0), edit)
@@ -180,7 +158,7 @@ fn path_field(
 }
 
 /// The context's field, with a list to pick from once the kubeconfig was read.
-fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command>) {
+fn context_ui(ui: &mut Ui, form: &mut Form, state: &State, out: &mut Actions) {
     // Listed under a name of its own, so that the form's values do not disturb the open environment.
     let listing = EnvId(format!("{}#form", form.id.0));
     field(
@@ -190,7 +168,7 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Com
         "Current context of the kubeconfig",
     );
     let contexts = state
-        .place_of(&listing)
+        .connection_of(&listing)
         .map(|place| &place.cluster.contexts);
     let mut ask = false;
     match contexts {
@@ -248,17 +226,14 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Com
             kubeconfig: path(&form.kubeconfig),
             ..ClusterAccess::default()
         };
-        state.list_contexts(
-            Environment {
-                cluster: Some(cluster),
-                ..Environment::blank(listing, "form")
-            },
-            out,
-        );
+        out.push(ClusterAction::ListContexts(Box::new(Environment {
+            cluster: Some(cluster),
+            ..Environment::blank(listing, "form")
+        })));
     }
 }
 
-fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command>) {
+fn key_ui(ui: &mut Ui, form: &mut Form, state: &State, out: &mut Actions) {
     let name = caption(ui, "API key");
     egui::ComboBox::from_id_salt("key place")
         .width(ui.available_width() - 8.0)
@@ -295,7 +270,7 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
         PlaceKind::None => hint(ui, "Requests are sent without a key"),
         PlaceKind::Keychain | PlaceKind::SettingsFile => {
             present_key_ui(ui, state, out);
-            let present = matches!(state.place().key, Some(KeyStatus::Present { .. }));
+            let present = matches!(state.connection().key, Some(KeyStatus::Present { .. }));
             let hint_text = if present {
                 "Leave empty to keep the current key"
             } else {
@@ -324,21 +299,23 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
             }
         }
     }
-    if let (PlaceKind::Variable, Some(KeyStatus::Missing(why))) = (form.place, &state.place().key) {
+    if let (PlaceKind::Variable, Some(KeyStatus::Missing(why))) =
+        (form.place, &state.connection().key)
+    {
         let why = why.to_string();
         field_error(ui, &why);
     }
 }
 
 /// The key there is: masked, or in the clear while the user looks at it.
-fn present_key_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
-    let env = state.env().clone();
+fn present_key_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
+    let env = state.env();
     let revealed = state
         .revealed_key
         .as_ref()
         .filter(|(id, _)| *id == env.id)
         .map(|(_, key)| key.expose_secret().to_owned());
-    match state.place().key.clone() {
+    match &state.connection().key {
         Some(KeyStatus::Present { tail }) => {
             ui.horizontal_wrapped(|ui| {
                 let shown = revealed
@@ -349,10 +326,10 @@ fn present_key_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
                 label.widget_info(|| WidgetInfo::labeled(Role::Label, true, "API key, masked"));
                 if revealed.is_some() {
                     if small_button(ui, "Hide key").clicked() {
-                        state.revealed_key = None;
+                        out.push(EnvironmentAction::HideKey);
                     }
                 } else if small_button(ui, "Reveal key").clicked() {
-                    state.reveal_key(out);
+                    out.push(EnvironmentAction::RevealKey);
                 }
             });
         }

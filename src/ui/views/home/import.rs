@@ -1,5 +1,6 @@
 //! Environments of another file: what would be added, what clashes, and what is wrong with it.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use egui::{
@@ -10,9 +11,10 @@ use egui::{
 use crate::domain::environment::EnvId;
 use crate::domain::units;
 use crate::import::environments::Offer;
-use crate::protocol::{Command, FilePurpose};
+use crate::protocol::FilePurpose;
 use crate::state::State;
-use crate::state::imports::EnvImport;
+use crate::state::action::{Actions, EnvironmentAction};
+use crate::state::imports::{EnvImport, ImportAction};
 use crate::ui::theme::Tokens;
 use crate::ui::widgets::{
     MARGIN, caption, drop_hint, failure_box, from_right, primary_button, strong, tokens,
@@ -21,16 +23,8 @@ use crate::ui::widgets::{
 /// The kinds of files that can be imported.
 const KNOWN: &str = "SambaWiz's app-config.json, a kubeconfig, or another Batida's settings.toml";
 
-/// The actions of the dialog in a frame.
-enum ImportAction {
-    Browse,
-    Read(PathBuf),
-    Add,
-    Close,
-}
-
 /// Takes a file that was dropped on the page.
-pub(super) fn take_drop(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
+pub(super) fn take_drop(ui: &Ui, out: &mut Actions) {
     let dropped = ui.input(|input| {
         let mut paths = input
             .raw
@@ -40,46 +34,50 @@ pub(super) fn take_drop(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
         // One that comes without a path, e.g. out of a browser, cannot be read.
         paths.find(|path| !path.as_os_str().is_empty())
     });
-    if let Some(path) = dropped {
-        state.read_environments(path, out);
-    }
+    out.extend(dropped.map(ImportAction::Read));
     if ui.input(|input| !input.raw.hovered_files.is_empty()) {
         drop_hint(ui, "Drop a file to import its environments", KNOWN);
     }
 }
 
 /// Draws the import while it is open.
-pub(super) fn import_ui(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
-    let Some(mut import) = state.import.take() else {
+pub(super) fn import_ui(ui: &Ui, state: &State, out: &mut Actions) {
+    let Some(import) = &state.import else {
         return;
     };
-    let mut asked = None;
     let modal = Modal::new(Id::unique("import environments")).show(ui.ctx(), |ui| {
         ui.set_width(520.0);
         strong(ui, "Import environments");
         caption(ui, format!("{KNOWN}. You can also drop a file on Home"));
         let label = caption(ui, "File to import");
         ui.horizontal(|ui| {
-            let edit = TextEdit::singleline(&mut import.path)
+            let mut path = Cow::Borrowed(import.path.as_str());
+            let edit = TextEdit::singleline(&mut path)
                 .margin(MARGIN)
                 .desired_width(360.0);
             let typed = ui.add(edit).labelled_by(label.id);
             let entered =
                 typed.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
-            let path = import.path.trim();
-            let read = ui.add_enabled(!path.is_empty(), egui::Button::new("Read file"));
-            if read.clicked() || (entered && !path.is_empty()) {
-                asked = Some(ImportAction::Read(PathBuf::from(path)));
+            let typed_path = path.trim().to_owned();
+            if let Cow::Owned(path) = path {
+                out.push(ImportAction::Path(path));
+            }
+            let read = ui.add_enabled(!typed_path.is_empty(), egui::Button::new("Read file"));
+            if read.clicked() || (entered && !typed_path.is_empty()) {
+                out.push(ImportAction::Read(PathBuf::from(typed_path)));
             }
             let browse = ui.button("Browse…");
             browse.widget_info(|| {
                 WidgetInfo::labeled(Role::Button, true, "Browse for a file to import…")
             });
             if browse.clicked() {
-                asked = Some(ImportAction::Browse);
+                out.push(EnvironmentAction::PickFile(
+                    EnvId::ad_hoc(),
+                    FilePurpose::Import,
+                ));
             }
         });
-        found_ui(ui, state, &mut import);
+        found_ui(ui, state, import, out);
         ui.add_space(8.0);
         from_right(ui, |ui| {
             let chosen = import.ticked.iter().filter(|on| **on).count();
@@ -88,29 +86,19 @@ pub(super) fn import_ui(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
                 n => format!("Add {}", units::counted(n, "environment")),
             };
             if primary_button(ui, &add, chosen > 0).clicked() {
-                asked = Some(ImportAction::Add);
+                out.push(ImportAction::Add);
             }
             if ui.button("Cancel").clicked() {
-                asked = Some(ImportAction::Close);
+                out.push(ImportAction::Close);
             }
         });
     });
     if modal.should_close() {
-        asked = Some(ImportAction::Close);
-    }
-    state.import = Some(import);
-    match asked {
-        None => {}
-        Some(ImportAction::Browse) => {
-            state.pick_file(EnvId::ad_hoc(), FilePurpose::Import, out);
-        }
-        Some(ImportAction::Read(path)) => state.read_environments(path, out),
-        Some(ImportAction::Add) => state.add_environments(out),
-        Some(ImportAction::Close) => state.close_import(out),
+        out.push(ImportAction::Close);
     }
 }
 
-fn found_ui(ui: &mut Ui, state: &State, import: &mut EnvImport) {
+fn found_ui(ui: &mut Ui, state: &State, import: &EnvImport, out: &mut Actions) {
     if import.offers.is_loading() {
         ui.spinner();
         return;
@@ -138,8 +126,12 @@ fn found_ui(ui: &mut Ui, state: &State, import: &mut EnvImport) {
         .auto_shrink([false, true])
         .show(ui, |ui| {
             ui.set_width(ui.available_width() - 6.0);
-            for (offer, on) in found.offers.iter().zip(&mut import.ticked) {
-                offer_ui(ui, state, offer, on);
+            for (at, (offer, ticked)) in found.offers.iter().zip(&import.ticked).enumerate() {
+                let mut on = *ticked;
+                offer_ui(ui, state, offer, &mut on);
+                if on != *ticked {
+                    out.push(ImportAction::Tick(at, on));
+                }
             }
         });
 }

@@ -1,10 +1,14 @@
 //! A container's log: followed, searched, copied, saved.
 
+use std::borrow::Cow;
+
 use egui::{Label, RichText, ScrollArea, TextEdit, Ui};
 
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
+use crate::state::action::Actions;
+use crate::state::cluster::ClusterAction;
 use crate::ui::theme;
 use crate::ui::widgets::{
     MARGIN, caption, failure_box, from_right, small_button, small_button_if, strong, tokens,
@@ -12,12 +16,13 @@ use crate::ui::widgets::{
 
 const ROW: f32 = 16.0;
 
-pub(super) fn log_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+pub(super) fn log_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     let tokens = tokens(ui);
     let (mut closed, mut again) = (false, None);
-    let Some(log) = &mut state.place().log else {
+    let Some(log) = &state.connection().log else {
         return;
     };
+    let found = log.found();
     let name = format!("{} in {}", log.source.container, log.source.pod);
     ui.horizontal(|ui| {
         strong(ui, format!("Log of {name}"));
@@ -31,7 +36,6 @@ pub(super) fn log_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         );
         from_right(ui, |ui| {
             closed = small_button(ui, "Close log").clicked();
-            let found = log.found();
             let some = !found.is_empty();
             if small_button_if(ui, some, "Save log…").clicked() {
                 let content = (found.join("\n") + "\n").into_bytes().into();
@@ -55,16 +59,19 @@ pub(super) fn log_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     });
     ui.horizontal(|ui| {
         let label = caption(ui, "Search the log");
-        let edit = TextEdit::singleline(&mut log.search)
+        let mut search = Cow::Borrowed(log.search.as_str());
+        let edit = TextEdit::singleline(&mut search)
             .margin(MARGIN)
             .desired_width(260.0);
         ui.add(edit).labelled_by(label.id);
-        caption(ui, units::counted(log.found().len(), "line"));
+        if let Cow::Owned(search) = search {
+            out.push(ClusterAction::SearchLog(search));
+        }
+        caption(ui, units::counted(found.len(), "line"));
     });
     if let Some(why) = &log.failure {
         failure_box(ui, "log", why, None);
     }
-    let found = log.found();
     ScrollArea::both()
         .id_salt("log")
         .auto_shrink([false, false])
@@ -79,9 +86,7 @@ pub(super) fn log_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
             }
         });
     if closed {
-        state.close_log(out);
+        out.push(ClusterAction::CloseLog);
     }
-    if let Some(source) = again {
-        state.open_log(source, out);
-    }
+    out.extend(again.map(ClusterAction::OpenLog));
 }

@@ -25,8 +25,11 @@ use self::import::{import_ui, take_drop};
 use crate::domain::environment::{EnvId, Environment, KeyPlace};
 use crate::domain::settings::Settings;
 use crate::protocol::{Command, FilePurpose, PickedFile, Verdict};
-use crate::state::imports::EnvImport;
-use crate::state::{PlaceState, State};
+use crate::state::action::Actions;
+use crate::state::action::EnvironmentAction;
+use crate::state::cluster::ClusterAction;
+use crate::state::imports::ImportAction;
+use crate::state::{ConnectionState, State};
 use crate::ui::theme;
 use crate::ui::widgets::{
     caption, dot, filling_card, from_right, page_head, primary_button, shortened, strong, tokens,
@@ -43,19 +46,35 @@ pub struct HomeUi {
 }
 
 impl HomeUi {
-    /// Draws the page.
+    /// Draws the page, and does what it asks of the state.
     pub fn show(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
-        if state.place().cluster.page.is_some() {
-            return deployments::show(ui, state, out);
+        let clock = crate::ui::clock(ui.ctx());
+        let mut actions = Actions::default();
+        if state.connection().cluster.page.is_some() {
+            deployments::show(ui, state, &mut actions);
+        } else {
+            let picked = state.picked_file.take();
+            let saved = state.last_save.take();
+            self.take_save(saved);
+            self.page_ui(ui, state, picked, &mut actions);
         }
+        crate::ui::perform(ui.ctx(), actions, state, clock, out);
+    }
+
+    fn page_ui(
+        &mut self,
+        ui: &mut Ui,
+        state: &State,
+        picked: Option<PickedFile>,
+        out: &mut Actions,
+    ) {
         page_head(
             ui,
             "Home",
             "Environments: the cluster, the API and the key for your models",
         );
-        take_drop(ui, state, out);
-        self.take_file(state, out);
-        self.take_save(state);
+        take_drop(ui, out);
+        self.take_file(state, picked, out);
         let width = ui.available_width();
         let height = ui.available_height();
         let gap = 14.0;
@@ -92,12 +111,12 @@ impl HomeUi {
         import_ui(ui, state, out);
     }
 
-    fn take_file(&mut self, state: &mut State, out: &mut Vec<Command>) {
-        let Some(PickedFile { env, purpose, path }) = state.picked_file.take() else {
+    fn take_file(&mut self, state: &State, picked: Option<PickedFile>, out: &mut Actions) {
+        let Some(PickedFile { env, purpose, path }) = picked else {
             return;
         };
         if purpose == FilePurpose::Import {
-            return state.read_environments(path, out);
+            return out.push(ImportAction::Read(path));
         }
         let Some(env) = state.settings.get(&env) else {
             return;
@@ -118,8 +137,8 @@ impl HomeUi {
     }
 
     /// A typed key that could not be saved goes back into its form.
-    fn take_save(&mut self, state: &mut State) {
-        match state.last_save.take() {
+    fn take_save(&mut self, saved: Option<bool>) {
+        match saved {
             Some(true) => self.saving = None,
             Some(false) => {
                 if let Some((env, key)) = self.saving.take()
@@ -132,7 +151,7 @@ impl HomeUi {
         }
     }
 
-    fn list_ui(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    fn list_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Actions) {
         let buttons = 142.0;
         let list_height = (ui.available_height() - buttons).max(40.0);
         let mut goes_to = None;
@@ -146,7 +165,7 @@ impl HomeUi {
                         .forms
                         .get(&env.id)
                         .is_some_and(|form| self.is_changed(form, &state.settings));
-                    let color = state_color(ui, env, state.place_of(&env.id));
+                    let color = state_color(ui, env, state.connection_of(&env.id));
                     let selected = env.id == state.settings.selected;
                     if environment_ui(ui, env, color, selected, unsaved) {
                         goes_to = Some(env.id.clone());
@@ -154,7 +173,7 @@ impl HomeUi {
                 }
             });
         if let Some(id) = goes_to {
-            state.switch(&id, out);
+            out.push(EnvironmentAction::Switch(id));
         }
         let own = !state.env().demo;
         let half = vec2((ui.available_width() - 8.0) / 2.0, 28.0);
@@ -169,7 +188,7 @@ impl HomeUi {
             let import = ui.add(Button::new("Import…").min_size(half));
             let from = "From SambaWiz, a kubeconfig, or another Batida's settings";
             if import.on_hover_text(from).clicked() {
-                state.import = Some(EnvImport::default());
+                out.push(ImportAction::Begin);
             }
         });
         ui.horizontal(|ui| {
@@ -196,20 +215,19 @@ impl HomeUi {
             .on_hover_text("Show the cluster's deployments, their pods and problems")
             .clicked()
         {
-            let cluster = &mut state.place().cluster;
-            cluster.page = Some(cluster.choice.deployment.clone().unwrap_or_default());
+            out.push(ClusterAction::ShowPicked);
         }
         let mut notify = state.settings.care.notify;
         let ticked = ui.checkbox(&mut notify, "Desktop notifications");
         let why = "When a deployment of the environment in use becomes ready or stops; and when one of its models \
                    ceases to answer probes, or answers again. What the demo makes up calls nobody";
         if ticked.on_hover_text(why).changed() {
-            state.set_notify(notify, out);
+            out.push(EnvironmentAction::SetNotify(notify));
         }
     }
 
     /// A new environment, empty or after another, saved at once so that it is in the list.
-    fn add(&mut self, state: &mut State, like: Option<Environment>, out: &mut Vec<Command>) {
+    fn add(&mut self, state: &State, like: Option<Environment>, out: &mut Actions) {
         let settings = &state.settings;
         let base = like.as_ref().map_or("New environment".to_owned(), |env| {
             format!("{} copy", env.name)
@@ -243,7 +261,7 @@ impl HomeUi {
             }
         };
         self.forms.insert(env.id.clone(), Form::of(&env));
-        state.save_environment(env, None, out);
+        out.push(EnvironmentAction::Save(Box::new(env), None));
     }
 
     fn is_changed(&self, form: &Form, settings: &Settings) -> bool {
@@ -254,7 +272,7 @@ impl HomeUi {
             })
     }
 
-    fn form_ui(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    fn form_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Actions) {
         if state.env().demo {
             return demo_ui(ui, state, out);
         }
@@ -290,15 +308,15 @@ impl HomeUi {
                             values,
                         });
                     }
-                    state.save_environment(meant, key, out);
-                    state.check(out);
+                    out.push(EnvironmentAction::Save(Box::new(meant), key));
+                    out.push(EnvironmentAction::Check);
                 }
             });
         });
         self.forms.insert(id, form);
     }
 
-    fn delete_ui(&mut self, ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
+    fn delete_ui(&mut self, ui: &Ui, state: &State, out: &mut Actions) {
         let Some(id) = self.deleting.clone() else {
             return;
         };
@@ -314,7 +332,7 @@ impl HomeUi {
             from_right(ui, |ui| {
                 if primary_button(ui, "Delete environment", true).clicked() {
                     self.forms.remove(&id);
-                    state.delete_environment(&id, out);
+                    out.push(EnvironmentAction::Delete(id.clone()));
                     self.deleting = None;
                 }
                 if ui.button("Cancel").clicked() {
@@ -329,7 +347,7 @@ impl HomeUi {
 }
 
 /// An environment's state as a colour; `None` before it was opened.
-fn state_color(ui: &Ui, env: &Environment, place: Option<&PlaceState>) -> Color32 {
+fn state_color(ui: &Ui, env: &Environment, place: Option<&ConnectionState>) -> Color32 {
     let tokens = tokens(ui);
     let Some(place) = place else {
         return tokens.faint;
@@ -414,7 +432,7 @@ fn environment_ui(
     response.clicked()
 }
 
-fn demo_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+fn demo_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     strong(ui, "Demo");
     let height = (ui.available_height() - 40.0).max(30.0);
     ScrollArea::vertical()
@@ -427,13 +445,13 @@ fn demo_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     });
 }
 
-fn demo_facts_ui(ui: &mut Ui, state: &mut State) {
+fn demo_facts_ui(ui: &mut Ui, state: &State) {
     let dim = tokens(ui).dim;
     ui.add(Label::new("Simulated models and a simulated cluster, on this machine. Everything else is real: kubectl commands run as processes, answers stream over HTTP, and every figure is measured.").wrap());
     ui.add(Label::new(RichText::new("No data leaves this machine, and no key is needed. The demo cannot be changed or deleted; add your own environment next to it.").color(dim)).wrap());
     ui.add_space(8.0);
     let env = state.env().clone();
-    let api = state.place().api.as_ref().map_or_else(
+    let api = state.connection().api.as_ref().map_or_else(
         || "starting…".to_owned(),
         crate::domain::environment::ApiAddress::text,
     );

@@ -1,16 +1,15 @@
 //! The models of a deployment: their names and sizes, whether the API routes them, and whether they answer.
 
-use std::time::Duration;
-
 use egui::{Checkbox, DragValue, Role, TextStyle, Ui, WidgetInfo};
 
 use super::text::wrapped;
 use crate::domain::deployment::{Deployment, DeploymentState, ServedModel, Tier};
 use crate::domain::units;
-use crate::protocol::{Command, ProbeTarget};
+use crate::protocol::ProbeTarget;
 use crate::state::State;
-use crate::state::cluster::ClusterState;
+use crate::state::action::Actions;
 use crate::state::cluster::probes::Found;
+use crate::state::cluster::{ClusterAction, ClusterState};
 use crate::ui::widgets::{
     caption, dot, from_right, shortened, small_button, small_button_if, tokens,
 };
@@ -23,15 +22,15 @@ pub(super) struct ProbeRequest {
 }
 
 /// The probes of all models, at the head of the page.
-pub(super) fn probes_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) {
+pub(super) fn probes_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     let (benching, has_api) = (state.is_benching_here(), state.has_api());
-    let running = state.place().cluster.probes.running().is_some();
+    let running = state.connection().cluster.probes.running().is_some();
     let minutes = state.probe_minutes();
     let (mut on, mut every) = (minutes.is_some(), minutes.unwrap_or(5));
     from_right(ui, |ui| {
         if running {
             if small_button(ui, "Cancel probes").clicked() {
-                state.cancel_probes(out);
+                out.push(ClusterAction::CancelProbes);
             }
         } else {
             let all = small_button_if(ui, has_api && !benching, "Probe all models");
@@ -42,7 +41,7 @@ pub(super) fn probes_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut
             };
             let all = all.on_hover_text(why).on_disabled_hover_text(why_not);
             if all.clicked() {
-                state.probe_all(now, out);
+                out.push(ClusterAction::ProbeAll);
             }
         }
         let value = DragValue::new(&mut every)
@@ -57,7 +56,7 @@ pub(super) fn probes_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut
              environment is selected",
         );
         if ticked.changed() || (on && value.changed()) {
-            state.set_probe_minutes(on.then_some(every), out);
+            out.push(ClusterAction::SetProbeMinutes(on.then_some(every)));
         }
         if benching && (running || on) {
             caption(ui, "probes are paused during the benchmark");

@@ -8,8 +8,10 @@ use egui::{
 };
 
 use crate::domain::conversation::{Attached, Attachment};
-use crate::protocol::{AttachSources, Command, Picture};
+use crate::protocol::{AttachSources, Picture};
 use crate::state::State;
+use crate::state::action::Actions;
+use crate::state::panes::PaneAction;
 use crate::ui::pictures;
 use crate::ui::widgets::{caption, drop_hint, shortened, small_button, tokens};
 
@@ -21,10 +23,10 @@ const REMARK: f32 = 18.0;
 const THUMB: Vec2 = vec2(220.0, 150.0);
 
 /// How much room the chips take.
-pub(super) fn height(state: &mut State) -> f32 {
+pub(super) fn height(state: &State) -> f32 {
     let remark = remark(state).is_some();
-    let drafting = state.drafting_pane();
-    let chips = state.is_attaching() || !state.pane_chat(drafting).attached.is_empty();
+    let drafting = state.panes().drafting();
+    let chips = state.is_attaching() || !state.panes().chat(drafting).attached.is_empty();
     let rows = [(chips, CHIPS), (remark, REMARK)];
     rows.iter()
         .filter(|(shown, _)| *shown)
@@ -33,7 +35,7 @@ pub(super) fn height(state: &mut State) -> f32 {
 }
 
 /// A remark on whether the models can see pictures, and whether it forbids sending.
-fn remark(state: &mut State) -> Option<(String, bool)> {
+fn remark(state: &State) -> Option<(String, bool)> {
     let against = state
         .pictures_unseen()
         .map(|failure| (failure.to_string(), true));
@@ -41,10 +43,10 @@ fn remark(state: &mut State) -> Option<(String, bool)> {
 }
 
 /// The chips of the draft. Gives whether it can be sent.
-pub(super) fn chips_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -> bool {
+pub(super) fn chips_ui(ui: &mut Ui, state: &State, out: &mut Actions) -> bool {
     let attaching = state.is_attaching();
-    let drafting = state.drafting_pane();
-    let chat = state.pane_chat(drafting);
+    let drafting = state.panes().drafting();
+    let chat = state.panes().chat(drafting);
     let (mut removed, mut stopped) = (None, false);
     if attaching || !chat.attached.is_empty() {
         let area = ScrollArea::horizontal()
@@ -72,11 +74,9 @@ pub(super) fn chips_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -
             });
         });
     }
-    if let Some(index) = removed {
-        chat.attached.remove(index);
-    }
+    out.extend(removed.map(PaneAction::Detach));
     if stopped {
-        state.stop_attaching(out);
+        out.push(PaneAction::StopAttaching);
     }
     let Some((text, forbids)) = remark(state) else {
         return true;
@@ -151,18 +151,18 @@ fn sheet_ui(ui: &mut Ui) {
 }
 
 /// The button that lets the user pick files.
-pub(super) fn attach_button(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+pub(super) fn attach_button(ui: &mut Ui, out: &mut Actions) {
     let button = small_button(ui, "Attach…");
     button.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Attach files"));
     let help = "Pictures (PNG, JPEG, WebP) and text files. You can also drop or paste them";
     if button.on_hover_text(help).clicked() {
-        state.attach(AttachSources::Dialog, out);
+        out.push(PaneAction::Attach(AttachSources::Dialog));
     }
 }
 
 /// Takes what is dropped on the window and what is pasted; says so while something is held above it. `typing`: the
 /// composer has the keyboard, or nobody has.
-pub(super) fn take(ui: &Ui, state: &mut State, typing: bool, out: &mut Vec<Command>) {
+pub(super) fn take(ui: &Ui, typing: bool, out: &mut Actions) {
     if ui.memory(|memory| memory.top_modal_layer().is_some()) {
         return;
     }
@@ -175,7 +175,7 @@ pub(super) fn take(ui: &Ui, state: &mut State, typing: bool, out: &mut Vec<Comma
             .collect()
     });
     if !files.is_empty() {
-        state.attach(AttachSources::Files(files), out);
+        out.push(PaneAction::Attach(AttachSources::Files(files)));
     }
     let mut pasted = Vec::new();
     if typing {
@@ -189,9 +189,8 @@ pub(super) fn take(ui: &Ui, state: &mut State, typing: bool, out: &mut Vec<Comma
             });
         });
     }
-    for picture in pasted {
-        state.attach(AttachSources::Pasted(picture), out);
-    }
+    let pasted = pasted.into_iter().map(AttachSources::Pasted);
+    out.extend(pasted.map(PaneAction::Attach));
     if ui.input(|input| !input.raw.hovered_files.is_empty()) {
         drop_hint(
             ui,

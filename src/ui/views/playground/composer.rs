@@ -1,6 +1,6 @@
 //! Where the message is typed. Enter sends, Shift and Enter break the line.
 
-use std::time::Duration;
+use std::borrow::Cow;
 
 use egui::{
     Align, CornerRadius, Frame, Id, Key, KeyboardShortcut, Label, Layout, Margin, Modifiers,
@@ -9,9 +9,11 @@ use egui::{
 
 use super::{attachments, stop};
 use crate::domain::units;
-use crate::protocol::{Command, JobId};
+use crate::protocol::JobId;
 use crate::state::State;
+use crate::state::action::Actions;
 use crate::state::chat::ChatState;
+use crate::state::panes::PaneAction;
 use crate::ui::widgets::{from_right, primary_button, small_button, text_info, tokens};
 
 /// Lines that are shown at most before it scrolls.
@@ -47,9 +49,9 @@ pub(super) fn height(ui: &Ui) -> f32 {
 }
 
 /// Puts text into the draft, where the cursor was.
-pub(super) fn insert(ui: &Ui, state: &mut State, text: &str) {
-    let drafting = state.drafting_pane();
-    let draft = &mut state.pane_chat(drafting).draft;
+pub(super) fn insert(ui: &Ui, state: &State, text: &str, out: &mut Actions) {
+    let panes = state.panes();
+    let mut draft = panes.chat(panes.drafting()).draft.clone();
     let mut edit = egui::text_edit::TextEditState::load(ui.ctx(), edit_id()).unwrap_or_default();
     let length = draft.chars().count();
     let chosen = edit
@@ -66,6 +68,7 @@ pub(super) fn insert(ui: &Ui, state: &mut State, text: &str) {
     };
     let (from, to) = (byte(start), byte(end));
     draft.replace_range(from..to, text);
+    out.push(PaneAction::Draft(draft));
     let after = egui::text::CCursor::new(start + text.chars().count());
     edit.cursor
         .set_char_range(Some(egui::text::CCursorRange::one(after)));
@@ -75,8 +78,6 @@ pub(super) fn insert(ui: &Ui, state: &mut State, text: &str) {
 /// The actions that the composer asks for in a frame.
 #[derive(Default)]
 pub(super) struct Composed {
-    /// A message was sent.
-    pub(super) sent: bool,
     /// The prompt library is to be opened.
     pub(super) prompts: bool,
 }
@@ -98,30 +99,30 @@ struct Target {
 }
 
 impl Target {
-    fn of(state: &mut State) -> Self {
+    fn of(state: &State) -> Self {
         let panes = state.addressed();
         let has_api = panes.iter().all(|index| {
-            let env = state.pane_env(*index);
+            let env = state.panes().get(*index).env.clone();
             state
                 .settings
                 .get(&env)
                 .is_some_and(|env| env.api.is_some() || env.demo)
         });
-        let named = !state.names_hidden();
+        let named = !state.panes().names_hidden();
         Self {
-            several: state.panes() > 1,
+            several: state.panes().count() > 1,
             models: panes
                 .iter()
-                .filter(|index| state.pane_choice(**index).model.is_some())
+                .filter(|index| state.panes().get(**index).choice.clone().model.is_some())
                 .count(),
             all_ready: panes.iter().all(|index| state.can_chat(*index)),
-            embeds: (0..state.panes()).any(|index| state.pane_embeds(index)),
+            embeds: (0..state.panes().count()).any(|index| state.pane_embeds(index)),
             has_api,
             first: panes
                 .first()
                 .filter(|_| named)
-                .and_then(|index| state.pane_choice(*index).model),
-            running: state.answering(),
+                .and_then(|index| state.panes().get(*index).choice.model.clone()),
+            running: state.panes().answering(),
             panes,
         }
     }
@@ -155,25 +156,20 @@ impl Target {
         }
     }
 
-    fn stop(&self, out: &mut Vec<Command>) {
+    fn stop(&self, out: &mut Actions) {
         self.running.iter().for_each(|job| stop(*job, out));
     }
 }
 
 /// Draws the composer.
-pub(super) fn show(
-    ui: &mut Ui,
-    state: &mut State,
-    now: Duration,
-    out: &mut Vec<Command>,
-) -> Composed {
+pub(super) fn show(ui: &mut Ui, state: &State, out: &mut Actions) -> Composed {
     let mut composed = Composed::default();
     let tokens = tokens(ui);
-    let drafting = state.drafting_pane();
+    let drafting = state.panes().drafting();
     let target = Target::of(state);
     let focused = ui.memory(|memory| memory.has_focus(edit_id()));
     let free = ui.memory(|memory| memory.focused().is_none());
-    attachments::take(ui, state, focused || free, out);
+    attachments::take(ui, focused || free, out);
     let mut send = focused && ui.input_mut(take_enter);
     let line = if focused { tokens.accent } else { tokens.line };
     Frame::new()
@@ -184,14 +180,13 @@ pub(super) fn show(
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
             let sendable = attachments::chips_ui(ui, state, out);
-            let chat = state.pane_chat(drafting);
-            draft_ui(ui, &mut chat.draft, target.hint());
-            let ready =
-                !target.panes.is_empty() && target.all_ready && sendable && chat.has_draft();
+            let chat = state.panes().chat(drafting);
+            let has_draft = draft_ui(ui, chat, target.hint(), out);
+            let ready = !target.panes.is_empty() && target.all_ready && sendable && has_draft;
             ui.horizontal(|ui| {
                 let prompts = small_button(ui, "Prompts");
                 composed.prompts = prompts.on_hover_text("Prompt library (Ctrl+P)").clicked();
-                attachments::attach_button(ui, state, out);
+                attachments::attach_button(ui, out);
                 from_right(ui, |ui| send |= send_ui(ui, state, &target, ready, out));
             });
             send &= ready && target.running.is_empty();
@@ -203,24 +198,26 @@ pub(super) fn show(
     if escape && !target.running.is_empty() {
         target.stop(out);
         focus(ui);
-    } else if escape && state.pane_chat(drafting).is_editing() {
-        state.pane_chat(drafting).stop_editing();
+    } else if escape && state.panes().chat(drafting).is_editing() {
+        out.push(PaneAction::CancelEdit);
         focus(ui);
     }
-    if send && state.send_draft(now, out) {
+    if send {
+        out.push(PaneAction::Send);
         focus(ui);
-        composed.sent = true;
     }
     composed
 }
 
-fn draft_ui(ui: &mut Ui, draft: &mut String, hint: String) {
+/// Gives whether there is something to send.
+fn draft_ui(ui: &mut Ui, chat: &ChatState, hint: String, out: &mut Actions) -> bool {
+    let mut draft = Cow::Borrowed(chat.draft.as_str());
     let row = ui.text_style_height(&egui::TextStyle::Body);
     ScrollArea::vertical()
         .id_salt("message scroll")
         .max_height(row * MAX_LINES)
         .show(ui, |ui| {
-            let edit = TextEdit::multiline(draft)
+            let edit = TextEdit::multiline(&mut draft)
                 .id(edit_id())
                 .hint_text(hint)
                 .desired_width(f32::INFINITY)
@@ -228,22 +225,21 @@ fn draft_ui(ui: &mut Ui, draft: &mut String, hint: String) {
                 .frame(Frame::NONE)
                 .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
             let response = ui.add(edit);
-            response.widget_info(|| text_info("Message", draft));
+            response.widget_info(|| text_info("Message", &draft));
             let height = response.rect.height();
             ui.data_mut(|data| data.insert_temp(edit_id(), height));
         });
+    let has_draft = !draft.trim().is_empty() || !chat.attached.is_empty();
+    if let Cow::Owned(draft) = draft {
+        out.push(PaneAction::Draft(draft));
+    }
+    has_draft
 }
 
 /// From the right: Send or Stop, the order of several panes, and advice. Gives whether Send was clicked.
-fn send_ui(
-    ui: &mut Ui,
-    state: &mut State,
-    target: &Target,
-    ready: bool,
-    out: &mut Vec<Command>,
-) -> bool {
-    let drafting = state.drafting_pane();
-    let editing = state.pane_chat(drafting).is_editing();
+fn send_ui(ui: &mut Ui, state: &State, target: &Target, ready: bool, out: &mut Actions) -> bool {
+    let drafting = state.panes().drafting();
+    let editing = state.panes().chat(drafting).is_editing();
     let mut send = false;
     if target.running.is_empty() {
         send = primary_button(ui, "Send", ready).clicked();
@@ -254,9 +250,12 @@ fn send_ui(
         target.stop(out);
     }
     if target.several && !editing {
-        sequential_ui(ui, &mut state.place().panes.in_turn);
+        let mut in_turn = state.panes().in_turn;
+        if sequential_ui(ui, &mut in_turn) {
+            out.push(PaneAction::RunInTurn(in_turn));
+        }
     }
-    let chat = state.pane_chat(drafting);
+    let chat = state.panes().chat(drafting);
     // Where there is little room, the advice is cut, not the button.
     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
         let button = if editing { 92.0 } else { 0.0 };
@@ -270,13 +269,14 @@ fn send_ui(
                 .on_hover_text("Escape")
                 .clicked()
         {
-            chat.stop_editing();
+            out.push(PaneAction::CancelEdit);
         }
     });
     send
 }
 
-fn sequential_ui(ui: &mut Ui, one_by_one: &mut bool) {
+/// Gives whether it was changed.
+fn sequential_ui(ui: &mut Ui, one_by_one: &mut bool) -> bool {
     const NAME: &str = "Run sequentially";
     let label = if ui.available_width() > 150.0 {
         NAME
@@ -285,7 +285,6 @@ fn sequential_ui(ui: &mut Ui, one_by_one: &mut bool) {
     };
     let tick = ui.checkbox(one_by_one, RichText::new(label).small());
     tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, *one_by_one, NAME));
-    tick.on_hover_text(
-        "Sends to each pane after the previous one has finished, so that they do not share the machine",
-    );
+    let help = "Sends to each pane after the previous one has finished, so that they do not share the machine";
+    tick.on_hover_text(help).changed()
 }

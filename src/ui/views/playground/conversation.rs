@@ -8,13 +8,13 @@ use egui::{
     WidgetInfo,
 };
 
+use super::conversations;
 use super::embed;
 use super::parameters::ParametersUi;
 use super::rows::{PaneOutcome, Part, Rows, TurnStyle};
-use super::talks;
 use crate::state::chat::{Act, ChatState};
-use crate::state::panes::{Fastest, PaneHead};
-use crate::state::{ModelColors, State};
+use crate::state::panes::Fastest;
+use crate::state::{self, ModelColors, State};
 use crate::ui::theme;
 use crate::ui::transcript::Transcript;
 use crate::ui::widgets::{
@@ -25,8 +25,10 @@ use crate::ui::widgets::{
 pub(super) struct Pane<'a> {
     /// From 0.
     pub(super) index: usize,
-    /// Its model, name and running answer.
-    pub(super) head: PaneHead,
+    /// Whom it asks, and its conversation.
+    pub(super) pane: &'a state::panes::Pane,
+    /// Its model; in a blind vote what stands for it.
+    pub(super) name: Option<String>,
     /// There are others beside it.
     pub(super) several: bool,
     /// The pickers, and the keys that scroll, are for it.
@@ -47,7 +49,7 @@ pub(super) struct PaneUi {
 
 pub(super) fn show(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     pane: &Pane<'_>,
     parameters: &mut ParametersUi,
     open: &mut PaneUi,
@@ -71,43 +73,43 @@ pub(super) fn show(
 /// What is inside a pane's card.
 fn pane_ui(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     pane: &Pane<'_>,
     parameters: &mut ParametersUi,
     open: &mut PaneUi,
     now: Duration,
 ) -> PaneOutcome {
     let mut todo = PaneOutcome::default();
-    let colors = state.colors.clone();
-    let color = pane.head.name.as_deref().map(|name| match pane.hidden {
+    let colors = &state.colors;
+    let color = pane.name.as_deref().map(|name| match pane.hidden {
         true => tokens(ui).dim,
         false => tokens(ui).model_color(colors.index(name)),
     });
     head_ui(ui, state, pane, color, parameters, &mut todo);
     ui.separator();
-    if parameters.is_open(pane.head.id) {
-        parameters_ui(ui, state, pane, parameters);
+    if parameters.is_open(pane.pane.id) {
+        parameters_ui(ui, state, pane, parameters, &mut todo);
         ui.separator();
     }
-    let veil = state.veil();
+    let redaction = state.redaction();
     if state.pane_embeds(pane.index) {
-        let model = pane.head.choice.model.clone().unwrap_or_default();
+        let model = pane.pane.choice.model.as_deref().unwrap_or_default();
         let (ready, guess) = (
             state.can_ask(pane.index),
             state.embeds_is_a_guess(pane.index),
         );
         let color = color.unwrap_or(tokens(ui).text);
-        let view = &mut state.pane_chat(pane.index).embed;
-        todo.embed = embed::show(ui, view, (&model, color), &veil, (ready, guess), now);
+        let view = &pane.pane.chat.embed;
+        todo.embed = embed::show(ui, view, (model, color), &redaction, (ready, guess), now);
         return todo;
     }
-    let (env, has_cluster) = (state.env().id.clone(), has_cluster(state, pane));
-    let chat = state.pane_chat(pane.index);
+    let (env, has_cluster) = (&state.env().id, has_cluster(state, pane));
+    let chat = &pane.pane.chat;
     if let Some(title) = chat.opened() {
-        todo.undo_open = talks::opened_ui(ui, title);
+        todo.undo_open = conversations::opened_ui(ui, title);
     }
     if chat.turns().is_empty() {
-        let advice = match &pane.head.choice.model {
+        let advice = match &pane.pane.choice.model {
             Some(_) => "Type a message below. The answer streams in, and its speed is measured",
             None if has_cluster => "Pick a deployment and a model above",
             None => "Pick a model above",
@@ -116,15 +118,15 @@ fn pane_ui(
         empty_state(ui, "No messages yet", advice, above);
         return todo;
     }
-    let id = Id::unique(("transcript", &env, pane.head.id));
+    let id = Id::unique(("transcript", env, pane.pane.id));
     let looks = TurnStyle {
-        colors: &colors,
+        colors,
         now,
         reading: false,
         keys: pane.active,
         fastest: Some(pane.fastest),
-        hidden: pane.head.name.as_deref().filter(|_| pane.hidden),
-        veil: Some(&veil),
+        hidden: pane.name.as_deref().filter(|_| pane.hidden),
+        redaction: Some(&redaction),
     };
     let open = (&mut open.transcript, &mut open.unfolded);
     let PaneOutcome {
@@ -141,12 +143,17 @@ fn pane_ui(
 fn has_cluster(state: &State, pane: &Pane<'_>) -> bool {
     state
         .settings
-        .get(&pane.head.env)
+        .get(&pane.pane.env)
         .is_some_and(|env| env.cluster.is_some())
 }
 
-fn parameters_ui(ui: &mut Ui, state: &mut State, pane: &Pane<'_>, parameters: &mut ParametersUi) {
-    let env = state.env().id.clone();
+fn parameters_ui(
+    ui: &mut Ui,
+    state: &State,
+    pane: &Pane<'_>,
+    parameters: &mut ParametersUi,
+    todo: &mut PaneOutcome,
+) {
     let most = ui.available_height() * 0.6;
     ScrollArea::vertical()
         .id_salt("parameters")
@@ -161,11 +168,12 @@ fn parameters_ui(ui: &mut Ui, state: &mut State, pane: &Pane<'_>, parameters: &m
                     .on_hover_text("The cluster does not report what kind of model this is")
                     .changed()
                 {
-                    state.say_embeds(pane.index, embeds);
+                    todo.embeds = Some(embeds);
                 }
             }
-            if link_ui(ui, state, pane) {
-                parameters.show(ui, (&env, pane.head.id), state.pane_chat(pane.index));
+            if link_ui(ui, pane, todo) {
+                let chat = &pane.pane.chat;
+                todo.edited = parameters.show(ui, (&state.env().id, pane.pane.id), chat);
             }
         });
 }
@@ -191,14 +199,22 @@ fn turns_ui(
     todo
 }
 
-/// Draws a conversation out of the history, to be read on all its branches. Gives what is to be copied, and its name.
+/// The actions that a conversation out of the history asks for in a frame.
+pub(in crate::ui::views) struct ReadOutcome {
+    /// Copy this text; the name is for the message that confirms it.
+    pub(in crate::ui::views) copy: Option<(&'static str, String)>,
+    /// Go to the branch after the one at this turn, or to the one before.
+    pub(in crate::ui::views) step: Option<(usize, bool)>,
+}
+
+/// Draws a conversation out of the history, to be read on all its branches.
 pub(in crate::ui::views) fn read_ui(
     ui: &mut Ui,
     id: Id,
-    chat: &mut ChatState,
+    chat: &ChatState,
     colors: &ModelColors,
     open: (&mut Transcript, &mut HashSet<u64>),
-) -> Option<(&'static str, String)> {
+) -> ReadOutcome {
     let looks = TurnStyle {
         colors,
         now: Duration::ZERO,
@@ -206,13 +222,17 @@ pub(in crate::ui::views) fn read_ui(
         keys: true,
         fastest: None,
         hidden: None,
-        veil: None,
+        redaction: None,
     };
     let todo = turns_ui(ui, id, chat, looks, open);
-    if let Some(Act::Step(index, forward)) = todo.act {
-        chat.step(index, forward);
+    let step = match todo.act {
+        Some(Act::Step(index, forward)) => Some((index, forward)),
+        _ => None,
+    };
+    ReadOutcome {
+        copy: todo.copy,
+        step,
     }
-    todo.copy
 }
 
 /// The keys that scroll; none of them means anything in the composer.
@@ -239,18 +259,18 @@ fn keys_ui(ui: &Ui, chat: &ChatState, transcript: &mut Transcript) {
 
 fn head_ui(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     pane: &Pane<'_>,
     color: Option<Color32>,
     parameters: &mut ParametersUi,
     todo: &mut PaneOutcome,
 ) {
     let tokens = tokens(ui);
-    let PaneHead { name, ticked, .. } = &pane.head;
+    let name = &pane.name;
     let spoken = name.as_deref().unwrap_or("no model");
     ui.horizontal(|ui| {
         if pane.several {
-            let mut on = *ticked;
+            let mut on = pane.pane.ticked;
             let tick = ui.checkbox(&mut on, "");
             let told = format!("Send to {spoken}");
             tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &told));
@@ -258,11 +278,11 @@ fn head_ui(
                 .on_hover_text("Include this pane when you send")
                 .changed()
             {
-                state.tick_pane(pane.index, on);
+                todo.tick = Some(on);
             }
         }
-        let of = if pane.head.linked { 0 } else { pane.index };
-        let set = state.pane_chat(of).params.count_set();
+        let panes = state.panes();
+        let set = panes.chat(panes.settings_of(pane.index)).params.count_set();
         let buttons = match (pane.several, set) {
             (true, 0) => 104.0,
             (true, _) => 128.0,
@@ -283,7 +303,8 @@ fn head_ui(
             todo.activate |= label.clicked();
         }
         from_right(ui, |ui| {
-            head_buttons_ui(ui, pane, set, parameters, todo);
+            let closable = state.panes().is_closable(pane.index);
+            head_buttons_ui(ui, pane, (set, closable), parameters, todo);
         });
     });
 }
@@ -292,25 +313,25 @@ fn head_ui(
 fn head_buttons_ui(
     ui: &mut Ui,
     pane: &Pane<'_>,
-    set: usize,
+    (set, closable): (usize, bool),
     parameters: &mut ParametersUi,
     todo: &mut PaneOutcome,
 ) {
-    let spoken = pane.head.name.as_deref().unwrap_or("no model");
+    let spoken = pane.name.as_deref().unwrap_or("no model");
     let labelled = |button: egui::Response, what: &str| {
         button.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{what} {spoken}")));
         button
     };
     if pane.several {
         ui.spacing_mut().item_spacing.x = 6.0;
-        let close = labelled(small_button_if(ui, pane.head.closable, "×"), "Close");
+        let close = labelled(small_button_if(ui, closable, "×"), "Close");
         let why = "Close the panes that use other environments first";
         todo.close |= close
             .on_hover_text("Close this pane")
             .on_disabled_hover_text(why)
             .clicked();
     }
-    if let (Some(job), true) = (pane.head.running, pane.several) {
+    if let (Some(job), true) = (pane.pane.chat.running(), pane.several) {
         let stop = labelled(small_button(ui, "Stop"), "Stop");
         todo.stop = stop
             .on_hover_text("Stop this answer")
@@ -324,7 +345,7 @@ fn head_buttons_ui(
         (true, 0) => "Params".to_owned(),
         (true, set) => format!("Params ({set})"),
     };
-    let is_open = parameters.is_open(pane.head.id);
+    let is_open = parameters.is_open(pane.pane.id);
     let mut button = ui.add(Button::new(RichText::new(label).small()).selected(is_open));
     if pane.several {
         button = labelled(button, "Parameters of");
@@ -333,21 +354,21 @@ fn head_buttons_ui(
         .on_hover_text("System prompt and sampling parameters")
         .clicked()
     {
-        parameters.toggle(pane.head.id);
+        parameters.toggle(pane.pane.id);
     }
 }
 
 /// Whether the pane has parameters of its own; gives whether they are to be shown.
-fn link_ui(ui: &mut Ui, state: &mut State, pane: &Pane<'_>) -> bool {
+fn link_ui(ui: &mut Ui, pane: &Pane<'_>, todo: &mut PaneOutcome) -> bool {
     if pane.index == 0 {
         return true;
     }
-    let mut linked = pane.head.linked;
+    let mut linked = pane.pane.linked;
     if ui
         .checkbox(&mut linked, "Linked to the first pane")
         .changed()
     {
-        state.link_pane(pane.index, linked);
+        todo.link = Some(linked);
     }
     if linked {
         caption(ui, "Uses the first pane's system prompt and parameters");

@@ -1,14 +1,15 @@
 //! A pane whose model makes embeddings: a text, another one to hold it against, and what came.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use egui::{Color32, Key, Label, Modifiers, RichText, ScrollArea, TextEdit, Ui};
 
-use crate::domain::embedding::{EmbedRequest, Embedding};
+use crate::domain::embedding::{EmbedRequest, Embedded, Embedding};
 use crate::domain::units::{self, Figure};
 use crate::protocol::{Command, JobId};
 use crate::state::embed::{EmbedResult, EmbedState};
-use crate::state::veil::Veil;
+use crate::state::redaction::Redaction;
 use crate::ui::theme;
 use crate::ui::widgets::{
     MARGIN, Tile, caption, failure_box, primary_button, small_button, strong, tokens,
@@ -25,14 +26,18 @@ pub(super) struct EmbedOutcome {
     /// The model is taken for one that chats.
     pub(super) chat: bool,
     pub(super) copy: Option<Command>,
+    /// The text was typed.
+    pub(super) text: Option<String>,
+    /// The second text was typed.
+    pub(super) other: Option<String>,
 }
 
 /// `guess`: the cluster does not say what the model makes. `color`: the model's.
 pub(super) fn show(
     ui: &mut Ui,
-    embed: &mut EmbedState,
+    embed: &EmbedState,
     (model, color): (&str, Color32),
-    veil: &Veil,
+    redaction: &Redaction,
     (ready, guess): (bool, bool),
     now: Duration,
 ) -> EmbedOutcome {
@@ -40,7 +45,7 @@ pub(super) fn show(
     ScrollArea::vertical().id_salt("embeddings").auto_shrink(false).show(ui, |ui| {
         ui.set_width(ui.available_width() - 8.0);
         ui.spacing_mut().item_spacing.y = 4.0;
-        let typing = texts_ui(ui, embed);
+        let typing = texts_ui(ui, embed, &mut todo);
         let can = ready && embed.request(model).is_some();
         ui.add_space(2.0);
         ui.horizontal_wrapped(|ui| {
@@ -66,10 +71,10 @@ pub(super) fn show(
             ui.ctx().request_repaint_after(Duration::from_millis(100));
         });
         if let Some(failure) = &embed.failure {
-            failure_box(ui, "embeddings", &veil.over_failure(failure), None);
+            failure_box(ui, "embeddings", &redaction.failure(failure), None);
         }
         if let Some(result) = &embed.result {
-            result_ui(ui, result, color, veil, &mut todo);
+            result_ui(ui, result, color, redaction, &mut todo);
         } else if embed.failure.is_none() {
             ui.add_space(8.0);
             caption(
@@ -83,31 +88,35 @@ pub(super) fn show(
 }
 
 /// Gives whether one is being typed in.
-fn texts_ui(ui: &mut Ui, embed: &mut EmbedState) -> bool {
+fn texts_ui(ui: &mut Ui, embed: &EmbedState, todo: &mut EmbedOutcome) -> bool {
     let mut typing = false;
     // Lower panes leave room for what comes; a field grows with its text.
     let low = ui.ctx().content_rect().height() < 760.0;
-    for (label, text, rows, hint) in [
+    for (label, (text, typed), rows, hint) in [
         (
             "Text to embed",
-            &mut embed.text,
+            (&embed.text, &mut todo.text),
             if low { 1 } else { 3 },
             "Text to convert to a vector",
         ),
         (
             "Second text, to compare",
-            &mut embed.other,
+            (&embed.other, &mut todo.other),
             if low { 1 } else { 2 },
             "Optional",
         ),
     ] {
         let name = caption(ui, label);
-        let edit = TextEdit::multiline(text)
+        let mut text = Cow::Borrowed(text.as_str());
+        let edit = TextEdit::multiline(&mut text)
             .desired_rows(rows)
             .desired_width(f32::INFINITY)
             .margin(MARGIN)
             .hint_text(hint);
         typing |= ui.add(edit).labelled_by(name.id).has_focus();
+        if let Cow::Owned(text) = text {
+            *typed = Some(text);
+        }
     }
     typing
 }
@@ -116,7 +125,7 @@ fn result_ui(
     ui: &mut Ui,
     result: &EmbedResult,
     color: Color32,
-    veil: &Veil,
+    redaction: &Redaction,
     todo: &mut EmbedOutcome,
 ) {
     let EmbedResult {
@@ -126,9 +135,26 @@ fn result_ui(
     let Some(first) = embedded.vectors.first() else {
         return;
     };
-    let second = embedded.vectors.get(1);
     ui.add_space(6.0);
-    let text = tokens(ui).text;
+    let tiles = tiles_of(
+        embedded,
+        (first, embedded.vectors.get(1)),
+        (color, tokens(ui).text),
+    );
+    tiles_ui(ui, tiles);
+    ui.add_space(4.0);
+    caption(ui, format!("Model: {}", redaction.text(model)));
+    for (n, (vector, text)) in embedded.vectors.iter().zip(input).enumerate() {
+        vector_ui(ui, n, vector, text, todo);
+    }
+}
+
+/// The figures of one vector, or of two. `color`: the model's.
+fn tiles_of(
+    embedded: &Embedded,
+    (first, second): (&Embedding, Option<&Embedding>),
+    (color, text): (Color32, Color32),
+) -> Vec<Tile<'static>> {
     let plain = |value: String| Some(Figure { value, unit: "" });
     let mut tiles = vec![
         Tile {
@@ -188,12 +214,7 @@ fn result_ui(
             },
         );
     }
-    tiles_ui(ui, tiles);
-    ui.add_space(4.0);
-    caption(ui, format!("Model: {}", veil.over(model)));
-    for (n, (vector, text)) in embedded.vectors.iter().zip(input).enumerate() {
-        vector_ui(ui, n, vector, text, todo);
-    }
+    tiles
 }
 
 /// Draws as many tiles side by side as have room.

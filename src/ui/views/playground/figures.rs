@@ -12,6 +12,7 @@ use crate::domain::units;
 use crate::metrics::history::SessionHistory;
 use crate::metrics::timeline::{AT_ONCE, Figures, TokenSource};
 use crate::protocol::Command;
+use crate::state::action::Actions;
 use crate::state::{ModelColors, State};
 use crate::ui::chart::{Zoom, plot_ui, sample_ui, view};
 use crate::ui::theme;
@@ -21,12 +22,12 @@ use crate::ui::widgets::{
 
 pub(super) fn show(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     hidden: &mut Vec<String>,
     now: Duration,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) {
-    if state.names_hidden() {
+    if state.panes().names_hidden() {
         card(ui).show(ui, |ui| {
             ui.set_min_size(vec2(ui.available_width(), 120.0));
             let why = "Charts appear after you vote; each answer shows its own figures";
@@ -34,17 +35,17 @@ pub(super) fn show(
         });
         return;
     }
-    let votes = if state.panes() > 1 {
-        state.workspace.votes.clone()
+    let votes = if state.panes().count() > 1 {
+        state.workspace.votes.as_slice()
     } else {
-        Vec::new()
+        &[]
     };
-    if state.panes() > 1 {
+    if state.panes().count() > 1 {
         panes::tiles_ui(ui, state, now);
     } else {
         let tokens = tokens(ui);
-        let name = state.pane_name(0);
-        let chat = &state.place().chat;
+        let name = state.panes().name(0);
+        let chat = &state.panes().chat(0);
         let silent = chat.silent_for(now);
         let latest = chat
             .latest_figures(now)
@@ -60,8 +61,7 @@ pub(super) fn show(
             color,
         );
     }
-    let colors = state.colors.clone();
-    let session = &state.place().session;
+    let session = &state.connection().session;
     ScrollArea::vertical()
         .id_salt("charts")
         .auto_shrink([false, false])
@@ -69,11 +69,11 @@ pub(super) fn show(
             ui.set_width(ui.available_width());
             let lines = Lines {
                 history: session,
-                colors: &colors,
+                colors: &state.colors,
             };
             charts_ui(ui, &lines, hidden, out);
             if !votes.is_empty() {
-                vote::tally_ui(ui, &votes);
+                vote::tally_ui(ui, votes);
             }
         });
 }
@@ -229,7 +229,7 @@ struct Lines<'a> {
     colors: &'a ModelColors,
 }
 
-fn charts_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+fn charts_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut Actions) {
     let history = lines.history;
     if history.answers() == 0 {
         card(ui).show(ui, |ui| {
@@ -287,7 +287,7 @@ fn table_height(history: &SessionHistory) -> f32 {
 }
 
 /// A line per model: the legend, which hides and shows its line, and the medians.
-fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut Actions) {
     let tokens = tokens(ui);
     let history = lines.history;
     ui.horizontal(|ui| {

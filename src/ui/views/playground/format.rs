@@ -104,21 +104,21 @@ pub(super) fn show(
             Some(AnswerFormat::JsonObject) => 1,
             Some(AnswerFormat::JsonSchema { .. }) => 2,
         };
-        let mut wish = picked;
+        let mut chosen = picked;
         let combo = ComboBox::from_id_salt("answer format")
             .width(110.0)
             .selected_text(names[picked]);
         let combo = combo.show_ui(ui, |ui| {
             for (at, name) in names.into_iter().enumerate() {
-                ui.selectable_value(&mut wish, at, name);
+                ui.selectable_value(&mut chosen, at, name);
             }
         });
         combo
             .response
             .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Answer format"));
-        if wish != picked {
+        if chosen != picked {
             let schema = typed.left.clone().unwrap_or_else(first_schema);
-            let new = [None, Some(AnswerFormat::JsonObject), Some(schema)][wish].clone();
+            let new = [None, Some(AnswerFormat::JsonObject), Some(schema)][chosen].clone();
             let old = std::mem::replace(format, new);
             if matches!(old, Some(AnswerFormat::JsonSchema { .. })) {
                 typed.left = old;

@@ -12,8 +12,9 @@ use super::list::{self, ListRow, ListRowResponse, ListUi, ROW, RowKey};
 use crate::domain::library::{LibraryChange, Prompt, starters};
 use crate::domain::units;
 use crate::prompts::template::Template;
-use crate::protocol::Command;
 use crate::state::State;
+use crate::state::action::Actions;
+use crate::state::library::PromptsAction;
 use crate::ui::widgets::{
     caption, empty_state, failure_box, from_right, primary_button, small_button,
 };
@@ -81,7 +82,7 @@ impl LibraryUi {
         !matches!(self.view, View::Closed)
     }
 
-    pub(super) fn toggle(&mut self, state: &mut State, out: &mut Vec<Command>) {
+    pub(super) fn toggle(&mut self, out: &mut Actions) {
         if self.is_open() {
             self.close();
             return;
@@ -98,16 +99,15 @@ impl LibraryUi {
             began: self.began.take(),
             ..Self::default()
         };
-        state.prompts.deleted = None;
-        state.load_prompts(out);
+        out.push(PromptsAction::Load);
     }
 
     /// Draws it, if it is open. Gives what was taken; `Break(None)` when it was closed without.
     pub(super) fn show(
         &mut self,
         ctx: &Context,
-        state: &mut State,
-        out: &mut Vec<Command>,
+        state: &State,
+        out: &mut Actions,
     ) -> ControlFlow<Option<PromptUse>> {
         if !self.is_open() {
             return ControlFlow::Continue(());
@@ -150,36 +150,36 @@ impl LibraryUi {
     fn list_ui(
         &mut self,
         ui: &mut Ui,
-        state: &mut State,
+        state: &State,
         taken: &mut Option<PromptUse>,
-        out: &mut Vec<Command>,
+        out: &mut Actions,
     ) {
         self.view = View::List;
-        let drafting = state.drafting_pane();
-        let draft = state.pane_chat(drafting).draft.trim().to_owned();
-        self.head_ui(ui, &draft);
-        let all = state
-            .prompts
-            .library
-            .as_ref()
-            .map(|library| library.prompts.clone())
-            .unwrap_or_default();
+        let drafting = state.panes().drafting();
+        let draft = state.panes().chat(drafting).draft.trim();
+        self.head_ui(ui, draft);
+        let library = state.prompts.library.as_ref();
+        let all = library.map_or(&[][..], |library| &library.prompts);
         let wanted = self.filter.trim().to_lowercase();
         let fits = |prompt: &&Prompt| {
             let text = format!("{}\n{}", prompt.name, prompt.text).to_lowercase();
             wanted.split_whitespace().all(|word| text.contains(word))
         };
-        let shown: Vec<Prompt> = all.iter().filter(fits).cloned().collect();
+        let shown: Vec<&Prompt> = all.iter().filter(fits).collect();
         // Before the field takes them for its own.
         let pressed = self.list.keys(ui, shown.len());
         let action = pressed
-            .zip(shown.get(self.list.marked()).cloned())
+            .zip(
+                shown
+                    .get(self.list.marked())
+                    .map(|prompt| (*prompt).clone()),
+            )
             .map(PromptAction::pressed);
-        self.perform(action, &all, taken, state, out);
+        self.perform(action, all, taken, out);
         self.list
             .search_ui(ui, "Filter prompts", "Type to filter", &mut self.filter);
-        if let Some(failure) = state.prompts.failure.clone() {
-            failure_box(ui, "prompts", &failure, None);
+        if let Some(failure) = &state.prompts.failure {
+            failure_box(ui, "prompts", failure, None);
         }
         let height = (ui.available_height() - 30.0).max(ROW);
         ui.allocate_ui(vec2(ui.available_width(), height), |ui| {
@@ -195,7 +195,7 @@ impl LibraryUi {
                     ui.add_space(8.0);
                     ui.vertical_centered(|ui| {
                         if primary_button(ui, "Add starter prompts", true).clicked() {
-                            state.change_prompts(LibraryChange::Add(starters()), out);
+                            out.push(PromptsAction::Change(LibraryChange::Add(starters())));
                         }
                     });
                 }
@@ -207,7 +207,7 @@ impl LibraryUi {
                 ),
                 (_, false) => {
                     let action = self.rows_ui(ui, &shown);
-                    self.perform(action, &all, taken, state, out);
+                    self.perform(action, all, taken, out);
                 }
             }
         });
@@ -242,16 +242,11 @@ impl LibraryUi {
         });
     }
 
-    fn foot_ui(&mut self, ui: &mut Ui, state: &mut State, count: usize, out: &mut Vec<Command>) {
+    fn foot_ui(&mut self, ui: &mut Ui, state: &State, count: usize, out: &mut Actions) {
         ui.horizontal(|ui| {
-            let deleted = state
-                .prompts
-                .deleted
-                .as_ref()
-                .map(|(_, prompt)| prompt.name.clone());
-            if let Some(name) = deleted {
-                if list::deleted_ui(ui, &name, 260.0) {
-                    state.undo_delete_prompt(out);
+            if let Some((_, prompt)) = &state.prompts.deleted {
+                if list::deleted_ui(ui, &prompt.name, 260.0) {
+                    out.push(PromptsAction::UndoDelete);
                 }
             } else {
                 caption(
@@ -262,7 +257,7 @@ impl LibraryUi {
             from_right(ui, |ui| {
                 let help = "Import a JSON file written by Export; existing prompts are kept";
                 if small_button(ui, "Import…").on_hover_text(help).clicked() {
-                    state.import_prompts(out);
+                    out.push(PromptsAction::Import);
                 }
                 let export = ui
                     .add_enabled_ui(count > 0, |ui| small_button(ui, "Export…"))
@@ -271,7 +266,7 @@ impl LibraryUi {
                     .on_hover_text("Save all prompts as one JSON file")
                     .clicked()
                 {
-                    state.export_prompts(out);
+                    out.push(PromptsAction::Export);
                 }
                 caption(ui, units::counted(count, "prompt"));
             });
@@ -283,8 +278,7 @@ impl LibraryUi {
         action: Option<(PromptAction, Prompt, bool)>,
         all: &[Prompt],
         taken: &mut Option<PromptUse>,
-        state: &mut State,
-        out: &mut Vec<Command>,
+        out: &mut Actions,
     ) {
         let Some((action, prompt, send)) = action else {
             return;
@@ -310,18 +304,20 @@ impl LibraryUi {
                     .iter()
                     .position(|known| known.name == prompt.name)
                     .map_or(all.len(), |at| at + 1);
-                state.change_prompts(LibraryChange::Restore(at, prompt), out);
+                out.push(PromptsAction::Change(LibraryChange::Restore(at, prompt)));
             }
-            PromptAction::Delete => state.change_prompts(LibraryChange::Remove(prompt.name), out),
+            PromptAction::Delete => {
+                out.push(PromptsAction::Change(LibraryChange::Remove(prompt.name)));
+            }
         }
     }
 
-    fn rows_ui(&mut self, ui: &mut Ui, shown: &[Prompt]) -> Option<(PromptAction, Prompt, bool)> {
+    fn rows_ui(&mut self, ui: &mut Ui, shown: &[&Prompt]) -> Option<(PromptAction, Prompt, bool)> {
         let mut action = None;
         let marked = self.list.marked();
         self.list
             .rows_ui(ui, "prompts", shown.len(), |ui, rect, index| {
-                let prompt = &shown[index];
+                let prompt = shown[index];
                 let mut inside =
                     ui.new_child(UiBuilder::new().id_salt(&prompt.name).max_rect(rect));
                 let asked = row_ui(&mut inside, prompt, index == marked);

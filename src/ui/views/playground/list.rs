@@ -96,13 +96,19 @@ impl ListUi {
     }
 
     /// The field that the list is searched with.
-    pub(super) fn search_ui(&mut self, ui: &mut Ui, label: &str, hint: &str, text: &mut String) {
+    pub(super) fn search_ui(
+        &mut self,
+        ui: &mut Ui,
+        label: &str,
+        hint: &str,
+        text: &mut dyn egui::TextBuffer,
+    ) {
         let edit = TextEdit::singleline(text)
             .hint_text(hint)
             .desired_width(f32::INFINITY)
             .margin(MARGIN);
         let edit = ui.add(edit);
-        edit.widget_info(|| text_info(label, text));
+        edit.widget_info(|| text_info(label, text.as_str()));
         if std::mem::take(&mut self.fresh) {
             edit.request_focus();
         }

@@ -4,6 +4,7 @@ mod attachments;
 mod calls;
 mod composer;
 mod conversation;
+mod conversations;
 mod definitions;
 mod embed;
 mod figures;
@@ -15,7 +16,6 @@ mod parameters;
 mod pickers;
 mod rows;
 mod status;
-mod talks;
 mod tools;
 mod turn;
 mod vote;
@@ -26,15 +26,18 @@ use std::time::Duration;
 
 use egui::{Align, Button, Key, Layout, Modifiers, Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
-pub(super) use self::conversation::read_ui;
 use self::conversation::{Pane, PaneUi};
+pub(super) use self::conversation::{ReadOutcome, read_ui};
+use self::conversations::ConversationsUi;
 use self::library::{LibraryUi, PromptUse};
 use self::parameters::ParametersUi;
 use self::rows::PaneOutcome;
-use self::talks::ConversationsUi;
 use crate::domain::environment::EnvId;
 use crate::protocol::{Command, JobId};
 use crate::state::State;
+use crate::state::action::{Action, Actions};
+use crate::state::history::Clock;
+use crate::state::panes::PaneAction;
 use crate::ui::widgets::{column, page_head};
 
 /// The page's own state: folds, dialogs and hidden lines.
@@ -43,7 +46,7 @@ pub struct PlaygroundUi {
     /// By environment and pane, so that each keeps its place.
     panes: HashMap<(EnvId, u64), PaneUi>,
     parameters: ParametersUi,
-    talks: ConversationsUi,
+    conversations: ConversationsUi,
     library: LibraryUi,
     /// Models that the legend switched off.
     hidden: Vec<String>,
@@ -86,7 +89,7 @@ impl PlaygroundUi {
         self.arrived = false;
     }
 
-    /// Draws the page.
+    /// Draws the page, and does what it asks of the state.
     pub fn show(
         &mut self,
         ui: &mut Ui,
@@ -94,14 +97,34 @@ impl PlaygroundUi {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> PlaygroundOutcome {
-        let mut asked = PlaygroundOutcome::default();
-        let panes = state.panes();
-        for index in 0..panes {
-            if let Some(name) = state.pane_name(index) {
-                state.colors.note(&name);
-            }
+        state.note_pane_colors();
+        let clock = Clock {
+            now,
+            today: crate::engine::clock(),
+        };
+        let (was_hidden, before) = (state.panes().names_hidden(), running(state));
+        let mut actions = Actions::default();
+        let asked = self.page_ui(ui, state, clock, &mut actions);
+        crate::ui::perform(ui.ctx(), actions, state, clock, out);
+        if state.panes().names_hidden() && !was_hidden {
+            // Model A is the leftmost.
+            self.first = 0;
         }
-        let was_hidden = state.names_hidden();
+        self.jump_to_new_answers(state, &before);
+        if let Some(wait) = state.conversations_due(self.conversations.is_open(), now, out) {
+            ui.ctx().request_repaint_after(wait);
+        }
+        asked
+    }
+
+    fn page_ui(
+        &mut self,
+        ui: &mut Ui,
+        state: &State,
+        clock: Clock,
+        out: &mut Actions,
+    ) -> PlaygroundOutcome {
+        let mut asked = PlaygroundOutcome::default();
         self.shortcuts(ui, state, &mut asked, out);
         let top = ui.max_rect();
         page_head(
@@ -110,7 +133,7 @@ impl PlaygroundUi {
             "Chat with a deployed model and see how fast it answers",
         );
         let (width, height) = (ui.available_width(), ui.available_height());
-        let several = panes > 1;
+        let several = state.panes().count() > 1;
         let beside = !several || self.figures.unwrap_or(width >= ROOMY);
         let right = if beside {
             (width * 0.3).clamp(282.0, 360.0)
@@ -118,36 +141,28 @@ impl PlaygroundUi {
             0.0
         };
         let left = if beside { width - right - GAP } else { width };
-        self.head_ui(ui, state, (top, left, beside), &mut asked);
+        self.head_ui(ui, state, (top, left, beside), &mut asked, out);
         ui.spacing_mut().item_spacing.x = GAP;
         ui.horizontal_top(|ui| {
             column(ui, vec2(left, height), |ui| {
-                self.chat_ui(ui, state, now, out, (&mut asked, beside))
+                self.chat_ui(ui, state, clock.now, out, (&mut asked, beside))
             });
             if beside {
                 column(ui, vec2(right, height), |ui| {
-                    figures::show(ui, state, &mut self.hidden, now, out)
+                    figures::show(ui, state, &mut self.hidden, clock.now, out)
                 });
             }
         });
-        if state.names_hidden() && !was_hidden {
-            // Model A is the leftmost.
-            self.first = 0;
-        }
         if asked.figures {
             self.figures = Some(!beside);
         }
-        let today = crate::engine::clock();
-        asked.refocus |= self.talks.show(ui.ctx(), state, (now, today), out);
+        asked.refocus |= self.conversations.show(ui.ctx(), state, clock.today, out);
         if let ControlFlow::Break(taken) = self.library.show(ui.ctx(), state, out) {
             asked.refocus = true;
-            self.take(ui, taken, state, now, out);
-        }
-        if let Some(wait) = state.talks_due(self.talks.is_open(), now, out) {
-            ui.ctx().request_repaint_after(wait);
+            self.take(ui, taken, state, out);
         }
         if asked.compare {
-            state.add_pane();
+            out.push(PaneAction::Add);
             self.reveal = true;
             asked.refocus = true;
         }
@@ -158,26 +173,27 @@ impl PlaygroundUi {
     fn head_ui(
         &mut self,
         ui: &mut Ui,
-        state: &mut State,
+        state: &State,
         (top, left, beside): (Rect, f32, bool),
         asked: &mut PlaygroundOutcome,
+        out: &mut Actions,
     ) {
         let rect = Rect::from_min_size(pos2(top.left(), top.top()), vec2(top.width(), 30.0));
         let layout = Layout::right_to_left(Align::Center);
         let mut head = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
-        if !pickers::is_wide(left, state.panes() > 1) {
+        if !pickers::is_wide(left, state.panes().count() > 1) {
             // There is no room for them beside the pickers.
-            pickers::compare_ui(&mut head, state, beside, asked);
+            pickers::compare_ui(&mut head, state, beside, asked, out);
         }
         let size = vec2(0.0, 30.0);
-        let can = !state.names_hidden();
+        let can = !state.panes().names_hidden();
         let button = head.add_enabled(can, Button::new("Conversations").min_size(size));
         if button
             .on_hover_text("Search and open earlier conversations (Ctrl+K)")
             .on_disabled_hover_text("End the blind vote first")
             .clicked()
         {
-            self.talks.toggle();
+            self.conversations.toggle();
         }
     }
 
@@ -185,25 +201,25 @@ impl PlaygroundUi {
     fn shortcuts(
         &mut self,
         ui: &Ui,
-        state: &mut State,
+        state: &State,
         asked: &mut PlaygroundOutcome,
-        out: &mut Vec<Command>,
+        out: &mut Actions,
     ) {
         let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, key));
         let above = ui.memory(|memory| memory.top_modal_layer().is_some());
         if (!above || self.library.is_open()) && pressed(Key::P) {
-            self.library.toggle(state, out);
+            self.library.toggle(out);
             asked.refocus = !self.library.is_open();
         }
-        if above && !self.talks.is_open() {
+        if above && !self.conversations.is_open() {
             return;
         }
-        if pressed(Key::K) && !state.names_hidden() {
-            self.talks.toggle();
-            asked.refocus = !self.talks.is_open();
+        if pressed(Key::K) && !state.panes().names_hidden() {
+            self.conversations.toggle();
+            asked.refocus = !self.conversations.is_open();
         }
-        if pressed(Key::N) && state.can_clear() {
-            state.clear();
+        if pressed(Key::N) && state.panes().can_clear() {
+            out.push(PaneAction::Clear);
             asked.refocus = true;
         }
     }
@@ -211,9 +227,9 @@ impl PlaygroundUi {
     fn chat_ui(
         &mut self,
         ui: &mut Ui,
-        state: &mut State,
+        state: &State,
         now: Duration,
-        out: &mut Vec<Command>,
+        out: &mut Actions,
         (asked, beside): (&mut PlaygroundOutcome, bool),
     ) {
         let from_pickers = pickers::show(ui, state, beside, now, out);
@@ -233,70 +249,53 @@ impl PlaygroundUi {
             todos = self.panes_ui(ui, state, now);
         });
         vote::bar_ui(ui, state, out);
-        let composed = composer::show(ui, state, now, out);
+        let composed = composer::show(ui, state, out);
         if composed.prompts {
-            self.library.toggle(state, out);
+            self.library.toggle(out);
         }
-        let sent = composed.sent;
         if !self.arrived {
             self.arrived = true;
             composer::focus(ui);
         }
-        if sent {
-            self.jump_to_latest(state);
-        }
         // From the right: closing one moves those after it.
         for (index, todo) in todos.into_iter().rev() {
-            self.do_in_pane(index, todo, state, now, (out, asked));
+            do_in_pane(index, todo, (out, asked));
         }
     }
 
     /// A prompt out of the library.
-    fn take(
-        &mut self,
-        ui: &Ui,
-        taken: Option<PromptUse>,
-        state: &mut State,
-        now: Duration,
-        out: &mut Vec<Command>,
-    ) {
+    fn take(&self, ui: &Ui, taken: Option<PromptUse>, state: &State, out: &mut Actions) {
         match taken {
-            Some(PromptUse::Insert(text)) => composer::insert(ui, state, &text),
-            Some(PromptUse::Send(text)) => {
-                // Sent as it was shown. What cannot be sent now is not lost.
-                if state.answering().is_empty() && state.send_words(&text, now, out) {
-                    self.jump_to_latest(state);
-                } else {
-                    composer::insert(ui, state, &text);
+            Some(PromptUse::Insert(text)) => composer::insert(ui, state, &text, out),
+            Some(PromptUse::Send(text)) => match state.can_send_words(&text) {
+                Ok(()) => out.push(PaneAction::SendWords(text)),
+                // A text that cannot be sent now is not lost.
+                Err(why) => {
+                    out.extend(why.map(Action::Tell));
+                    composer::insert(ui, state, &text, out);
                 }
-            }
-            Some(PromptUse::System(text)) => state.use_as_system_prompt(text),
+            },
+            Some(PromptUse::System(text)) => out.push(PaneAction::UseAsSystemPrompt(text)),
             None => {}
         }
     }
 
-    fn jump_to_latest(&mut self, state: &mut State) {
-        let env = state.env().id.clone();
-        for index in 0..state.panes() {
-            let id = state.pane_head(index).id;
-            self.panes
-                .entry((env.clone(), id))
-                .or_default()
-                .transcript
-                .jump_to_latest();
+    /// Panes that were asked something show the answer as it grows.
+    fn jump_to_new_answers(&mut self, state: &State, before: &[(u64, Option<JobId>)]) {
+        let env = &state.env().id;
+        for (pane, job) in running(state) {
+            if job.is_some() && !before.contains(&(pane, job)) {
+                let open = self.panes.entry((env.clone(), pane)).or_default();
+                open.transcript.jump_to_latest();
+            }
         }
     }
 
-    fn panes_ui(
-        &mut self,
-        ui: &mut Ui,
-        state: &mut State,
-        now: Duration,
-    ) -> Vec<(usize, PaneOutcome)> {
+    fn panes_ui(&mut self, ui: &mut Ui, state: &State, now: Duration) -> Vec<(usize, PaneOutcome)> {
         let env = state.env().id.clone();
-        let panes = state.panes();
-        let active = state.active_pane();
-        let fastest = state.fastest();
+        let panes = state.panes().count();
+        let active = state.panes().active();
+        let fastest = state.panes().fastest();
         let mut todos = Vec::new();
         let Self {
             panes: open,
@@ -306,19 +305,19 @@ impl PlaygroundUi {
             ..
         } = self;
         let mut one = |ui: &mut Ui, place: usize| {
-            let index = state.pane_at(place);
-            let mut head = state.pane_head(index);
-            let hidden = state.hidden_name(index);
+            let index = state.panes().at_position(place);
+            let pane = state.panes().get(index);
+            let hidden = state.panes().hidden_name(index);
             let is_hidden = hidden.is_some();
-            head.name = hidden.or(head.name);
-            let id = head.id;
+            let id = pane.id;
             let none = HashMap::new();
             let fastest = fastest.get(index).unwrap_or(&none);
             // Marking the active pane would give its model away: the pickers show it.
             let active = index == active && !is_hidden;
             let pane = Pane {
                 index,
-                head,
+                pane,
+                name: hidden.or_else(|| state.panes().name(index)),
                 several: panes > 1,
                 active,
                 hidden: is_hidden,
@@ -337,60 +336,63 @@ impl PlaygroundUi {
         strip_ui(ui, &env, panes, (first, reveal), one);
         todos
     }
+}
 
-    fn do_in_pane(
-        &mut self,
-        index: usize,
-        todo: PaneOutcome,
-        state: &mut State,
-        now: Duration,
-        (out, asked): (&mut Vec<Command>, &mut PlaygroundOutcome),
-    ) {
-        if let Some((what, text)) = todo.copy {
-            out.push(Command::Copy {
-                what: what.to_owned(),
-                text,
-            });
-        }
-        if let Some((call, text)) = todo.typed {
-            state.pane_chat(index).type_result(call, text);
-        }
-        if let Some(act) = todo.act {
-            asked.refocus = true;
-            if state.act_in_pane(index, act, now, out) {
-                let key = (state.env().id.clone(), state.pane_head(index).id);
-                self.panes
-                    .entry(key)
-                    .or_default()
-                    .transcript
-                    .jump_to_latest();
-            }
-        }
-        if let Some(job) = todo.stop {
-            stop(job, out);
-        }
-        if todo.embed.embed {
-            state.embed(index, now, out);
-        }
-        if todo.embed.chat {
-            state.say_embeds(index, false);
-            asked.refocus = true;
-        }
-        out.extend(todo.embed.cancel.map(|job| Command::Cancel { job }));
-        out.extend(todo.embed.copy);
-        if todo.undo_open {
-            state.undo_open(index, out);
-            asked.refocus = true;
-        }
-        if todo.activate {
-            state.place().panes.active = index;
-            asked.refocus = true;
-        }
-        if todo.close {
-            state.close_pane(index, out);
-            asked.refocus = true;
-        }
+/// Asks for what a pane's views ask for.
+fn do_in_pane(
+    index: usize,
+    todo: PaneOutcome,
+    (out, asked): (&mut Actions, &mut PlaygroundOutcome),
+) {
+    out.extend(todo.copy.map(|(what, text)| Command::Copy {
+        what: what.to_owned(),
+        text,
+    }));
+    out.extend(todo.tick.map(|on| PaneAction::Tick(index, on)));
+    out.extend(todo.link.map(|on| PaneAction::Link(index, on)));
+    out.extend(todo.embeds.map(|on| PaneAction::SayEmbeds(index, on)));
+    let edited = todo.edited;
+    out.extend(edited.map(|(system, params)| PaneAction::Edit(index, system, Box::new(params))));
+    let typed = todo.typed;
+    out.extend(typed.map(|(call, text)| PaneAction::TypeResult(index, call, text)));
+    asked.refocus |= todo.act.is_some() || todo.undo_open || todo.activate || todo.close;
+    out.extend(todo.act.map(|act| PaneAction::Do(index, act)));
+    out.extend(todo.stop.map(|job| Command::Cancel { job }));
+    let embed = todo.embed;
+    out.extend(
+        embed
+            .text
+            .map(|text| PaneAction::TypeEmbedText(index, text)),
+    );
+    out.extend(
+        embed
+            .other
+            .map(|text| PaneAction::TypeSecondText(index, text)),
+    );
+    if embed.embed {
+        out.push(PaneAction::Embed(index));
     }
+    if embed.chat {
+        out.push(PaneAction::SayEmbeds(index, false));
+        asked.refocus = true;
+    }
+    out.extend(embed.cancel.map(|job| Command::Cancel { job }));
+    out.extend(embed.copy);
+    if todo.undo_open {
+        out.push(PaneAction::UndoOpen(index));
+    }
+    if todo.activate {
+        out.push(PaneAction::Activate(index));
+    }
+    if todo.close {
+        out.push(PaneAction::Close(index));
+    }
+}
+
+/// The answer under way of each pane.
+fn running(state: &State) -> Vec<(u64, Option<JobId>)> {
+    let panes = state.panes().all().iter();
+    panes.map(|pane| (pane.id, pane.chat.running())).collect()
 }
 
 /// Several panes side by side. As many as fit are seen whole; the others are scrolled to. `first`: the leftmost that is
@@ -449,6 +451,6 @@ fn strip_ui(
 }
 
 /// Ends an answer at once.
-fn stop(job: JobId, out: &mut Vec<Command>) {
+fn stop(job: JobId, out: &mut Actions) {
     out.push(Command::Cancel { job });
 }

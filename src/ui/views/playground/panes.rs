@@ -19,11 +19,11 @@ struct PaneFigures {
 }
 
 /// The last figures of all panes.
-pub(super) fn tiles_ui(ui: &mut Ui, state: &mut State, now: Duration) {
-    let lines: Vec<PaneFigures> = (0..state.panes())
+pub(super) fn tiles_ui(ui: &mut Ui, state: &State, now: Duration) {
+    let lines: Vec<PaneFigures> = (0..state.panes().count())
         .filter_map(|index| {
-            let name = state.pane_name(index)?;
-            let latest = state.pane_chat(index).latest_figures(now);
+            let name = state.panes().name(index)?;
+            let latest = state.panes().chat(index).latest_figures(now);
             let (series, figures) =
                 latest.map_or((name.as_str(), Figures::default()), |(s, f)| (s, f));
             let series = series.to_owned();

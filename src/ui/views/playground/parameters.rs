@@ -35,25 +35,42 @@ impl ParametersUi {
         self.open = (self.open != Some(pane)).then_some(pane);
     }
 
-    pub(super) fn show(&mut self, ui: &mut Ui, (env, pane): (&EnvId, u64), chat: &mut ChatState) {
+    /// Gives the system prompt and the parameters, if they were edited.
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        (env, pane): (&EnvId, u64),
+        chat: &ChatState,
+    ) -> Option<(String, Params)> {
+        let (mut system, mut params) = (chat.system.clone(), chat.params.clone());
+        self.edit_ui(ui, (env, pane), &mut system, &mut params);
+        (system != chat.system || params != chat.params).then_some((system, params))
+    }
+
+    fn edit_ui(
+        &mut self,
+        ui: &mut Ui,
+        (env, pane): (&EnvId, u64),
+        system: &mut String,
+        params: &mut Params,
+    ) {
         ui.spacing_mut().item_spacing.y = 4.0;
         let name = caption(ui, "System prompt");
-        let system = TextEdit::multiline(&mut chat.system)
+        let edit = TextEdit::multiline(system)
             .desired_rows(2)
             .desired_width(f32::INFINITY)
             .margin(MARGIN)
             .hint_text("No system prompt is sent");
-        ui.add(system).labelled_by(name.id);
-        if chat.system != DEFAULT_SYSTEM_PROMPT
+        ui.add(edit).labelled_by(name.id);
+        if *system != DEFAULT_SYSTEM_PROMPT
             && small_button(ui, "Restore default system prompt").clicked()
         {
-            chat.system = DEFAULT_SYSTEM_PROMPT.to_owned();
+            *system = DEFAULT_SYSTEM_PROMPT.to_owned();
         }
         caption(
             ui,
             "Only checked parameters are sent; the server uses its defaults for the rest",
         );
-        let params = &mut chat.params;
         let pairs = if ui.available_width() < 500.0 { 1 } else { 2 };
         Grid::new("parameters")
             .num_columns(pairs * 2)

@@ -8,10 +8,10 @@ use super::PlaygroundOutcome;
 use super::status::{freshness_ui, troubles_ui};
 use crate::domain::deployment::{Deployment, DeploymentState};
 use crate::domain::printable;
-use crate::protocol::Command;
 use crate::state::State;
+use crate::state::action::Actions;
 use crate::state::cluster::{ClusterState, ModelOffer};
-use crate::state::panes::MOST;
+use crate::state::panes::{MAX_PANES, PaneAction};
 use crate::ui::theme::Tokens;
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{Choice, Section, caption, from_right, picker, picker_id, tokens};
@@ -24,26 +24,26 @@ pub(super) fn is_wide(width: f32, several: bool) -> bool {
 /// `beside`: the figures are beside the panes.
 pub(super) fn show(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     beside: bool,
     now: Duration,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) -> PlaygroundOutcome {
     let mut asked = PlaygroundOutcome::default();
-    let several = state.panes() > 1;
+    let several = state.panes().count() > 1;
     let wide = is_wide(ui.available_width(), several);
-    let hidden = state.names_hidden();
+    let hidden = state.panes().names_hidden();
     // Room for the wider of the two labels, so that nothing moves when it changes.
     let buttons = if wide {
         310.0 + if several { 172.0 } else { 0.0 }
     } else {
         0.0
     };
-    let index = state.active_pane();
-    let env = state.pane_env(index);
+    let index = state.panes().active();
+    let env = &state.panes().get(index).env;
     let has_cluster = state
         .settings
-        .get(&env)
+        .get(env)
         .is_some_and(|env| env.cluster.is_some());
     let has_env = index > 0 && state.settings.environments.len() > 1;
     ui.horizontal_top(|ui| {
@@ -71,26 +71,26 @@ pub(super) fn show(
             ui.vertical(|ui| {
                 caption(ui, "");
                 ui.horizontal(|ui| {
-                    compare_ui(ui, state, beside, &mut asked);
-                    buttons_ui(ui, state, &mut asked);
+                    compare_ui(ui, state, beside, &mut asked, out);
+                    buttons_ui(ui, state, &mut asked, out);
                 });
             });
         }
     });
     ui.horizontal(|ui| {
-        let others = match (wide, state.can_undo_clear() && !hidden) {
+        let others = match (wide, state.panes().can_undo_clear() && !hidden) {
             (true, _) => 0.0,
             (false, true) => 190.0,
             (false, false) => 154.0,
         };
-        freshness_ui(ui, state, (&env, others), now, &mut asked, out);
+        freshness_ui(ui, state, (env, others), now, &mut asked, out);
         if !wide {
-            from_right(ui, |ui| buttons_ui(ui, state, &mut asked));
+            from_right(ui, |ui| buttons_ui(ui, state, &mut asked, out));
         }
     });
     if !hidden {
-        waiting_ui(ui, state, &env, out);
-        troubles_ui(ui, state, &env, now, &mut asked);
+        waiting_ui(ui, state, env, out);
+        troubles_ui(ui, state, env, now, &mut asked);
     }
     asked
 }
@@ -98,11 +98,11 @@ pub(super) fn show(
 /// The pickers of a pane.
 fn pick_ui(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     index: usize,
     width: f32,
     (has_env, has_cluster): (bool, bool),
-    (asked, out): (&mut PlaygroundOutcome, &mut Vec<Command>),
+    (asked, out): (&mut PlaygroundOutcome, &mut Actions),
 ) {
     let env_width = if has_env { (width * 0.28).floor() } else { 0.0 };
     let width = width - if has_env { env_width + 8.0 } else { 0.0 };
@@ -118,24 +118,27 @@ fn pick_ui(
     }
     if has_cluster {
         asked.refocus |= ui
-            .vertical(|ui| deployment_ui(ui, state, index, first))
+            .vertical(|ui| deployment_ui(ui, state, index, first, out))
             .inner;
     }
-    asked.refocus |= ui.vertical(|ui| model_ui(ui, state, index, second)).inner;
+    asked.refocus |= ui
+        .vertical(|ui| model_ui(ui, state, index, second, out))
+        .inner;
 }
 
 /// Another pane; and with several, whether the figures are beside them.
 pub(super) fn compare_ui(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     beside: bool,
     asked: &mut PlaygroundOutcome,
+    out: &mut Actions,
 ) {
     let size = vec2(0.0, 30.0);
-    let panes = state.panes();
-    let blind = state.blind().is_some();
+    let panes = state.panes().count();
+    let blind = state.panes().blind().is_some();
     let more = ui.add_enabled(
-        panes < MOST && !blind,
+        panes < MAX_PANES && !blind,
         Button::new("+ Compare").min_size(size),
     );
     let help = "Add a pane with its own model";
@@ -153,7 +156,7 @@ pub(super) fn compare_ui(
         asked.figures |= figures
             .on_hover_text("Show the figures beside the panes")
             .clicked();
-        let idle = state.answering().is_empty();
+        let idle = state.panes().answering().is_empty();
         let button = ui.add_enabled(
             idle,
             Button::new("Blind vote").min_size(size).selected(blind),
@@ -161,38 +164,27 @@ pub(super) fn compare_ui(
         let help = "Start new conversations in random order, with the models hidden until you vote for the best answer";
         if button.on_hover_text(help).clicked() {
             asked.refocus = true;
-            if blind {
-                state.end_blind()
+            out.push(if blind {
+                PaneAction::EndBlind
             } else {
-                state.begin_blind()
-            }
+                PaneAction::BeginBlind
+            });
         }
     }
 }
 
 /// Gives whether another environment was picked.
-fn env_ui(
-    ui: &mut Ui,
-    state: &mut State,
-    index: usize,
-    width: f32,
-    out: &mut Vec<Command>,
-) -> bool {
+fn env_ui(ui: &mut Ui, state: &State, index: usize, width: f32, out: &mut Actions) -> bool {
     caption(ui, "Environment");
-    let picked = state.pane_env(index);
-    let environments = state.settings.environments.clone();
+    let picked = &state.panes().get(index).env;
+    let environments = &state.settings.environments;
     let choices = environments
         .iter()
-        .map(|env| Choice {
-            name: &env.name,
-            remark: None,
-            dot: None,
-            enabled: true,
-        })
+        .map(|env| Choice::plain(&env.name))
         .collect();
     let name = environments
         .iter()
-        .find(|env| env.id == picked)
+        .find(|env| env.id == *picked)
         .map(|env| env.name.as_str());
     let chosen = picker(
         ui,
@@ -207,20 +199,20 @@ fn env_ui(
     );
     let env = chosen.and_then(|name| environments.iter().find(|env| env.name == name));
     if let Some(env) = env {
-        state.pick_pane_env(index, &env.id, out);
+        out.push(PaneAction::PickEnv(index, env.id.clone()));
     }
     env.is_some()
 }
 
 /// Gives whether another deployment was picked.
-fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
+fn deployment_ui(ui: &mut Ui, state: &State, index: usize, width: f32, out: &mut Actions) -> bool {
     caption(ui, "Deployment");
     let tokens = tokens(ui);
-    let choice = state.pane_choice(index);
+    let choice = &state.panes().get(index).choice;
     let none = ClusterState::default();
     let cluster = state.pane_cluster(index).unwrap_or(&none);
     let color = cluster
-        .deployment_of(&choice)
+        .deployment_of(choice)
         .map(|deployment| tokens.deployment(deployment));
     let all = cluster
         .view
@@ -232,28 +224,18 @@ fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bo
     let (deployed, unknown): (Vec<_>, Vec<_>) = may_answer
         .into_iter()
         .partition(|deployment| deployment.state == DeploymentState::Deployed);
-    let choices = |list: Vec<&Deployment>, enabled| -> Vec<Choice<'_>> {
-        let choice = |deployment: &Deployment| choice_of(deployment, enabled, tokens);
-        // The names live in the view; the borrow of the list does not matter.
-        list.into_iter()
-            .map(|d| Choice {
-                name: name_of(all, &d.name),
-                ..choice(d)
-            })
-            .collect()
-    };
     let sections = [
         Section {
             heading: "Deployed",
-            choices: choices(deployed, true),
+            choices: choices_of(&deployed, true, tokens),
         },
         Section {
             heading: "State unknown",
-            choices: choices(unknown, true),
+            choices: choices_of(&unknown, true, tokens),
         },
         Section {
             heading: "Not ready",
-            choices: choices(others, false),
+            choices: choices_of(&others, false, tokens),
         },
     ];
     let chosen = picker(
@@ -264,20 +246,17 @@ fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bo
         width,
         &sections,
     );
-    if let Some(name) = &chosen {
-        state.pick_deployment(index, name);
-    }
-    chosen.is_some()
+    let is_chosen = chosen.is_some();
+    out.extend(chosen.map(|name| PaneAction::PickDeployment(index, name)));
+    is_chosen
 }
 
-fn name_of<'a>(all: &'a [Deployment], name: &str) -> &'a str {
-    all.iter()
-        .find(|deployment| deployment.name == name)
-        .map(|d| d.name.as_str())
-        .unwrap_or_default()
+fn choices_of<'a>(list: &[&'a Deployment], enabled: bool, tokens: &Tokens) -> Vec<Choice<'a>> {
+    let choice = |deployment: &&'a Deployment| choice_of(deployment, enabled, tokens);
+    list.iter().map(choice).collect()
 }
 
-fn choice_of(deployment: &Deployment, enabled: bool, tokens: &Tokens) -> Choice<'static> {
+fn choice_of<'a>(deployment: &'a Deployment, enabled: bool, tokens: &Tokens) -> Choice<'a> {
     let why = printable::cut(&deployment.why(), 300).into_owned();
     let label = deployment.state.label();
     let remark = match enabled {
@@ -287,7 +266,7 @@ fn choice_of(deployment: &Deployment, enabled: bool, tokens: &Tokens) -> Choice<
         false => Some(format!("{label}: {why}")),
     };
     Choice {
-        name: "",
+        name: &deployment.name,
         remark,
         dot: Some(tokens.deployment(deployment)),
         enabled,
@@ -298,13 +277,14 @@ fn choice_of(deployment: &Deployment, enabled: bool, tokens: &Tokens) -> Choice<
 const MANY: usize = 2_000;
 
 /// Gives whether another model was picked.
-fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
+fn model_ui(ui: &mut Ui, state: &State, index: usize, width: f32, out: &mut Actions) -> bool {
     caption(ui, "Model");
     let tokens = tokens(ui);
     let color = state
-        .pane_name(index)
+        .panes()
+        .name(index)
         .map(|name| tokens.model_color(state.colors.index(&name)));
-    let choice = state.pane_choice(index);
+    let choice = &state.panes().get(index).choice;
     // A list of very many is put together only while it is open, or may be about to open.
     let open = egui::Popup::is_id_open(ui.ctx(), picker_id(ui, "Model"))
         || ui.input(|input| {
@@ -321,27 +301,15 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
                 .value()
                 .is_none_or(|all| all.len() < MANY)
         })
-        .map(|cluster| cluster.offers_of(&choice))
+        .map(|cluster| cluster.offers_of(choice))
         .unwrap_or_default();
-    let choices = |list: &'_ [ModelOffer]| -> Vec<(String, Option<String>, bool)> {
+    fn lines(list: &[ModelOffer]) -> Vec<Choice<'_>> {
         list.iter()
-            .map(|offer| (offer.name.clone(), offer.remark.clone(), offer.selectable))
-            .collect()
-    };
-    let (deployed, others) = (choices(&offers.deployed), choices(&offers.others));
-    fn lines(list: &[(String, Option<String>, bool)]) -> Vec<Choice<'_>> {
-        let line = |(name, remark, enabled): &(String, Option<String>, bool)| {
-            (name.clone(), remark.clone(), *enabled)
-        };
-        list.iter()
-            .map(|entry| {
-                let (_, remark, enabled) = line(entry);
-                Choice {
-                    name: entry.0.as_str(),
-                    remark,
-                    dot: None,
-                    enabled,
-                }
+            .map(|offer| Choice {
+                name: &offer.name,
+                remark: offer.remark.clone(),
+                dot: None,
+                enabled: offer.selectable,
             })
             .collect()
     }
@@ -349,7 +317,7 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
     let sections = [
         Section {
             heading: "In this deployment",
-            choices: lines(&deployed),
+            choices: lines(&offers.deployed),
         },
         Section {
             heading: if of_deployment {
@@ -357,7 +325,7 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
             } else {
                 "Models on this API"
             },
-            choices: lines(&others),
+            choices: lines(&offers.others),
         },
     ];
     let chosen = picker(
@@ -368,15 +336,14 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
         width,
         &sections,
     );
-    if let Some(name) = &chosen {
-        state.pick_model(index, name);
-    }
-    chosen.is_some()
+    let is_chosen = chosen.is_some();
+    out.extend(chosen.map(|name| PaneAction::PickModel(index, name)));
+    is_chosen
 }
 
-fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut PlaygroundOutcome) {
+fn buttons_ui(ui: &mut Ui, state: &State, asked: &mut PlaygroundOutcome, out: &mut Actions) {
     let size = vec2(0.0, 30.0);
-    let hidden = state.names_hidden();
+    let hidden = state.panes().names_hidden();
     let code = ui.add_enabled(!hidden, Button::new("View code").min_size(size));
     if code
         .on_hover_text("Show this request in cURL, Python or Rust")
@@ -385,19 +352,19 @@ fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut PlaygroundOutcome) {
         asked.view_code = true;
     }
     // In a blind vote, undoing would bring back conversations that name their models.
-    if state.can_undo_clear() && !hidden {
+    if state.panes().can_undo_clear() && !hidden {
         if ui.add(Button::new("Undo clear").min_size(size)).clicked() {
-            state.undo_clear();
+            out.push(PaneAction::UndoClear);
             asked.refocus = true;
         }
     } else {
-        let can = state.can_clear();
+        let can = state.panes().can_clear();
         let clear = ui.add_enabled(can, Button::new("Clear").min_size(size));
         if clear
             .on_hover_text("Start a new conversation; charts are kept")
             .clicked()
         {
-            state.clear();
+            out.push(PaneAction::Clear);
             asked.refocus = true;
         }
     }

@@ -9,11 +9,12 @@ use super::embed::EmbedOutcome;
 use super::turn::{self, AnswerButton};
 use super::{attachments, calls};
 use crate::domain::conversation::{Attached, Attachment};
+use crate::domain::params::Params;
 use crate::protocol::JobId;
 use crate::state::ModelColors;
 use crate::state::chat::{Act, AnswerStatus, ChatState, Turn};
 use crate::state::panes::Fastest;
-use crate::state::veil::Veil;
+use crate::state::redaction::Redaction;
 use crate::ui::transcript::{self, Body, FOLD_HEIGHT, Row, RowSource, Tone};
 use crate::ui::widgets::{caption, small_button_if, tokens};
 
@@ -28,6 +29,14 @@ pub(super) struct PaneOutcome {
     pub(super) typed: Option<(usize, String)>,
     /// The pickers are to be for this pane.
     pub(super) activate: bool,
+    /// It takes part in what is sent, or no longer.
+    pub(super) tick: Option<bool>,
+    /// It takes the first pane's parameters, or has its own.
+    pub(super) link: Option<bool>,
+    /// The user says whether its model makes embeddings.
+    pub(super) embeds: Option<bool>,
+    /// The system prompt and the parameters as they were edited.
+    pub(super) edited: Option<(String, Params)>,
     /// Close it.
     pub(super) close: bool,
     /// Bring back what was there before another conversation was opened.
@@ -372,7 +381,7 @@ impl RowSource for Rows<'_> {
             Part::Notice => {
                 let is_last = at + 1 == self.chat.turns().len();
                 let can = (is_last && self.can_ask(), self.chat.can_continue());
-                let act = turn::notice_ui(ui, turn, can, self.looks.veil, self.looks.now);
+                let act = turn::notice_ui(ui, turn, can, self.looks.redaction, self.looks.now);
                 self.todo.act = self.todo.act.or(act.map(|act| act.at(at)));
             }
             Part::Figures => self.figures_ui(ui, turn, at),
@@ -402,5 +411,5 @@ pub(super) struct TurnStyle<'a> {
     /// The model's name in a blind vote.
     pub(super) hidden: Option<&'a str>,
     /// Removes hidden names from failures.
-    pub(super) veil: Option<&'a Veil>,
+    pub(super) redaction: Option<&'a Redaction>,
 }

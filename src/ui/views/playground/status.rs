@@ -10,26 +10,27 @@ use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::{printable, units};
 use crate::protocol::{ClusterLink, Command, KeyStatus};
-use crate::state::cluster::ClusterState;
-use crate::state::{PlaceState, State};
+use crate::state::action::Actions;
+use crate::state::cluster::{ClusterAction, ClusterState};
+use crate::state::{ConnectionState, State};
 use crate::ui::widgets::{caption, failure_box, shortened, small_button, tokens, warning_box};
 
 /// How fresh the data is, with the ways to reload it and to see more of it. `others`: the width of the buttons that share
 /// the line; 0 in a wide window.
 pub(super) fn freshness_ui(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     (env, others): (&EnvId, f32),
     now: Duration,
     asked: &mut PlaygroundOutcome,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) {
-    let Some(place) = state.place_of(env) else {
+    let Some(connection) = state.connection_of(env) else {
         return;
     };
-    let cluster = &place.cluster;
+    let cluster = &connection.cluster;
     let seen = seen(cluster);
-    let link = cluster.link.clone();
+    let link = cluster.link.as_ref();
     if cluster.view.is_loading() || cluster.api_models.is_loading() {
         loading_ui(ui, cluster, seen.is_some(), out);
         return;
@@ -38,11 +39,11 @@ pub(super) fn freshness_ui(
         .on_hover_text("Reload from the cluster and the API (F5)")
         .clicked()
     {
-        state.refresh(out);
+        out.push(ClusterAction::Refresh);
     }
-    details_ui(ui, state, others > 0.0, asked);
+    details_ui(ui, state, others > 0.0, asked, out);
     if let Some((what, at)) = seen {
-        link_ui(ui, (&what, now.saturating_sub(at)), link.as_ref(), others);
+        link_ui(ui, (&what, now.saturating_sub(at)), link, others);
     } else if matches!(link, Some(ClusterLink::Reconnecting(_))) {
         caption(ui, "reconnecting");
     }
@@ -67,7 +68,7 @@ fn seen(cluster: &ClusterState) -> Option<(String, Duration)> {
     })
 }
 
-fn loading_ui(ui: &mut Ui, cluster: &ClusterState, is_reload: bool, out: &mut Vec<Command>) {
+fn loading_ui(ui: &mut Ui, cluster: &ClusterState, is_reload: bool, out: &mut Actions) {
     ui.spinner();
     let told = if is_reload {
         "refreshing"
@@ -88,8 +89,14 @@ fn loading_ui(ui: &mut Ui, cluster: &ClusterState, is_reload: bool, out: &mut Ve
     }
 }
 
-fn details_ui(ui: &mut Ui, state: &mut State, narrow: bool, asked: &mut PlaygroundOutcome) {
-    let cluster = &mut state.place().cluster;
+fn details_ui(
+    ui: &mut Ui,
+    state: &State,
+    narrow: bool,
+    asked: &mut PlaygroundOutcome,
+    out: &mut Actions,
+) {
+    let cluster = &state.connection().cluster;
     if cluster.view.value().is_none() {
         return;
     }
@@ -100,7 +107,7 @@ fn details_ui(ui: &mut Ui, state: &mut State, narrow: bool, asked: &mut Playgrou
         .on_hover_text("Show each deployment's pods and problems")
         .clicked()
     {
-        cluster.page = Some(cluster.choice.deployment.clone().unwrap_or_default());
+        out.push(ClusterAction::ShowPicked);
         asked.go_home = true;
     }
 }
@@ -136,21 +143,20 @@ fn link_ui(ui: &mut Ui, (what, age): (&str, Duration), link: Option<&ClusterLink
 /// The current problems, each with its advice. The pickers keep the data from before.
 pub(super) fn troubles_ui(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     env: &EnvId,
     now: Duration,
     asked: &mut PlaygroundOutcome,
 ) {
-    let index = state.active_pane();
-    let choice = state.pane_choice(index);
-    let (Some(place), Some(env)) = (state.place_of(env), state.settings.get(env)) else {
+    let choice = &state.panes().active_pane().choice;
+    let (Some(connection), Some(env)) = (state.connection_of(env), state.settings.get(env)) else {
         return;
     };
     let insecure = env.accept_invalid_certs;
-    let boxes = failures(place, env.api.is_some() || env.demo, now);
-    let models_trouble = place
+    let boxes = failures(connection, env.api.is_some() || env.demo, now);
+    let models_trouble = connection
         .cluster
-        .deployment_of(&choice)
+        .deployment_of(choice)
         .and_then(|deployment| deployment.models_trouble.clone());
     if boxes.is_empty() && models_trouble.is_none() && !insecure {
         return;
@@ -184,13 +190,13 @@ pub(super) fn troubles_ui(
 
 /// The failures of an environment, each with a name and the age of the data that is still shown.
 fn failures(
-    place: &PlaceState,
+    connection: &ConnectionState,
     api_expected: bool,
     now: Duration,
 ) -> Vec<(&'static str, Failure, Option<Duration>)> {
     let age = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
-    let view = &place.cluster.view;
-    let models = &place.cluster.api_models;
+    let view = &connection.cluster.view;
+    let models = &connection.cluster.api_models;
     let mut boxes = Vec::new();
     boxes.extend(view.failure().map(|why| {
         (
@@ -202,10 +208,10 @@ fn failures(
     if let Some(why) = models.failure() {
         let at = models.with_time().map(|(_, at)| at);
         boxes.push(("api", why.clone(), age(at)));
-    } else if let Some(why) = place.trouble.clone().filter(|_| api_expected) {
+    } else if let Some(why) = connection.trouble.clone().filter(|_| api_expected) {
         boxes.push(("place", why, None));
     }
-    if let Some(KeyStatus::Missing(why)) = &place.key {
+    if let Some(KeyStatus::Missing(why)) = &connection.key {
         boxes.push(("key", why.clone(), None));
     }
     for warning in view

@@ -13,7 +13,7 @@ use crate::domain::units;
 use crate::metrics::timeline::{AT_ONCE, Reasoning, TokenSource};
 use crate::state::chat::{Act, Answer, AnswerStatus, Turn};
 use crate::state::panes::Fastest;
-use crate::state::veil::Veil;
+use crate::state::redaction::Redaction;
 use crate::ui::theme;
 use crate::ui::widgets::{
     caption, dot, failure_box, from_right, shortened, small_button, small_button_if, tokens,
@@ -94,7 +94,7 @@ pub(super) fn notice_ui(
     ui: &mut Ui,
     turn: &Turn,
     (can_retry, can_continue): (bool, bool),
-    veil: Option<&Veil>,
+    redaction: Option<&Redaction>,
     now: Duration,
 ) -> Option<Act> {
     let answer = &turn.answer;
@@ -105,7 +105,9 @@ pub(super) fn notice_ui(
     };
     match &answer.status {
         AnswerStatus::Failed(failure) => {
-            let told = veil.map_or(Cow::Borrowed(failure), |veil| veil.over_failure(failure));
+            let told = redaction.map_or(Cow::Borrowed(failure), |redaction| {
+                redaction.failure(failure)
+            });
             failure_box(ui, &format!("turn {}", turn.id), &told, None);
             ui.horizontal(|ui| {
                 if can_retry && retry_button(ui, answer.wait_before_retry(now)) {

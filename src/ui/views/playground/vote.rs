@@ -4,20 +4,24 @@ use egui::{RichText, Ui};
 
 use crate::domain::units;
 use crate::domain::workspace::PairVotes;
-use crate::protocol::Command;
 use crate::state::State;
-use crate::state::blind::Vote;
+use crate::state::action::Actions;
+use crate::state::panes::{PaneAction, Vote};
 use crate::ui::theme;
 use crate::ui::widgets::{caption, card, small_button, strong, tokens};
 
 /// How high the bar is, with the space below it; nothing where names are not hidden.
-pub(super) fn height(state: &mut State) -> f32 {
-    if state.blind().is_some() { 36.0 } else { 0.0 }
+pub(super) fn height(state: &State) -> f32 {
+    if state.panes().blind().is_some() {
+        36.0
+    } else {
+        0.0
+    }
 }
 
 /// The bar.
-pub(super) fn bar_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
-    let Some(vote) = state.blind().map(|blind| blind.vote()) else {
+pub(super) fn bar_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
+    let Some(vote) = state.panes().blind().map(|blind| blind.vote()) else {
         return;
     };
     ui.horizontal(|ui| {
@@ -27,7 +31,7 @@ pub(super) fn bar_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
             let told = match vote {
                 Vote::Tie => "Your vote: equal".to_owned(),
                 Vote::For(index) => {
-                    let name = state.pane_name(index).unwrap_or_default();
+                    let name = state.panes().name(index).unwrap_or_default();
                     format!("Your vote: {}", units::shorten_middle(&name, 36))
                 }
             };
@@ -37,11 +41,11 @@ pub(super) fn bar_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
                 .on_hover_text("Start new conversations in a new random order")
                 .clicked()
             {
-                state.begin_blind();
+                out.push(PaneAction::BeginBlind);
             }
             return;
         }
-        let on = state.to_vote_on();
+        let on = state.panes().to_vote_on();
         if on.is_empty() {
             caption(
                 ui,
@@ -51,16 +55,16 @@ pub(super) fn bar_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         }
         strong(ui, "Which answer is best?");
         for index in on {
-            let name = state.hidden_name(index).unwrap_or_default();
+            let name = state.panes().hidden_name(index).unwrap_or_default();
             if small_button(ui, &name)
                 .on_hover_text("Vote for this answer and reveal the models")
                 .clicked()
             {
-                state.vote(Vote::For(index), out);
+                out.push(PaneAction::Vote(Vote::For(index)));
             }
         }
         if small_button(ui, "Equal").clicked() {
-            state.vote(Vote::Tie, out);
+            out.push(PaneAction::Vote(Vote::Tie));
         }
     });
 }

@@ -5,8 +5,9 @@ use egui::{Key, Modifiers, ScrollArea, TextEdit, TextStyle, Ui};
 use super::{LibraryUi, View};
 use crate::domain::library::{LibraryChange, MOST_NAME, Prompt};
 use crate::prompts::template::Template;
-use crate::protocol::Command;
 use crate::state::State;
+use crate::state::action::Actions;
+use crate::state::library::PromptsAction;
 use crate::ui::widgets::{
     MARGIN, caption, field, field_error, fit_middle, from_right, primary_button, strong,
 };
@@ -21,10 +22,10 @@ impl LibraryUi {
     pub(super) fn edit_ui(
         &mut self,
         ui: &mut Ui,
-        state: &mut State,
+        state: &State,
         old: Option<String>,
         mut prompt: Prompt,
-        out: &mut Vec<Command>,
+        out: &mut Actions,
     ) {
         let mut back = false;
         strong(
@@ -75,13 +76,10 @@ impl LibraryUi {
         back |= ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
         if save {
             prompt.name = prompt.name.trim().to_owned();
-            state.change_prompts(
-                LibraryChange::Put {
-                    old: old.clone(),
-                    prompt: prompt.clone(),
-                },
-                out,
-            );
+            out.push(PromptsAction::Change(LibraryChange::Put {
+                old: old.clone(),
+                prompt: prompt.clone(),
+            }));
         }
         if save || back {
             self.go_to_list();

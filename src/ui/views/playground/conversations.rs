@@ -1,7 +1,7 @@
 //! The kept conversations over the page: type to search, Enter opens. Four panes need the width, so it is closed by
 //! default.
 
-use std::time::Duration;
+use std::borrow::Cow;
 
 use egui::{
     Button, Context, Id, Key, Modal, Modifiers, Popup, Role, TextEdit, TextStyle, Ui, UiBuilder,
@@ -13,8 +13,10 @@ use jiff::tz::TimeZone;
 use super::list::{self, ListRow, ListRowResponse, ListUi, ROW, RowKey};
 use crate::domain::history::{ExportFormat, SessionId, SessionRow};
 use crate::domain::units;
-use crate::protocol::Command;
 use crate::state::State;
+use crate::state::action::Actions;
+use crate::state::history::ConversationsAction;
+use crate::state::panes::PaneAction;
 use crate::ui::widgets::{
     MARGIN, caption, empty_state, failure_box, fit_middle, from_right, small_button, text_info,
 };
@@ -56,9 +58,9 @@ impl ConversationsUi {
     pub(super) fn show(
         &mut self,
         ctx: &Context,
-        state: &mut State,
-        (now, today): (Duration, Timestamp),
-        out: &mut Vec<Command>,
+        state: &State,
+        today: Timestamp,
+        out: &mut Actions,
     ) -> bool {
         if !self.open {
             return false;
@@ -68,31 +70,25 @@ impl ConversationsUi {
         let modal = Modal::new(Id::unique("conversations")).show(ctx, |ui| {
             ui.set_width(size.x);
             ui.set_height(size.y);
-            self.contents_ui(ui, state, (now, today), out);
+            self.contents_ui(ui, state, today, out);
         });
         if modal.should_close() {
             self.open = false;
         }
         if !self.open {
-            state.talks.text.clear();
+            out.push(ConversationsAction::Search(String::new()));
         }
         !self.open
     }
 
-    fn contents_ui(
-        &mut self,
-        ui: &mut Ui,
-        state: &mut State,
-        (now, today): (Duration, Timestamp),
-        out: &mut Vec<Command>,
-    ) {
+    fn contents_ui(&mut self, ui: &mut Ui, state: &State, today: Timestamp, out: &mut Actions) {
         ui.horizontal(|ui| {
             ui.heading("Conversations");
             from_right(ui, |ui| {
                 if ui.button("Close").clicked() {
                     self.open = false;
                 }
-                let can = state.can_clear();
+                let can = state.panes().can_clear();
                 let new = ui.add_enabled(can, Button::new("New conversation"));
                 if new
                     .on_hover_text(
@@ -100,22 +96,26 @@ impl ConversationsUi {
                     )
                     .clicked()
                 {
-                    state.clear();
+                    out.push(PaneAction::Clear);
                     self.open = false;
                 }
             });
         });
-        let total = state.talks.rows.total();
+        let total = state.conversations.rows.total();
         // Before the field takes Delete for its own.
         if self.renaming.is_none() {
-            self.keys(ui, state, total.unwrap_or(0), now, out);
+            self.keys(ui, state, total.unwrap_or(0), out);
         }
+        let mut text = Cow::Borrowed(state.conversations.text.as_str());
         let (label, hint) = ("Search conversations", "Search titles, models and messages");
-        self.list.search_ui(ui, label, hint, &mut state.talks.text);
-        if let Some(failure) = state.talks.rows.failure().cloned() {
-            failure_box(ui, "conversations", &failure, None);
+        self.list.search_ui(ui, label, hint, &mut text);
+        if let Cow::Owned(text) = text {
+            out.push(ConversationsAction::Search(text));
+        }
+        if let Some(failure) = state.conversations.rows.failure() {
+            failure_box(ui, "conversations", failure, None);
             if small_button(ui, "Try again").clicked() {
-                state.reload_talks();
+                out.push(ConversationsAction::Reload);
             }
         }
         let foot = 26.0;
@@ -124,7 +124,7 @@ impl ConversationsUi {
             ui.set_min_size(vec2(ui.available_width(), height));
             match total {
                 None => empty_state(ui, "Loading conversations…", "", 40.0),
-                Some(0) if state.talks.text.trim().is_empty() => {
+                Some(0) if state.conversations.text.trim().is_empty() => {
                     let advice = "Conversations on the Playground are saved here, on this computer";
                     empty_state(ui, "No conversations yet", advice, 40.0);
                 }
@@ -136,58 +136,50 @@ impl ConversationsUi {
                         40.0,
                     );
                 }
-                Some(total) => self.rows_ui(ui, state, total, (now, today), out),
+                Some(total) => self.rows_ui(ui, state, total, today, out),
             }
         });
         if total.is_none_or(|total| total == 0) {
-            state.want_talks(0..1, out);
+            out.push(ConversationsAction::Want(0..1));
         }
         foot_ui(ui, state, total);
     }
 
     /// Up and Down move the mark, Enter opens what is marked.
-    fn keys(
-        &mut self,
-        ui: &Ui,
-        state: &mut State,
-        total: u64,
-        now: Duration,
-        out: &mut Vec<Command>,
-    ) {
+    fn keys(&mut self, ui: &Ui, state: &State, total: u64, out: &mut Actions) {
         let pressed = self
             .list
             .keys(ui, usize::try_from(total).unwrap_or(usize::MAX));
-        let Some(row) = state.talks.rows.at(self.list.marked() as u64).cloned() else {
+        let Some(row) = state.conversations.rows.at(self.list.marked() as u64) else {
             return;
         };
         let action = match pressed {
-            Some(RowKey::Take) => Some(ConversationAction::Open(row.id)),
-            Some(RowKey::Edit) => Some(ConversationAction::Rename(row.id, row.title)),
-            Some(RowKey::Delete) => Some(ConversationAction::Delete(row.id)),
+            Some(RowKey::Take) => Some(ConversationAction::Open(row.id.clone())),
+            Some(RowKey::Edit) => Some(ConversationAction::Rename(
+                row.id.clone(),
+                row.title.clone(),
+            )),
+            Some(RowKey::Delete) => Some(ConversationAction::Delete(row.id.clone())),
             Some(RowKey::Send) | None => None,
         };
-        self.perform(action, state, now, out);
+        self.perform(action, state, out);
     }
 
-    fn perform(
-        &mut self,
-        action: Option<ConversationAction>,
-        state: &mut State,
-        now: Duration,
-        out: &mut Vec<Command>,
-    ) {
+    fn perform(&mut self, action: Option<ConversationAction>, state: &State, out: &mut Actions) {
         match action {
-            Some(ConversationAction::Open(id)) if !state.talks.is_removed(&id) => {
-                state.open_talk(&id, out);
+            Some(ConversationAction::Open(id)) if !state.conversations.is_removed(&id) => {
+                out.push(ConversationsAction::Open(id));
                 self.open = false;
             }
-            Some(ConversationAction::Rename(id, title)) if !state.talks.is_removed(&id) => {
+            Some(ConversationAction::Rename(id, title)) if !state.conversations.is_removed(&id) => {
                 self.renaming = Some((id, title));
                 self.fresh_name = true;
             }
-            Some(ConversationAction::Delete(id)) => state.remove_talk(&id, now),
-            Some(ConversationAction::Keep(id)) => state.keep_talk(&id),
-            Some(ConversationAction::Export(id, format)) => state.export_talk(&id, format, out),
+            Some(ConversationAction::Delete(id)) => out.push(ConversationsAction::Remove(id)),
+            Some(ConversationAction::Keep(id)) => out.push(ConversationsAction::Keep(id)),
+            Some(ConversationAction::Export(id, format)) => {
+                out.push(ConversationsAction::Export(id, format));
+            }
             _ => {}
         }
     }
@@ -195,13 +187,12 @@ impl ConversationsUi {
     fn rows_ui(
         &mut self,
         ui: &mut Ui,
-        state: &mut State,
+        state: &State,
         total: u64,
-        (now, today): (Duration, Timestamp),
-        out: &mut Vec<Command>,
+        today: Timestamp,
+        out: &mut Actions,
     ) {
-        let shown = state.pane_chat_ids();
-        let active = state.active_pane();
+        let active = state.panes().active();
         let mut action = None;
         let total = usize::try_from(total).unwrap_or(usize::MAX);
         let Self {
@@ -213,24 +204,26 @@ impl ConversationsUi {
         let (marked, mut leave) = (list.marked(), false);
         let seen = list.rows_ui(ui, "conversations", total, |ui, rect, index| {
             let row = state
-                .talks
+                .conversations
                 .rows
                 .at(index as u64)
-                .filter(|row| !state.talks.is_gone(&row.id));
-            let Some(row) = row.cloned() else { return };
+                .filter(|row| !state.conversations.is_gone(&row.id));
+            let Some(row) = row else { return };
             let mut inside = ui.new_child(UiBuilder::new().id_salt(&row.id).max_rect(rect));
             match renaming {
                 Some((id, title)) if *id == row.id => {
-                    leave |= rename_ui(&mut inside, (id, title), fresh_name, state, out);
+                    leave |= rename_ui(&mut inside, (id, title), fresh_name, out);
                 }
-                _ if state.talks.is_removed(&row.id) => removed_ui(&mut inside, &row, &mut action),
+                _ if state.conversations.is_removed(&row.id) => {
+                    removed_ui(&mut inside, row, &mut action)
+                }
                 _ => {
-                    let pane = shown.iter().position(|id| id.as_ref() == Some(&row.id));
+                    let pane = state.panes().showing(&row.id);
                     let place = pane.map(|pane| pane == active);
-                    let busy = state.talk_is_busy(&row.id);
+                    let busy = state.conversation_is_busy(&row.id);
                     row_ui(
                         &mut inside,
-                        &row,
+                        row,
                         (index == marked, place, busy),
                         today,
                         &mut action,
@@ -243,8 +236,8 @@ impl ConversationsUi {
             list.refocus();
         }
         let seen = seen.start as u64..seen.end as u64;
-        state.want_talks(seen, out);
-        self.perform(action, state, now, out);
+        out.push(ConversationsAction::Want(seen));
+        self.perform(action, state, out);
     }
 }
 
@@ -255,7 +248,7 @@ fn foot_ui(ui: &mut Ui, state: &State, total: Option<u64>) {
             "Enter opens in the active pane · F2 renames · Shift+Delete deletes",
         );
         from_right(ui, |ui| {
-            if state.talks.rows.is_loading() || state.talks.is_opening() {
+            if state.conversations.rows.is_loading() || state.conversations.is_opening() {
                 ui.add(egui::Spinner::new().size(12.0));
             }
             if let Some(total) = total {
@@ -273,8 +266,7 @@ fn rename_ui(
     ui: &mut Ui,
     (id, title): (&SessionId, &mut String),
     fresh: &mut bool,
-    state: &mut State,
-    out: &mut Vec<Command>,
+    out: &mut Actions,
 ) -> bool {
     let escape = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
     let enter = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
@@ -297,7 +289,7 @@ fn rename_ui(
         leave |= ui.button("Cancel").clicked();
     });
     if save && !title.trim().is_empty() {
-        state.rename_session(id, title, out);
+        out.push(ConversationsAction::Rename(id.clone(), title.clone()));
         leave = true;
     }
     leave

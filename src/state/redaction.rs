@@ -7,14 +7,14 @@ use crate::domain::failure::Failure;
 
 /// What stands for each name; empty while none is hidden.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Veil {
+pub struct Redaction {
     /// The longest first: one name may begin with another.
     names: Vec<(String, String)>,
 }
 
-impl Veil {
+impl Redaction {
     /// The text without the names, however they are capitalised.
-    pub fn over<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
         for (name, shown) in &self.names {
             if let Some(without) = replaced(&text, name, shown) {
@@ -25,11 +25,11 @@ impl Veil {
     }
 
     /// A failure without the names.
-    pub fn over_failure<'a>(&self, failure: &'a Failure) -> Cow<'a, Failure> {
+    pub fn failure<'a>(&self, failure: &'a Failure) -> Cow<'a, Failure> {
         if self.names.is_empty() {
             return Cow::Borrowed(failure);
         }
-        let over = |text: &str| self.over(text).into_owned();
+        let over = |text: &str| self.text(text).into_owned();
         Cow::Owned(Failure {
             summary: over(&failure.summary),
             advice: over(&failure.advice),
@@ -61,32 +61,30 @@ fn replaced(text: &str, name: &str, shown: &str) -> Option<String> {
 
 impl State {
     /// What is to be taken out of texts now.
-    pub fn veil(&mut self) -> Veil {
-        if !self.names_hidden() {
-            return Veil::default();
+    pub fn redaction(&self) -> Redaction {
+        let panes = self.panes();
+        if !panes.names_hidden() {
+            return Redaction::default();
         }
         let mut names: Vec<(String, String)> = Vec::new();
-        for index in 0..self.panes() {
-            let Some(shown) = self.hidden_name(index) else {
+        for (index, pane) in panes.all().iter().enumerate() {
+            let Some(shown) = panes.hidden_name(index) else {
                 continue;
             };
-            let choice = self.pane_choice(index);
-            names.extend(choice.model.map(|model| (model, shown.clone())));
-            names.extend(
-                choice
-                    .deployment
-                    .map(|deployment| (deployment, "…".to_owned())),
-            );
-            let env = self.pane_env(index);
-            let host = self
-                .place_of(&env)
-                .and_then(|place| place.api.as_ref())
-                .map(|api| api.host().to_owned());
-            names.extend(host.map(|host| (host, "…".to_owned())));
+            let model = pane.choice.model.clone();
+            names.extend(model.map(|model| (model, shown)));
+            let deployment = pane.choice.deployment.clone();
+            let api = self
+                .connection_of(&pane.env)
+                .and_then(|connection| connection.api.as_ref());
+            let others = deployment
+                .into_iter()
+                .chain(api.map(|api| api.host().to_owned()));
+            names.extend(others.map(|name| (name, "…".to_owned())));
         }
         names.retain(|(name, _)| !name.is_empty());
         names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-        Veil { names }
+        Redaction { names }
     }
 }
 
@@ -98,25 +96,25 @@ mod tests {
     #[test]
     fn names_are_taken_out_however_they_are_written() {
         let mut state = State::new(Settings::default());
-        state.place().cluster.pick_model("gpt");
+        state.panes_mut().get_mut(0).pick_model("gpt");
         state.add_pane();
-        state.pick_model(1, "gpt-oss");
-        assert_eq!(state.veil(), Veil::default(), "nothing is hidden");
-        state.begin_blind();
-        let veil = state.veil();
-        let (one, other) = (state.hidden_name(0), state.hidden_name(1));
+        state.panes_mut().get_mut(1).pick_model("gpt-oss");
+        assert_eq!(state.redaction(), Redaction::default(), "nothing is hidden");
+        state.panes_mut().begin_blind();
+        let redaction = state.redaction();
+        let (one, other) = (state.panes().hidden_name(0), state.panes().hidden_name(1));
         let (one, other) = (one.expect("hidden"), other.expect("hidden"));
         assert_eq!(
-            veil.over("É GPT-OSS, gpt and GPT-osS"),
+            redaction.text("É GPT-OSS, gpt and GPT-osS"),
             format!("É {other}, {one} and {other}")
         );
         let failure =
             Failure::new("gpt is not routed", "Pick gpt-oss").with_details("{\"model\": \"gpt\"}");
-        let told = veil.over_failure(&failure);
+        let told = redaction.failure(&failure);
         assert!(!format!("{told:?}").contains("gpt"), "{told:?}");
-        state.end_blind();
+        state.panes_mut().end_blind();
         assert_eq!(
-            state.veil().over_failure(&failure).summary,
+            state.redaction().failure(&failure).summary,
             "gpt is not routed"
         );
     }

@@ -1,10 +1,11 @@
 //! Blind: the panes are shuffled and have no names until the user says which answer was best. The votes are counted
 //! a pair of models.
 
-use super::State;
-use super::chat::AnswerStatus;
+use super::Panes;
 use crate::domain::workspace::{PairVotes, WorkspaceChange};
 use crate::protocol::Command;
+use crate::state::State;
+use crate::state::chat::AnswerStatus;
 
 /// Names are hidden, or were until the vote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,30 +47,25 @@ fn shuffled(panes: usize) -> Vec<usize> {
     order
 }
 
-impl State {
+impl Panes {
     /// Whether names are hidden now.
-    pub fn names_hidden(&mut self) -> bool {
+    pub fn names_hidden(&self) -> bool {
         self.blind().is_some_and(|blind| blind.vote.is_none())
     }
 
     /// The blind comparison under way, or the one that was voted on.
-    pub fn blind(&mut self) -> Option<&Blind> {
-        let panes = self.panes();
-        self.place()
-            .panes
-            .blind
-            .as_ref()
-            .filter(|blind| blind.order.len() == panes)
+    pub fn blind(&self) -> Option<&Blind> {
+        let blind = self.blind.as_ref();
+        blind.filter(|blind| blind.order.len() == self.count())
     }
 
-    /// Begins a blind comparison, with new conversations: the old ones tell who is who. Nothing happens with one
-    /// pane, or while an answer is under way.
+    /// Begins a blind comparison, with new conversations: the old ones tell which model is which. Nothing happens with
+    /// one pane, or while an answer is under way.
     pub fn begin_blind(&mut self) {
-        let panes = self.panes();
-        if panes > 1 && self.answering().is_empty() {
+        if self.count() > 1 && self.is_idle() {
             self.clear();
-            self.place().panes.blind = Some(Blind {
-                order: shuffled(panes),
+            self.blind = Some(Blind {
+                order: shuffled(self.count()),
                 vote: None,
             });
         }
@@ -77,50 +73,37 @@ impl State {
 
     /// Names are seen again, without a vote.
     pub fn end_blind(&mut self) {
-        self.place().panes.blind = None;
+        self.blind = None;
     }
 
-    /// The pane that is shown at this place, from the left.
-    pub fn pane_at(&mut self, place: usize) -> usize {
+    /// The pane that is shown at this position, from the left.
+    pub fn at_position(&self, position: usize) -> usize {
         self.blind()
-            .and_then(|blind| blind.order.get(place))
+            .and_then(|blind| blind.order.get(position))
             .copied()
-            .unwrap_or(place)
+            .unwrap_or(position)
     }
 
     /// What a pane is called while its name is hidden: `Model A` is the leftmost.
-    pub fn hidden_name(&mut self, index: usize) -> Option<String> {
-        if !self.names_hidden() {
-            return None;
-        }
-        let at = self.blind()?.order.iter().position(|pane| *pane == index)?;
-        Some(format!("Model {}", ["A", "B", "C", "D"].get(at)?))
+    pub fn hidden_name(&self, index: usize) -> Option<String> {
+        let blind = self.blind().filter(|blind| blind.vote.is_none())?;
+        let position = blind.order.iter().position(|pane| *pane == index)?;
+        Some(format!("Model {}", ["A", "B", "C", "D"].get(position)?))
     }
 
     /// The panes that can be voted on, in the order in which they are shown: those that answered the last
     /// message. Empty until all have, or when fewer than two did.
-    pub fn to_vote_on(&mut self) -> Vec<usize> {
+    pub fn to_vote_on(&self) -> Vec<usize> {
         if !self.names_hidden() {
             return Vec::new();
         }
-        let last = |state: &mut Self, index| {
-            state
-                .pane_chat(index)
-                .turns()
-                .last()
-                .map_or(0, |turn| turn.round)
-        };
-        let panes = self.panes();
-        let round = (0..panes).map(|index| last(self, index)).max().unwrap_or(0);
+        let last = |index| self.chat(index).turns().last();
+        let rounds = (0..self.count()).filter_map(last).map(|turn| turn.round);
+        let round = rounds.max().unwrap_or(0);
         let mut answered = Vec::new();
-        for place in 0..panes {
-            let index = self.pane_at(place);
-            let Some(turn) = self
-                .pane_chat(index)
-                .turns()
-                .last()
-                .filter(|turn| turn.round == round)
-            else {
+        for position in 0..self.count() {
+            let index = self.at_position(position);
+            let Some(turn) = last(index).filter(|turn| turn.round == round) else {
                 continue;
             };
             match turn.answer.status {
@@ -136,20 +119,33 @@ impl State {
         }
     }
 
-    /// Takes the user's vote: names are seen, and it is counted for each pair of models.
-    pub fn vote(&mut self, vote: Vote, out: &mut Vec<Command>) {
+    /// Takes the user's vote: names are seen. Gives the models that were voted on, with their panes; none while there
+    /// is nothing to vote on.
+    fn take_vote(&mut self, vote: Vote) -> Vec<(usize, String)> {
         let on = self.to_vote_on();
-        if on.is_empty() || matches!(vote, Vote::For(index) if !on.contains(&index)) {
-            return;
+        if matches!(vote, Vote::For(index) if !on.contains(&index)) {
+            return Vec::new();
         }
-        let mut models = Vec::new();
-        for index in on {
-            let model = self
-                .pane_chat(index)
-                .turns()
-                .last()
-                .map(|turn| turn.answer.model.clone());
-            models.extend(model.map(|model| (index, model)));
+        let model = |index: usize| {
+            let turn = self.chat(index).turns().last()?;
+            Some((index, turn.answer.model.clone()))
+        };
+        let models: Vec<_> = on.into_iter().filter_map(model).collect();
+        if !models.is_empty()
+            && let Some(blind) = &mut self.blind
+        {
+            blind.vote = Some(vote);
+        }
+        models
+    }
+}
+
+impl State {
+    /// Takes the user's vote, and counts it for each pair of models.
+    pub fn vote(&mut self, vote: Vote, out: &mut Vec<Command>) {
+        let models = self.panes_mut().take_vote(vote);
+        if models.is_empty() {
+            return;
         }
         for (at, (one, one_model)) in models.iter().enumerate() {
             for (other, other_model) in &models[at + 1..] {
@@ -157,7 +153,7 @@ impl State {
                     Vote::Tie => None,
                     Vote::For(index) if index == *one => Some(one_model.as_str()),
                     Vote::For(index) if index == *other => Some(other_model.as_str()),
-                    // Between two that lost nothing was said.
+                    // The vote does not compare two that lost.
                     Vote::For(_) => continue,
                 };
                 if let Some(votes) = PairVotes::vote((one_model, other_model), winner) {
@@ -166,9 +162,6 @@ impl State {
                     out.push(Command::Keep { change });
                 }
             }
-        }
-        if let Some(blind) = &mut self.place().panes.blind {
-            blind.vote = Some(vote);
         }
     }
 }
@@ -184,17 +177,17 @@ mod tests {
 
     fn blind(models: &[&str]) -> State {
         let mut state = State::new(Settings::default());
-        state.place().cluster.pick_model(models[0]);
+        state.panes_mut().get_mut(0).pick_model(models[0]);
         for (index, model) in models.iter().enumerate().skip(1) {
             state.add_pane();
-            state.pick_model(index, model);
+            state.panes_mut().get_mut(index).pick_model(model);
         }
-        state.begin_blind();
+        state.panes_mut().begin_blind();
         state
     }
 
     fn send(state: &mut State) -> Vec<ChatAsk> {
-        state.place().chat.draft = "which?".to_owned();
+        state.panes_mut().chat_mut(0).draft = "which?".to_owned();
         let mut out = Vec::new();
         assert!(state.send_draft(Duration::ZERO, &mut out));
         match out.pop() {
@@ -222,21 +215,29 @@ mod tests {
     #[test]
     fn names_come_with_the_vote_which_is_counted_a_pair() {
         let mut state = blind(&["a", "b", "c"]);
-        let shown: Vec<usize> = (0..3).map(|place| state.pane_at(place)).collect();
+        let shown: Vec<usize> = (0..3)
+            .map(|place| state.panes().at_position(place))
+            .collect();
         let mut sorted = shown.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, [0, 1, 2]);
-        assert_eq!(state.hidden_name(shown[0]).as_deref(), Some("Model A"));
+        assert_eq!(
+            state.panes().hidden_name(shown[0]).as_deref(),
+            Some("Model A")
+        );
         let asks = send(&mut state);
         end(&mut state, asks[0].job);
         end(&mut state, asks[1].job);
         let mut out = Vec::new();
         state.vote(Vote::For(0), &mut out);
-        assert!(state.names_hidden() && out.is_empty(), "one still answers");
+        assert!(
+            state.panes().names_hidden() && out.is_empty(),
+            "one still answers"
+        );
         end(&mut state, asks[2].job);
-        assert_eq!(state.to_vote_on(), shown);
+        assert_eq!(state.panes().to_vote_on(), shown);
         state.vote(Vote::For(1), &mut out);
-        assert!(!state.names_hidden() && state.hidden_name(0).is_none());
+        assert!(!state.panes().names_hidden() && state.panes().hidden_name(0).is_none());
         let votes = out.iter().map(|command| match command {
             Command::Keep {
                 change: WorkspaceChange::Votes(pair),
@@ -272,8 +273,8 @@ mod tests {
                 ),
                 ("a", ties)
             );
-            state.begin_blind();
-            assert!(state.names_hidden() && state.pane_chat(0).turns().is_empty());
+            state.panes_mut().begin_blind();
+            assert!(state.panes().names_hidden() && state.panes().chat(0).turns().is_empty());
         }
     }
 
@@ -287,6 +288,6 @@ mod tests {
     fn a_closed_pane_ends_it() {
         let mut state = blind(&["a", "b"]);
         state.close_pane(1, &mut Vec::new());
-        assert!(!state.names_hidden());
+        assert!(!state.panes().names_hidden());
     }
 }

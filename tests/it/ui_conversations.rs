@@ -1,6 +1,6 @@
 //! The conversations that are kept, in the window: found, opened, named, deleted.
 
-use batida::state::history::talks::SECOND_THOUGHTS;
+use batida::state::history::conversations::SECOND_THOUGHTS;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 
@@ -11,7 +11,8 @@ fn prompts(window: &mut Window, pane: usize) -> Vec<String> {
     window
         .state_mut()
         .state()
-        .pane_chat(pane)
+        .panes()
+        .chat(pane)
         .turns()
         .iter()
         .map(|turn| turn.said.prompt.clone())
@@ -94,20 +95,26 @@ fn conversations_are_found_by_title_and_by_what_was_said_and_opened() {
 fn opening_one_can_be_undone() {
     let (_api, mut window) = with_two();
     let state = window.state_mut().state();
-    state.pane_chat(0).system = "Be brief".to_owned();
+    state.panes_mut().chat_mut(0).system = "Be brief".to_owned();
     open_list(&mut window);
     window.key_press(Key::ArrowDown);
     window.step();
     window.key_press(Key::Enter);
     window.see("Opened: How heavy are whales?");
-    assert_ne!(window.state_mut().state().pane_chat(0).system, "Be brief");
+    assert_ne!(
+        window.state_mut().state().panes().chat(0).system,
+        "Be brief"
+    );
     window.click("Undo opening");
     window.until("the other is back", |window| !window.shows("Opened: "));
     assert_eq!(
         prompts(&mut window, 0),
         ["Which bridge is the longest?", "And the second longest?"]
     );
-    assert_eq!(window.state_mut().state().pane_chat(0).system, "Be brief");
+    assert_eq!(
+        window.state_mut().state().panes().chat(0).system,
+        "Be brief"
+    );
 }
 
 #[test]
@@ -198,7 +205,7 @@ fn one_that_is_shown_in_a_pane_is_gone_to_and_a_busy_one_stays() {
     window.until("it is there", |window| lists(window, "Write 3000 tokens"));
     window.key_press(Key::Enter);
     window.until("the first pane is the active one", |_| true);
-    assert_eq!(window.state_mut().state().active_pane(), 0);
+    assert_eq!(window.state_mut().state().panes().active(), 0);
     assert_eq!(prompts(&mut window, 1), [""; 0]);
     window.click("Send to slow · 2");
     window.say("Write 3000 tokens");

@@ -1,0 +1,114 @@
+//! What the views ask of the cluster of the environment in use.
+
+use std::time::Duration;
+
+use crate::domain::environment::Environment;
+use crate::protocol::{ClusterLink, Command, LogSource, ProbeTarget};
+use crate::state::history::Clock;
+use crate::state::{Loadable, State};
+
+/// Events are not watched: they are read again this often while their page is open.
+pub const EVENTS_EVERY: Duration = Duration::from_secs(15);
+const SIZES_EVERY: Duration = Duration::from_secs(300);
+
+/// One thing that the views ask of the cluster.
+#[derive(Debug)]
+pub enum ClusterAction {
+    /// Open the page of this deployment; empty for that of the first one.
+    ShowPage(String),
+    /// Open the page of the deployment that is picked on the Playground.
+    ShowPicked,
+    /// Close the page of deployments, and the log with it.
+    ClosePage,
+    /// The page is open: what is not watched is read now and then.
+    KeepReading,
+    /// Ask the cluster and the API again.
+    Refresh,
+    /// Probe these models.
+    Probe(Vec<ProbeTarget>),
+    /// Probe the models of all deployments that are ready.
+    ProbeAll,
+    /// End the probes under way.
+    CancelProbes,
+    /// Probe all models every so many minutes, or no longer.
+    SetProbeMinutes(Option<u32>),
+    /// Follow a container's log.
+    OpenLog(LogSource),
+    /// Show the log's lines that have this.
+    SearchLog(String),
+    /// Close the log.
+    CloseLog,
+    /// Read the contexts of a kubeconfig.
+    ListContexts(Box<Environment>),
+}
+
+impl State {
+    /// Does what the views ask of the cluster.
+    pub(in crate::state) fn act_on_cluster(
+        &mut self,
+        action: ClusterAction,
+        clock: Clock,
+        out: &mut Vec<Command>,
+    ) {
+        use ClusterAction as A;
+        match action {
+            A::ShowPage(name) => self.connection_mut().cluster.page = Some(name),
+            A::ShowPicked => {
+                let picked = self.panes().get(0).choice.deployment.clone();
+                self.connection_mut().cluster.page = Some(picked.unwrap_or_default());
+            }
+            A::ClosePage => {
+                self.connection_mut().cluster.page = None;
+                self.close_log(out);
+            }
+            A::KeepReading => self.keep_reading(clock.now, out),
+            A::Refresh => self.refresh(out),
+            A::Probe(targets) => self.probe(targets, out),
+            A::ProbeAll => self.probe_all(clock.now, out),
+            A::CancelProbes => self.cancel_probes(out),
+            A::SetProbeMinutes(minutes) => self.set_probe_minutes(minutes, out),
+            A::OpenLog(source) => self.open_log(source, out),
+            A::SearchLog(text) => {
+                if let Some(log) = &mut self.connection_mut().log {
+                    log.search = text;
+                }
+            }
+            A::CloseLog => self.close_log(out),
+            A::ListContexts(env) => self.list_contexts(*env, out),
+        }
+    }
+
+    /// While the page of deployments is open, what is not watched is read now and then.
+    fn keep_reading(&mut self, now: Duration, out: &mut Vec<Command>) {
+        fn due<T>(value: &Loadable<T>, now: Duration, every: Duration) -> bool {
+            match value {
+                Loadable::Absent => true,
+                Loadable::Ready(_, at) => now.saturating_sub(*at) >= every,
+                // A failed request is repeated only when the user refreshes.
+                Loadable::Loading { .. } | Loadable::Failed { .. } => false,
+            }
+        }
+        let has_cluster = self.env().cluster.is_some();
+        let cluster = &mut self.connection_mut().cluster;
+        // A stopped watch needs the user, e.g. to log in. Nothing is requested until a refresh.
+        if !has_cluster || matches!(cluster.link, Some(ClusterLink::Stopped(_))) {
+            return;
+        }
+        let back = cluster.reread && !cluster.events.is_loading();
+        if back {
+            cluster.reread = false;
+            if cluster.sizes.failure().is_some() {
+                cluster.sizes = Loadable::Absent;
+            }
+        }
+        let events = back || due(&cluster.events, now, EVENTS_EVERY);
+        // After the cluster itself, which the page is for.
+        let sizes = cluster.view.value().is_some() && due(&cluster.sizes, now, SIZES_EVERY);
+        if events {
+            self.load_cluster_events(out);
+        }
+        if sizes {
+            self.load_sizes(out);
+        }
+    }
+}
