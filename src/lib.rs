@@ -48,6 +48,11 @@
 //! What is measured is kept: [`engine::history::Recording`] stands between a session and its listener and hands each
 //! request to a thread of its own, which writes every half second through [`io::history`]. Nobody waits for it.
 //!
+//! The user's workspace (prompts, drafts, panes, forms, presets, votes) is kept without being asked for: each change is a
+//! [`domain::workspace::WorkspaceChange`], which [`engine`] hands to the history's thread and tries again until it is
+//! written. It is in the same file as the history; the settings file has only what people also edit by hand.
+//! [`io::earlier_files`] moves in what earlier versions kept elsewhere.
+//!
 //! The cluster of the environment in use is followed by [`engine::follow`]: one kubectl a kind tells each change,
 //! [`sambastack::watch`] folds it in, and a view that differs from the last one is told at most four times a second.
 //! Where a credential plugin may ask for a login, one kubectl goes first ([`io::kubectl::LoginQueue`]), and its messages are
@@ -69,7 +74,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`domain`] | environments, deployments, conversations, kept prompts, embeddings, plans and reports of benchmarks, settings, failures; JSON and its schemas; how numbers are written |
+//! | [`domain`] | environments, deployments, conversations, the prompt library, embeddings, plans and reports of benchmarks, settings, the workspace, failures; JSON and its schemas; how numbers are written |
 //! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants, what a watch tells, context lengths and batch sizes, why a deployment does not serve |
 //! | [`metrics`] | one request's moments and figures; a session's answers |
 //! | [`prompts`] | what a benchmark says and when: made-up text of a length, files, traces, schedules; kept prompts with places |
@@ -78,7 +83,7 @@
 //! | [`chart`] | charts as values, built from reports and figures; the painter of SVG |
 //! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown |
 //! | [`import`] | result files, ours and those of guidellm, aiperf, genai-perf, vLLM and SGLang; environments of SambaWiz and of kubeconfigs |
-//! | [`io`] | the API, kubectl, the settings file, the prompts' file, the history's file, files of the user's, keys, clipboard, file dialog, attachments and what is attached to drafts, notifications, the activity record, signals, the keeper that ends kubectl should Batida be killed |
+//! | [`io`] | the API, kubectl, the settings file, the database with the history and the workspace, files of the user's, keys, clipboard, file dialog, attachments, notifications, the activity record, signals, the keeper that ends kubectl should Batida be killed |
 //! | [`engine`] | jobs: the cluster, followed as it changes, a chat, probes, a benchmark, Home's checks, the history's thread; opening an environment's connections |
 //! | [`demo`] | an OpenAI-compatible server, a simulated kubectl, and a server that records exact times |
 //! | [`state`] | what the window knows |

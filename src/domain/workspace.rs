@@ -52,6 +52,8 @@ pub enum WorkspaceChange {
     Prompts(LibraryChange),
     /// An environment was deleted: nothing of it is kept, whichever window kept it.
     Forget { env: EnvId },
+    /// What a window has in hand, where a damaged database has lost it.
+    Restore(Box<Workspace>),
 }
 
 /// What the Playground remembers of one environment.

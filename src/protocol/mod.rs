@@ -277,6 +277,8 @@ pub enum Event {
     /// The changes of the workspace are kept, or not; the latter is reported once until it works again. They are tried
     /// again.
     WorkspaceKept { outcome: Result<(), Failure> },
+    /// A damaged database has lost some of the workspace: what the window has of it is to be kept again.
+    WorkspaceLost,
     /// The settings were saved, or not.
     SettingsSaved { outcome: Result<(), Failure> },
     /// A file was saved (where), the user picked no path, or it failed.

@@ -25,6 +25,13 @@ pub struct AttachState {
     pub decoded: Vec<(JobId, Result<Picture, Failure>)>,
 }
 
+impl AttachState {
+    /// What is attached counts as not kept.
+    pub(super) fn keep_again(&mut self) {
+        self.kept.clear();
+    }
+}
+
 impl State {
     /// Reads what the user attaches to the draft.
     pub fn attach(&mut self, sources: AttachSources, out: &mut Vec<Command>) {

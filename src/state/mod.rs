@@ -60,6 +60,8 @@ pub struct State {
     pub settings: Settings,
     /// Presets, votes, and the panes and forms as they were last kept.
     pub workspace: Workspace,
+    /// What this window has of it is to be kept again.
+    workspace_lost: bool,
     connections: Connections,
     /// What went through the doors.
     pub activity: ActivityLog,
@@ -124,6 +126,7 @@ impl State {
             jobs: Jobs::default(),
             settings,
             workspace,
+            workspace_lost: false,
         }
     }
 
@@ -220,6 +223,7 @@ impl State {
             E::SettingsSaved { outcome } => self.settings_saved(outcome),
             E::Copied { what, outcome } => self.copied(&what, outcome),
             E::WorkspaceKept { outcome } => self.notices.fail_if_any(outcome.err()),
+            E::WorkspaceLost => self.workspace_lost = true,
             E::ActivityChanged { activity } => self.activity.change(activity),
             E::HistoryChanged => {
                 self.conversations.changed(now);

@@ -6,6 +6,7 @@ use super::cluster::Choice;
 use super::connection::ConnectionState;
 use super::panes::MAX_PANES;
 use crate::domain::environment::EnvId;
+use crate::domain::library::LibraryChange;
 use crate::domain::settings::Settings;
 use crate::domain::workspace::{PaneForm, PlaygroundForm, WorkspaceChange};
 use crate::protocol::Command;
@@ -75,6 +76,9 @@ fn choice_of(form: &PaneForm) -> Choice {
 impl State {
     /// Keeps what has changed of the panes and the drafts.
     pub fn remember_panes(&mut self, out: &mut Vec<Command>) {
+        if std::mem::take(&mut self.workspace_lost) {
+            self.keep_again(out);
+        }
         self.remember_attached(out);
         let nothing = ConnectionState::new(EnvId::demo()).form();
         let kept = &mut self.workspace.playgrounds;
@@ -93,6 +97,17 @@ impl State {
             out.push(Command::Keep { change });
         }
     }
+
+    /// Keeps all that this window has and the database has lost.
+    fn keep_again(&mut self, out: &mut Vec<Command>) {
+        let change = WorkspaceChange::Restore(Box::new(self.workspace.clone()));
+        out.push(Command::Keep { change });
+        if let Some(library) = self.prompts.library.clone() {
+            let change = LibraryChange::Add(library.prompts);
+            out.push(Command::ChangePrompts { change });
+        }
+        self.attach.keep_again();
+    }
 }
 
 #[cfg(test)]
@@ -100,7 +115,9 @@ mod tests {
     use super::*;
     use crate::domain::conversation::Params;
     use crate::domain::environment::Environment;
+    use crate::domain::library::Prompt;
     use crate::domain::workspace::Workspace;
+    use crate::protocol::Event;
 
     /// The workspace that the next start reads, when there is something new to keep.
     fn saved(state: &mut State) -> Option<Workspace> {
@@ -115,6 +132,33 @@ mod tests {
             ] => Some(state.workspace.clone()),
             _ => panic!("{out:?}"),
         }
+    }
+
+    #[test]
+    fn what_a_damaged_database_has_lost_is_kept_again() {
+        let mut state = State::new(Settings::default());
+        state.panes_mut().chat_mut(0).draft = "half".to_owned();
+        let workspace = saved(&mut state).expect("it is kept");
+        let prompts = vec![Prompt::new("a", "b")];
+        state
+            .prompts
+            .change(LibraryChange::Add(prompts.clone()), &mut Vec::new());
+        state.apply(Event::WorkspaceLost, Default::default());
+        let mut out = Vec::new();
+        state.remember_panes(&mut out);
+        let [
+            Command::Keep {
+                change: WorkspaceChange::Restore(restored),
+            },
+            Command::ChangePrompts {
+                change: LibraryChange::Add(added),
+            },
+        ] = out.as_slice()
+        else {
+            panic!("{out:?}")
+        };
+        assert_eq!((&**restored, added), (&workspace, &prompts));
+        assert_eq!(saved(&mut state), None, "once");
     }
 
     #[test]

@@ -110,6 +110,35 @@ fn each_change_leaves_the_values_of_other_windows_as_they_are() {
 }
 
 #[test]
+fn what_is_restored_replaces_nothing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    keep(&store, preset("a", Some(seeded(1))));
+    keep(&store, preset("b", Some(seeded(2))));
+    keep(&store, vote(None));
+    let form = Some(draft_text("half"));
+    keep(
+        &store,
+        Change::Playground {
+            env: env("e1"),
+            form,
+        },
+    );
+    let whole = store.workspace().expect("read");
+    keep(&store, preset("a", Some(seeded(3))));
+    keep(&store, preset("b", None));
+    keep(&store, vote(None));
+    keep(&store, Change::Forget { env: env("e1") });
+    let lost = store.workspace().expect("read");
+    keep(&store, Change::Restore(Box::new(whole.clone())));
+    let found = store.workspace().expect("read");
+    assert_eq!(found.playgrounds, whole.playgrounds);
+    assert_eq!((&found.votes, found.votes[0].ties), (&lost.votes, 2));
+    let presets = [("a".to_owned(), seeded(3)), ("b".to_owned(), seeded(2))];
+    assert_eq!(found.benches[&EnvId::demo()].presets, presets);
+}
+
+#[test]
 fn prompts_of_many_windows_at_once_are_all_kept() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = open(dir.path());

@@ -1,6 +1,7 @@
 //! The workspace of whole windows: changes that cannot be kept are told and tried again, and nothing is overwritten unseen.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -181,6 +182,36 @@ fn what_could_not_be_kept_is_told_once_and_tried_again() {
     let _other = lock(dir.path());
     window.type_draft("four");
     window.outcome().expect_err("what fails anew is told anew");
+}
+
+#[test]
+fn a_window_is_told_that_a_damaged_database_has_lost_what_it_has() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let window = Window::open(dir.path());
+    window.type_draft("one");
+    window.outcome().expect("kept");
+    let other = Connection::open(dir.path().join(FILE)).expect("it opens");
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'workspace'";
+    let root: u32 = other
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .and_then(|()| other.query_row(sql, [], |row| row.get(0)))
+        .expect("there");
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(dir.path().join(FILE));
+    file.and_then(|file| file.write_all_at(&[0x5a; 4_096], u64::from(root - 1) * 4_096))
+        .expect("damaged");
+    // The window reads its pages again after another's change.
+    other
+        .execute_batch("CREATE TABLE change (x); DROP TABLE change")
+        .expect("changed");
+    drop(other);
+    window.type_draft("two");
+    window.until("the loss", |event| {
+        matches!(event, Event::WorkspaceLost).then_some(())
+    });
+    window.outcome().expect("what is changed now is kept");
+    assert_eq!(draft_in(&stored(dir.path())), "two");
 }
 
 #[test]

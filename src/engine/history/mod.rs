@@ -57,6 +57,8 @@ pub enum HistoryNotice {
     Changed,
     /// Writing fails, or a damaged file was moved aside. Sent once until writing works again.
     Troubled(Failure),
+    /// A damaged file was moved aside, and not all of the workspace could be read from it.
+    WorkspaceLost,
 }
 
 /// A change requested by the user.

@@ -297,6 +297,7 @@ impl Writer {
     /// could be moved.
     fn replace(&mut self, store: Store) -> bool {
         let rebuilt = store.rebuilt();
+        let keeps_workspace = rebuilt.as_ref().is_some_and(Rebuilt::has_workspace);
         if !rebuilt.as_ref().is_some_and(Rebuilt::has_history) {
             self.take_back(&store);
         }
@@ -305,6 +306,9 @@ impl Writer {
         match moved {
             Ok(notice) => (self.tell)(HistoryNotice::Troubled(notice)),
             Err(failure) => self.trouble(failure),
+        }
+        if is_new && !keeps_workspace {
+            (self.tell)(HistoryNotice::WorkspaceLost);
         }
         (self.tell)(HistoryNotice::Changed);
         is_new

@@ -101,14 +101,15 @@ impl Jobs {
             Command::RunBench { job, place, plan } => self.run_bench(job, place, plan),
             Command::SteerBench { job, steer } => self.steer_bench(job, steer),
             Command::SaveSettings { settings, key } => self.save_settings(settings, key),
-            Command::Keep { change } => self.keep(Keep::Change(change)),
+            Command::Keep { change } => self.keep(Keep::Change(Box::new(change))),
             Command::KeepDraft { env, attached } => self.keep(Keep::Draft(env, attached)),
             // At once: the settings that speak of them come next.
             Command::StageExtras { env, values } => shared.stage_extras(&env, values),
             Command::HoldKey { env, key } => self.act(async move { shared.hold_key(&env, &key) }),
             Command::LoadPrompts => self.keep(Keep::Prompts),
             Command::ChangePrompts { change } => {
-                self.keep(Keep::Change(WorkspaceChange::Prompts(change)))
+                let change = WorkspaceChange::Prompts(change);
+                self.keep(Keep::Change(Box::new(change)));
             }
             Command::DeleteSessions { what } => self.change_history(Change::Delete(what)),
             Command::SetBaseline { session, on } => {

@@ -92,6 +92,7 @@ impl Engine {
         let history = History::start(history_dir(&options), move |told| match told {
             HistoryNotice::Changed => tell.emit(Event::HistoryChanged),
             HistoryNotice::Troubled(failure) => tell.emit(Event::HistoryTroubled { failure }),
+            HistoryNotice::WorkspaceLost => tell.emit(Event::WorkspaceLost),
         })?;
         let keep = loaded.settings.history;
         let thread = thread::Builder::new()

@@ -32,7 +32,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// What is asked of the workspace.
 pub(super) enum Keep {
     /// Keep a change.
-    Change(WorkspaceChange),
+    Change(Box<WorkspaceChange>),
     /// Keep the attachments of a draft.
     Draft(EnvId, Vec<Attachment>),
     /// Read the prompts.
@@ -188,12 +188,14 @@ impl Shared {
         match keep {
             Keep::Prompts => waiting.prompts = true,
             Keep::Draft(env, attached) => waiting.add(self.draft(env, attached)),
-            // They would overwrite what nobody has seen; that they are not kept was told at the start.
-            Keep::Change(Playground { .. } | Plan { .. } | Preset { .. }) if self.unread => {}
-            Keep::Change(change) => {
-                waiting.prompts |= matches!(change, Prompts(_));
-                waiting.add(change);
-            }
+            Keep::Change(change) => match *change {
+                // They would overwrite what nobody has seen; that they are not kept was told at the start.
+                Playground { .. } | Plan { .. } | Preset { .. } if self.unread => {}
+                change => {
+                    waiting.prompts |= matches!(change, Prompts(_));
+                    waiting.add(change);
+                }
+            },
         }
     }
 

@@ -39,6 +39,11 @@ impl Rebuilt {
         self.has_history
     }
 
+    /// Whether it has all of the workspace.
+    pub fn has_workspace(&self) -> bool {
+        self.has_workspace
+    }
+
     /// What it holds, to go behind "The damaged file was kept, and".
     pub(super) fn contents(&self) -> &'static str {
         match (self.has_history, self.has_workspace) {

@@ -154,8 +154,28 @@ impl Writing<'_> {
                 let sql = "DELETE FROM workspace WHERE env = ?1 AND env <> ''";
                 self.0.execute(sql, [&env.0])?;
             }
+            WorkspaceChange::Restore(workspace) => self.restore(workspace)?,
         }
         Ok(0)
+    }
+
+    fn restore(&self, workspace: &Workspace) -> Result<(), Trouble> {
+        for (env, form) in &workspace.playgrounds {
+            self.set_if_absent(Kind::Playground, env, "", form)?;
+        }
+        for (env, forms) in &workspace.benches {
+            if let Some(plan) = &forms.last {
+                self.set_if_absent(Kind::Plan, env, "", plan)?;
+            }
+            for (name, plan) in &forms.presets {
+                self.set_if_absent(Kind::Preset, env, name, plan)?;
+            }
+        }
+        for votes in &workspace.votes {
+            let pair = pair_of(votes)?;
+            self.set_if_absent(Kind::Votes, &EnvId(String::new()), &pair, votes)?;
+        }
+        Ok(())
     }
 
     /// Gives how many prompts were added.
@@ -179,11 +199,24 @@ impl Writing<'_> {
 
     /// Adds these votes to those on the same pair.
     pub(in crate::io) fn add_votes(&self, votes: &PairVotes) -> Result<(), Trouble> {
-        let pair = serde_json::to_string(&[&votes.one, &votes.other])?;
+        let pair = pair_of(votes)?;
         let old = value(self.0, Kind::Votes, "", &pair)?;
         let mut all: Vec<PairVotes> = old.as_deref().and_then(read).into_iter().collect();
         votes.add_to(&mut all);
         self.set(Kind::Votes, &EnvId(String::new()), &pair, all.last())
+    }
+
+    fn set_if_absent<T: Serialize>(
+        &self,
+        kind: Kind,
+        env: &EnvId,
+        name: &str,
+        value: &T,
+    ) -> Result<(), Trouble> {
+        match self.value(kind, env, name)? {
+            Some(_) => Ok(()),
+            None => self.set(kind, env, name, Some(value)),
+        }
     }
 
     /// Sets a value, or removes it.
@@ -233,6 +266,11 @@ impl Writing<'_> {
     ) -> Result<Option<String>, Trouble> {
         Ok(value(self.0, kind, &env.0, name)?)
     }
+}
+
+/// The name of the votes on a pair.
+fn pair_of(votes: &PairVotes) -> Result<String, Trouble> {
+    Ok(serde_json::to_string(&[&votes.one, &votes.other])?)
 }
 
 fn workspace(conn: &Connection) -> rusqlite::Result<Workspace> {

@@ -69,7 +69,7 @@ impl Kept {
     fn troubles(&self) -> Vec<Failure> {
         let trouble = |told: &HistoryNotice| match told {
             HistoryNotice::Troubled(failure) => Some(failure.clone()),
-            HistoryNotice::Changed => None,
+            HistoryNotice::Changed | HistoryNotice::WorkspaceLost => None,
         };
         self.told
             .lock()
