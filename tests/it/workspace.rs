@@ -110,6 +110,33 @@ fn each_change_leaves_the_values_of_other_windows_as_they_are() {
 }
 
 #[test]
+fn a_draft_that_is_sent_gives_its_room_back() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    let large = Attachment {
+        name: "large.txt".to_owned(),
+        content: Attached::Text("x".repeat(4 << 20).into()),
+    };
+    let draft = |id: &str, replaces: &[&str], attached| Change::Draft {
+        env: EnvId::demo(),
+        id: id.to_owned(),
+        replaces: replaces.iter().map(|id| (*id).to_owned()).collect(),
+        attached,
+    };
+    keep(&store, draft("d1", &[], vec![large.clone()]));
+    let [StoredDraft { attached, .. }] = &store.drafts().expect("read")[..] else {
+        panic!("one draft")
+    };
+    assert_eq!(attached, &Some(vec![large]));
+    keep(&store, draft("d2", &["d1"], Vec::new()));
+    assert_eq!(store.drafts(), Ok(vec![]));
+    // A store that is closed has no log.
+    drop(store);
+    let bytes = fs::metadata(dir.path().join(FILE)).expect("there").len();
+    assert!(bytes < 1 << 20, "{bytes}");
+}
+
+#[test]
 fn what_is_restored_replaces_nothing() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = open(dir.path());

@@ -234,7 +234,11 @@ pub(super) fn version(conn: &Connection) -> rusqlite::Result<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+    use crate::domain::history::HistoryQuery;
+    use crate::io::history::Store;
 
     /// A file as the version before wrote it, with a conversation and a benchmark in it.
     fn as_of(version: usize) -> Connection {
@@ -290,6 +294,25 @@ mod tests {
             assert_eq!(found(&conn, "\"eaux\""), [1]);
             assert!(migrate(&mut conn).is_ok(), "once is enough");
         }
+    }
+
+    #[test]
+    fn the_oldest_readable_version_is_read_as_it_is() {
+        let store = Store {
+            conn: as_of(OLDEST_READABLE as usize),
+            path: "memory".into(),
+            inode: 0,
+            broken: Cell::default(),
+        };
+        let query = HistoryQuery {
+            limit: 10,
+            ..HistoryQuery::default()
+        };
+        let rows = store.list(&query).expect("listed").rows;
+        assert_eq!(rows.len(), 2);
+        let key = store.row(&rows[0].id).expect("there");
+        assert_eq!(key, rows[0]);
+        assert_eq!(super::version(&store.conn), Ok(OLDEST_READABLE));
     }
 
     #[test]

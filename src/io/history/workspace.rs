@@ -106,7 +106,13 @@ impl Store {
     /// # Errors
     /// As [`Store::write`].
     pub fn keep_workspace(&self, changes: &[WorkspaceChange]) -> Result<usize, Failure> {
-        self.write_synced(|tx| changes.iter().map(|change| tx.keep(change)).sum())
+        let added = self.write_synced(|tx| changes.iter().map(|change| tx.keep(change)).sum())?;
+        let draft = |change: &WorkspaceChange| matches!(change, WorkspaceChange::Draft { .. });
+        if changes.iter().any(draft) {
+            // Attachments may be large. What is kept is kept; the room is used again otherwise.
+            let _ = self.vacuum();
+        }
+        Ok(added)
     }
 
     /// As [`Store::write`]; what was written outlives a loss of power, too.

@@ -185,21 +185,25 @@ impl Store {
         Ok(more)
     }
 
-    /// Gives room that is free back to the disk.
+    /// Gives room that is free back to the disk, now.
     fn shrink(&self) -> Result<(), Failure> {
-        let give_back = || -> rusqlite::Result<()> {
+        self.vacuum()?;
+        // A reader may be at it; the next checkpoint does the rest.
+        let _ = self
+            .conn
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        Ok(())
+    }
+
+    /// Gives room that is free back to the disk, at a later checkpoint.
+    pub(super) fn vacuum(&self) -> Result<(), Failure> {
+        let all = || -> rusqlite::Result<()> {
             let mut steps = self.conn.prepare("PRAGMA incremental_vacuum")?;
             let mut rows = steps.query([])?;
             while rows.next()?.is_some() {}
-            drop(rows);
-            drop(steps);
-            // A reader may be at it; the next checkpoint does the rest.
-            let _ = self
-                .conn
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
             Ok(())
         };
-        self.asked(give_back())
+        self.asked(all())
     }
 
     /// Makes a session the baseline of its models on their deployments, in the place of others, or no longer.
