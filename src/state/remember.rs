@@ -142,7 +142,9 @@ mod tests {
         let prompts = vec![Prompt::new("a", "b")];
         state
             .prompts
-            .change(LibraryChange::Add(prompts.clone()), &mut Vec::new());
+            .library
+            .get_or_insert_default()
+            .change(LibraryChange::Add(prompts.clone()));
         state.apply(Event::WorkspaceLost, Default::default());
         let mut out = Vec::new();
         state.remember_panes(&mut out);
