@@ -6,9 +6,11 @@ use tabled::settings::object::Columns;
 use tabled::settings::peaker::Priority;
 use tabled::settings::{Alignment, Padding, Span, Style, Width};
 
+use super::out;
 use crate::domain::printable::{cut, one_line};
 
-/// Terminal columns of a table's column. A wider cell is continued in the line below, unless it is its row's last.
+/// Columns that one of the table takes up on a terminal. A wider cell is continued in the line below, unless it is its
+/// row's last. Other programs read one row a line.
 const MAX_COLUMN: usize = 100;
 /// Characters of a cell: one name of 70,000 must not fill the screen.
 const MAX_CELL: usize = 1_000;
@@ -74,6 +76,11 @@ impl Table {
 
     /// The lines, each with its end. `gap`: spaces between columns.
     pub(super) fn text(self, gap: usize) -> String {
+        let is_read = out::is_terminal();
+        self.wrapped(gap, if is_read { MAX_COLUMN } else { MAX_CELL })
+    }
+
+    fn wrapped(self, gap: usize, max_column: usize) -> String {
         if self.rows.count_records() == 0 {
             return String::new();
         }
@@ -85,7 +92,7 @@ impl Table {
             .modify(Columns::last(), Padding::zero())
             .modify(
                 Columns::new(..last),
-                Width::wrap(MAX_COLUMN).keep_words(true),
+                Width::wrap(max_column).keep_words(true),
             );
         for (column, least) in self.least.into_iter().enumerate() {
             table.modify(Columns::one(column), Width::increase(least));
@@ -141,7 +148,7 @@ mod tests {
         let mut table = Table::default();
         table.row([&long, "a\nb\u{1b}[31m", &last]);
         table.row(["short", &"x".repeat(70_000), ""]);
-        let text = table.text(2);
+        let text = table.wrapped(2, MAX_COLUMN);
         let lines: Vec<&str> = text.lines().collect();
         let first = format!("{}  a b␛[31m", "n".repeat(MAX_COLUMN));
         assert!(
