@@ -133,12 +133,14 @@ impl AnswerReader {
             is_model_beside_text,
             choice,
             content_bytes,
+            beginning,
             alarm,
             heard_at,
             ..
         } = progress;
         (*is_model_beside_text, *choice, *content_bytes) = (false, None, 0);
         (*alarm, *heard_at) = (false, None);
+        beginning.clear();
         let AnswerProgress {
             text,
             calls,

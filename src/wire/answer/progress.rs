@@ -13,6 +13,9 @@ use crate::wire::sse::SseEvent;
 /// At most this many characters of an event are shown.
 const MAX_EVENT_CHARS: usize = 2_000;
 
+/// Bytes by which a repetition of the whole answer is recognised.
+const MAX_BEGINNING: usize = 32;
+
 /// The state of an answer after the events so far.
 #[derive(Debug, Default)]
 pub(super) struct AnswerProgress {
@@ -31,8 +34,9 @@ pub(super) struct AnswerProgress {
     pub(super) is_model_beside_text: bool,
     /// The number of the choice whose text is the answer.
     pub(super) choice: Option<i64>,
-    /// Bytes of content so far.
+    /// Bytes of content so far, and the first of them.
     pub(super) content_bytes: usize,
+    pub(super) beginning: Vec<u8>,
     /// An `error` event without data came, and no finish reason after it.
     pub(super) alarm: bool,
     /// When text, a function call, a new usage or an end arrived, or anything before the first chunk.
@@ -174,11 +178,15 @@ impl AnswerProgress {
         self.more()
     }
 
-    /// Whether a chunk has text in a place that is not read. Some servers repeat the whole answer at its end.
+    /// Whether a chunk has text in a place that is not read. Some servers repeat the whole answer at its end, which may
+    /// lack white space around it.
     fn is_lost(&self, chunk: &Chunk<'_>) -> bool {
         chunk.elsewhere.as_ref().is_some_and(|text| {
-            let is_whole = [text.len(), text.trim().len()].contains(&self.content_bytes);
-            !is_whole || self.content_bytes == 0
+            let beginning = self.beginning.trim_ascii();
+            let is_whole = !beginning.is_empty()
+                && text.trim().as_bytes().starts_with(beginning)
+                && text.len().abs_diff(self.content_bytes) <= 2;
+            !is_whole
         })
     }
 
@@ -243,6 +251,10 @@ impl AnswerProgress {
         }
         if let Some(text) = content {
             self.content_bytes += text.len();
+            if self.beginning.len() < MAX_BEGINNING {
+                let room = (MAX_BEGINNING - self.beginning.len()).min(text.len());
+                self.beginning.extend_from_slice(&text.as_bytes()[..room]);
+            }
             let kind = self.split(text);
             self.tokens(kind, at, 1, text.len());
         }

@@ -5,8 +5,12 @@ use super::*;
 
 /// A stream with this event amid its text, and a good end.
 fn amid(odd: &str) -> Heard {
+    amid_after("a", odd)
+}
+
+fn amid_after(first: &str, odd: &str) -> Heard {
     hear(&[
-        word("a", "null"),
+        word(first, "null"),
         format!("{odd}\n\n"),
         word("b", "null"),
         event("{}", "\"stop\""),
@@ -44,6 +48,14 @@ fn text_in_another_place_fails_the_answer() {
         );
         assert_eq!(heard.news.answer, "a", "{odd}");
     }
+    let as_long = r#"data: {"token":{"text":"LOST"}}"#;
+    assert!(amid_after("once", as_long).clean.is_err());
+    let longer = r#"data: {"choices":[{"delta":{"content":""},"message":{"content":"it is so"}}]}"#;
+    assert_eq!(
+        amid_after(" it is so", longer).clean.ok(),
+        STOP,
+        "white space is none"
+    );
     let part = r#"data: {"choices":[{"index":0,"delta":{"content":[{"type":"output_text","output_text":"x"}]}}]}"#;
     assert_eq!(amid(part).news.answer, "axb");
     // What is no text of the answer, and the whole answer once more.
