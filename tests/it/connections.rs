@@ -523,8 +523,16 @@ async fn comments_that_keep_a_connection_open_are_no_data() {
     let server = ScriptedServer::start(|_, reply| {
         reply.stream();
         reply.text("Wait");
-        for _ in 0..100 {
-            reply.chunk(": keep-alive\n\n");
+        for _ in 0..25 {
+            for keeps in [
+                ": keep-alive",
+                "event: ping\ndata: {\"type\": \"ping\"}",
+                "data: {\"choices\": []}",
+            ] {
+                reply.chunk(format!("{keeps}\n\n"));
+                reply.pause(Duration::from_millis(50));
+            }
+            reply.event(&delta(&json!({"content": ""}), &serde_json::Value::Null));
             reply.pause(Duration::from_millis(50));
         }
         Then::Close
