@@ -287,6 +287,9 @@ impl Response {
                 }
                 self.reader.take(at - sent, &bytes)
             }
+            Ok(None) if self.bytes == 0 => {
+                return Some(ChatEnding::Failed(self.stream.empty(asked).failure));
+            }
             Ok(None) => match self.reader.at_the_end(sent.elapsed()) {
                 Ok(reason) => Step::Done(reason),
                 Err(why) => Step::Failed(why),
