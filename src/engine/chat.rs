@@ -291,6 +291,9 @@ impl Response {
                 }
                 step
             }
+            Ok(None) if self.bytes == 0 => {
+                return Some(ChatEnding::Failed(self.stream.empty(asked).failure));
+            }
             Ok(None) => match self.reader.at_the_end(sent.elapsed()) {
                 Ok(reason) => Step::Done(reason),
                 Err(why) => Step::Failed(why),
