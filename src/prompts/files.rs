@@ -302,14 +302,15 @@ pub(super) fn text_of<'a>(
     bytes: &'a [u8],
 ) -> Result<std::borrow::Cow<'a, str>, Failure> {
     let text = encoding::text(bytes).map_err(|why| {
-        let line = why
-            .line
-            .map(|line| format!(", line {}", units::count(line as u64)))
-            .unwrap_or_default();
-        Failure::new(
-            format!("{name}{line}: the text is {}", why.what),
-            "Save the file as UTF-8 text",
-        )
+        let summary = match why.line {
+            Some(line) => format!(
+                "{name}, line {}: the text is {}",
+                units::count(line as u64),
+                why.what
+            ),
+            None => format!("{name} is {}", why.what),
+        };
+        Failure::new(summary, "Save the file as UTF-8 text")
     })?;
     if text.contains('\r') && !text.contains('\n') {
         return Ok(text.replace('\r', "\n").into());

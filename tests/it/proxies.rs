@@ -377,6 +377,9 @@ fn logins_that_a_socks_proxy_does_not_need_or_not_take_are_told_apart() {
         &said.err,
         &["accepts neither a user name with a password nor connections without"],
     );
+    let mail = greets(b"220 mail.corp ESMTP\r\n");
+    let said = chat(&format!("socks5h://{mail}"));
+    check_words(&said.err, &["its answer is not that of a SOCKS proxy"]);
     let said = chat(&format!("socks5h://{none}"));
     check_words(
         &said.err,

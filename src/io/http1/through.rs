@@ -78,7 +78,7 @@ pub(super) async fn socks(
     port: u16,
 ) -> Result<TcpStream, WireError> {
     use tower_service::Service as _;
-    let odd = |why: String| WireError::Proxy(ProxyError::Socks(why));
+    let odd = |why: String| WireError::Proxy(ProxyError::Socks(in_plain_words(&why)));
     let uri = |host: &str, port: u16| -> Result<http::Uri, WireError> {
         let host = if host.contains(':') {
             format!("[{host}]")
@@ -151,6 +151,17 @@ pub(super) async fn socks(
         }
         Err(why) => Err(odd(why)),
     }
+}
+
+/// The library's error as the end of "could not connect: …".
+fn in_plain_words(why: &str) -> String {
+    let why = why.trim_start_matches("SOCKS error: ");
+    match why {
+        "failed parsing server response" => "its answer is not that of a SOCKS proxy",
+        "io error during SOCKS handshake" => "it closed the connection during the handshake",
+        other => other,
+    }
+    .to_owned()
 }
 
 /// A connector that returns an open connection.

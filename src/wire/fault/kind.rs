@@ -327,13 +327,15 @@ fn is_model(status: u16, said: &str, model: &str) -> bool {
         "not recognized",
         "unable to find",
     ];
-    let names = said.contains("model")
-        || said.contains("deployment")
-        || said.contains(&model.to_lowercase());
+    // A short name is part of other words: `m` of "must not exist".
+    let model = model.to_lowercase();
+    let edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    let named = said.match_indices(&*model).any(|(at, _)| {
+        edge(said[..at].chars().next_back()) && edge(said[at + model.len()..].chars().next())
+    });
+    let names = said.contains("model") || said.contains("deployment") || named;
     // Other statuses are seldom about the name, so the sentence must contain it.
-    let sure = matches!(status, 404)
-        || said.contains(&model.to_lowercase())
-        || said.contains("invalid model");
+    let sure = matches!(status, 404) || named || said.contains("invalid model");
     names && sure && unknown.iter().any(|words| said.contains(words))
 }
 

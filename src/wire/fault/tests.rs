@@ -388,6 +388,33 @@ fn every_transport() -> impl Iterator<Item = TransportError> {
 }
 
 #[test]
+fn a_short_name_within_other_words_is_not_the_model() {
+    let fault = |model: &str, known: &[String]| {
+        let reply = HttpResponse {
+            status: 400,
+            body: r#"{"message":["temperature must be a number","x should not exist"],"error":"Bad Request"}"#,
+            ..HttpResponse::default()
+        };
+        let asked = RequestInfo {
+            model,
+            known,
+            ..RequestInfo::default()
+        };
+        from_reply(&reply, &asked)
+    };
+    assert_eq!(fault("m", &[]).class, FaultClass::BadRequest);
+    let unknown = fault("x", &[]);
+    assert_eq!(unknown.class, FaultClass::ModelNotFound);
+    // A model of the server's own list is not said to be unknown.
+    let listed = fault("x", &["x".to_owned()]).failure.to_string();
+    assert!(
+        listed.starts_with("The API lists the model x, but does not serve it"),
+        "{listed}"
+    );
+    assert!(!listed.contains("The API serves"), "{listed}");
+}
+
+#[test]
 fn a_wrong_name_is_compared_in_bounded_time() {
     let long = "x".repeat(70_000);
     let many: Vec<String> = (0..200_000)
