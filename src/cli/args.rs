@@ -214,10 +214,11 @@ used up --max-tokens); 2 wrong usage; 3 with --json-object or \
 JSON (response_format) and check the answer. A $ref to another file or host is not fetched.
 
 JSON: --json prints one object and streams nothing: {model, answered_by, answer, reasoning, ending, finish_reason, form, \
-figures, failure}. Durations in figures are in milliseconds. answered_by is null unless the server names another model \
+figures, failure, kept_open}. Durations in figures are in milliseconds. answered_by is null unless the server names another model \
 than was asked. form is null unless JSON was asked for, else {holds, told, violations: [{place, what}], more}: whether the \
 answer is what was asked for (null if unknown), that in words, the first violations of the schema as JSON pointers, and \
-how many more there are.";
+how many more there are. kept_open is true if the server sent no [DONE] and kept the response open after its finish \
+reason, so that later text is not in the answer.";
 
 #[derive(Debug, Args)]
 pub(super) struct ModelsArgs {

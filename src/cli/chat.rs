@@ -227,6 +227,20 @@ fn tell_figures(report: &ChatReport, model: &str, quiet: bool) {
     if let Some(other) = &report.answered_by {
         report::error_line(&format!("batida: {other} answered, not {model}"));
     }
+    if let ChatEnding::Finished {
+        reason: FinishReason::Other(Some(word)),
+    } = &report.ending
+    {
+        let line = format!(
+            "batida: the server stopped with the unknown finish reason {word:?}: the answer may be incomplete"
+        );
+        report::error_line(&line);
+    }
+    if report.kept_open {
+        report::error_line(
+            "batida: the server kept the response open after its end and sent no [DONE]: text that it sends later is not shown",
+        );
+    }
     if !quiet && report.figures != Figures::default() {
         let model = report.answered_by.as_deref().unwrap_or(model);
         report::figures(model, &report.figures);
@@ -450,5 +464,6 @@ fn as_json(
         "form": checked.map(form_json),
         "figures": report::figures_json(&ended.figures),
         "failure": failure,
+        "kept_open": ended.kept_open,
     })
 }

@@ -76,8 +76,11 @@ impl Table {
 
     /// The lines, each with its end. `gap`: spaces between columns.
     pub(super) fn text(self, gap: usize) -> String {
-        let is_read = out::is_terminal();
-        self.wrapped(gap, if is_read { MAX_COLUMN } else { MAX_CELL })
+        if out::is_terminal() {
+            self.wrapped(gap, MAX_COLUMN)
+        } else {
+            self.wrapped(gap, usize::MAX)
+        }
     }
 
     fn wrapped(self, gap: usize, max_column: usize) -> String {

@@ -37,33 +37,40 @@ pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, NoText> {
     }
 }
 
+/// How other files begin, and what they are.
+const MAGIC: [(&[u8], &str); 10] = [
+    (b"\x1f\x8b", COMPRESSED),
+    (b"PK\x03\x04", COMPRESSED),
+    (b"\x28\xb5\x2f\xfd", COMPRESSED),
+    (b"BZh", COMPRESSED),
+    (b"\xfd7zXZ", COMPRESSED),
+    (b"PAR1", "a Parquet file, and no text"),
+    (b"ARROW1", "an Arrow file, and no text"),
+    (b"SQLite format 3\0", "an SQLite database, and no text"),
+    (b"%PDF-", "a PDF file, and no text"),
+    (b"\x89PNG", "a picture, and no text"),
+];
+const COMPRESSED: &str = "compressed: unpack it first";
+
 fn utf8(bytes: &[u8]) -> Result<Cow<'_, str>, NoText> {
-    std::str::from_utf8(bytes)
-        .map(Cow::Borrowed)
-        .map_err(|why| {
-            let line = 1 + bytes[..why.valid_up_to()]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count();
-            let packed = [
-                &b"\x1f\x8b"[..],
-                b"PK\x03\x04",
-                b"\x28\xb5\x2f\xfd",
-                b"BZh",
-                b"\xfd7zXZ",
-            ];
-            let what = if packed.iter().any(|magic| bytes.starts_with(magic)) {
-                "compressed: unpack it first"
-            } else if bytes.starts_with(b"PAR1") {
-                "a Parquet file, and no text"
-            } else {
-                "no UTF-8 text"
-            };
-            NoText {
-                what,
-                line: (what == "no UTF-8 text").then_some(line),
-            }
-        })
+    let line_of = |at: usize| 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+    let read = std::str::from_utf8(bytes);
+    // No text holds a byte of zero, though UTF-8 allows it.
+    let broken = match read {
+        Ok(_) => memchr::memchr(0, bytes).map(|at| (at, "binary data: it has a byte of zero")),
+        Err(why) => Some((why.valid_up_to(), "no UTF-8 text")),
+    };
+    let Some((at, what)) = broken else {
+        return Ok(Cow::Borrowed(read.unwrap_or_default()));
+    };
+    let known = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic));
+    Err(match known {
+        Some((_, what)) => NoText { what, line: None },
+        None => NoText {
+            what,
+            line: Some(line_of(at)),
+        },
+    })
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, str>, NoText> {

@@ -15,6 +15,7 @@ pub mod figures;
 pub mod history;
 pub mod json;
 pub mod library;
+pub mod loose_json;
 pub mod model_name;
 pub mod params;
 pub mod pasted;

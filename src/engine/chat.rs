@@ -20,12 +20,11 @@ use crate::metrics::timeline::Figures;
 use crate::wire::answer::{AnswerError, AnswerReader, NewText, Step};
 use crate::wire::fault::{self, Fault, RequestInfo};
 use crate::wire::openai;
-use crate::wire::silence::BodyActivity;
 
 /// The shortest time between two progress reports.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(33);
-/// A longer finish reason is cut: the known ones are one word.
-const MAX_REASON_CHARS: usize = 200;
+/// Longer finish reasons and names of models are cut.
+pub(super) const MAX_NAME_CHARS: usize = 200;
 
 /// The result of a chat request.
 #[derive(Debug, Clone)]
@@ -42,6 +41,8 @@ pub struct ChatReport {
     pub answered_by: Option<String>,
     /// Why a complete response has neither text nor a tool call.
     pub no_text: Option<&'static str>,
+    /// The response was taken for complete although the server sent no `[DONE]` and kept the connection open.
+    pub kept_open: bool,
 }
 
 /// Facts about the transfer of a response.
@@ -69,6 +70,7 @@ impl ChatReport {
             wire: Wire::default(),
             answered_by: None,
             no_text: None,
+            kept_open: false,
         }
     }
 }
@@ -220,6 +222,7 @@ async fn once(
             // Do not wait for a server that omits `[DONE]` and keeps the connection open.
             () = implied_end(sent, &response.reader) => {
                 if let Some(reason) = response.reader.complete() {
+                    response.kept_open = true;
                     break ChatEnding::Finished { reason };
                 }
             }
@@ -249,10 +252,10 @@ struct Response {
     interval: Interval,
     /// When the last meaningful event arrived.
     heard: Instant,
-    talk: BodyActivity,
     bytes: u64,
     refused: Dialect,
     content: Content,
+    kept_open: bool,
 }
 
 impl Response {
@@ -265,10 +268,10 @@ impl Response {
             stream,
             interval,
             heard: Instant::now(),
-            talk: BodyActivity::default(),
             bytes: 0,
             refused: Dialect::default(),
             content: Content::default(),
+            kept_open: false,
         }
     }
 
@@ -282,10 +285,14 @@ impl Response {
         let step = match piece {
             Ok(Some((at, bytes))) => {
                 self.bytes += bytes.len() as u64;
-                if self.talk.has_data(&bytes) {
-                    self.heard = Instant::now();
+                let step = self.reader.take(at - sent, &bytes);
+                if let Some(after) = self.reader.heard_at() {
+                    self.heard = (sent + after).into();
                 }
-                self.reader.take(at - sent, &bytes)
+                step
+            }
+            Ok(None) if self.bytes == 0 => {
+                return Some(ChatEnding::Failed(self.stream.empty(asked).failure));
             }
             Ok(None) => match self.reader.at_the_end(sent.elapsed()) {
                 Ok(reason) => Step::Done(reason),
@@ -339,7 +346,7 @@ impl Response {
                 reason: FinishReason::Other(Some(word)),
             } => ChatEnding::Finished {
                 reason: FinishReason::Other(Some(
-                    cut(&api.clean(&word), MAX_REASON_CHARS).into_owned(),
+                    cut(&api.clean(&word), MAX_NAME_CHARS).into_owned(),
                 )),
             },
             other => other,
@@ -349,8 +356,10 @@ impl Response {
             rate_limit: self.stream.rate_limit().to_vec(),
             ending,
             wire,
-            answered_by: other_model(model, self.reader.model()).map(|model| api.clean(model)),
+            answered_by: other_model(model, self.reader.model())
+                .map(|model| cut(&api.clean(model), MAX_NAME_CHARS).into_owned()),
             no_text,
+            kept_open: self.kept_open,
         };
         close(self.stream, report)
     }

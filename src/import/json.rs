@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::domain::loose_json::plain_numbers;
 use crate::domain::units;
 
 pub(super) struct Read {
@@ -107,49 +108,6 @@ fn lines(text: &str) -> Option<Read> {
         values,
         remark: Some(remark),
     })
-}
-
-/// Replaces the bare words that Python writes for numbers JSON cannot express: `NaN` becomes `null`, and `Infinity`
-/// becomes "inf", as vLLM writes it. Borrowed if the text has none.
-fn plain_numbers(text: &str) -> Cow<'_, str> {
-    const WORDS: [(&str, &str); 6] = [
-        ("-Infinity", "null"),
-        ("Infinity", "\"inf\""),
-        ("NaN", "null"),
-        ("-NaN", "null"),
-        ("nan", "null"),
-        ("inf", "\"inf\""),
-    ];
-    let mut out = String::new();
-    let (mut kept, mut in_string, mut escaped) = (0, false, false);
-    let mut at = 0;
-    while let Some(byte) = text.as_bytes().get(at) {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-        } else if *byte == b'"' {
-            in_string = true;
-        } else if matches!(byte, b'-' | b'I' | b'N' | b'n' | b'i')
-            && let Some((word, instead)) =
-                WORDS.iter().find(|(word, _)| text[at..].starts_with(word))
-        {
-            out.push_str(&text[kept..at]);
-            out.push_str(instead);
-            at += word.len();
-            kept = at;
-            continue;
-        }
-        at += 1;
-    }
-    if kept == 0 {
-        return Cow::Borrowed(text);
-    }
-    out.push_str(&text[kept..]);
-    Cow::Owned(out)
 }
 
 /// Recognizes output of the supported programs that is not JSON: what it is, and what to do.

@@ -358,7 +358,7 @@ impl Api {
             Ok(Err(error)) => return Err(self.shown(faults::of_wire(&error, asked))),
             Err(_) => {
                 return Err(
-                    self.shown(TransportError::ReadTimeout(limit).into_fault(asked, String::new()))
+                    self.shown(TransportError::NoHead(limit).into_fault(asked, String::new()))
                 );
             }
         };

@@ -10,6 +10,7 @@ mod error;
 mod head;
 mod response;
 mod stale;
+mod tcp;
 mod through;
 mod unpack;
 
@@ -17,6 +18,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -90,6 +92,7 @@ pub struct HttpConnection {
     waited: bool,
     /// The duration of the TCP handshake: one network round trip.
     round_trip: Duration,
+    doubt: Arc<stale::Doubt>,
     /// When its last response ended, or when it was opened.
     idle_since: Instant,
     /// How long the server keeps an idle connection, if it says so.
@@ -105,13 +108,14 @@ impl std::fmt::Debug for HttpConnection {
 }
 
 impl HttpConnection {
-    fn new(stream: Stream, round_trip: Duration) -> Self {
+    fn new(stream: Stream, round_trip: Duration, doubt: Arc<stale::Doubt>) -> Self {
         Self {
             stream,
             unfinished: None,
             spoiled: false,
             waited: false,
             round_trip,
+            doubt,
             idle_since: Instant::now(),
             idle_limit: None,
         }
@@ -126,7 +130,8 @@ impl HttpConnection {
                 .saturating_sub(Duration::from_millis(500))
                 .max(limit / 2)
         });
-        if self.spoiled || limit.is_some_and(|limit| self.idle_since.elapsed() >= limit) {
+        let spoiled = self.spoiled || self.doubt.holds();
+        if spoiled || limit.is_some_and(|limit| self.idle_since.elapsed() >= limit) {
             return false;
         }
         match stale::peek(self.stream.tcp()) {
@@ -146,8 +151,8 @@ impl HttpConnection {
     /// can be used again. After an error, or if this is dropped midway, it cannot.
     ///
     /// # Errors
-    /// When the connection breaks, or the response is not HTTP/1.1. [`WireError::Stale`] when the server had closed an
-    /// idle connection: it has not received the whole request, which can be sent again.
+    /// When the connection breaks, or the response is not HTTP/1.1. [`WireError::Stale`] when the server closed an idle
+    /// connection as the request was sent, which can be sent again.
     pub async fn exchange(
         &mut self,
         request: &[u8],
@@ -168,13 +173,22 @@ impl HttpConnection {
         sink: &mut (impl Sink + Send),
     ) -> Result<Progress, WireError> {
         self.spoiled = true;
+        let unasked = self.round_trip + stale::CROSSING;
+        if self.waited {
+            reading.unasked_until = Some(Instant::now() + unasked);
+        }
         let (written_at, first) = match self.write(request, reading, sink).await {
             // The response came before the whole request was sent: the connection cannot be used again.
             Ok(Some(go)) => {
                 reading.cut_off = true;
                 return Ok(go);
             }
-            Ok(None) => (Some(Instant::now()), self.step(reading, sink).await),
+            Ok(None) => {
+                let written_at = Instant::now();
+                let until = &mut reading.unasked_until;
+                *until = until.map(|_| written_at + unasked);
+                (Some(written_at), self.step(reading, sink).await)
+            }
             // The server may have sent a refusal and closed the connection without reading the request.
             Err(error) => {
                 match tokio::time::timeout(stale::LATE_ANSWER, self.step(reading, sink)).await {
@@ -188,7 +202,13 @@ impl HttpConnection {
         };
         match first {
             Err(WireError::Broken(error)) if self.waited && !reading.begun => {
-                let stale = stale::crossed(self.stream.tcp(), &error, written_at, self.round_trip);
+                let stale = stale::crossed(
+                    self.stream.tcp(),
+                    &error,
+                    written_at,
+                    self.round_trip,
+                    &self.doubt,
+                );
                 Err(if stale {
                     WireError::Stale(error)
                 } else {
@@ -404,6 +424,8 @@ struct ResponseState {
     begun: bool,
     /// How long the server keeps an idle connection.
     idle_limit: Option<Duration>,
+    /// The connection was idle: until then, HTTP 408 ends that and does not answer the request.
+    unasked_until: Option<Instant>,
 }
 
 impl ResponseState {
@@ -445,12 +467,18 @@ impl ResponseState {
         loop {
             let Some((head, used)) = read_head(bytes)? else {
                 if bytes.len() > MAX_HEAD_BYTES {
-                    return Err(WireError::not_http("the response head is too long", &[]));
+                    return Err(WireError::bad_head("it is longer than 64 KiB", bytes));
                 }
                 self.head = bytes.to_vec();
                 return Ok(Progress::On);
             };
             bytes = &bytes[used..];
+            if head.status == 408 && self.unasked_until.is_some_and(|until| at <= until) {
+                return Err(WireError::Stale(io::Error::new(
+                    io::ErrorKind::ConnectionReset,
+                    "it ended the idle connection with HTTP 408",
+                )));
+            }
             // 1xx: the final response follows.
             if !(100..200).contains(&head.status) {
                 self.body = Some(Body::of(&head)?);

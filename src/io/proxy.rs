@@ -56,6 +56,18 @@ impl ProxyKind {
 /// # Errors
 /// When one of them is not valid. Connecting without the proxy would ignore the user's setting.
 pub fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
+    let first = |names: [&'static str; 2]| {
+        names
+            .into_iter()
+            .find_map(|name| Some((name, std::env::var(name).ok()?)))
+    };
+    let exceptions = first(["NO_PROXY", "no_proxy"])
+        .map(|(_, value)| value)
+        .unwrap_or_default();
+    // The library applies it to names only.
+    if exceptions.split(',').any(|part| part.trim() == "*") {
+        return Ok(None);
+    }
     let found = of(&Matcher::from_env(), url);
     if found.is_some() || std::env::var_os("REQUEST_METHOD").is_some() {
         return Ok(found);
@@ -65,20 +77,12 @@ pub fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
     } else {
         ["HTTP_PROXY", "http_proxy"]
     };
-    let first = |names: [&'static str; 2]| {
-        names
-            .into_iter()
-            .find_map(|name| Some((name, std::env::var(name).ok()?)))
-    };
     let set = [first(own), first(["ALL_PROXY", "all_proxy"])]
         .into_iter()
         .flatten();
     let Some((name, _)) = set.into_iter().find(|(_, value)| !value.trim().is_empty()) else {
         return Ok(None);
     };
-    let exceptions = first(["NO_PROXY", "no_proxy"])
-        .map(|(_, value)| value)
-        .unwrap_or_default();
     if of(
         &Matcher::builder()
             .all("http://proxy")
@@ -100,6 +104,7 @@ pub fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
     )
 }
 
+/// `None` also for a proxy whose port is none.
 fn of(matcher: &Matcher, url: &str) -> Option<Proxy> {
     let found = matcher.intercept(&url.parse().ok()?)?;
     let uri = found.uri();
@@ -111,7 +116,13 @@ fn of(matcher: &Matcher, url: &str) -> Option<Proxy> {
         _ => (ProxyKind::Socks5, 1_080),
     };
     let shown_host = uri.host().unwrap_or_default().to_owned();
-    let port = uri.port_u16().unwrap_or(usual);
+    let authority = uri.authority()?.as_str();
+    let behind = authority.rsplit('@').next()?.strip_prefix(&*shown_host)?;
+    let port = match behind {
+        "" | ":" => usual,
+        // `http` takes a port over 65535 for none.
+        _ => uri.port_u16()?,
+    };
     let authorization = found.basic_auth().and_then(|value| value.to_str().ok());
     Some(Proxy {
         kind,
@@ -157,6 +168,10 @@ mod tests {
         assert!(
             socks.login.is_some() && !socks.local_names && !format!("{socks:?}").contains("geheim")
         );
+        assert_eq!(named("http://[::1]:8080").port, 8080);
+        assert_eq!(named("http://me@proxy.corp:").port, 80);
+        let odd = Matcher::builder().all("http://proxy.corp:99999").build();
+        assert!(of(&odd, "https://api.example.com/v1").is_none());
         assert_eq!(named("socks4://127.0.0.1:9").kind, ProxyKind::Socks4);
         let none = Matcher::builder()
             .all("http://p:1")

@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
+};
 use rustls::sign::CertifiedKey;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
-use rustls_platform_verifier::BuilderVerifierExt as _;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
+use x509_parser::prelude::{FromDer as _, X509Certificate, X509Version};
 
 use super::files;
 use crate::domain::failure::{Advice, Failure, FaultClass};
@@ -85,15 +87,15 @@ fn config(
         _ if trust.accept_invalid_certs => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AcceptAny(provider))),
-        Some(path) => {
-            let verifier = ExtraAuthorities::new(path, provider)?;
+        file => {
+            let verifier = match file {
+                Some(path) => Authorities::with_file(path, provider)?,
+                None => Authorities::system(provider).map_err(|error| odd(error.to_string()))?,
+            };
             builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(verifier))
         }
-        None => builder
-            .with_platform_verifier()
-            .map_err(|error| odd(error.to_string()))?,
     };
     let mut config = match &trust.client {
         Some(client) if wanted => {
@@ -207,13 +209,23 @@ fn no_certificate(path: &Path, details: String) -> Failure {
 /// file's certificates itself, or an authority's certificate that is signed by one of them. `openssl req -x509` creates
 /// such certificates, which rustls refuses as server certificates.
 #[derive(Debug)]
-struct ExtraAuthorities {
+struct Authorities {
     usual: rustls_platform_verifier::Verifier,
+    /// Of the file.
     certificates: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
 }
 
-impl ExtraAuthorities {
-    fn new(path: &Path, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
+impl Authorities {
+    fn system(provider: Arc<CryptoProvider>) -> Result<Self, rustls::Error> {
+        Ok(Self {
+            usual: rustls_platform_verifier::Verifier::new(Arc::clone(&provider))?,
+            certificates: Vec::new(),
+            provider,
+        })
+    }
+
+    fn with_file(path: &Path, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
         let certificates = read_certificates(path)?;
         // A certificate that rustls does not accept as an authority is only compared byte by byte.
         let is_authority = |der: &&CertificateDer<'static>| {
@@ -222,11 +234,15 @@ impl ExtraAuthorities {
                 .is_ok()
         };
         let authorities: Vec<_> = certificates.iter().filter(is_authority).cloned().collect();
-        let usual = rustls_platform_verifier::Verifier::new_with_extra_roots(authorities, provider)
-            .map_err(|error| no_certificate(path, error.to_string()))?;
+        let usual = rustls_platform_verifier::Verifier::new_with_extra_roots(
+            authorities,
+            Arc::clone(&provider),
+        )
+        .map_err(|error| no_certificate(path, error.to_string()))?;
         Ok(Self {
             usual,
             certificates,
+            provider,
         })
     }
 
@@ -244,7 +260,7 @@ impl ExtraAuthorities {
     }
 }
 
-impl ServerCertVerifier for ExtraAuthorities {
+impl ServerCertVerifier for Authorities {
     fn verify_server_cert(
         &self,
         shown: &CertificateDer<'_>,
@@ -263,20 +279,37 @@ impl ServerCertVerifier for ExtraAuthorities {
         let Ok((_, read)) = X509Certificate::from_der(shown) else {
             return Err(usual);
         };
+        let misnamed = || CertificateError::NotValidForNameContext {
+            expected: name.to_owned(),
+            presented: names_of(&read),
+        };
         if !self.vouches_for(shown, &read) {
-            return Err(usual);
+            return Err(match usual {
+                rustls::Error::InvalidCertificate(
+                    CertificateError::NotValidForName
+                    | CertificateError::NotValidForNameContext { .. },
+                ) => misnamed().into(),
+                other => other,
+            });
         }
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        if now > read.validity().not_after.timestamp() {
-            return Err(CertificateError::Expired.into());
+        let moment = |time: x509_parser::time::ASN1Time| {
+            let seconds = u64::try_from(time.timestamp()).unwrap_or_default();
+            UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+        };
+        let validity = read.validity();
+        let (not_before, not_after) = (moment(validity.not_before), moment(validity.not_after));
+        if now > not_after {
+            let time = now;
+            return Err(CertificateError::ExpiredContext { time, not_after }.into());
         }
-        if now < read.validity().not_before.timestamp() {
-            return Err(CertificateError::NotValidYet.into());
+        if now < not_before {
+            let time = now;
+            return Err(CertificateError::NotValidYetContext { time, not_before }.into());
         }
         if is_named(&read, name) {
             Ok(ServerCertVerified::assertion())
         } else {
-            Err(CertificateError::NotValidForName.into())
+            Err(misnamed().into())
         }
     }
 
@@ -286,7 +319,9 @@ impl ServerCertVerifier for ExtraAuthorities {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.usual.verify_tls12_signature(message, cert, signed)
+        self.usual
+            .verify_tls12_signature(message, cert, signed)
+            .map_err(|error| explained(error, cert))
     }
 
     fn verify_tls13_signature(
@@ -295,12 +330,75 @@ impl ServerCertVerifier for ExtraAuthorities {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.usual.verify_tls13_signature(message, cert, signed)
+        let usual = self.usual.verify_tls13_signature(message, cert, signed);
+        // rustls reads no certificates of version 1, which some devices make for themselves. Their keys it reads.
+        usual
+            .or_else(|error| match X509Certificate::from_der(cert) {
+                Ok((_, read)) if read.version() == X509Version::V1 => {
+                    rustls::crypto::verify_tls13_signature_with_raw_key(
+                        message,
+                        &SubjectPublicKeyInfoDer::from(read.public_key().raw),
+                        signed,
+                        &self.provider.signature_verification_algorithms,
+                    )
+                }
+                _ => Err(error),
+            })
+            .map_err(|error| explained(error, cert))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.usual.supported_verify_schemes()
     }
+}
+
+/// The algorithm of a certificate's key, where rustls cannot verify its signatures.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct UnsupportedKey(pub(super) String);
+
+/// The error of a signature that could not be verified, with the reason in the certificate's key if it lies there.
+fn explained(error: rustls::Error, certificate: &CertificateDer<'_>) -> rustls::Error {
+    use x509_parser::public_key::PublicKey;
+    let Ok((_, read)) = X509Certificate::from_der(certificate) else {
+        return error;
+    };
+    let what = match read.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) if key.key_size() < 2_048 => {
+            format!("an RSA key of {} bits", key.key_size())
+        }
+        _ if read.version() == X509Version::V1 => {
+            "version 1 of the certificate format, with TLS 1.2".to_owned()
+        }
+        _ => return error,
+    };
+    let other = OtherError(Arc::new(UnsupportedKey(what)));
+    CertificateError::Other(other).into()
+}
+
+/// The names and addresses that a certificate is valid for.
+fn names_of(certificate: &X509Certificate<'_>) -> Vec<String> {
+    use x509_parser::extensions::GeneralName;
+    let alternative = certificate.subject_alternative_name().ok().flatten();
+    let names = alternative.iter().flat_map(|it| &it.value.general_names);
+    let names: Vec<String> = names
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            GeneralName::IPAddress(bytes) => {
+                let v4 = <[u8; 4]>::try_from(*bytes).map(std::net::IpAddr::from);
+                let ip = v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(std::net::IpAddr::from));
+                Some(ip.ok()?.to_string())
+            }
+            _ => None,
+        })
+        .collect();
+    if names.is_empty() {
+        let common = certificate.subject().iter_common_name();
+        return common
+            .filter_map(|name| name.as_str().ok().map(str::to_owned))
+            .collect();
+    }
+    names
 }
 
 /// Whether a certificate is valid for this name: by its alternative names or, without any, by its common name, as in
@@ -348,6 +446,9 @@ fn is_named(certificate: &X509Certificate<'_>, name: &ServerName<'_>) -> bool {
 }
 
 /// Accepts any certificate, for environments with that setting. Anyone on the network path can read the key.
+///
+/// Nor does it verify that the server has the certificate's key: who may show any certificate has the key of one. So
+/// keys work that rustls cannot verify with, e.g. RSA of 1024 bits.
 #[derive(Debug)]
 struct AcceptAny(Arc<CryptoProvider>);
 
@@ -365,33 +466,50 @@ impl ServerCertVerifier for AcceptAny {
 
     fn verify_tls12_signature(
         &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            cert,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn verify_tls13_signature(
         &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            cert,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        let mut schemes = self.0.signature_verification_algorithms.supported_schemes();
+        schemes.extend([
+            SignatureScheme::ECDSA_NISTP521_SHA512,
+            SignatureScheme::ED448,
+            SignatureScheme::ECDSA_SHA1_Legacy,
+            SignatureScheme::RSA_PKCS1_SHA1,
+        ]);
+        schemes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_cannot_be_verified_with_is_named() {
+        let told = |pem: &str| {
+            let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+            explained(CertificateError::BadSignature.into(), &certificate).to_string()
+        };
+        let weak = told(include_str!("../../tests/fixtures/tls/weak.pem"));
+        assert!(weak.contains("an RSA key of 1024 bits"), "{weak}");
+        let sound = told(include_str!("../../tests/fixtures/tls/self-signed.pem"));
+        assert_eq!(
+            sound,
+            rustls::Error::from(CertificateError::BadSignature).to_string()
+        );
     }
 }

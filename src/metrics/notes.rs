@@ -23,6 +23,9 @@ const LATE: Duration = Duration::from_millis(5);
 
 /// More of the answers arriving all at once are worth a word.
 const AT_ONCE_SHARE: f64 = 0.1;
+/// More of the requests' time lying behind their last tokens is, where it is this long on average.
+const HELD_SHARE: f64 = 0.05;
+const HELD_FOR: Duration = Duration::from_millis(50);
 
 pub use self::prompt_fit::PromptFit;
 
@@ -36,6 +39,8 @@ pub(super) struct Seen<'a> {
     pub(super) by_chunks: u64,
     /// How tokens came in chunks.
     pub(super) chunks: &'a ChunkTally,
+    /// How long requests lasted behind their last token.
+    pub(super) held: Option<Held>,
     /// What the first warm-up that failed said.
     pub(super) warmup_error: Option<&'a str>,
     /// How an open loop kept to its schedule.
@@ -46,6 +51,15 @@ pub(super) struct Seen<'a> {
     pub(super) steady_for: Option<Duration>,
     /// How long requests were sent, without pauses.
     pub(super) sent_for: Duration,
+}
+
+/// The time of good answers behind their last token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    /// Of the whole time of those requests.
+    pub(super) share: f64,
+    /// On average.
+    pub(super) each: Duration,
 }
 
 /// All notes on a level, what weighs most first.
@@ -60,6 +74,7 @@ pub(super) fn write(level: &LevelReport, seen: &Seen<'_>) -> Vec<String> {
         other_model(level),
         at_once(level),
         coalesced(seen.chunks),
+        held_open(seen),
         reconnected(level),
         warmups_failed(level, seen),
         chunks(level, seen),
@@ -78,7 +93,7 @@ pub(super) fn write(level: &LevelReport, seen: &Seen<'_>) -> Vec<String> {
 fn rate_limited(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
     let refused = level.limits.rate_limited;
     let mut note = format!(
-        "{} refused with 429: the figures measure that limit as much as the model",
+        "{} refused for a rate limit or a quota: the figures measure that limit as much as the model",
         were(refused, "request")?
     );
     let [limit, burst] = INGRESS;
@@ -211,10 +226,25 @@ fn coalesced(chunks: &ChunkTally) -> Option<String> {
     }
 }
 
+/// A server that keeps streams open after the answer: in a closed loop the next request waits for their end.
+fn held_open(seen: &Seen<'_>) -> Option<String> {
+    let Held { share, each } = seen.held?;
+    (share >= HELD_SHARE && each >= HELD_FOR).then(|| {
+        format!(
+            "requests lasted {} longer than their answers on average ({} of their time), until the server ended the \
+             stream or Batida stopped waiting for its [DONE]: latency leaves that out, throughput and in flight \
+             include it",
+            units::duration(each),
+            units::whole_percent(share)
+        )
+    })
+}
+
 fn reconnected(level: &LevelReport) -> Option<String> {
     let requests = were(level.requests.reconnected, "request")?;
     Some(format!(
-        "{requests} sent again on a new connection, since the server had closed the open one: their times include that"
+        "{requests} sent again on a new connection, since the server closed the open one as they were sent: their times \
+         include that, and the server may have received some of them twice"
     ))
 }
 

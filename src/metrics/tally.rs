@@ -71,6 +71,8 @@ pub struct Tally {
     answered_by: BTreeMap<String, u64>,
     /// From sent to end over all good answers, in µs.
     took_us: u64,
+    /// From the last token to the end of the request over all good answers, in µs.
+    held_us: u64,
     prompts: PromptFit,
     goodput: GoodputTally,
     rates: Rates,
@@ -164,6 +166,7 @@ impl Tally {
             chunks: ChunkTally::default(),
             answered_by: BTreeMap::new(),
             took_us: 0,
+            held_us: 0,
             prompts: PromptFit::default(),
             goodput: GoodputTally::default(),
             rates: Rates::default(),
@@ -243,7 +246,11 @@ impl Tally {
         if let Some(model) = &record.answered_by {
             self.answered_by_other(model, 1);
         }
-        self.took_us += micros(record.ended.saturating_sub(record.sent));
+        let took = record.ended.saturating_sub(record.sent);
+        self.took_us += micros(took);
+        self.held_us += figures
+            .latency
+            .map_or(0, |latency| micros(took.saturating_sub(latency)));
         add(&mut self.ttft, record.ttft());
         add(&mut self.first_answer, record.first_answer());
         add(&mut self.tpot, record.tpot());
@@ -316,6 +323,7 @@ impl Tally {
             chunks,
             answered_by,
             took_us,
+            held_us,
             prompts,
             goodput,
             rates,
@@ -353,6 +361,7 @@ impl Tally {
             self.answered_by_other(model, *answers);
         }
         self.took_us += took_us;
+        self.held_us += held_us;
         self.prompts.merge(prompts);
         self.goodput.merge(goodput);
         self.rates.merge(rates);

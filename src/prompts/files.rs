@@ -19,6 +19,7 @@ use super::pieces::{self, Piece, Place};
 use super::table::Table;
 use crate::domain::encoding;
 use crate::domain::failure::Failure;
+use crate::domain::loose_json;
 use crate::domain::run::known::PromptsBrief;
 use crate::domain::units;
 
@@ -61,24 +62,35 @@ impl Material {
                 .any(|end| name.to_ascii_lowercase().ends_with(end))
         };
         let is_json = ends(&[".json", ".jsonl", ".ndjson"]);
+        let is_other = ends(&[".txt", ".csv", ".tsv"]);
+        let begins = text.trim_start();
+        let strict;
+        let text = if !is_other
+            && (begins.starts_with(['[', '{']) || (is_json && begins.starts_with("//")))
+        {
+            strict = loose_json::strict(&text);
+            &*strict
+        } else {
+            &*text
+        };
         let begins = text.trim_start();
         let json = begins.starts_with(['[', '{']) || (is_json && begins.starts_with('"'));
         let mut skipped = SkippedEntries::default();
         let entries = if ends(&[".txt"]) {
-            plain(&text)
-        } else if ends(&[".csv", ".tsv"]) || (!json && Table::of_trace(&text).is_some()) {
-            table(name, &text, &mut skipped)?
+            plain(text)
+        } else if ends(&[".csv", ".tsv"]) || (!json && Table::of_trace(text).is_some()) {
+            table(name, text, &mut skipped)?
         } else if json {
-            of_json(name, &text, &mut skipped)?
+            of_json(name, text, &mut skipped)?
         } else if is_json && !text.trim().is_empty() {
-            let first = pieces::lines(&text).next().map_or(1, |(number, _)| number);
+            let first = pieces::lines(text).next().map_or(1, |(number, _)| number);
             let why = format!(
                 "{name}, line {}: not a JSON object",
                 units::count(first as u64)
             );
             return Err(Failure::new(why, FORMS));
         } else {
-            plain(&text)
+            plain(text)
         };
         if entries.is_empty() {
             return Err(skipped.refusal(name, "prompts", FORMS));
@@ -283,19 +295,25 @@ impl SkippedEntries {
     }
 }
 
-/// Decodes a file, without its byte order mark.
+/// Decodes a file, without its byte order mark. Lines that end with a carriage return alone, as on old Macs, end with a
+/// line feed then.
 pub(super) fn text_of<'a>(
     name: &str,
     bytes: &'a [u8],
 ) -> Result<std::borrow::Cow<'a, str>, Failure> {
-    encoding::text(bytes).map_err(|why| {
-        let line = why
-            .line
-            .map(|line| format!(", line {}", units::count(line as u64)))
-            .unwrap_or_default();
-        Failure::new(
-            format!("{name}{line}: the text is {}", why.what),
-            "Save the file as UTF-8 text",
-        )
-    })
+    let text = encoding::text(bytes).map_err(|why| {
+        let summary = match why.line {
+            Some(line) => format!(
+                "{name}, line {}: the text is {}",
+                units::count(line as u64),
+                why.what
+            ),
+            None => format!("{name} is {}", why.what),
+        };
+        Failure::new(summary, "Save the file as UTF-8 text")
+    })?;
+    if text.contains('\r') && !text.contains('\n') {
+        return Ok(text.replace('\r', "\n").into());
+    }
+    Ok(text)
 }

@@ -22,10 +22,13 @@ const MAX_RAW_BYTES: usize = 64 << 10;
 /// Bytes of an answer that arrives as one JSON document.
 const MAX_DOCUMENT_BYTES: usize = 32 << 20;
 /// How long to wait for `[DONE]` after the finish reason and the usage, which servers send together with it.
-const DONE_WAIT_AFTER_USAGE: Duration = Duration::from_secs(1);
+const DONE_WAIT_AFTER_USAGE: Duration = Duration::from_secs(3);
 /// How long to wait for the usage or `[DONE]` after a finish reason. [`Ending`] recognises servers that send a
 /// finish reason with every chunk and may pause longer than this between chunks.
 const DONE_WAIT: Duration = Duration::from_secs(10);
+/// How long to wait after the finish reason `tool_calls`: a gateway that runs the tools itself goes on after them, in
+/// the same stream.
+const DONE_WAIT_AFTER_CALLS: Duration = Duration::from_secs(30);
 
 /// The state of the answer after more bytes.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,6 +130,18 @@ impl AnswerReader {
         (*ending, *contradicted, *spoke, *unread) = (Ending::Open, false, false, None);
         model.clear();
         let AnswerProgress {
+            is_model_beside_text,
+            choice,
+            content_bytes,
+            beginning,
+            alarm,
+            heard_at,
+            ..
+        } = progress;
+        (*is_model_beside_text, *choice, *content_bytes) = (false, None, 0);
+        (*alarm, *heard_at) = (false, None);
+        beginning.clear();
+        let AnswerProgress {
             text,
             calls,
             called,
@@ -174,6 +189,7 @@ impl AnswerReader {
         }
         if self.whole == Some(true) {
             self.keep_raw(bytes, MAX_DOCUMENT_BYTES);
+            self.progress.heard_at = Some(at);
             return Step::More;
         }
         let mut rest = bytes;
@@ -237,6 +253,9 @@ impl AnswerReader {
         if let Some(unread) = progress.unread.take().filter(|_| progress.is_answer) {
             return Err(AnswerError::Unreadable(unread));
         }
+        if progress.alarm {
+            return Err(AnswerError::Sent(Value::Null));
+        }
         // A cut `[DONE]` loses nothing; any other cut event may hold text.
         let amid = amid.filter(|event| !openai::DONE.starts_with(event.trim()));
         // A body that begins as a stream and ends within its first event.
@@ -277,7 +296,8 @@ impl AnswerReader {
     /// Ends an answer without `[DONE]` at its finish reason or usage, for connections that break or stay open after
     /// the last chunk. `None` where it is not certain that the answer is complete.
     pub fn complete(&mut self) -> Option<FinishReason> {
-        matches!(self.progress.ending, Ending::Told | Ending::Counted)
+        let is_told = matches!(self.progress.ending, Ending::Told | Ending::Counted);
+        (is_told && !self.progress.alarm)
             .then(|| self.end())
             .flatten()
     }
@@ -293,12 +313,19 @@ impl AnswerReader {
     /// When to stop waiting for `[DONE]` or the connection's end, unless more bytes arrive before.
     /// [`Self::complete`] then ends the answer.
     pub fn over_at(&self) -> Option<Duration> {
+        let calls = self.progress.finish == Some(FinishReason::ToolCalls);
         let wait = match self.progress.ending {
+            Ending::Counted | Ending::Told if calls => DONE_WAIT_AFTER_CALLS,
             Ending::Counted => DONE_WAIT_AFTER_USAGE,
             Ending::Told => DONE_WAIT,
             Ending::Open | Ending::Hinted => return None,
         };
         Some(self.progress.complete_at? + wait)
+    }
+
+    /// When text, a function call, a new usage or an end arrived last; what only keeps the connection open is none.
+    pub fn heard_at(&self) -> Option<Duration> {
+        self.progress.heard_at
     }
 
     /// Whether the answer has neither text nor a function call, so that it does not count as a success.
@@ -432,8 +459,12 @@ impl AnswerReader {
         if let Some(word) = failure_of(chunk.finish.as_ref()) {
             return Err(AnswerError::GaveUp(word));
         }
-        self.progress.note_model(chunk.model.as_deref());
-        let texts = [&chunk.reasoning, &chunk.content]
+        self.progress.note_model(chunk.model.as_deref(), true);
+        let content = (chunk.content).or_else(|| {
+            let is_empty = chunk.reasoning.is_none() && chunk.calls.is_empty();
+            chunk.elsewhere.filter(|_| is_empty)
+        });
+        let texts = [&chunk.reasoning, &content]
             .into_iter()
             .flatten()
             .map(|text| text.len());
@@ -458,8 +489,7 @@ impl AnswerReader {
                 spoke,
             );
         }
-        let content = chunk.content.as_deref().unwrap_or_default();
-        splitter.push(content, |split| {
+        splitter.push(content.as_deref().unwrap_or_default(), |split| {
             apply(split, text, timeline, spoke);
         });
         splitter.finish(|split| {

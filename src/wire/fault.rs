@@ -127,6 +127,8 @@ pub struct HttpResponse<'a> {
     pub date: Option<&'a str>,
     /// `Location`, where a redirect leads.
     pub location: Option<&'a str>,
+    /// What a proxy says of its own failure: `X-Squid-Error`, or `Proxy-Status` with an error.
+    pub proxy_error: Option<&'a str>,
     /// `x-ratelimit-*`, name and value.
     pub rate_limit: &'a [(String, String)],
     /// The beginning of the body.
@@ -154,7 +156,9 @@ pub fn from_reply(reply: &HttpResponse<'_>, asked: &RequestInfo<'_>) -> Fault {
             .iter()
             .map(|(name, value)| format!("{name}: {value}")),
     );
-    if !reply.body.trim().is_empty() {
+    if reply.body.trim().is_empty() {
+        fault.failure = advice::without_body(fault.failure);
+    } else {
         details.push(reply.body.trim().to_owned());
     }
     fault.failure.details = details.join("\n");
@@ -175,10 +179,33 @@ pub fn from_stream(error: &Value, asked: &RequestInfo<'_>) -> Fault {
     fault
 }
 
+/// The error that a response with status 200 holds in place of what was requested; `None` where it holds none.
+pub fn error_in_success(reply: &HttpResponse<'_>, asked: &RequestInfo<'_>) -> Option<Fault> {
+    const ERRORS: [&str; 7] = [
+        "error", "errors", "detail", "message", "msg", "fault", "Message",
+    ];
+    let value: Value = serde_json::from_str(reply.body.trim_start_matches('\u{feff}')).ok()?;
+    let names_one = ERRORS.iter().any(|name| value.get(name).is_some());
+    (names_one && !ErrorBody::read(&value).said.is_empty()).then(|| from_reply(reply, asked))
+}
+
+/// A response with a status of success and without a body.
+pub fn empty(status: u16, asked: &RequestInfo<'_>) -> Fault {
+    let summary = format!("{} sent an empty response (HTTP {status})", asked.host);
+    Fault::new(
+        FaultClass::NotAnApi,
+        Some(status),
+        Failure::new(summary, advice::server(asked)),
+    )
+}
+
 /// A response with status 200 that is neither a stream nor a completion.
 pub fn not_an_answer(reply: &HttpResponse<'_>, asked: &RequestInfo<'_>) -> Fault {
     if page::is_one(reply) {
         return page::fault(reply, None, asked);
+    }
+    if reply.body.trim().is_empty() {
+        return empty(reply.status, asked);
     }
     let failure = Failure::new(
         format!(
@@ -250,7 +277,7 @@ pub fn timed_out(limit: Duration, came: Option<(u64, u64)>, asked: &RequestInfo<
     let limit = crate::domain::units::duration(limit);
     let host = asked.host;
     let summary = match came {
-        None => format!("{host} sent nothing for {limit}: the timeout was reached"),
+        None => format!("{host} sent no response within {limit}: the timeout was reached"),
         Some((0, 0)) => format!(
             "The timeout of {limit} was reached: {host} had started its response and sent nothing more"
         ),

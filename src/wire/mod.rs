@@ -7,5 +7,4 @@ pub mod fault;
 pub mod kubectl;
 pub mod openai;
 pub mod refusal;
-pub mod silence;
 pub mod sse;

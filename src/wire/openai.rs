@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 pub use self::calls::{CallPiece, Calls};
-pub use self::chunk::{Chunk, finish_reason, is_failure};
+pub use self::chunk::{Chunk, finish_reason, is_failure, names_failure, names_status};
 use self::message::Messages;
 pub use self::message::sent_tools;
 pub use self::models::read_models;

@@ -7,6 +7,9 @@
 //! - A line of JSON, HTML or words (`Internal Server Error`) without `data:` is an event of its own: gateways write
 //!   errors into streams like this.
 //! - An event named `error` is emitted even without data.
+//! - The names `data` and `event` are recognised in any case and behind white space or control characters.
+//! - A line of any other name that holds a chunk's `choices` becomes data, which fails to parse: its text is not lost
+//!   without a word.
 //! - Invalid UTF-8 is replaced and the event marked as damaged.
 
 use std::borrow::Cow;
@@ -206,7 +209,7 @@ impl SseDecoder {
             None => (line, &b""[..]),
         };
         let mut told = false;
-        match field {
+        match plain_name(field) {
             b"data" => {
                 told = if self.bare {
                     self.dispatch(tell)
@@ -215,7 +218,7 @@ impl SseDecoder {
                 };
                 self.add(value);
             }
-            b"event" => {
+            b"event" if !holds_chunk(value) => {
                 told = if self.bare {
                     self.dispatch(tell)
                 } else {
@@ -235,14 +238,21 @@ impl SseDecoder {
                 self.name.extend_from_slice(b"error");
                 self.add(value);
             }
-            // Comments, and fields that Batida does not need.
-            b"" | b"id" | b"retry" => {}
+            // A comment.
+            b"" => {}
+            // Fields that Batida does not need.
+            b"id" | b"retry" if !holds_chunk(value) => {}
             _ if self.bare
                 || matches!(line.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')) =>
             {
                 told = !self.bare && self.dispatch_whole(tell);
                 self.add(line);
                 self.bare = true;
+            }
+            // A damaged or foreign field. With its name it cannot be parsed, so the answer fails.
+            _ if holds_chunk(line) => {
+                told = self.dispatch_whole(tell);
+                self.add(line);
             }
             // A field name has no spaces and names no error, so this is what something else wrote into the stream.
             _ if field.trim_ascii().contains(&b' ') || names_an_error(field) => {
@@ -291,6 +301,39 @@ impl SseDecoder {
         (self.lines, self.bare) = (0, false);
         told
     }
+}
+
+/// The field's name, of which proxies change the case, or put a byte order mark, a zero or white space in front.
+fn plain_name(field: &[u8]) -> &[u8] {
+    if matches!(field, b"data" | b"event" | b"") {
+        return field;
+    }
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic();
+    // The last ones are the bytes of a byte order mark and of a space that does not break.
+    let is_padding = |byte: &u8| {
+        byte.is_ascii_whitespace()
+            || byte.is_ascii_control()
+            || matches!(byte, 0xEF | 0xBB | 0xBF | 0xC2 | 0xA0)
+    };
+    let (Some(first), Some(last)) = (
+        field.iter().position(is_letter),
+        field.iter().rposition(is_letter),
+    ) else {
+        return field;
+    };
+    let (name, around) = (&field[first..=last], [&field[..first], &field[last + 1..]]);
+    if !around.iter().all(|bytes| bytes.iter().all(is_padding)) {
+        return field;
+    }
+    [&b"data"[..], b"event"]
+        .into_iter()
+        .find(|known| name.eq_ignore_ascii_case(known))
+        .unwrap_or(field)
+}
+
+/// Whether it holds a chunk of an answer, which belongs in a `data` field.
+fn holds_chunk(text: &[u8]) -> bool {
+    memchr(b'{', text).is_some_and(|at| memchr::memmem::find(&text[at..], b"choices").is_some())
 }
 
 /// `RuntimeError: CUDA out of memory`, `Exception: …`, `FATAL: …`

@@ -250,14 +250,133 @@ fn a_stream_that_stays_open_behind_its_end_is_over_soon() {
     assert!(
         verdict.bench["took_s"]
             .as_f64()
-            .is_some_and(|took| took < 12.0),
+            .is_some_and(|took| took < 16.0),
         "{}",
         verdict.bench["took_s"]
+    );
+    assert_eq!(verdict.chat["kept_open"], json!(true));
+    let told = run(&server, "m", &["chat", "Hi", "--quiet"]);
+    assert!(
+        told.code == Some(0) && told.err.contains("kept the response open after its end"),
+        "{told:?}"
     );
     let latency = verdict.chat["figures"]["latency_ms"]
         .as_f64()
         .expect("it ended");
     assert!(latency < 900.0, "it ended when its usage came: {latency}");
+}
+
+#[test]
+fn a_gateway_that_runs_tools_is_heard_to_its_end() {
+    let server = serve(|_, reply| {
+        reply.stream();
+        reply.event(&word("Let me look. ", &Value::Null));
+        reply.event(&delta(&json!({}), &json!("tool_calls")));
+        reply.event(&usage(9, 3));
+        // Longer than `[DONE]` is waited for after a usage.
+        reply.pause(Duration::from_millis(3_500));
+        for text in ["It ", "rains."] {
+            reply.event(&word(text, &Value::Null));
+            reply.pause(short());
+        }
+        reply.event(&delta(&json!({}), &json!("stop")));
+        reply.event(&usage(9, 9));
+        done(reply)
+    });
+    let verdict = judge(&server, "m");
+    verdict.check_good("", "Let me look. It rains.");
+    assert_eq!(
+        (
+            &verdict.chat["figures"]["tokens"],
+            &verdict.chat["kept_open"]
+        ),
+        (&json!(9), &json!(false))
+    );
+}
+
+#[test]
+fn text_in_odd_fields_and_places_is_read_or_fails_the_answer() {
+    let server = serve(|mode, reply| {
+        reply.stream();
+        reply.event(&word("one ", &Value::Null));
+        reply.pause(short());
+        let two = word("two ", &Value::Null);
+        match mode {
+            "upper" => reply.chunk(format!("DATA : {two}\n\n")),
+            "part" => reply.event(&word_of(
+                &json!([{"type": "output_text", "output_text": "two "}]),
+            )),
+            "glued" => reply.chunk(format!("1f4data: {two}\n\n")),
+            "token" => reply.event(&json!({"token": {"text": "two "}})),
+            "choice" => {
+                let mut other = two;
+                other["choices"][0]["index"] = json!(1);
+                reply.event(&other);
+            }
+            _ => reply.event(&word_of(&json!({"foo": "two "}))),
+        }
+        reply.pause(short());
+        reply.event(&word("three", &Value::Null));
+        reply.event(&delta(&json!({}), &json!("stop")));
+        done(reply)
+    });
+    for read in ["upper", "part"] {
+        judge(&server, read).check_good("", "one two three");
+    }
+    for fails in ["glued", "token", "choice", "object"] {
+        judge(&server, fails).check_failed("unreadable", "one ");
+    }
+}
+
+fn word_of(content: &Value) -> Value {
+    delta(&json!({"content": content}), &Value::Null)
+}
+
+#[test]
+fn a_finish_reason_is_a_failure_or_is_told() {
+    let server = serve(|reason, reply| {
+        reply.stream();
+        for text in ["half ", "an answer"] {
+            reply.event(&word(text, &Value::Null));
+            reply.pause(short());
+        }
+        reply.event(&delta(&json!({}), &json!(reason)));
+        done(reply)
+    });
+    for reason in ["gpu_out_of_memory", "killed"] {
+        judge(&server, reason).check_failed("server", "half an answer");
+    }
+    judge(&server, "odd").check_good("", "half an answer");
+    let told = run(&server, "odd", &["chat", "Hi", "--quiet"]);
+    assert!(
+        told.code == Some(0) && told.err.contains("unknown finish reason \"odd\""),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_long_name_of_the_model_that_answered_is_cut() {
+    let name = "x".repeat(70_000);
+    let server = serve(move |_, reply| {
+        reply.stream();
+        for text in ["one ", "two"] {
+            let mut chunk = word(text, &Value::Null);
+            chunk["model"] = json!(name);
+            reply.event(&chunk);
+            reply.pause(short());
+        }
+        reply.event(&delta(&json!({}), &json!("stop")));
+        done(reply)
+    });
+    let told = run(&server, "m", &["chat", "Hi"]);
+    assert!(told.err.contains("answered, not m"), "{}", told.err.len());
+    assert!(told.err.len() < 2_000, "{}", told.err.len());
+    let report = judge(&server, "m").bench["answered_by"].to_string();
+    assert!(
+        report.contains("xxx") && report.len() < 1_000,
+        "{}",
+        report.len()
+    );
 }
 
 #[test]
@@ -274,6 +393,8 @@ fn an_error_within_a_success_is_a_failure() {
                     "object" => reply.event(&json!({"error": {"message": "engine died"}})),
                     "amid-list" => reply.event(&json!([{"error": {"message": "engine died"}}])),
                     "bare" => reply.event(&json!({"code": 500, "message": "engine died"})),
+                    "exception" => reply.event(&json!({"exception": "engine died"})),
+                    "named" => reply.chunk("event: abort\ndata: \"engine died\"\n\n"),
                     "line" => reply.chunk("{\"error\": \"engine died\"}\n\n"),
                     "reason" => reply.event(&delta(&json!({}), &json!("error"))),
                     _ => reply.chunk("<html><body>502 Bad Gateway</body></html>\n\n"),
@@ -288,7 +409,7 @@ fn an_error_within_a_success_is_a_failure() {
         let verdict = judge(&server, whole);
         verdict.check_failed("server", "");
     }
-    for amid in ["object", "amid-list", "bare", "line"] {
+    for amid in ["object", "amid-list", "bare", "line", "exception", "named"] {
         let verdict = judge(&server, amid);
         verdict.check_failed("server", "half ");
         let summary = verdict.chat["failure"].to_string();

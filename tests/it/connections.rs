@@ -45,10 +45,11 @@ fn a_connection_that_was_closed_before_its_request_came_is_opened_again_and_coun
         (Some(0), &json!(20), &json!(0)),
         "{said:?}"
     );
-    // The first goes over a connection of its own, each other meets the closed one.
-    assert_eq!(counts["reconnected"], json!(19));
+    // The second meets the closed connection. For a while after that, each goes over one of its own.
+    let reconnected = counts["reconnected"].as_u64().expect("a count") as usize;
+    assert!((1..=3).contains(&reconnected), "{reconnected}");
     let notes = report["levels"][0]["notes"].to_string();
-    check_words(&notes, &["19 requests were sent again on a new connection"]);
+    check_words(&notes, &["sent again on a new connection"]);
     let rows = std::fs::read_to_string(shell.path("rows.csv")).expect("written");
     let column = rows
         .lines()
@@ -67,7 +68,7 @@ fn a_connection_that_was_closed_before_its_request_came_is_opened_again_and_coun
             .filter_map(cell)
             .filter(|cell| cell == "1")
             .count(),
-        19
+        reconnected
     );
     // None was received twice: those that were closed had not been read.
     assert_eq!(
@@ -126,6 +127,72 @@ fn a_close_that_crosses_the_next_request_is_no_failure_though_no_reset_tells() {
             "{said:?}"
         );
     }
+}
+
+#[test]
+fn what_may_have_been_received_is_not_repeated_again_and_again() {
+    // It reads the second request of each connection in full, then closes: as fast as one that closes when idle.
+    let server = ScriptedServer::start(|request, reply| {
+        if request.nth == 1 {
+            return Then::Close;
+        }
+        good(request, reply);
+        Then::KeepOpen
+    });
+    let (_, report) = Shell::new().bench(&server.url(), 20, &[]);
+    let counts = requests(&report);
+    let count = |name: &str| counts[name].as_u64().expect("a count");
+    // It may have crossed with a close. That is not tried again and again: each request gets its own connection then.
+    let doubtful = count("reconnected") + count("failed");
+    assert!((1..=3).contains(&doubtful), "{doubtful}");
+    assert_eq!(
+        server.requests().len() as u64,
+        20 + count("reconnected"),
+        "each that was sent again was received twice"
+    );
+    check_words(
+        &report["levels"][0]["notes"].to_string(),
+        &["the server may have received some of them twice"],
+    );
+}
+
+#[test]
+fn an_idle_connection_that_is_ended_with_408_is_opened_again() {
+    // As HAProxy does; just as the next request comes.
+    let server = ScriptedServer::start(|request, reply| {
+        good(request, reply);
+        reply.wait_for_next();
+        reply.full(408, &[("connection", "close")], "");
+        reply.close_in_good_order();
+        Then::Close
+    });
+    let (said, report) = Shell::new().bench(&server.url(), 20, &[]);
+    let counts = requests(&report);
+    assert_eq!(
+        (&counts["ok"], &counts["failed"], &counts["reconnected"]),
+        (&json!(20), &json!(0), &json!(19)),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_408_that_answers_a_request_is_the_servers_failure() {
+    let server = ScriptedServer::start(|request, reply| {
+        if request.nth == 1 {
+            reply.pause(Duration::from_millis(150));
+            reply.full(408, &[("connection", "close")], "");
+            return Then::Close;
+        }
+        good(request, reply);
+        Then::KeepOpen
+    });
+    let (said, report) = Shell::new().bench(&server.url(), 4, &[]);
+    let counts = requests(&report);
+    assert_eq!(
+        (&counts["ok"], &counts["failed"], &counts["reconnected"]),
+        (&json!(2), &json!(2), &json!(0)),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -523,8 +590,16 @@ async fn comments_that_keep_a_connection_open_are_no_data() {
     let server = ScriptedServer::start(|_, reply| {
         reply.stream();
         reply.text("Wait");
-        for _ in 0..100 {
-            reply.chunk(": keep-alive\n\n");
+        for _ in 0..25 {
+            for keeps in [
+                ": keep-alive",
+                "event: ping\ndata: {\"type\": \"ping\"}",
+                "data: {\"choices\": []}",
+            ] {
+                reply.chunk(format!("{keeps}\n\n"));
+                reply.pause(Duration::from_millis(50));
+            }
+            reply.event(&delta(&json!({"content": ""}), &serde_json::Value::Null));
             reply.pause(Duration::from_millis(50));
         }
         Then::Close
@@ -591,6 +666,158 @@ fn a_response_that_is_kept_open_behind_its_end_costs_no_time() {
             .is_some_and(|took| took < 8.0),
         "{took:?}"
     );
+}
+
+#[test]
+fn a_stream_that_is_kept_open_without_done_is_told() {
+    let server = ScriptedServer::start(|_, reply| {
+        reply.stream();
+        reply.text("Hi");
+        reply.event(&delta(&json!({}), &json!("stop")));
+        reply.event(&json!({"choices": [], "usage": {"prompt_tokens": 2, "completion_tokens": 1}}));
+        // Longer than any wait for [DONE] behind an answer with its usage.
+        reply.wait_for_next();
+        Then::Close
+    });
+    let (said, report) = Shell::new().bench(&server.url(), 2, &[]);
+    let counts = requests(&report);
+    assert_eq!(counts["ok"], json!(2), "{said:?}");
+    check_words(
+        &report["levels"][0]["notes"].to_string(),
+        &["longer than their answers on average", "[DONE]"],
+    );
+}
+
+#[test]
+fn an_error_in_place_of_the_model_list_is_told_and_fails_the_check() {
+    for (body, words) in [
+        (json!({"detail": "Not authenticated"}), "Not authenticated"),
+        (json!({"error": {"message": "boom"}}), "boom"),
+    ] {
+        let server = ScriptedServer::start(move |_, reply| {
+            reply.json(200, &body);
+            Then::KeepOpen
+        });
+        let shell = Shell::new();
+        for args in [&["models"][..], &["chat", "Hello"], &["check"]] {
+            let said = shell.run(&server.url(), args);
+            assert_eq!(said.code, Some(1), "{args:?}: {said:?}");
+            check_words(&format!("{}{}", said.out, said.err), &[words]);
+        }
+    }
+}
+
+#[test]
+fn heads_and_bodies_that_are_odd_are_said_to_be_that() {
+    let ok = |headers: &str| format!("HTTP/1.1 200 OK\r\n{headers}\r\n");
+    for (raw, words) in [
+        (ok(&"x: y\r\n".repeat(300)), "it has more than 256 headers"),
+        (
+            ok(&format!("x: {}\r\n", "y".repeat(140_000))),
+            "it is longer than 64 KiB",
+        ),
+        (
+            ok("content-length: 5\r\ncontent-length: 7\r\n"),
+            "two Content-Length headers that differ",
+        ),
+        (ok("content-length: x\r\n"), "not a number of bytes"),
+        (ok("content length: 5\r\n"), "a header name is not valid"),
+        (
+            ok("content-length: 0\r\n"),
+            "sent an empty response (HTTP 200)",
+        ),
+        (
+            "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+            "sent an empty response (HTTP 204)",
+        ),
+        (
+            "HTTP/1.1 304 Not Modified\r\n\r\n".to_owned(),
+            "nothing has changed (HTTP 304)",
+        ),
+        (
+            "HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            "The server gave no reason",
+        ),
+    ] {
+        let server = ScriptedServer::start(move |_, reply| {
+            reply.raw(&raw);
+            Then::Close
+        });
+        let shell = Shell::new();
+        let said = shell.run(&server.url(), &["chat", "--model", "m", "Hello"]);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        check_words(&said.err, &[words]);
+        assert!(!said.err.contains("is not HTTP"), "{said:?}");
+        if !words.contains("reason") {
+            let (_, report) = shell.bench(&server.url(), 1, &[]);
+            check_words(&requests(&report)["errors"].to_string(), &[words]);
+        }
+    }
+    // A header over several lines is one.
+    let server = ScriptedServer::start(|request, reply| {
+        if request.method == "GET" {
+            models(reply);
+        } else {
+            let event = format!(
+                "data: {}\n\ndata: [DONE]\n\n",
+                delta(&json!({"content": "Hi"}), &json!("stop"))
+            );
+            reply.raw(format!(
+                "HTTP/1.1 200 OK\r\nx-long: a,\r\n  b\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n{event}",
+                event.len()
+            ));
+        }
+        Then::KeepOpen
+    });
+    let said = Shell::new().run(&server.url(), &["chat", "Hello"]);
+    assert_eq!((said.code, said.out.trim()), (Some(0), "Hi"), "{said:?}");
+}
+
+#[test]
+fn a_head_that_does_not_end_is_no_silence() {
+    let server = ScriptedServer::start(|_, reply| {
+        reply.raw("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nx: ");
+        reply.wait_for_next();
+        Then::Close
+    });
+    let (_, report) = Shell::new().bench(&server.url(), 1, &["--timeout", "1s"]);
+    check_words(
+        &requests(&report)["errors"].to_string(),
+        &["sent no response within 1.00 s"],
+    );
+}
+
+#[test]
+fn bytes_behind_a_compressed_answer_cost_nothing_of_it() {
+    let server = ScriptedServer::start(|request, reply| {
+        if request.method == "GET" {
+            models(reply);
+            return Then::KeepOpen;
+        }
+        let text = format!(
+            "data: {}\n\ndata: [DONE]\n\n",
+            delta(&json!({"content": "It works."}), &json!("stop"))
+        );
+        let mut writer = GzEncoder::new(Vec::new(), Compression::default());
+        writer.write_all(text.as_bytes()).expect("to memory");
+        let mut packed = writer.finish().expect("to memory");
+        packed.extend_from_slice(b"\r\n");
+        let headers = [
+            ("content-encoding", "gzip"),
+            ("content-type", "text/event-stream"),
+        ];
+        reply.full(200, &headers, packed);
+        Then::KeepOpen
+    });
+    let shell = Shell::new();
+    let said = shell.run(&server.url(), &["chat", "Hello"]);
+    assert_eq!(
+        (said.code, said.out.trim()),
+        (Some(0), "It works."),
+        "{said:?}"
+    );
+    let (said, report) = shell.bench(&server.url(), 2, &[]);
+    assert_eq!(requests(&report)["ok"], json!(2), "{said:?}");
 }
 
 #[test]

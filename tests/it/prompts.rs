@@ -564,6 +564,50 @@ fn conversations_without_a_user_are_counted_not_hidden() {
 }
 
 #[test]
+fn a_file_that_is_no_text_is_refused_and_said_to_be_what_it_is() {
+    for (name, bytes, what) in [
+        ("p.parquet", &b"PAR1\0\0\0\0line\n"[..], "a Parquet file"),
+        ("p", b"ARROW1\0\0", "an Arrow file"),
+        ("p.txt", b"a\nb\0\nc\n", "line 2: the text is binary data"),
+        ("p.txt", b"%PDF-1.7\nline\n\xff", "a PDF file"),
+    ] {
+        let failure = Material::parse(name, bytes).expect_err("refused");
+        assert!(
+            failure.summary.starts_with(name) && failure.summary.contains(what),
+            "{failure}"
+        );
+    }
+    // A PDF whose bytes are all text is text.
+    assert!(Material::parse("p.txt", b"%PDF-\n").is_ok());
+}
+
+#[test]
+fn comments_commas_and_numbers_of_python_do_not_stop_a_file() {
+    for (name, text, prompts) in [
+        ("c.jsonl", "// c\n{\"prompt\":\"a\"}\n", 1),
+        (
+            "c.json",
+            "[\n  // c\n  {\n \"prompt\": \"a\",\n },\n  \"b\",\n]",
+            2,
+        ),
+        ("t.jsonl", "{\"prompt\":\"a\"},\n{\"prompt\":\"b\"},\n", 2),
+        (
+            "n.jsonl",
+            "{\"prompt\":\"a\",\"score\":NaN}\n{\"prompt\":\"b\"}\n",
+            2,
+        ),
+        ("cr.txt", "one\rtwo\rthree\r", 3),
+        ("cr.jsonl", "{\"prompt\":\"a\"}\r{\"prompt\":\"b\"}\r", 2),
+    ] {
+        let material = Material::parse(name, text.as_bytes()).expect("a prompt file");
+        assert_eq!((material.len(), material.note()), (prompts, None), "{name}");
+    }
+    // Two slashes in a text are no comment.
+    let kept = drafts("u.jsonl", "{\"prompt\":\"see http://x, ]\"}\n", 1);
+    assert_eq!(kept[0].turns[0][0].content, "see http://x, ]");
+}
+
+#[test]
 fn a_bad_entry_is_left_out_and_named() {
     let good = r#"{"prompt":"hi"}"#;
     for (line, why) in [

@@ -294,6 +294,112 @@ fn socks(to: std::net::SocketAddr, login: Option<&'static str>) -> String {
 }
 
 #[test]
+fn a_star_and_a_port_that_is_none_are_read() {
+    let shell = Shell::new();
+    // No host of this documentation network answers; a proxy that is not there would be named.
+    let mut command = shell.command(
+        "http://192.0.2.9:81",
+        &["chat", "--model", "m", "--timeout", "300ms", "Hello"],
+    );
+    command.env("NO_PROXY", "*");
+    let said = through(command, "HTTP_PROXY", "http://127.0.0.1:1");
+    assert_eq!(said.code, Some(1));
+    assert!(!said.err.contains("proxy"), "{said:?}");
+    let said = through(
+        shell.command(API, &["chat", "--model", "m", "Hello"]),
+        "HTTP_PROXY",
+        "http://127.0.0.1:99999",
+    );
+    check_words(&said.err, &["$HTTP_PROXY does not contain a valid proxy"]);
+}
+
+#[test]
+fn a_proxy_that_says_that_it_failed_is_named() {
+    let proxy = ScriptedServer::start(|_, reply| {
+        reply.full(
+            503,
+            &[
+                ("x-squid-error", "ERR_DNS_FAIL 0"),
+                ("content-type", "text/html"),
+            ],
+            "<html></html>",
+        );
+        Then::Close
+    });
+    let said = through(
+        Shell::new().command(API, &["chat", "--model", "m", "Hello"]),
+        "HTTP_PROXY",
+        &proxy.url(),
+    );
+    let words = format!(
+        "The proxy {} could not connect to api.test: HTTP 503, ERR_DNS_FAIL 0",
+        proxy.url()
+    );
+    check_words(&said.err, &[&words]);
+}
+
+/// A SOCKS5 proxy that answers each greeting with this.
+fn greets(with: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream
+                .read(&mut [0; 64])
+                .and_then(|_| stream.write_all(with));
+        }
+    });
+    address
+}
+
+#[test]
+fn logins_that_a_socks_proxy_does_not_need_or_not_take_are_told_apart() {
+    let server = ScriptedServer::start(|request, reply| {
+        good(request, reply);
+        Then::KeepOpen
+    });
+    let shell = Shell::new();
+    let chat = |proxy: &str| {
+        let command = shell.command(API, &["chat", "--model", "m", "Hello"]);
+        through(command, "ALL_PROXY", proxy)
+    };
+    let open = socks(server.address(), None);
+    let said = chat(&format!("socks5h://me:geheim77@{open}"));
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (Some(0), "It works.\n"),
+        "{said:?}"
+    );
+    let none = greets(&[5, 0xff]);
+    let said = chat(&format!("socks5h://me:geheim77@{none}"));
+    check_words(
+        &said.err,
+        &["accepts neither a user name with a password nor connections without"],
+    );
+    let mail = greets(b"220 mail.corp ESMTP\r\n");
+    let said = chat(&format!("socks5h://{mail}"));
+    check_words(&said.err, &["its answer is not that of a SOCKS proxy"]);
+    let said = chat(&format!("socks5h://{none}"));
+    check_words(
+        &said.err,
+        &[
+            "requires a user name and a password",
+            "socks5h://user:password@host:port",
+        ],
+    );
+    let said = through(
+        shell.command(
+            "http://[2001:db8::1]:8000",
+            &["chat", "--model", "m", "Hello"],
+        ),
+        "ALL_PROXY",
+        &format!("socks4://{none}"),
+    );
+    check_words(&said.err, &["connects only to IPv4 addresses", "socks5://"]);
+}
+
+#[test]
 fn socks_proxies_are_used_and_named() {
     let server = ScriptedServer::start(|request, reply| {
         good(request, reply);

@@ -139,7 +139,30 @@ fn a_certificate_that_could_sign_too_is_judged_by_its_authority_name_and_time() 
                 ca(params);
                 params.not_after = rcgen::date_time_ymd(2021, 1, 1);
             }),
-            "has expired",
+            "has expired on 2021-01-01",
+        ),
+        (
+            Box::new(move |params: &mut rcgen::CertificateParams| {
+                ca(params);
+                params.not_before = rcgen::date_time_ymd(2099, 1, 1);
+                params.not_after = rcgen::date_time_ymd(2100, 1, 1);
+            }),
+            "is not valid yet: it is from 2099-01-01",
+        ),
+        (
+            Box::new(|params: &mut rcgen::CertificateParams| {
+                params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+            }),
+            "has expired on 2021-01-01",
+        ),
+        (
+            Box::new(|params: &mut rcgen::CertificateParams| {
+                params.subject_alt_names = vec![
+                    rcgen::SanType::DnsName("*.example".try_into().expect("a name")),
+                    rcgen::SanType::IpAddress([192, 0, 2, 9].into()),
+                ];
+            }),
+            "is for a different host name: it covers *.example, 192.0.2.9",
         ),
         (
             Box::new(move |params: &mut rcgen::CertificateParams| {
@@ -148,7 +171,7 @@ fn a_certificate_that_could_sign_too_is_judged_by_its_authority_name_and_time() 
                     "a.example".try_into().expect("a name"),
                 )];
             }),
-            "is for a different host name",
+            "is for a different host name: it covers a.example",
         ),
     ] {
         let made = signed(change);
@@ -252,6 +275,50 @@ fn a_server_that_wants_a_client_certificate_says_so_and_gets_it() {
     check_words(
         &said.err,
         &["The client certificate gone.pem is not usable"],
+    );
+}
+
+#[test]
+fn a_certificate_of_version_1_works_where_it_is_given_and_where_none_is_verified() {
+    let server = server();
+    let shell = Shell::new();
+    let own = include_str!("../fixtures/tls/version-1.pem");
+    fs::write(shell.path("ca.pem"), own).expect("written");
+    for (versions, works) in [(NEW, true), (OLD, false)] {
+        let shows = Shows {
+            versions,
+            ..Shows::new(own, include_str!("../fixtures/tls/version-1.key"))
+        };
+        let at = front(&shows, server.address());
+        check_works(&chat(&shell, "localhost", at, &["--insecure"]));
+        let said = chat(&shell, "localhost", at, &["--ca", "ca.pem"]);
+        if works {
+            check_works(&said);
+        } else {
+            check_words(
+                &said.err,
+                &["version 1 of the certificate format, with TLS 1.2"],
+            );
+        }
+    }
+}
+
+#[test]
+fn a_handshake_without_anything_in_common_says_so() {
+    // What OpenSSL answers whose only cipher or curve the client does not offer: an alert, "handshake failure".
+    let alert = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = alert.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in alert.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = std::io::Read::read(&mut stream, &mut [0; 4_096]);
+            let _ = std::io::Write::write_all(&mut stream, b"\x15\x03\x03\x00\x02\x02\x28");
+        }
+    });
+    let said = chat(&Shell::new(), "127.0.0.1", at, &["--model", "m"]);
+    check_words(
+        &said.err,
+        &["no cipher, curve or kind of certificate in common", "P-521"],
     );
 }
 

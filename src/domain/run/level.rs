@@ -316,7 +316,7 @@ impl ServerSide {
 /// What the limits of key and gateway did.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Limits {
-    /// Measured requests refused with 429 for their rate.
+    /// Measured requests refused for their rate or a quota (429, 402).
     pub rate_limited: u64,
     /// Of them by an ingress before the API, which is known by its web page.
     #[serde(default)]

@@ -137,7 +137,7 @@ fn unlisted(fault: &Fault) -> Unlisted {
     match (fault.class, fault.status) {
         (_, None) => Unlisted::Silent,
         (FaultClass::KeyRefused, _) => Unlisted::Refused,
-        (_, Some(200..=299 | 404 | 405 | 501)) => Unlisted::NoList,
+        (_, Some(404 | 405 | 501)) | (FaultClass::NotAnApi, Some(200..=299)) => Unlisted::NoList,
         _ => Unlisted::Failing,
     }
 }
@@ -388,6 +388,9 @@ mod tests {
             (FaultClass::RateLimited, Some(429), Unlisted::Failing),
             (FaultClass::NotAnApi, Some(404), Unlisted::NoList),
             (FaultClass::NotAnApi, Some(200), Unlisted::NoList),
+            // An error in place of the list.
+            (FaultClass::KeyRefused, Some(200), Unlisted::Refused),
+            (FaultClass::Server, Some(200), Unlisted::Failing),
         ] {
             assert_eq!(unlisted(&fault(class, status)), is, "{class:?} {status:?}");
         }

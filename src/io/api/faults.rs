@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Api;
 use super::head::Head;
 use crate::io::http1::{Compressed, Lack, ProxyError, ResponseHead, WireError};
+use crate::io::tls::UnsupportedKey;
 use crate::wire::answer::AnswerError;
 use crate::wire::fault::{self, Fault, LocalLimit, RequestInfo, TransportError};
 
@@ -23,6 +24,11 @@ impl Api {
     /// The fault of a request that was stopped after `limit`; see [`fault::timed_out`].
     pub fn fault_of_time(&self, limit: Duration, came: Option<(u64, u64)>, model: &str) -> Fault {
         self.shown(fault::timed_out(limit, came, &self.asked(model, &[])))
+    }
+
+    /// The fault of a success without a body.
+    pub fn fault_of_empty(&self, status: u16, model: &str) -> Fault {
+        self.shown(fault::empty(status, &self.asked(model, &[])))
     }
 
     /// The fault of a server that sent nothing for `limit`.
@@ -80,6 +86,7 @@ pub(super) fn of_wire(error: &WireError, asked: &RequestInfo<'_>) -> Fault {
         WireError::Connect(io) => of_io(io, true),
         WireError::Broken(io) | WireError::Stale(io) => of_io(io, false),
         WireError::Proxy(error) => of_proxy(error),
+        WireError::BadHead { what, .. } => TransportError::BadHead(what.clone()),
         WireError::NotHttp { first, .. } => match first.as_slice() {
             // A TLS alert or handshake.
             [0x15 | 0x16, 0x03, ..] => TransportError::WantsTls,
@@ -118,6 +125,7 @@ fn of_proxy(error: &ProxyError) -> TransportError {
         ProxyError::Refused { status, reason } => {
             TransportError::ProxyRefused(format!("HTTP {status} {reason}").trim_end().to_owned())
         }
+        ProxyError::Socks4Ipv6 => TransportError::Socks4Ipv6,
         ProxyError::Socks(why) => {
             // The library's messages for a failed login.
             let login = why.contains("credentials not accepted")
@@ -159,16 +167,35 @@ fn of_io(error: &std::io::Error, connecting: bool) -> TransportError {
     }
 }
 
+/// `2026-11-30`
+fn day(time: rustls::pki_types::UnixTime) -> Option<String> {
+    let seconds = i64::try_from(time.as_secs()).ok()?;
+    let moment = jiff::Timestamp::from_second(seconds).ok()?;
+    Some(moment.strftime("%Y-%m-%d").to_string())
+}
+
 fn of_tls(error: &rustls::Error) -> TransportError {
     use rustls::{AlertDescription as Alert, CertificateError as Bad, PeerIncompatible as Odd};
     match error {
         rustls::Error::InvalidCertificate(bad) => match bad {
             Bad::UnknownIssuer | Bad::BadSignature => TransportError::UnknownIssuer,
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => TransportError::WrongName,
-            Bad::Expired
-            | Bad::ExpiredContext { .. }
-            | Bad::NotValidYet
-            | Bad::NotValidYetContext { .. } => TransportError::Expired,
+            Bad::NotValidForName => TransportError::WrongName(Vec::new()),
+            Bad::NotValidForNameContext { presented, .. } => {
+                TransportError::WrongName(presented.clone())
+            }
+            Bad::Expired => TransportError::Expired(None),
+            Bad::ExpiredContext { not_after, .. } => TransportError::Expired(day(*not_after)),
+            Bad::NotValidYet => TransportError::NotValidYet(None),
+            Bad::NotValidYetContext { not_before, .. } => {
+                TransportError::NotValidYet(day(*not_before))
+            }
+            Bad::Other(other) if other.0.is::<UnsupportedKey>() => {
+                TransportError::UnsupportedKey(other.0.to_string())
+            }
+            Bad::UnsupportedSignatureAlgorithmContext { .. }
+            | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                TransportError::UnsupportedKey("a signature of an old or rare kind".to_owned())
+            }
             // A self-signed certificate.
             Bad::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
                 TransportError::UnknownIssuer
@@ -183,6 +210,16 @@ fn of_tls(error: &rustls::Error) -> TransportError {
             | Odd::Tls12NotOfferedOrEnabled
             | Odd::ServerTlsVersionIsDisabledByOurConfig,
         ) => TransportError::OldTls,
+        rustls::Error::AlertReceived(Alert::HandshakeFailure | Alert::InsufficientSecurity)
+        | rustls::Error::PeerIncompatible(
+            Odd::NoCipherSuitesInCommon
+            | Odd::NoKxGroupsInCommon
+            | Odd::NoSignatureSchemesInCommon
+            | Odd::NoCertificateRequestSignatureSchemesInCommon
+            | Odd::NamedGroupsExtensionRequired
+            | Odd::EcPointsExtensionRequired
+            | Odd::UncompressedEcPointsRequired,
+        ) => TransportError::NothingInCommon,
         rustls::Error::AlertReceived(Alert::NoApplicationProtocol) => TransportError::Http2Only,
         rustls::Error::AlertReceived(Alert::CertificateRequired) => {
             TransportError::ClientCertificate

@@ -7,11 +7,12 @@ use crate::wire::fault::HttpResponse;
 /// The headers that faults and clocks need.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
-    status: u16,
+    pub(super) status: u16,
     content_type: String,
     retry_after: Option<String>,
     date: Option<String>,
     location: Option<String>,
+    proxy_error: Option<String>,
     pub(super) rate_limit: Vec<(String, String)>,
 }
 
@@ -34,6 +35,8 @@ impl Head {
             retry_after: text("retry-after"),
             date: text("date"),
             location: text("location"),
+            proxy_error: text("x-squid-error")
+                .or_else(|| text("proxy-status").filter(|status| status.contains("error="))),
             rate_limit: clean
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
@@ -47,6 +50,7 @@ impl Head {
             retry_after: self.retry_after.as_deref(),
             date: self.date.as_deref(),
             location: self.location.as_deref(),
+            proxy_error: self.proxy_error.as_deref(),
             rate_limit: &self.rate_limit,
             body,
         }

@@ -114,7 +114,7 @@ impl Api {
             retry_after: retry_after.as_deref(),
             date: date.as_deref(),
             location: location.as_deref(),
-            rate_limit: &[],
+            ..HttpResponse::default()
         };
         self.refused(&reply, url, asked)
     }

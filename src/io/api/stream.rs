@@ -72,7 +72,10 @@ impl ChatStream {
                 if let Some(response) = self.response.take() {
                     self.api.keep(response);
                 }
-                return Ok(None);
+                return match self.unpacker.finish() {
+                    Ok(()) => Ok(None),
+                    Err(why) => Err(shown(faults::of_compressed(&why, &asked))),
+                };
             };
             let plain = match self.unpacker.take(&bytes) {
                 Ok(Cow::Borrowed(_)) => None,
@@ -85,6 +88,11 @@ impl ChatStream {
                 return Ok(Some((at, bytes)));
             }
         }
+    }
+
+    /// The fault of a success without a body.
+    pub fn empty(&self, asked: &RequestInfo<'_>) -> Fault {
+        fault::empty(self.head.status, asked)
     }
 
     /// The fault of a 200 whose body is neither events nor a completion.

@@ -83,8 +83,13 @@ impl Api {
             read(&got).map_err(|why| {
                 // Before it is shortened.
                 let body = self.access.redactor().clean(&got.body);
-                let mut fault = fault::not_an_answer(&head.reply(&body), &asked);
-                if fault.status == Some(200) && !got.body.trim_start().starts_with('<') {
+                let reply = head.reply(&body);
+                if let Some(fault) = fault::error_in_success(&reply, &asked) {
+                    return fault;
+                }
+                let mut fault = fault::not_an_answer(&reply, &asked);
+                let body = got.body.trim_start();
+                if !body.is_empty() && !body.starts_with('<') {
                     fault.failure.summary =
                         format!("{} sent {what} that could not be read: {why}", asked.host);
                 }
@@ -144,6 +149,9 @@ impl Api {
                 return Err(fault::not_an_answer(&reply, asked));
             }
         }
+        unpacker
+            .finish()
+            .map_err(|why| faults::of_compressed(&why, asked))?;
         self.keep(response);
         Ok(String::from_utf8_lossy(&body).into_owned())
     }

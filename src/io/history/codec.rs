@@ -110,30 +110,69 @@ pub(super) fn insert(
 
 /// Reads what [`SELECT`] gave.
 pub(super) fn read(row: &Row<'_>, targets: &[(i64, Target)]) -> rusqlite::Result<StoredRequest> {
-    let time = |column: usize| row.get::<_, Option<i64>>(column).map(|ns| ns.map(time));
-    let count = |column: usize| {
-        row.get::<_, Option<i64>>(column)
-            .map(|n| n.map(i64::cast_unsigned))
-    };
-    let moment = |column: usize| row.get::<_, i64>(column).map(self::time);
-    let tokens = |n: usize| -> rusqlite::Result<Option<Tokens>> {
-        let chunks: Option<bool> = row.get(n + 1)?;
-        let source = if chunks == Some(true) {
-            TokenSource::Chunks
-        } else {
-            TokenSource::Usage
-        };
-        Ok(count(n)?.map(|n| Tokens { n, source }))
-    };
     let place: i64 = row.get(3)?;
     let target = targets
         .iter()
         .find(|(at, _)| *at == place)
         .map(|(_, target)| target);
-    let reasoning = match (tokens(18)?, time(20)?) {
-        (Some(tokens), Some(time)) => Some(Reasoning { tokens, time }),
-        _ => None,
+    let said = match row.get::<_, Option<String>>(36)? {
+        Some(prompt) => Some(Said {
+            prompt,
+            reasoning: row.get(37)?,
+            answer: row.get(38)?,
+        }),
+        None => None,
     };
+    let moment = |column: usize| row.get::<_, i64>(column).map(time);
+    let record = RequestRecord {
+        index: row.get::<_, i64>(0)?.cast_unsigned(),
+        level: row.get::<_, i64>(1)? as usize,
+        phase: phase(row.get(2)?).ok_or_else(|| unknown(2))?,
+        due: moment(4)?,
+        sent: moment(5)?,
+        ended: moment(6)?,
+        figures: read_figures(row)?,
+        first_byte: optional_time(row, 8)?,
+        gaps_us: unpack(row.get_ref(32)?.as_blob()?).ok_or_else(|| unknown(32))?,
+        chunks: row.get::<_, i64>(30)?.cast_unsigned(),
+        bytes: row.get::<_, i64>(31)?.cast_unsigned(),
+        wanted_prompt_tokens: row.get(23)?,
+        answered_by: row.get(40)?,
+        reconnected: row.get::<_, Option<bool>>(41)?.unwrap_or_default(),
+        error: read_error(row)?,
+    };
+    Ok(StoredRequest {
+        record,
+        model: target
+            .map(|target| target.model.clone())
+            .unwrap_or_default(),
+        deployment: target.and_then(|target| target.deployment.clone()),
+        said,
+    })
+}
+
+fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Duration>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(time))
+}
+
+fn optional_count(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(i64::cast_unsigned))
+}
+
+/// A count in one column, and what it counts in the next.
+fn read_tokens(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Tokens>> {
+    let chunks: Option<bool> = row.get(column + 1)?;
+    let source = if chunks == Some(true) {
+        TokenSource::Chunks
+    } else {
+        TokenSource::Usage
+    };
+    Ok(optional_count(row, column)?.map(|n| Tokens { n, source }))
+}
+
+fn read_figures(row: &Row<'_>) -> rusqlite::Result<Figures> {
+    let time = |column| optional_time(row, column);
+    let reasoning = read_tokens(row, 18)?.zip(time(20)?);
     let server = row
         .get::<_, Option<i64>>(24)?
         .is_some()
@@ -144,68 +183,36 @@ pub(super) fn read(row: &Row<'_>, targets: &[(i64, Target)]) -> rusqlite::Result
             per_sec: row.get(28)?,
             acceptance_rate: row.get(29)?,
         });
-    let error = match row.get::<_, Option<String>>(33)? {
-        Some(text) => {
-            let class = row.get_ref(34)?.as_str_or_null()?.and_then(class_of);
-            Some(RequestError {
-                class,
-                status: row.get(35)?,
-                text,
-            })
-        }
-        None => None,
-    };
-    let said = match row.get::<_, Option<String>>(36)? {
-        Some(prompt) => Some(Said {
-            prompt,
-            reasoning: row.get(37)?,
-            answer: row.get(38)?,
-        }),
-        None => None,
-    };
-    let record = RequestRecord {
-        index: row.get::<_, i64>(0)?.cast_unsigned(),
-        level: row.get::<_, i64>(1)? as usize,
-        phase: phase(row.get(2)?).ok_or_else(|| unknown(2))?,
-        due: moment(4)?,
-        sent: moment(5)?,
-        ended: moment(6)?,
-        figures: Figures {
-            // Not kept: the gaps tell it.
-            together: 0,
-            connect: time(7)?,
-            ttft: time(9)?,
-            first_answer: time(10)?,
-            latency: time(11)?,
-            tokens: tokens(12)?,
-            tokens_per_sec: row.get(14)?,
-            tpot: time(15)?,
-            itl: time(16)?,
-            longest_gap: time(17)?,
-            reasoning,
-            prompt_tokens: count(21)?,
-            cached_tokens: count(22)?,
-            server,
-            chunks: row.get::<_, i64>(30)?.cast_unsigned(),
-            at_once: row.get::<_, Option<bool>>(39)?.unwrap_or(false),
-        },
-        first_byte: time(8)?,
-        gaps_us: unpack(row.get_ref(32)?.as_blob()?).ok_or_else(|| unknown(32))?,
+    Ok(Figures {
+        connect: time(7)?,
+        ttft: time(9)?,
+        first_answer: time(10)?,
+        latency: time(11)?,
+        tokens: read_tokens(row, 12)?,
+        tokens_per_sec: row.get(14)?,
+        tpot: time(15)?,
+        itl: time(16)?,
+        longest_gap: time(17)?,
+        reasoning: reasoning.map(|(tokens, time)| Reasoning { tokens, time }),
+        prompt_tokens: optional_count(row, 21)?,
+        cached_tokens: optional_count(row, 22)?,
+        server,
         chunks: row.get::<_, i64>(30)?.cast_unsigned(),
-        bytes: row.get::<_, i64>(31)?.cast_unsigned(),
-        wanted_prompt_tokens: row.get(23)?,
-        answered_by: row.get(40)?,
-        reconnected: row.get::<_, Option<bool>>(41)?.unwrap_or_default(),
-        error,
-    };
-    Ok(StoredRequest {
-        record,
-        model: target
-            .map(|target| target.model.clone())
-            .unwrap_or_default(),
-        deployment: target.and_then(|target| target.deployment.clone()),
-        said,
+        // Not kept: the gaps tell it.
+        together: 0,
+        at_once: row.get::<_, Option<bool>>(39)?.unwrap_or(false),
     })
+}
+
+fn read_error(row: &Row<'_>) -> rusqlite::Result<Option<RequestError>> {
+    let Some(text) = row.get::<_, Option<String>>(33)? else {
+        return Ok(None);
+    };
+    Ok(Some(RequestError {
+        class: row.get_ref(34)?.as_str_or_null()?.and_then(class_of),
+        status: row.get(35)?,
+        text,
+    }))
 }
 
 fn unknown(column: usize) -> rusqlite::Error {

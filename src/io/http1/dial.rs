@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use rustls::pki_types::ServerName;
@@ -13,13 +13,14 @@ use tokio_rustls::TlsConnector;
 use url::{Position, Url};
 
 use super::error::{ProxyError, WireError};
+use super::stale::Doubt;
+use super::tcp::{CONNECT_TIMEOUT, connect};
 use super::through::{socks, tunnel};
-use super::{HttpConnection, Lack, Stream};
+use super::{HttpConnection, Stream};
 use crate::domain::failure::{Advice, Failure};
 use crate::io::proxy::{Proxy, ProxyKind};
 use crate::io::tls::Tls;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What opening a connection waits for: the first host to accept it, an answer of the proxy, or the TLS handshake.
 const CONNECTING: u8 = 0;
 const PROXY: u8 = 1;
@@ -33,6 +34,7 @@ pub struct Dialer {
     tls: Option<(TlsConnector, ServerName<'static>)>,
     /// The shortest TCP handshake so far, in ns; a busy machine measures longer ones.
     round_trip: Arc<AtomicU64>,
+    doubt: Arc<Doubt>,
     /// See [`Tls`].
     wants_client: Arc<AtomicBool>,
     proxy: Option<Arc<Through>>,
@@ -127,6 +129,7 @@ impl Dialer {
             port,
             tls: own,
             round_trip: Arc::new(AtomicU64::new(u64::MAX)),
+            doubt: Arc::default(),
             wants_client: Arc::clone(&tls.wants_client),
             proxy: through,
             common: Arc::new(SecretString::from(common)),
@@ -226,10 +229,7 @@ impl Dialer {
         let Some(through) = &self.proxy else {
             let (tcp, round_trip) = connect(&self.host, self.port).await?;
             reached(HANDSHAKE);
-            return Ok(HttpConnection::new(
-                self.secure(tcp).await?,
-                self.shortest(round_trip),
-            ));
+            return Ok(self.opened(self.secure(tcp).await?, round_trip));
         };
         let Through { proxy, tls } = &**through;
         let (tcp, round_trip) = connect(&proxy.host, proxy.port)
@@ -267,7 +267,12 @@ impl Dialer {
                 self.secure(tcp).await?
             }
         };
-        Ok(HttpConnection::new(stream, self.shortest(round_trip)))
+        Ok(self.opened(stream, round_trip))
+    }
+
+    fn opened(&self, stream: Stream, round_trip: Duration) -> HttpConnection {
+        let doubt = Arc::clone(&self.doubt);
+        HttpConnection::new(stream, self.shortest(round_trip), doubt)
     }
 
     /// Updates and returns the shortest round trip.
@@ -342,32 +347,4 @@ fn common_headers(
         ));
     }
     common
-}
-
-/// Opens a TCP connection and measures the handshake.
-async fn connect(host: &str, port: u16) -> Result<(TcpStream, Duration), WireError> {
-    let addresses = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(WireError::Unknown)?;
-    let mut last = WireError::Unknown(io::Error::from(io::ErrorKind::NotFound));
-    for address in addresses {
-        let began = Instant::now();
-        // An unresponsive address leaves time for the next one.
-        match tokio::time::timeout(CONNECT_TIMEOUT / 3, TcpStream::connect(address)).await {
-            Ok(Ok(tcp)) => {
-                // Fails only on a closed socket, which the first write reports.
-                let _ = tcp.set_nodelay(true);
-                return Ok((tcp, began.elapsed()));
-            }
-            Ok(Err(error)) => {
-                let local = Lack::of(&error).is_some();
-                last = WireError::Connect(error);
-                if local {
-                    break;
-                }
-            }
-            Err(_) => last = WireError::Connect(io::ErrorKind::TimedOut.into()),
-        }
-    }
-    Err(last)
 }

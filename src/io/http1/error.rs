@@ -31,6 +31,14 @@ pub enum WireError {
     /// The server had closed an idle connection and has not received the whole request, which can be sent again.
     #[error("the server had closed the connection: {0}")]
     Stale(io::Error),
+    /// The head of the response is HTTP/1.1, and cannot be read.
+    #[error("{what}{}", shown(first))]
+    BadHead {
+        /// The problem.
+        what: String,
+        /// The first bytes.
+        first: Vec<u8>,
+    },
     /// The response is not HTTP/1.1.
     #[error("{what}{}", shown(first))]
     NotHttp {
@@ -61,6 +69,9 @@ pub enum ProxyError {
     /// A SOCKS proxy refused, or is not a SOCKS proxy.
     #[error("{0}")]
     Socks(String),
+    /// A SOCKS4 proxy is to connect to an IPv6 address.
+    #[error("SOCKS4 supports no IPv6 addresses")]
+    Socks4Ipv6,
     /// The response is not that of a proxy.
     #[error("{0}")]
     NotAProxy(String),
@@ -91,10 +102,14 @@ impl Lack {
 }
 
 impl WireError {
-    pub(super) fn not_http(what: &str, bytes: &[u8]) -> Self {
-        Self::NotHttp {
-            what: what.to_owned(),
-            first: bytes[..bytes.len().min(MAX_SHOWN_BYTES)].to_vec(),
+    /// A head that cannot be read, which begins with `bytes`.
+    pub(super) fn bad_head(what: &str, bytes: &[u8]) -> Self {
+        let what = what.to_owned();
+        let first = bytes[..bytes.len().min(MAX_SHOWN_BYTES)].to_vec();
+        if bytes.starts_with(b"HTTP/1.") {
+            Self::BadHead { what, first }
+        } else {
+            Self::NotHttp { what, first }
         }
     }
 
@@ -114,6 +129,7 @@ impl WireError {
             Self::Proxy(_)
             | Self::ConnectTimeout
             | Self::HandshakeTimeout
+            | Self::BadHead { .. }
             | Self::NotHttp { .. } => None,
         }
     }
@@ -164,14 +180,14 @@ mod tests {
     #[test]
     fn a_key_that_is_cut_off_in_what_is_shown_can_be_found() {
         let key = "sk-0123456789abcdefghij";
-        let told = WireError::not_http(
+        let told = WireError::bad_head(
             "it is no HTTP",
             format!("you sent me: Authorization: Bearer {key}").as_bytes(),
         );
         let clean = Redactor::new([key]).clean(&told.to_string()).into_owned();
         assert!(!clean.contains("sk-0"), "{clean}");
         assert!(
-            WireError::not_http("no", b"SSH-2.0")
+            WireError::bad_head("no", b"SSH-2.0")
                 .to_string()
                 .ends_with("\"SSH-2.0\"")
         );

@@ -6,6 +6,21 @@ use std::time::Duration;
 use super::WireError;
 
 pub(super) const MAX_HEAD_BYTES: usize = 64 << 10;
+const MAX_HEADERS: usize = 256;
+/// Codings that compress a body. Others leave text as it is: `aws-chunked`, or a charset in the wrong header.
+const COMPRESSIONS: [&str; 11] = [
+    "gzip",
+    "x-gzip",
+    "deflate",
+    "br",
+    "zstd",
+    "compress",
+    "x-compress",
+    "dcb",
+    "dcz",
+    "bzip2",
+    "xz",
+];
 
 /// The head of a response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,29 +100,40 @@ impl ResponseHead {
     /// # Errors
     /// When it is no number, or there are two.
     pub(super) fn length(&self) -> Result<Option<u64>, WireError> {
+        let bad = |what| Err(WireError::bad_head(what, b"HTTP/1."));
         let mut length = None;
         for token in self.tokens("content-length") {
+            let digits = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit());
             match (token.parse::<u64>(), length) {
-                (Ok(this), None) if token.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    length = Some(this)
+                (Ok(this), None) if digits => length = Some(this),
+                (Ok(this), Some(other)) if digits && this == other => {}
+                (Ok(_), Some(_)) if digits => {
+                    return bad("it has two Content-Length headers that differ");
                 }
-                (Ok(this), Some(other)) if this == other => {}
-                _ => {
-                    return Err(WireError::not_http(
-                        "its Content-Length cannot be read",
-                        &[],
-                    ));
-                }
+                _ => return bad("its Content-Length is not a number of bytes"),
             }
         }
         Ok(length)
     }
 
-    /// What the body was compressed with, in lower case, e.g. `gzip`; `None` for nothing.
+    /// What the body was compressed with, in lower case, e.g. `gzip`, or `gzip, gzip` for twice; `None` for nothing.
     pub fn compression(&self) -> Option<String> {
-        let mut codings = self.tokens("content-encoding");
-        let coding =
-            codings.find(|token| !token.is_empty() && !token.eq_ignore_ascii_case("identity"))?;
+        let codings = self.tokens("content-encoding");
+        let mut codings: Vec<&str> = codings
+            .filter(|token| !token.is_empty() && !token.eq_ignore_ascii_case("identity"))
+            .collect();
+        let compresses = |token: &str| {
+            COMPRESSIONS
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(token))
+        };
+        if codings.iter().any(|token| compresses(token)) {
+            codings.retain(|token| compresses(token));
+        }
+        if codings.len() > 1 && codings.iter().all(|token| compresses(token)) {
+            return Some(codings.join(", ").to_ascii_lowercase());
+        }
+        let coding = codings.first()?;
         // Codings have short names; anything else is not repeated, since it may be a secret that a server echoes.
         let is_name = coding.len() <= 12
             && coding
@@ -120,6 +146,11 @@ impl ResponseHead {
         })
     }
 
+    /// Whether a coding is known to leave no text as it is.
+    pub(super) fn is_compression(coding: &str) -> bool {
+        coding.split(", ").all(|name| COMPRESSIONS.contains(&name))
+    }
+
     fn add(&mut self, name: &str, value: &[u8]) {
         self.text.push_str(name);
         let from = self.ends.last().map_or(0, |[_, end]| *end as usize);
@@ -127,20 +158,25 @@ impl ResponseHead {
         // A head is at most MAX_HEAD_BYTES long.
         let end = |text: &str| text.len() as u32;
         let name = end(&self.text);
+        let from = self.text.len();
         self.text.push_str(&String::from_utf8_lossy(value));
+        // A value over several lines is one (RFC 9112, section 5.2).
+        if self.text[from..].contains(['\r', '\n']) {
+            let folded = self.text.split_off(from);
+            let lines: Vec<&str> = folded.lines().map(str::trim).collect();
+            self.text.push_str(&lines.join(" "));
+        }
         self.ends.push([name, end(&self.text)]);
     }
 }
 /// A response's head and how many bytes it took; `None` when it is not whole yet.
 pub(super) fn read_head(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, WireError> {
     // Cleared for each answer they would cost more than the parsing.
-    let mut headers = [const { MaybeUninit::uninit() }; 96];
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut []);
-    match httparse::ParserConfig::default().parse_response_with_uninit_headers(
-        &mut response,
-        bytes,
-        &mut headers,
-    ) {
+    let mut config = httparse::ParserConfig::default();
+    config.allow_obsolete_multiline_headers_in_responses(true);
+    match config.parse_response_with_uninit_headers(&mut response, bytes, &mut headers) {
         Ok(httparse::Status::Partial) => Ok(None),
         Ok(httparse::Status::Complete(used)) => {
             let mut head = ResponseHead {
@@ -155,6 +191,16 @@ pub(super) fn read_head(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, W
                 .for_each(|header| head.add(header.name, header.value));
             Ok(Some((head, used)))
         }
-        Err(error) => Err(WireError::not_http(&error.to_string(), bytes)),
+        Err(error) => {
+            use httparse::Error as Bad;
+            let what = match error {
+                Bad::TooManyHeaders => format!("it has more than {MAX_HEADERS} headers"),
+                Bad::HeaderName => "a header name is not valid".to_owned(),
+                Bad::HeaderValue => "a header value is not valid".to_owned(),
+                Bad::Status => "its status line is not valid".to_owned(),
+                other => other.to_string(),
+            };
+            Err(WireError::bad_head(&what, bytes))
+        }
     }
 }

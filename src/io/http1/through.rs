@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::error::{ProxyError, WireError};
 use super::head::{MAX_HEAD_BYTES, read_head};
+use super::tcp::connect;
 use crate::io::proxy::{Proxy, ProxyKind};
 
 /// Opens a tunnel to the API through an HTTP proxy.
@@ -77,7 +78,7 @@ pub(super) async fn socks(
     port: u16,
 ) -> Result<TcpStream, WireError> {
     use tower_service::Service as _;
-    let odd = |why: String| WireError::Proxy(ProxyError::Socks(why));
+    let odd = |why: String| WireError::Proxy(ProxyError::Socks(in_plain_words(&why)));
     let uri = |host: &str, port: u16| -> Result<http::Uri, WireError> {
         let host = if host.contains(':') {
             format!("[{host}]")
@@ -88,42 +89,79 @@ pub(super) async fn socks(
             .parse()
             .map_err(|error: http::uri::InvalidUri| odd(error.to_string()))
     };
+    let old = proxy.kind == ProxyKind::Socks4;
     let address = if proxy.local_names {
-        let mut found = tokio::net::lookup_host((host, port))
+        let found = tokio::net::lookup_host((host, port))
             .await
             .map_err(WireError::Unknown)?;
-        // SOCKS4 does not support IPv6.
-        let fits =
-            |address: &std::net::SocketAddr| proxy.kind == ProxyKind::Socks5 || address.is_ipv4();
-        let found = found
-            .find(fits)
-            .ok_or(WireError::Unknown(io::ErrorKind::NotFound.into()))?;
-        found.ip().to_string()
+        let mut found: Vec<_> = found.collect();
+        let any = !found.is_empty();
+        found.retain(|address| !old || address.is_ipv4());
+        match found.first() {
+            Some(address) => address.ip().to_string(),
+            None if any => return Err(WireError::Proxy(ProxyError::Socks4Ipv6)),
+            None => return Err(WireError::Unknown(io::ErrorKind::NotFound.into())),
+        }
     } else {
         host.to_owned()
     };
-    let (at, opened) = (
-        uri(&proxy.host, proxy.port)?,
-        AlreadyConnected(Some(TokioIo::new(tcp))),
-    );
-    let target = uri(&address, port)?;
-    let through = if proxy.kind == ProxyKind::Socks4 {
-        SocksV4::new(at, opened)
-            .local_dns(false)
-            .call(target)
-            .await
-            .map_err(|error| odd(error.to_string()))
-    } else {
-        let mut socks = SocksV5::new(at, opened).local_dns(false);
-        if let Some((user, password)) = &proxy.login {
-            socks = socks.with_auth(user.clone(), password.expose_secret().to_owned());
-        }
-        socks
-            .call(target)
-            .await
-            .map_err(|error| odd(error.to_string()))
+    if old && address.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Err(WireError::Proxy(ProxyError::Socks4Ipv6));
+    }
+    let (at, target) = (uri(&proxy.host, proxy.port)?, uri(&address, port)?);
+    let open = |tcp| AlreadyConnected(Some(TokioIo::new(tcp)));
+    if old {
+        let through = SocksV4::new(at, open(tcp)).local_dns(false).call(target);
+        let through = through.await.map_err(|error| odd(error.to_string()))?;
+        return Ok(through.into_inner());
+    }
+    let socks = |tcp| SocksV5::new(at.clone(), open(tcp)).local_dns(false);
+    let Some((user, password)) = &proxy.login else {
+        let through = socks(tcp).call(target).await;
+        return through
+            .map(TokioIo::into_inner)
+            .map_err(|error| odd(error.to_string()));
     };
-    through.map(TokioIo::into_inner)
+    let login = (user.clone(), password.expose_secret().to_owned());
+    let through = socks(tcp)
+        .with_auth(login.0, login.1)
+        .call(target.clone())
+        .await;
+    // The library's words where the proxy took another method than the one offered, or none.
+    let untaken = |why: &str| {
+        why.contains("user/pass authentication") || why.contains("authentication incorrectly")
+    };
+    match through.map_err(|error| error.to_string()) {
+        Ok(through) => Ok(through.into_inner()),
+        // The library offers the login alone. A proxy that needs none may not take it.
+        Err(why) if untaken(&why) => {
+            let (tcp, _) = connect(&proxy.host, proxy.port)
+                .await
+                .map_err(WireError::of_proxy)?;
+            let through = socks(tcp).call(target).await;
+            through.map(TokioIo::into_inner).map_err(|error| {
+                let why = error.to_string();
+                odd(if untaken(&why) {
+                    "it accepts neither a user name with a password nor connections without"
+                        .to_owned()
+                } else {
+                    why
+                })
+            })
+        }
+        Err(why) => Err(odd(why)),
+    }
+}
+
+/// The library's error as the end of "could not connect: …".
+fn in_plain_words(why: &str) -> String {
+    let why = why.trim_start_matches("SOCKS error: ");
+    match why {
+        "failed parsing server response" => "its answer is not that of a SOCKS proxy",
+        "io error during SOCKS handshake" => "it closed the connection during the handshake",
+        other => other,
+    }
+    .to_owned()
 }
 
 /// A connector that returns an open connection.

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::io::{BufRead, ErrorKind, Read, Write as _};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use flate2::write::{DeflateDecoder, ZlibDecoder};
 
 use super::ResponseHead;
@@ -16,13 +16,16 @@ pub struct Unpacker {
     /// The compression for messages; empty if there is none.
     coding: Cow<'static, str>,
     state: State,
+    /// Why the bytes behind what was unpacked cannot be.
+    late: Option<Compressed>,
 }
 
 #[derive(Debug)]
 enum State {
-    /// `gzip` or no compression according to the header, until the first byte tells which.
+    /// `gzip`, no compression or an unknown one according to the header, until the first byte tells which.
     Claimed,
-    Gzip(Box<MultiGzDecoder<Feed>>),
+    /// The decoder of a member; `None` behind its end.
+    Gzip(Option<Box<GzDecoder<Feed>>>),
     /// Not compressed, whatever the header says: a proxy or a server's error page leaves the header of something else.
     Plain,
     /// `deflate`, until the first byte shows whether it has a zlib header.
@@ -62,29 +65,58 @@ impl Read for Feed {
     }
 }
 
-/// What these bytes hold of a gzip body.
-fn take_gzip(decoder: &mut MultiGzDecoder<Feed>, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let feed = decoder.get_mut();
-    feed.bytes.drain(..std::mem::take(&mut feed.at));
-    feed.bytes.extend_from_slice(bytes);
+/// What these bytes hold of a gzip body, which may have several members; and whether something else follows.
+fn take_gzip(
+    member: &mut Option<Box<GzDecoder<Feed>>>,
+    bytes: &[u8],
+) -> std::io::Result<(Vec<u8>, bool)> {
     let mut plain = Vec::new();
     let mut piece = [0; 8 << 10];
+    let mut rest = match member {
+        Some(decoder) => {
+            let feed = decoder.get_mut();
+            feed.bytes.drain(..std::mem::take(&mut feed.at));
+            feed.bytes.extend_from_slice(bytes);
+            Vec::new()
+        }
+        None => bytes.to_vec(),
+    };
     loop {
+        let decoder = match member {
+            Some(decoder) => decoder,
+            None if rest.is_empty() => return Ok((plain, false)),
+            None if rest[0] != GZIP => return Ok((plain, true)),
+            None => {
+                let feed = Feed {
+                    bytes: std::mem::take(&mut rest),
+                    at: 0,
+                };
+                member.insert(Box::new(GzDecoder::new(feed)))
+            }
+        };
         match decoder.read(&mut piece) {
-            Ok(0) => return Ok(plain),
+            Ok(0) => {
+                let feed = decoder.get_mut();
+                rest = feed.bytes.split_off(feed.at);
+                *member = None;
+            }
             Ok(n) => plain.extend_from_slice(&piece[..n]),
             // The rest comes later.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(plain),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok((plain, false)),
             Err(error) => return Err(error),
         }
     }
 }
+
+/// The first byte of a gzip body: a control character, with which no text begins.
+const GZIP: u8 = 0x1f;
 
 impl Default for Unpacker {
     fn default() -> Self {
         Self {
             coding: Cow::Borrowed(""),
             state: State::Claimed,
+            late: None,
         }
     }
 }
@@ -98,10 +130,14 @@ impl Unpacker {
         let state = match coding.as_str() {
             "gzip" | "x-gzip" => State::Claimed,
             "deflate" => State::Deflate,
-            _ => State::Unknown,
+            known if ResponseHead::is_compression(known) => State::Unknown,
+            _ => State::Claimed,
         };
-        let coding = coding.into();
-        Self { coding, state }
+        Self {
+            coding: coding.into(),
+            state,
+            late: None,
+        }
     }
 
     /// The compression, e.g. `gzip`.
@@ -114,16 +150,19 @@ impl Unpacker {
     /// # Errors
     /// When the compression is not supported, or the bytes are damaged.
     pub fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, Compressed> {
+        self.finish()?;
         if let (State::Claimed, Some(first)) = (&self.state, bytes.first()) {
-            // Its magic number begins with a control character, which no text does.
-            self.state = match first {
-                0x1f => {
+            let known = matches!(&*self.coding, "" | "gzip" | "x-gzip");
+            let text = matches!(first, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0xef);
+            self.state = match *first {
+                GZIP => {
                     if self.coding.is_empty() {
                         self.coding = "gzip without a Content-Encoding header".into();
                     }
-                    State::Gzip(Box::new(MultiGzDecoder::new(Feed::default())))
+                    State::Gzip(None)
                 }
-                _ => State::Plain,
+                _ if known || text => State::Plain,
+                _ => State::Unknown,
             };
         }
         // Without a first byte there is nothing.
@@ -131,6 +170,14 @@ impl Unpacker {
             return Ok(bytes.into());
         }
         self.decompress(bytes).map(Cow::Owned)
+    }
+
+    /// Whether all that was taken could be unpacked.
+    ///
+    /// # Errors
+    /// When bytes that are not compressed followed the end of a compressed body. What was before them is sound.
+    pub fn finish(&mut self) -> Result<(), Compressed> {
+        self.late.take().map_or(Ok(()), Err)
     }
 
     fn decompress(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Compressed> {
@@ -144,7 +191,17 @@ impl Unpacker {
             };
         }
         let unpacked = match &mut self.state {
-            State::Gzip(decoder) => take_gzip(decoder, bytes),
+            State::Gzip(member) => take_gzip(member, bytes).and_then(|(plain, more)| {
+                let trailing = "bytes that are not compressed follow its end";
+                if more && plain.is_empty() {
+                    return Err(std::io::Error::new(ErrorKind::InvalidData, trailing));
+                }
+                self.late = more.then(|| Compressed {
+                    coding: self.coding.to_string(),
+                    damaged: Some(trailing.to_owned()),
+                });
+                Ok(plain)
+            }),
             State::Zlib(decoder) => decoder
                 .write_all(bytes)
                 .and_then(|()| decoder.flush())
@@ -189,6 +246,7 @@ mod tests {
         Unpacker {
             coding: coding.to_owned().into(),
             state,
+            late: None,
         }
     }
 
@@ -230,6 +288,49 @@ mod tests {
                 .unwrap_err()
                 .coding,
             "br"
+        );
+    }
+
+    #[test]
+    fn a_coding_that_compresses_nothing_is_no_compression() {
+        let of = |coding: &str| {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n\r\n");
+            let (head, _) = super::super::head::read_head(head.as_bytes())
+                .unwrap()
+                .unwrap();
+            Unpacker::of(&head)
+        };
+        for coding in [
+            "utf-8",
+            "aws-chunked",
+            "identity",
+            "none",
+            "aws-chunked, utf-8",
+        ] {
+            assert_eq!(
+                &*of(coding).take(b"data: x").unwrap(),
+                b"data: x",
+                "{coding}"
+            );
+        }
+        assert_eq!(
+            &*of("aws-chunked, gzip").take(&gzipped("text")).unwrap(),
+            b"text"
+        );
+        for (coding, named) in [("gzip, gzip", "gzip, gzip"), ("br", "br"), ("snap", "snap")] {
+            assert_eq!(of(coding).take(b"\x8bx").unwrap_err().coding, named);
+        }
+    }
+
+    #[test]
+    fn bytes_behind_a_compressed_answer_lose_nothing_of_it() {
+        let body = [gzipped("data: [DONE]\n\n"), b"\r\n<html>".to_vec()].concat();
+        let mut unpacker = unpacker("gzip", State::Claimed);
+        assert_eq!(&*unpacker.take(&body).unwrap(), b"data: [DONE]\n\n");
+        let why = unpacker.finish().unwrap_err();
+        assert!(
+            why.damaged
+                .is_some_and(|why| why.contains("not compressed"))
         );
     }
 
@@ -285,7 +386,8 @@ mod tests {
                 let mut unpacker = unpacker("gzip", State::Claimed);
                 let failed = broken
                     .chunks(piece)
-                    .find_map(|bytes| unpacker.take(bytes).err());
+                    .find_map(|bytes| unpacker.take(bytes).err())
+                    .or_else(|| unpacker.finish().err());
                 assert!(
                     failed.is_some_and(|why| why.damaged.is_some()),
                     "{what} in pieces of {piece}"

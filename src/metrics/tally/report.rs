@@ -6,7 +6,7 @@ use super::{LevelFrame, Tally};
 use crate::domain::run::{
     AnsweredBy, Concurrency, LevelEnd, LevelReport, Limits, Rate, Requests, Throughput,
 };
-use crate::metrics::notes;
+use crate::metrics::notes::{self, Held};
 use crate::metrics::rates::{Counted, Window};
 use crate::metrics::watch::{self, Measured};
 
@@ -39,6 +39,10 @@ impl Tally {
             prompts: &self.prompts,
             by_chunks: self.by_chunks,
             chunks: &self.chunks,
+            held: (self.ok > 0).then(|| Held {
+                share: self.held_us as f64 / self.took_us.max(1) as f64,
+                each: Duration::from_micros(self.held_us / self.ok),
+            }),
             warmup_error: warmup_error.map(|(_, text)| text.as_str()),
             sending: frame.sending,
             answer_takes: self

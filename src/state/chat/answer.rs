@@ -107,6 +107,9 @@ impl Answer {
                 Some("Cut: max tokens or the context's end was reached")
             }
             AnswerStatus::Finished(FinishReason::ContentFilter) => Some("Cut by a content filter"),
+            AnswerStatus::Finished(FinishReason::Other(Some(_))) => {
+                Some("The server gave an unknown finish reason; the answer may be incomplete")
+            }
             AnswerStatus::Stopped => Some("Stopped"),
             _ => None,
         }

@@ -192,7 +192,7 @@ impl CodeUi {
             Some(KeyStatus::Present { tail }) => Some(tail.clone()),
             _ => None,
         });
-        let model = state.panes().get(pane).choice.clone().model;
+        let model = state.panes().get(pane).choice.model.clone();
         let dialect = state.dialect(&env.id, model.as_deref().unwrap_or_default());
         let embeds = state.pane_embeds(pane);
         let chat = state.panes().chat(pane);

@@ -13,6 +13,9 @@ use crate::wire::sse::SseEvent;
 /// At most this many characters of an event are shown.
 const MAX_EVENT_CHARS: usize = 2_000;
 
+/// Bytes by which a repetition of the whole answer is recognised.
+const MAX_BEGINNING: usize = 32;
+
 /// The state of an answer after the events so far.
 #[derive(Debug, Default)]
 pub(super) struct AnswerProgress {
@@ -27,11 +30,22 @@ pub(super) struct AnswerProgress {
     pub(super) is_answer: bool,
     /// The model that the server names; empty until then.
     pub(super) model: String,
+    /// Whether it was named beside text. Gateways name the requested model in chunks of their own.
+    pub(super) is_model_beside_text: bool,
+    /// The number of the choice whose text is the answer.
+    pub(super) choice: Option<i64>,
+    /// Bytes of content so far, and the first of them.
+    pub(super) content_bytes: usize,
+    pub(super) beginning: Vec<u8>,
+    /// An `error` event without data came, and no finish reason after it.
+    pub(super) alarm: bool,
+    /// When text, a function call, a new usage or an end arrived, or anything before the first chunk.
+    pub(super) heard_at: Option<Duration>,
     /// Whether there was text other than white space, or a function call.
     pub(super) spoke: bool,
     /// The first event that could not be parsed, if it came before any chunk.
     pub(super) unread: Option<String>,
-    /// When the finish reason or the usage arrived: the answer's end if no `[DONE]` follows.
+    /// When the finish reason or its usage arrived for the first time: the answer's end if no `[DONE]` follows.
     pub(super) complete_at: Option<Duration>,
     /// `None` if text is not collected.
     pub(super) text: Option<NewText>,
@@ -92,38 +106,28 @@ impl AnswerProgress {
         if matches!(data.trim(), openai::DONE | "\"[DONE]\"") {
             return self.done(at);
         }
-        if name == "error" && data.trim().is_empty() {
-            return Step::Failed(AnswerError::Sent(Value::Null));
-        }
-        if name != "error" && is_ping(name, data) {
+        let (fails, is_status) = match &**name {
+            "" => (false, false),
+            name => (openai::names_failure(name), openai::names_status(name)),
+        };
+        if fails && data.trim().is_empty() {
+            self.alarm = true;
             return Step::More;
         }
-        let error = match Chunk::parse(data) {
+        if !fails && is_ping(name, data) {
+            return Step::More;
+        }
+        let error = match Chunk::of_event(name, data) {
             _ if *damaged => return self.unreadable(data),
             Ok(Chunk {
                 error: Some(error), ..
             }) => error,
-            Ok(_) if name == "error" => serde_json::from_str(data).unwrap_or_default(),
-            Ok(chunk) if chunk.answers => {
-                self.note_model(chunk.model.as_deref());
-                let has_text =
-                    chunk.reasoning.is_some() || chunk.content.is_some() || !chunk.calls.is_empty();
-                let mut first =
-                    self.chunk(at, chunk.reasoning.as_deref(), chunk.content.as_deref());
-                if !chunk.calls.is_empty() {
-                    if chunk.reasoning.is_none() && chunk.content.is_none() {
-                        first = self.chunks() == 0;
-                        self.goes_on();
-                        let bytes = chunk.calls.iter().map(CallPiece::written).sum();
-                        self.tokens(TextKind::Answer, at, 1, bytes);
-                    }
-                    self.call(chunk.calls);
-                }
-                self.ending(at, (has_text, first), chunk.finish, chunk.usage);
-                return self.more();
-            }
+            Ok(_) if fails => serde_json::from_str(data).unwrap_or_default(),
+            Ok(chunk) if chunk.answers => return self.chunk(at, chunk, data),
             // Text in a shape that is not read: better a failure than an answer with a hole.
-            Ok(_) if self.is_answer && holds_text(data) => return self.unreadable(data),
+            Ok(chunk) if self.is_answer && !is_status && self.is_lost(&chunk) => {
+                return self.unreadable(data);
+            }
             // An event without choices, e.g. usage or a gateway's own.
             Ok(chunk) => {
                 self.ending(at, (false, false), None, chunk.usage);
@@ -132,7 +136,7 @@ impl AnswerProgress {
             // Words inside an answer come from a gateway that broke it off. Before any answer, the body may not be
             // a stream.
             Err(_)
-                if name == "error"
+                if fails
                     || *bare
                         && self.is_answer
                         && !data.trim_start().starts_with(['{', '[', '<']) =>
@@ -142,6 +146,48 @@ impl AnswerProgress {
             Err(_) => return self.unreadable(data),
         };
         Step::Failed(AnswerError::Sent(error))
+    }
+
+    /// Reads a chunk of the answer. `data`: the whole event.
+    fn chunk(&mut self, at: Duration, chunk: Chunk<'_>, data: &str) -> Step {
+        let has_content = chunk.reasoning.is_some() || chunk.content.is_some();
+        let has_text = has_content || !chunk.calls.is_empty();
+        self.is_answer = true;
+        self.note_model(chunk.model.as_deref(), has_text);
+        let is_other = self.choice.is_some_and(|choice| choice != chunk.choice);
+        if has_text && is_other || self.is_lost(&chunk) {
+            return self.unreadable(data);
+        }
+        let mut first = self.text(at, chunk.reasoning.as_deref(), chunk.content.as_deref());
+        if !chunk.calls.is_empty() {
+            if !has_content {
+                first = self.chunks() == 0;
+                self.goes_on();
+                let bytes = chunk.calls.iter().map(CallPiece::written).sum();
+                self.tokens(TextKind::Answer, at, 1, bytes);
+            }
+            self.call(chunk.calls);
+        }
+        if has_text {
+            self.choice = Some(chunk.choice);
+            self.heard_at = Some(at);
+        }
+        // Another choice has an end of its own.
+        let finish = chunk.finish.filter(|_| !is_other);
+        self.ending(at, (has_text, first), finish, chunk.usage);
+        self.more()
+    }
+
+    /// Whether a chunk has text in a place that is not read. Some servers repeat the whole answer at its end, which may
+    /// lack white space around it.
+    fn is_lost(&self, chunk: &Chunk<'_>) -> bool {
+        chunk.elsewhere.as_ref().is_some_and(|text| {
+            let beginning = self.beginning.trim_ascii();
+            let is_whole = !beginning.is_empty()
+                && text.trim().as_bytes().starts_with(beginning)
+                && text.len().abs_diff(self.content_bytes) <= 2;
+            !is_whole
+        })
     }
 
     /// The step after a chunk.
@@ -163,6 +209,9 @@ impl AnswerProgress {
         if let Some(unread) = self.unread.take() {
             return Step::Failed(AnswerError::Unreadable(unread));
         }
+        if self.alarm {
+            return Step::Failed(AnswerError::Sent(Value::Null));
+        }
         self.is_answer = true;
         self.timeline.end(at);
         Step::Done(self.finish.clone().unwrap_or(FinishReason::Other(None)))
@@ -179,8 +228,7 @@ impl AnswerProgress {
     }
 
     /// Reads a chunk's text. Returns whether it is the first.
-    fn chunk(&mut self, at: Duration, reasoning: Option<&str>, content: Option<&str>) -> bool {
-        self.is_answer = true;
+    fn text(&mut self, at: Duration, reasoning: Option<&str>, content: Option<&str>) -> bool {
         if reasoning.is_none() && content.is_none() {
             return false;
         }
@@ -202,6 +250,11 @@ impl AnswerProgress {
             );
         }
         if let Some(text) = content {
+            self.content_bytes += text.len();
+            if self.beginning.len() < MAX_BEGINNING {
+                let room = (MAX_BEGINNING - self.beginning.len()).min(text.len());
+                self.beginning.extend_from_slice(&text.as_bytes()[..room]);
+            }
             let kind = self.split(text);
             self.tokens(kind, at, 1, text.len());
         }
@@ -213,8 +266,12 @@ impl AnswerProgress {
         self.timeline.chunks() + self.pending.n as u64
     }
 
-    pub(super) fn note_model(&mut self, model: Option<&str>) {
-        if let Some(model) = model.filter(|model| *model != self.model) {
+    pub(super) fn note_model(&mut self, model: Option<&str>, beside_text: bool) {
+        let Some(model) = model.filter(|_| beside_text || !self.is_model_beside_text) else {
+            return;
+        };
+        self.is_model_beside_text |= beside_text;
+        if model != self.model {
             self.model.clear();
             self.model.push_str(model);
         }
@@ -239,10 +296,10 @@ impl AnswerProgress {
         if finish.is_none() && usage.is_none() {
             return;
         }
-        self.complete_at = Some(at);
+        let before = (self.finish.is_some(), self.ending);
         let counted = usage.is_some_and(|usage| usage.completion_tokens.is_some());
         if let Some(usage) = usage {
-            self.usage.get_or_insert_default().merge(usage);
+            self.count(at, usage);
         }
         match finish {
             // An unknown reason does not mark the end. It is reported once the answer has ended.
@@ -263,11 +320,38 @@ impl AnswerProgress {
                     self.ending = told;
                 }
                 self.finish = Some(reason);
+                self.alarm = false;
             }
             None => {}
         }
         if counted && !has_text && self.finish.is_some() && self.chunks() > 0 {
             self.ending = Ending::Counted;
+        }
+        // Repeating the end does not postpone it.
+        if has_text || before != (self.finish.is_some(), self.ending) {
+            self.complete_at = Some(at);
+            self.heard_at = Some(at);
+        }
+    }
+
+    /// Adds a chunk's usage. The last count is the right one: some servers begin with an estimate. One that cannot be
+    /// true of the text so far does not replace one that can.
+    fn count(&mut self, at: Duration, mut usage: Usage) {
+        let known = self.usage.get_or_insert_default();
+        let before = *known;
+        let chunks = self.timeline.chunks() + self.pending.n as u64;
+        // A few chunks hold a part of a token, or white space alone.
+        let is_likely = |count: u64| count + count / 8 + 1 >= chunks.max(1);
+        match (known.completion_tokens, usage.completion_tokens) {
+            (Some(old), Some(new)) if is_likely(new) || !is_likely(old) && new > old => {
+                known.completion_tokens = None;
+            }
+            (Some(_), Some(_)) => usage.completion_tokens = None,
+            _ => {}
+        }
+        known.merge(usage);
+        if *known != before {
+            self.heard_at = Some(at);
         }
     }
 
@@ -346,29 +430,6 @@ impl AnswerProgress {
 }
 
 pub(super) const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
-
-/// Whether an event without choices holds text where other APIs have it: Ollama's, Anthropic's, the Responses API's, and
-/// llama.cpp's own.
-fn holds_text(data: &str) -> bool {
-    let Ok(Value::Object(event)) = serde_json::from_str::<Value>(data) else {
-        return false;
-    };
-    let text = |value: Option<&Value>| {
-        value
-            .and_then(Value::as_str)
-            .is_some_and(|text| !text.is_empty())
-    };
-    let within = |name: &str| {
-        let holder = event.get(name);
-        text(holder.and_then(|holder| holder.get("text")))
-            || text(holder.and_then(|holder| holder.get("content")))
-    };
-    ["content", "response", "delta", "text"]
-        .iter()
-        .any(|name| text(event.get(*name)))
-        || within("delta")
-        || within("message")
-}
 
 /// Events that gateways send to keep a connection open.
 fn is_ping(name: &str, data: &str) -> bool {

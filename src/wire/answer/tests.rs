@@ -1,5 +1,6 @@
 //! Streams and the text, figures and endings that they must give.
 mod failures;
+mod gateways;
 
 use proptest::prelude::*;
 
@@ -176,7 +177,7 @@ fn a_reason_with_every_chunk_ends_nothing() {
     check_ends(&counted, "abc", STOP, STOP);
     assert_eq!(
         hear(&counted).reader.over_at(),
-        Some(Duration::from_millis(1_040))
+        Some(Duration::from_millis(3_040))
     );
     let done = [&words[..], &[DONE.to_owned()]].concat();
     check_ends(&done, "abc", STOP, STOP);

@@ -2,7 +2,7 @@
 
 use super::{Endpoint, RequestInfo};
 use crate::domain::environment::KEY_VARIABLE;
-use crate::domain::failure::Advice;
+use crate::domain::failure::{Advice, Failure};
 
 /// Parameters that Batida sends on its own.
 const OWN: [&str; 2] = ["stream_options", "stream"];
@@ -65,6 +65,19 @@ pub(super) fn size(asked: &RequestInfo<'_>) -> Advice {
     }
     "Clear the conversation or shorten the prompt. A gateway in front of the server may set the limit"
         .into()
+}
+
+/// A failure whose advice does not point to a body that is not there.
+pub(super) fn without_body(failure: Failure) -> Failure {
+    let pointing = Failure::new("", whole_response());
+    if failure.advice != pointing.advice {
+        return failure;
+    }
+    Failure {
+        advice: "The server gave no reason. Check its log, or ask its operator".to_owned(),
+        cli_advice: None,
+        ..failure
+    }
 }
 
 /// Where only the server's own message can help.

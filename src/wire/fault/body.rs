@@ -8,9 +8,12 @@
 //! | TGI, Ollama's own API, Hugging Face | `{"error":"…","error_type"}`, `{"error":["…"]}` |
 //! | FastAPI, LiteLLM's proxy | `{"detail":"…"}`, `{"detail":[{"loc","msg"}]}` |
 //! | Azure, AWS, Kong, Cohere, Databricks | `{"message"}`, `{"statusCode","message"}`, `{"error_code","message"}`; XML |
+//! | NestJS, Spring | `{"message","error"}`, where `error` repeats the status in words |
 //! | Cloudflare | `{"errors":[{"code","message"}]}` |
 //! | Anthropic, OpenRouter | `{"type":"error","error":{…}}`, `{"error":{"message","metadata":{"raw"}}}` |
 //! | RFC 9457, OAuth, Apigee | `{"title","detail"}`, `{"error","error_description"}`, `{"fault":{"faultstring"}}` |
+//! | completions with an error in place of the answer | `{"choices":[{"error":{"message"}}]}` |
+//! | SOAP | XML with `faultstring`, or `Text` in version 1.2 |
 //! | Go's and proxies' plain text | `404 page not found`, `upstream connect error …` |
 
 use std::time::Duration;
@@ -85,15 +88,10 @@ impl ErrorBody {
     }
 
     fn of_xml(body: &str) -> Self {
-        let between = |name: &str| {
-            let (_, rest) = body.split_once(&format!("<{name}>"))?;
-            Some(rest.split_once(&format!("</{name}>"))?.0.trim().to_owned())
-        };
-        let said = between("Message")
-            .or_else(|| between("message"))
-            .unwrap_or_default();
-        let codes = between("Code")
-            .or_else(|| between("code"))
+        let first = |names: &[&str]| names.iter().find_map(|name| element(body, name));
+        let said = first(&["message", "faultstring", "text", "reason", "detail"]);
+        let said = said.unwrap_or_default();
+        let codes = first(&["code", "faultcode"])
             .map(|code| snake(&code))
             .into_iter()
             .collect();
@@ -183,7 +181,7 @@ fn minimax_code(object: &Map<String, Value>) -> Option<String> {
 }
 
 /// Members that may hold the sentence, or an object with it, in the order in which they are tried.
-const SENTENCES: [&str; 22] = [
+const SENTENCES: [&str; 23] = [
     "error_description",
     "error",
     "message",
@@ -206,7 +204,22 @@ const SENTENCES: [&str; 22] = [
     "data",
     "response",
     "result",
+    "text",
 ];
+/// Members whose number is the sentence where nothing else is.
+const NUMBERS: [&str; 4] = ["message", "Message", "msg", "detail"];
+
+/// The text of the first XML element with this name, in any case and with any prefix.
+fn element(xml: &str, name: &str) -> Option<String> {
+    let mut tags = xml.match_indices('<').map(|(at, _)| &xml[at + 1..]);
+    tags.find_map(|tag| {
+        let (head, rest) = tag.split_once('>')?;
+        let full = head.split([' ', '\t', '\r', '\n', '/']).next()?;
+        let bare = full.rsplit(':').next()?;
+        let text = rest.split('<').next()?.trim();
+        (bare.eq_ignore_ascii_case(name) && !text.is_empty()).then(|| text.to_owned())
+    })
+}
 
 /// Collects the sentences of an error. Returns whether it found any.
 fn say(value: &Value, depth: usize, out: &mut Vec<String>) -> bool {
@@ -232,15 +245,36 @@ fn say(value: &Value, depth: usize, out: &mut Vec<String>) -> bool {
             let raw = object
                 .get("metadata")
                 .and_then(|metadata| metadata.get("raw"));
-            let found = SENTENCES.iter().any(|name| {
+            // NestJS and Spring: `error` repeats the status in words, and `message` says what is wrong.
+            let said = |name: &str, out: &mut Vec<String>| {
                 object
-                    .get(*name)
+                    .get(name)
                     .is_some_and(|value| say(value, depth + 1, out))
-            });
+            };
+            let told = object.get("error").is_some_and(Value::is_string) && said("message", out);
+            let found = told || SENTENCES.iter().any(|name| said(name, out));
+            let found = found || say_choices(object, depth, out) || say_number(object, out);
             raw.is_some_and(|raw| say(raw, depth + 1, out)) || found
         }
         _ => false,
     }
+}
+
+/// A completion whose choices hold errors in place of texts.
+fn say_choices(object: &Map<String, Value>, depth: usize, out: &mut Vec<String>) -> bool {
+    let choices = object.get("choices").and_then(Value::as_array);
+    choices.into_iter().flatten().any(|choice| {
+        choice
+            .get("error")
+            .is_some_and(|error| say(error, depth + 1, out))
+    })
+}
+
+fn say_number(object: &Map<String, Value>, out: &mut Vec<String>) -> bool {
+    let mut values = NUMBERS.iter().filter_map(|name| object.get(*name));
+    let number = values.find(|value| value.is_number());
+    out.extend(number.map(Value::to_string));
+    number.is_some()
 }
 
 fn say_text(text: &str, depth: usize, out: &mut Vec<String>) -> bool {
@@ -358,6 +392,12 @@ mod tests {
             r#"{"error":"invalid_request","error_description":"no"}"#,
             r#"{"fault":{"faultstring":"no"}}"#,
             r#"{"error":true,"message":"no"}"#,
+            r#"{"statusCode":400,"message":["no"],"error":"Bad Request"}"#,
+            r#"{"timestamp":"x","status":400,"error":"Bad Request","message":"no","path":"/v1"}"#,
+            r#"{"error":{"message":{"text":"no"}}}"#,
+            r#"{"choices":[{"index":0,"error":{"message":"no","code":502}}]}"#,
+            "<s:Envelope><s:Body><s:Fault><faultcode>s:x</faultcode><faultstring xml:lang=\"en\">no</faultstring></s:Fault></s:Body></s:Envelope>",
+            "<env:Fault><env:Reason><env:Text xml:lang=\"en\">no</env:Text></env:Reason></env:Fault>",
             r#"{"status":"error","reason":"no"}"#,
             r#"{"code":500,"data":{"error":{"message":"no"}}}"#,
             r#"{"base_resp":{"status_code":1004,"status_msg":"no"}}"#,
@@ -371,6 +411,8 @@ mod tests {
         ] {
             check_said(body, "no");
         }
+        check_said(r#"{"error":{"message":12345}}"#, "12345");
+        check_said(r#"{"message":7,"detail":"no"}"#, "no");
         check_said("{}", "");
         check_said("[]", "");
         check_said("", "");

@@ -44,6 +44,7 @@ impl ErrorKind {
             .or_else(|| (refused && is_images(&says)).then_some(Self::Images))
             .or_else(|| (refused && is_filter(&says)).then_some(Self::Filter))
             .or_else(|| is_key(status, &says).then_some(Self::Key))
+            .or_else(|| (refused && is_gone(&says)).then_some(Self::ModelGone))
             .or_else(|| is_model(status, &said, model).then_some(Self::Model))
             .or_else(|| is_quota(status, &says).then_some(Self::Quota))
             .or_else(|| is_queue(&says).then_some(Self::Queue))
@@ -101,7 +102,10 @@ const CODES: [(ErrorKind, &[&str]); 11] = [
             "model_not_exist",
         ],
     ),
-    (ErrorKind::ModelGone, &["model_deprecated"]),
+    (
+        ErrorKind::ModelGone,
+        &["model_deprecated", "model_decommissioned"],
+    ),
     (
         ErrorKind::Context,
         &[
@@ -211,6 +215,19 @@ fn is_context(says: &impl Fn(&[&str]) -> bool) -> bool {
             "exceeds the maximum number of tokens",
             "too many input tokens",
             "too many tokens in",
+            // Cohere; Bedrock's "Too many tokens, please wait" is a rate limit.
+            "too many tokens: size limit exceeded",
+        ])
+}
+
+fn is_gone(says: &impl Fn(&[&str]) -> bool) -> bool {
+    says(&["model"])
+        && says(&[
+            "decommissioned",
+            "has been deprecated",
+            "has been retired",
+            "has been shut down",
+            "has been sunset",
         ])
 }
 
@@ -238,6 +255,7 @@ fn is_images(says: &impl Fn(&[&str]) -> bool) -> bool {
         "text-only",
         "text only",
         "no vision",
+        "only supported by",
     ])
 }
 
@@ -277,6 +295,8 @@ fn is_key(status: u16, says: &impl Fn(&[&str]) -> bool) -> bool {
             "invalid authentication",
             "authentication error",
             "no cookie auth",
+            "not authenticated",
+            "unauthorized",
         ])
 }
 
@@ -307,13 +327,15 @@ fn is_model(status: u16, said: &str, model: &str) -> bool {
         "not recognized",
         "unable to find",
     ];
-    let names = said.contains("model")
-        || said.contains("deployment")
-        || said.contains(&model.to_lowercase());
+    // A short name is part of other words: `m` of "must not exist".
+    let model = model.to_lowercase();
+    let edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    let named = said.match_indices(&*model).any(|(at, _)| {
+        edge(said[..at].chars().next_back()) && edge(said[at + model.len()..].chars().next())
+    });
+    let names = said.contains("model") || said.contains("deployment") || named;
     // Other statuses are seldom about the name, so the sentence must contain it.
-    let sure = matches!(status, 404)
-        || said.contains(&model.to_lowercase())
-        || said.contains("invalid model");
+    let sure = matches!(status, 404) || named || said.contains("invalid model");
     names && sure && unknown.iter().any(|words| said.contains(words))
 }
 

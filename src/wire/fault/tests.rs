@@ -122,6 +122,30 @@ fn every_row_of_the_table_has_its_sentence() {
         FaultClass::NotAnApi,
         "redirects to an unnamed address",
     );
+    for (body, class, words) in [
+        (
+            r#"{"error":{"message":"Invalid content type. image_url is only supported by certain models."}}"#,
+            FaultClass::BadRequest,
+            "This model does not accept images",
+        ),
+        (
+            r#"{"message":"too many tokens: size limit exceeded by 3000 tokens. Try using shorter or fewer inputs"}"#,
+            FaultClass::BadRequest,
+            "longer than the model's context",
+        ),
+        (
+            r#"{"error":{"message":"The model `m` has been decommissioned and is no longer supported.","code":"model_decommissioned"}}"#,
+            FaultClass::ModelNotFound,
+            "no longer served",
+        ),
+        (
+            r#"{"message":"Too many tokens, please wait before trying again."}"#,
+            FaultClass::BadRequest,
+            "rejected the request",
+        ),
+    ] {
+        check_fault(400, body, class, words);
+    }
     check_fault(
         422,
         r#"{"detail":"model is required"}"#,
@@ -346,14 +370,48 @@ fn every_transport() -> impl Iterator<Item = TransportError> {
         TransportError::ConnectTimeout,
         TransportError::ReadTimeout(Duration::from_secs(1)),
         TransportError::UnknownIssuer,
-        TransportError::WrongName,
-        TransportError::Expired,
+        TransportError::WrongName(vec!["a.example".to_owned()]),
+        TransportError::Expired(None),
+        TransportError::NotValidYet(None),
+        TransportError::UnsupportedKey("an RSA key of 1024 bits".to_owned()),
+        TransportError::NothingInCommon,
+        TransportError::NoHead(Duration::from_secs(1)),
+        TransportError::BadHead("it is too long".to_owned()),
+        TransportError::ProxyLogin,
+        TransportError::Socks4Ipv6,
         TransportError::NotTls,
         TransportError::OtherTls,
         TransportError::NotHttp,
         TransportError::Broken,
     ]
     .into_iter()
+}
+
+#[test]
+fn a_short_name_within_other_words_is_not_the_model() {
+    let fault = |model: &str, known: &[String]| {
+        let reply = HttpResponse {
+            status: 400,
+            body: r#"{"message":["temperature must be a number","x should not exist"],"error":"Bad Request"}"#,
+            ..HttpResponse::default()
+        };
+        let asked = RequestInfo {
+            model,
+            known,
+            ..RequestInfo::default()
+        };
+        from_reply(&reply, &asked)
+    };
+    assert_eq!(fault("m", &[]).class, FaultClass::BadRequest);
+    let unknown = fault("x", &[]);
+    assert_eq!(unknown.class, FaultClass::ModelNotFound);
+    // A model of the server's own list is not said to be unknown.
+    let listed = fault("x", &["x".to_owned()]).failure.to_string();
+    assert!(
+        listed.starts_with("The API lists the model x, but does not serve it"),
+        "{listed}"
+    );
+    assert!(!listed.contains("The API serves"), "{listed}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::words::list_some;
 use super::{Fault, FaultClass, HttpResponse, RequestInfo, advice, clip};
 use crate::domain::failure::{Advice, Failure};
 use crate::domain::units;
@@ -19,14 +20,22 @@ pub enum TransportError {
     ConnectTimeout,
     /// Connected, but the TLS handshake got no answer in time.
     HandshakeTimeout,
-    /// Connected, and then nothing for this long.
+    /// Connected, and then no whole head of a response for this long.
+    NoHead(Duration),
+    /// Nothing more of a response for this long.
     ReadTimeout(Duration),
     /// The certificate's issuer is not trusted.
     UnknownIssuer,
-    /// The certificate is for other names.
-    WrongName,
-    /// The certificate is out of date, or not yet valid.
-    Expired,
+    /// The certificate is for other names: these.
+    WrongName(Vec<String>),
+    /// The certificate has expired; holds the day.
+    Expired(Option<String>),
+    /// The certificate is not valid yet; holds the first day.
+    NotValidYet(Option<String>),
+    /// The certificate has a key, or a signature, that cannot be verified; holds what it is.
+    UnsupportedKey(String),
+    /// No cipher, curve or kind of signature that both sides know.
+    NothingInCommon,
     /// The server does not speak TLS on this port.
     NotTls,
     /// The server supports only TLS 1.1 or older.
@@ -43,12 +52,16 @@ pub enum TransportError {
     Http2Only,
     /// The response is not HTTP.
     NotHttp,
+    /// The response is HTTP, and its head cannot be read; holds the reason.
+    BadHead(String),
     /// This machine reached one of its own limits.
     LocalLimit(LocalLimit),
     /// The proxy cannot be reached; holds the reason.
     ProxyUnreachable(String),
     /// The proxy requires a user name and a password, or rejected those it was sent.
     ProxyLogin,
+    /// A SOCKS4 proxy is to connect to an IPv6 address.
+    Socks4Ipv6,
     /// The proxy could not connect to the server; holds the reason.
     ProxyRefused(String),
     /// The connection ended before any byte of a response.
@@ -84,6 +97,11 @@ impl TransportError {
             | Self::Unreachable
             | Self::ConnectTimeout
             | Self::HandshakeTimeout => self.connect_words(asked, bare),
+            Self::NoHead(after) => (
+                FaultClass::Timeout,
+                format!("{bare} sent no response within {}", units::duration(after)),
+                advice::server(asked),
+            ),
             Self::ReadTimeout(after) => (
                 FaultClass::Timeout,
                 format!("{bare} sent nothing for {}", units::duration(after)),
@@ -103,6 +121,12 @@ impl TransportError {
                 FaultClass::NotAnApi,
                 format!("The response from {bare} is not HTTP"),
                 "Check the port of the API domain. The details show the start of the response"
+                    .into(),
+            ),
+            Self::BadHead(why) => (
+                FaultClass::NotAnApi,
+                format!("The response head of {bare} cannot be read: {why}"),
+                "Check the server and the proxies in front of it. The details show the start of the response"
                     .into(),
             ),
             Self::Broken => (
@@ -125,7 +149,10 @@ impl TransportError {
                 },
             ),
             Self::LocalLimit(lack) => lack.words(bare),
-            Self::ProxyUnreachable(_) | Self::ProxyLogin | Self::ProxyRefused(_) => {
+            Self::ProxyUnreachable(_)
+            | Self::ProxyLogin
+            | Self::ProxyRefused(_)
+            | Self::Socks4Ipv6 => {
                 self.proxy_words(asked, bare)
             }
             tls => tls.tls_words(host, bare, &details),
@@ -181,11 +208,15 @@ impl TransportError {
         let (summary, advice) = match self {
             Self::ProxyUnreachable(why) => (
                 format!("Could not reach the proxy {proxy}: {why}"),
-                PROXY_ADVICE,
+                PROXY_ADVICE.to_owned(),
             ),
             Self::ProxyRefused(why) => (
                 format!("The proxy {proxy} could not connect to {bare}: {why}"),
-                "Check whether the proxy may connect to this host and port. List hosts that need no proxy in $NO_PROXY",
+                "Check whether the proxy may connect to this host and port. List hosts that need no proxy in $NO_PROXY".to_owned(),
+            ),
+            Self::Socks4Ipv6 => (
+                format!("{bare} has an IPv6 address, and a SOCKS4 proxy ({proxy}) connects only to IPv4 addresses"),
+                "Use a socks5:// or http:// proxy, or list the host in $NO_PROXY".to_owned(),
             ),
             _ => {
                 // SOCKS proxies have no status.
@@ -194,15 +225,17 @@ impl TransportError {
                 } else {
                     " (HTTP 407)"
                 };
+                let scheme = proxy.split_once("://").map_or("http", |(scheme, _)| scheme);
+                let url = format!("{scheme}://user:password@host:port");
                 if asked.proxy_login {
                     (
                         format!("The proxy {proxy} rejected the user name or the password{status}"),
-                        WRONG_LOGIN_ADVICE,
+                        format!("Check them in the proxy's variable, {url}. Write special characters as %40 for @, %3A for : and so on"),
                     )
                 } else {
                     (
                         format!("The proxy {proxy} requires a user name and a password{status}"),
-                        LOGIN_ADVICE,
+                        format!("Add them to the proxy's variable: {url}"),
                     )
                 }
             }
@@ -222,13 +255,40 @@ impl TransportError {
                 )
                 .then("For a self-signed certificate, use that certificate itself"),
             ),
-            Self::WrongName => (
-                format!("The certificate of {bare} is for a different host name"),
+            Self::WrongName(names) => (
+                if names.is_empty() {
+                    format!("The certificate of {bare} is for a different host name")
+                } else {
+                    let names = list_some(names);
+                    format!("The certificate of {bare} is for a different host name: it covers {names}")
+                },
                 "Enter a name that the certificate covers as the API domain".into(),
             ),
-            Self::Expired => (
-                format!("The certificate of {bare} has expired or is not valid yet"),
+            Self::Expired(day) => (
+                format!("The certificate of {bare} has expired{}", at(" on ", day)),
                 "Check this machine's clock. If it is right, renew the certificate on the server"
+                    .into(),
+            ),
+            Self::NotValidYet(day) => (
+                format!(
+                    "The certificate of {bare} is not valid yet{}",
+                    at(": it is from ", day)
+                ),
+                "Check this machine's clock. If it is right, the server has a certificate that is made for later"
+                    .into(),
+            ),
+            Self::UnsupportedKey(what) => (
+                format!("The certificate of {bare} has {what}, which Batida cannot verify"),
+                Advice::by_face(
+                    "Use a certificate with an RSA key of 2048 bits or more, or with P-256, P-384 or Ed25519",
+                    "Use a certificate with an RSA key of 2048 bits or more, or with P-256, P-384 or Ed25519. --insecure accepts this one without verifying it",
+                ),
+            ),
+            Self::NothingInCommon => (
+                format!(
+                    "{bare} refused the TLS handshake: it and Batida have no cipher, curve or kind of certificate in common"
+                ),
+                "Enable AES-GCM or ChaCha20 ciphers and the curve X25519, P-256 or P-384 on the server, and use a certificate with RSA, P-256, P-384 or Ed25519. Batida supports neither CBC ciphers nor the curve P-521"
                     .into(),
             ),
             Self::NotTls => (
@@ -261,6 +321,12 @@ impl TransportError {
     }
 }
 
+fn at(words: &str, day: &Option<String>) -> String {
+    day.as_ref()
+        .map(|day| format!("{words}{day}"))
+        .unwrap_or_default()
+}
+
 fn client_advice() -> Advice {
     Advice::by_face(
         "Add a client certificate and its key to the environment on Home",
@@ -271,10 +337,6 @@ fn client_advice() -> Advice {
 
 const PROXY_ADVICE: &str =
     "Check $HTTPS_PROXY, $HTTP_PROXY and $ALL_PROXY. List hosts that need no proxy in $NO_PROXY";
-const LOGIN_ADVICE: &str = "Add them to the proxy's variable: http://user:password@host:port";
-
-const WRONG_LOGIN_ADVICE: &str = "Check them in the proxy's variable, http://user:password@host:port. Write special characters as %40 for @, %3A for : and so on";
-
 impl LocalLimit {
     fn words(self, bare: &str) -> (FaultClass, String, Advice) {
         let (what, advice) = match self {
@@ -328,8 +390,18 @@ pub(super) fn of_reply(reply: &HttpResponse<'_>, asked: &RequestInfo<'_>) -> Opt
             .contains(words)
     };
     let kind = match reply.status {
+        304 => {
+            let summary = format!("{bare} answered that nothing has changed (HTTP 304)");
+            let advice = "Batida keeps no earlier response. Turn off caching for the API on the proxy or the server";
+            let failure = Failure::new(summary, advice).with_details(details(reply));
+            return Some(Fault::new(FaultClass::NotAnApi, Some(304), failure));
+        }
         300..=399 => return Some(redirect(reply, asked)),
         407 => TransportError::ProxyLogin,
+        502..=504 if reply.proxy_error.is_some() && asked.plain && asked.proxy.is_some() => {
+            let why = clip(reply.proxy_error.unwrap_or_default(), 200);
+            TransportError::ProxyRefused(format!("HTTP {}, {why}", reply.status))
+        }
         // The words of nginx, Apache and Go, in this order.
         400 | 497
             if says("plain http request was sent to https port")
@@ -358,8 +430,7 @@ pub(super) fn of_reply(reply: &HttpResponse<'_>, asked: &RequestInfo<'_>) -> Opt
 }
 
 fn redirect(reply: &HttpResponse<'_>, asked: &RequestInfo<'_>) -> Fault {
-    let RequestInfo { host, .. } = *asked;
-    let bare = host.split('/').next().unwrap_or(host);
+    let bare = asked.host.split('/').next().unwrap_or(asked.host);
     let status = reply.status;
     // The query may hold a token.
     let to = reply
@@ -370,28 +441,78 @@ fn redirect(reply: &HttpResponse<'_>, asked: &RequestInfo<'_>) -> Fault {
         Some(to) => format!("{bare} redirects to {to} (HTTP {status})"),
         None => format!("{bare} redirects to an unnamed address (HTTP {status})"),
     };
-    let advice = match to.as_deref().and_then(|to| root_of(to, host)) {
-        Some(root) => format!(
-            "Enter {root} as the API domain. Batida does not follow redirects, because the key would be sent along"
+    const NOT_FOLLOWED: &str =
+        "Batida does not follow redirects, because the key would be sent along";
+    let advice = match to.as_deref().map_or(Target::Unknown, |to| target_of(to, asked)) {
+        Target::Api(root) => {
+            format!("Enter {root} as the API domain. {NOT_FOLLOWED}").into()
+        }
+        Target::Itself => {
+            "The address redirects to itself. Check the server and the proxy in front of it, e.g. which of them ends TLS"
+                .into()
+        }
+        Target::NotHttp => Advice::by_face(
+            "No API is at such an address. Check the API domain on Home",
+            "No API is at such an address. Check the address given with --api or in the environment",
         ),
-        None => "Enter the address it redirects to as the API domain. Batida does not follow redirects, because the key would be sent along".to_owned(),
+        Target::Elsewhere => Advice::by_face(
+            "The target is no API: it may be a login portal. Check the API domain on Home, and whether the API is behind a login or a VPN",
+            "The target is no API: it may be a login portal. Check the address given with --api or in the environment, and whether the API is behind a login or a VPN",
+        ),
+        Target::Unknown => {
+            format!("Enter the address of the API itself as the API domain. {NOT_FOLLOWED}").into()
+        }
     };
     let failure = Failure::new(summary, advice).with_details(details(reply));
     Fault::new(FaultClass::NotAnApi, Some(status), failure)
 }
 
-/// The API domain to enter in order to reach a redirect's target: the target without the path of the request. `None`
-/// where the target is not an API, e.g. a login page.
-fn root_of(to: &str, host: &str) -> Option<String> {
-    let url = url::Url::parse(to).ok()?;
-    let path = url.path().trim_end_matches('/');
-    let known = ["/chat/completions", "/models", "/embeddings"]
-        .iter()
-        .find_map(|end| path.strip_suffix(end))?;
+/// Where a redirect leads.
+enum Target {
+    /// To an API, reached with this API domain.
+    Api(String),
+    /// To the requested address.
+    Itself,
+    /// To an address that no client of HTTP can reach, e.g. `javascript:`.
+    NotHttp,
+    /// To something that is no API.
+    Elsewhere,
+    /// Not known.
+    Unknown,
+}
+
+fn target_of(to: &str, asked: &RequestInfo<'_>) -> Target {
+    let scheme = if asked.plain { "http" } else { "https" };
+    let Ok(base) = url::Url::parse(&format!("{scheme}://{}/", asked.host)) else {
+        return Target::Unknown;
+    };
+    let Ok(url) = base.join(to) else {
+        return Target::Unknown;
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        return Target::NotHttp;
+    }
+    let whole = url.path();
+    let path = whole.trim_end_matches('/');
+    let ends = ["/chat/completions", "/models", "/embeddings"];
+    let Some(known) = ends.iter().find_map(|end| path.strip_suffix(end)) else {
+        return if url.origin() == base.origin() {
+            Target::Unknown
+        } else {
+            Target::Elsewhere
+        };
+    };
     let root = format!("{}{known}", url.origin().ascii_serialization());
     // Batida adds `/v1` to an address without it, so it can be left out.
     let root = root.strip_suffix("/v1").unwrap_or(&root).to_owned();
-    (!root.ends_with(&format!("://{host}")) || root.starts_with("https://")).then_some(root)
+    match root
+        .strip_prefix(scheme)
+        .and_then(|rest| rest.strip_prefix("://"))
+    {
+        Some(same) if same == asked.host && path == whole => Target::Itself,
+        Some(same) if same == asked.host => Target::Unknown,
+        _ => Target::Api(root),
+    }
 }
 
 fn details(reply: &HttpResponse<'_>) -> String {

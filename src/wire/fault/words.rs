@@ -32,7 +32,9 @@ pub(super) fn words(
 ) -> Fault {
     let said = one_line(&error.said);
     let retry_after = retry_after.or(error.wait);
-    let code = status.or(error.status).unwrap_or(0);
+    // A response that only looked successful says in its body what it is.
+    let failed = status.filter(|status| !(200..300).contains(status));
+    let code = failed.or(error.status).unwrap_or(0);
     let kind = ErrorKind::of(code, error, asked.model);
     let (class, what, advice) = of_access(kind, retry_after, asked)
         .or_else(|| of_prompt(kind))
@@ -75,6 +77,12 @@ fn of_access(
                 Some(_) => try_again(retry_after).into(),
                 None => "This limit belongs to the account, not to the model. Raise it, or use another key".into(),
             },
+        ),
+        // A server that lists what it does not serve.
+        ErrorKind::Model if asked.known.iter().any(|name| name == asked.model) => (
+            FaultClass::ModelNotFound,
+            format!("The API lists the model {model}, but does not serve it"),
+            "Pick another model, or ask the API's operator whether this one is loaded".into(),
         ),
         ErrorKind::Model => (
             FaultClass::ModelNotFound,
@@ -213,7 +221,7 @@ fn other_models(asked: &RequestInfo<'_>) -> Advice {
     }
 }
 
-fn list_some(names: &[String]) -> String {
+pub(super) fn list_some(names: &[String]) -> String {
     let shown = names
         .iter()
         .take(5)

@@ -1,5 +1,6 @@
 //! One chunk of a stream, or one whole completion, in any shape that servers send.
 
+mod elsewhere;
 mod error;
 mod strict;
 
@@ -7,7 +8,9 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use self::elsewhere::text_elsewhere;
 use self::error::error_in;
+pub use self::error::{names_failure, names_status};
 use self::strict::Strict;
 use super::calls::{self, CallPiece};
 use super::usage;
@@ -34,14 +37,26 @@ pub struct Chunk<'a> {
     pub model: Option<Cow<'a, str>>,
     /// Whether it has a list of choices, possibly empty, so that it is part of an answer and not a ping.
     pub answers: bool,
+    /// The number of the choice that holds its text.
+    pub choice: i64,
+    /// Text in a place where a chunk of a chat completion has none. Not empty.
+    pub elsewhere: Option<Cow<'a, str>>,
 }
 
 impl<'a> Chunk<'a> {
-    /// Reads the data of one event, or a whole completion; a list of them as one.
+    /// Reads a whole completion, or a list of its chunks as one.
     ///
     /// # Errors
     /// When it is neither a JSON object nor a list of such.
     pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
+        Self::of_event("", json)
+    }
+
+    /// Reads the data of an event of this name.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn of_event(name: &str, json: &'a str) -> Result<Self, serde_json::Error> {
         // The strict form borrows and is fast. Chunks of other shapes are read leniently.
         if let Ok(strict) = serde_json::from_str::<Strict<'_>>(json)
             && strict.is_all(json)
@@ -49,13 +64,13 @@ impl<'a> Chunk<'a> {
             return Ok(strict.into());
         }
         match serde_json::from_str::<Value>(json)? {
-            Value::Object(map) => Ok(Self::lenient(&map)),
+            Value::Object(map) => Ok(Self::lenient(name, &map)),
             Value::Array(items) if items.iter().all(Value::is_object) => {
                 let mut all = Self::default();
                 items
                     .iter()
                     .filter_map(Value::as_object)
-                    .for_each(|item| all.add(Self::lenient(item)));
+                    .for_each(|item| all.add(Self::lenient(name, item)));
                 Ok(all)
             }
             Value::Null => Ok(Self::default()),
@@ -81,6 +96,8 @@ impl<'a> Chunk<'a> {
             error,
             model,
             answers,
+            choice,
+            elsewhere,
         } = later;
         join(&mut self.reasoning, reasoning);
         join(&mut self.content, content);
@@ -94,56 +111,64 @@ impl<'a> Chunk<'a> {
             .map(|model| Cow::Owned(model.into_owned()))
             .or(self.model.take());
         self.answers |= answers;
+        self.choice = choice;
+        self.elsewhere = self
+            .elsewhere
+            .take()
+            .or(elsewhere.map(|text| Cow::Owned(text.into_owned())));
     }
 
-    fn lenient(value: &Map<String, Value>) -> Self {
+    fn lenient(name: &str, value: &Map<String, Value>) -> Self {
         let choices = value.get("choices").filter(|choices| !choices.is_null());
-        let choice = choices.and_then(|choices| match choices {
-            // A whole document holds all of its choices, so its first one is the answer even if the server counts
-            // from 1.
-            Value::Array(list) => (list.iter().find(|choice| is_first(choice))).or_else(|| {
-                list.first()
-                    .filter(|choice| choice.get("message").is_some())
-            }),
-            one => Some(one),
-        });
+        let listed: &[Value] = match choices {
+            Some(Value::Array(list)) => list,
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        // Some servers count from 1.
+        let first = listed.iter().position(|choice| number(choice) == 0);
+        let choice = listed.get(first.unwrap_or(0));
         let delta = choice.and_then(|choice| {
             let known = |name: &str| choice.get(name).filter(|delta| !delta.is_null());
             known("delta").or_else(|| known("message"))
         });
-        let Texts { reasoning, content } = Texts::of(choice, delta);
+        let texts = Texts::of(choice, delta);
         let text = |text: String| (!text.is_empty()).then_some(Cow::Owned(text));
+        let calls = calls::read(
+            delta.and_then(|delta| delta.get("tool_calls")),
+            delta.and_then(|delta| delta.get("function_call")),
+        );
+        let is_read = !(texts.reasoning.is_empty() && texts.content.is_empty() && calls.is_empty());
+        let elsewhere = text_elsewhere(value, is_read, texts.lost);
+        let word = |name: &str| {
+            let reason = choice.and_then(|choice| choice.get(name))?;
+            reason.as_str().or_else(|| reason.get("type")?.as_str())
+        };
+        // OpenRouter's: what the server behind it said.
+        let failure = word("native_finish_reason").filter(|word| is_failure(word));
         Self {
-            reasoning: text(reasoning),
-            content: text(content),
-            calls: calls::read(
-                delta.and_then(|delta| delta.get("tool_calls")),
-                delta.and_then(|delta| delta.get("function_call")),
-            ),
-            finish: choice
-                .and_then(|choice| choice.get("finish_reason"))
-                .and_then(|reason| {
-                    let word = reason.as_str().or_else(|| reason.get("type")?.as_str());
-                    word.and_then(finish_reason)
-                }),
+            reasoning: text(texts.reasoning),
+            content: text(texts.content),
+            calls,
+            finish: failure
+                .or_else(|| word("finish_reason"))
+                .and_then(finish_reason),
             usage: usage::read(value, choice),
-            error: error_in(value, choice, delta),
-            model: value
-                .get("model")
-                .and_then(Value::as_str)
-                .and_then(model_name)
-                .map(Cow::Owned),
+            error: error_in(name, value, choice, delta),
+            model: value.get("model").and_then(model_name).map(Cow::Owned),
             answers: choices.is_some(),
+            choice: choice.map_or(0, number),
+            elsewhere: elsewhere.map(Cow::Owned),
         }
     }
 }
 
-/// Whether this is choice 0. Batida never requests more than one choice.
-fn is_first(choice: &Value) -> bool {
+/// A choice's number, 0 where it has none. Batida never requests more than one choice.
+fn number(choice: &Value) -> i64 {
     match choice.get("index") {
-        None | Some(Value::Null) => true,
-        Some(Value::String(index)) => index.trim() == "0",
-        Some(index) => index.as_f64() == Some(0.0),
+        None | Some(Value::Null) => 0,
+        Some(Value::String(index)) => index.trim().parse().unwrap_or(-1),
+        Some(index) => index.as_f64().map_or(-1, |index| index as i64),
     }
 }
 
@@ -152,6 +177,8 @@ fn is_first(choice: &Value) -> bool {
 struct Texts {
     reasoning: String,
     content: String,
+    /// Text in an object that is no known part.
+    lost: Option<String>,
 }
 
 impl Texts {
@@ -203,6 +230,7 @@ impl Texts {
             Value::Number(number) => to.push_str(&number.to_string()),
             Value::Array(parts) => parts.iter().for_each(|part| self.add(part, thinking)),
             Value::Object(part) => {
+                let before = self.reasoning.len() + self.content.len();
                 let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
                 let thinking = thinking || kind.contains("think") || kind.contains("reason");
                 for name in ["thinking", "reasoning", "reasoning_content", "summary"] {
@@ -215,6 +243,22 @@ impl Texts {
                         self.add(value, thinking);
                     }
                 }
+                let is_text = kind.is_empty() || kind.contains("text");
+                if !is_text || self.reasoning.len() + self.content.len() > before {
+                    return;
+                }
+                // `{"type":"output_text","output_text":…}`
+                if let Some(value) = part.get(kind).filter(|value| value.is_string()) {
+                    self.add(value, thinking);
+                    return;
+                }
+                let unknown = part
+                    .iter()
+                    .filter(|(name, _)| *name != "type" && *name != "id");
+                let text = unknown
+                    .filter_map(|(_, value)| value.as_str())
+                    .find(|text| !text.trim().is_empty());
+                self.lost = self.lost.take().or(text.map(str::to_owned));
             }
             Value::Null | Value::Bool(_) => {}
         }
@@ -242,6 +286,11 @@ pub fn finish_reason(text: &str) -> Option<FinishReason> {
     ];
     const CALLS: &[&str] = &["tool_calls", "function_call", "tool_use"];
     let text = text.trim();
+    // Google's, as the names of an enumeration.
+    let prefix = text
+        .get(..14)
+        .filter(|prefix| prefix.eq_ignore_ascii_case("finish_reason_"));
+    let text = &text[prefix.map_or(0, str::len)..];
     let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     if is(&["", "null", "none"]) {
         return None;
@@ -257,27 +306,24 @@ pub fn finish_reason(text: &str) -> Option<FinishReason> {
 
 /// Whether an unknown finish reason means that the server stopped because of an error.
 pub fn is_failure(word: &str) -> bool {
-    const FAILURES: &[&str] = &[
+    const STEMS: &[&str] = &[
         "error",
         "abort",
-        "aborted",
-        "cancelled",
-        "canceled",
-        "failed",
-        "network_error",
-        "server_error",
-        "internal_error",
+        "cancel",
+        "fail",
         "exception",
         "timeout",
         "timed_out",
-        "insufficient_system_resource",
-        "malformed_function_call",
+        "insufficient",
+        "malformed",
+        "kill",
+        "out_of_memory",
+        "overload",
+        "interrupt",
+        "crash",
     ];
-    // Some add the reason behind a colon.
-    let word = word.split(':').next().unwrap_or_default().trim();
-    FAILURES
-        .iter()
-        .any(|known| word.eq_ignore_ascii_case(known))
+    let word = word.to_ascii_lowercase().replace(['-', ' '], "_");
+    STEMS.iter().any(|stem| word.contains(stem))
 }
 
 /// Whether it is a name, and not a word such as `unknown`.
@@ -287,8 +333,19 @@ fn is_model_name(name: &str) -> bool {
         .any(|word| name.trim().eq_ignore_ascii_case(word))
 }
 
-fn model_name(name: &str) -> Option<String> {
-    is_model_name(name).then(|| name.to_owned())
+/// The model's name; of an object its id, of a list all names.
+fn model_name(value: &Value) -> Option<String> {
+    match value {
+        Value::String(name) => is_model_name(name).then(|| name.clone()),
+        Value::Object(model) => ["id", "name", "model"]
+            .iter()
+            .find_map(|name| model_name(model.get(*name)?)),
+        Value::Array(list) => {
+            let names: Vec<String> = list.iter().filter_map(model_name).collect();
+            (!names.is_empty()).then(|| names.join(", "))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

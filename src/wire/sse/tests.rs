@@ -143,6 +143,42 @@ fn json_and_html_without_a_fields_name_are_events() {
 }
 
 #[test]
+fn a_chunk_in_a_damaged_or_foreign_field_is_an_event() {
+    let chunk = r#"{"choices":[{"delta":{"content":"b"}}]}"#;
+    for name in [
+        "DATA:",
+        " data:",
+        "\tdata:",
+        "\0data:",
+        "\u{feff}data:",
+        "data :",
+        "\u{a0}Data:",
+    ] {
+        check_sse(&format!("data: a\n\n{name} {chunk}\n\n"), &["a", chunk]);
+        check_sse(&format!("data: {{}}\n{name} {chunk}\n"), &["{}", chunk]);
+    }
+    for name in [
+        "1f4data:",
+        "content:",
+        "\"data:",
+        "b'data:",
+        "id: 7 data:",
+        "event: xdata:",
+        "retry:",
+        "data=",
+    ] {
+        let line = format!("{name} {chunk}");
+        check_sse(&format!("data: a\n\n{line}\n\n"), &["a", &line]);
+        check_sse(&format!("data: {{}}\n{line}\n"), &["{}", &line]);
+    }
+    // A comment is one, whatever it holds, and so is a field without a chunk.
+    check_sse(
+        &format!(": data: {chunk}\n\ncontent: {{}}\n\ndata: a\n\n"),
+        &["a"],
+    );
+}
+
+#[test]
 fn bytes_that_are_no_text_are_said() {
     let mut decoder = SseDecoder::default();
     let mut damaged = Vec::new();

@@ -9,6 +9,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 /// What a server shows and wants.
@@ -52,9 +53,10 @@ impl Shows {
             None => builder.with_no_client_auth(),
         };
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("a key");
-        let mut config = builder
-            .with_single_cert(vec![certificate(&self.certificate)], key)
-            .expect("the key fits");
+        let key = rustls::crypto::ring::sign::any_supported_type(&key).expect("a key for signing");
+        let shown = CertifiedKey::new(vec![certificate(&self.certificate)], key);
+        // Unlike `with_single_cert` it takes certificates of version 1.
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
         config.alpn_protocols = self.protocols.clone();
         config
     }

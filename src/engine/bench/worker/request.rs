@@ -11,8 +11,10 @@ use super::time_limit::TimeLimit;
 use super::{WorkerEvent, WorkerThread};
 use crate::domain::history::Said;
 use crate::domain::model_name::other_model;
+use crate::domain::printable::cut;
 use crate::engine::bench::feed;
 use crate::engine::bench::level::Level;
+use crate::engine::chat::MAX_NAME_CHARS;
 use crate::io::http1::{Dialer, Ended, HttpConnection, WireError};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::wire::answer::{AnswerReader, NewText};
@@ -232,7 +234,8 @@ impl WorkerThread {
             response.reader.drop_gaps();
         }
         let other = other_model(&level.model, response.reader.model());
-        let answered_by = other.map(|model| world.api.clean(model));
+        let answered_by =
+            other.map(|model| cut(&world.api.clean(model), MAX_NAME_CHARS).into_owned());
         let record = RequestRecord {
             index,
             level: level.index,

@@ -137,8 +137,13 @@ impl<'a> IncomingResponse<'a> {
     /// Why a response that came whole is no good answer; `None` for a good one.
     pub(super) fn verdict(&mut self, end: Instant, level: &Level) -> Option<Fault> {
         let api = &self.worker.world.api;
-        if let Some(why) = &self.compressed {
-            return Some(api.fault_of_compressed(why, &level.model));
+        if matches!(self.step, Step::More) {
+            self.compressed = self.compressed.take().or(self.unpacker.finish().err());
+        }
+        if let Some(why) = self.compressed.take() {
+            // The answer may be complete before it.
+            let fault = api.fault_of_compressed(&why, &level.model);
+            return self.over().unwrap_or(Some(fault));
         }
         let head = self.head.take().unwrap_or_default();
         if !(200..300).contains(&head.status) {
@@ -148,6 +153,9 @@ impl<'a> IncomingResponse<'a> {
         let broken = match std::mem::replace(&mut self.step, Step::More) {
             Step::Done(reason) => return self.no_text(&reason),
             Step::Failed(broken) => broken,
+            Step::More if self.bytes == 0 => {
+                return Some(api.fault_of_empty(head.status, &level.model));
+            }
             Step::More => match self.reader.at_the_end(end - self.sent) {
                 Ok(reason) => return self.no_text(&reason),
                 Err(broken) => broken,

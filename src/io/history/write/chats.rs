@@ -146,33 +146,7 @@ impl Writing<'_> {
         let requests: Vec<StoredRequest> = asked
             .query_map([first, end], |row| codec::read(row, &targets))?
             .collect::<rusqlite::Result<_>>()?;
-        let figures_of = |place: Option<&Target>| {
-            let own = |request: &&StoredRequest| {
-                place.is_none_or(|target| {
-                    target.model == request.model && target.deployment == request.deployment
-                })
-            };
-            let good = requests
-                .iter()
-                .filter(|request| request.record.counts())
-                .filter(own);
-            let ms = |time: std::time::Duration| time.as_secs_f64() * 1e3;
-            let speeds: Vec<f64> = good.clone().filter_map(|r| r.record.user_speed()).collect();
-            let ttfts = good
-                .clone()
-                .filter_map(|r| r.record.ttft().map(ms))
-                .collect();
-            let itls = good.filter_map(|r| r.record.figures.itl.map(ms)).collect();
-            let peak = speeds.iter().copied().reduce(f64::max);
-            (
-                TargetFigures {
-                    ttft_ms: median(ttfts),
-                    user_speed: median(speeds),
-                    peak,
-                },
-                median(itls),
-            )
-        };
+        let figures_of = |target| figures_of(&requests, target);
         let (all, itl) = figures_of(None);
         row.models = names(
             targets
@@ -258,4 +232,31 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
         n if n % 2 == 1 => Some(values[middle]),
         _ => Some(f64::midpoint(values[middle - 1], values[middle])),
     }
+}
+
+/// The median figures of the good answers, of one model or of all, with their ITL in milliseconds.
+fn figures_of(requests: &[StoredRequest], target: Option<&Target>) -> (TargetFigures, Option<f64>) {
+    let own = |request: &&StoredRequest| {
+        target.is_none_or(|target| {
+            target.model == request.model && target.deployment == request.deployment
+        })
+    };
+    let good = requests
+        .iter()
+        .filter(|request| request.record.counts())
+        .filter(own);
+    let ms = |time: std::time::Duration| time.as_secs_f64() * 1e3;
+    let speeds: Vec<f64> = good.clone().filter_map(|r| r.record.user_speed()).collect();
+    let ttfts = good
+        .clone()
+        .filter_map(|r| r.record.ttft().map(ms))
+        .collect();
+    let itls = good.filter_map(|r| r.record.figures.itl.map(ms)).collect();
+    let peak = speeds.iter().copied().reduce(f64::max);
+    let figures = TargetFigures {
+        ttft_ms: median(ttfts),
+        user_speed: median(speeds),
+        peak,
+    };
+    (figures, median(itls))
 }

@@ -136,8 +136,7 @@ fn first_note(
 
 #[test]
 fn a_limit_is_told_from_slowness_and_the_ingress_from_the_api() {
-    let refused =
-        "1 request was refused with 429: the figures measure that limit as much as the model";
+    let refused = "1 request was refused for a rate limit or a quota: the figures measure that limit as much as the model";
     let stock = "lets 240 a minute through as SambaStack installs it (burst 360)";
     // A minute of the stock ingress lets 240 through besides a burst of 360.
     for (n, class) in [(610, Some(FaultClass::RateLimited)), (610, None)] {
@@ -337,5 +336,24 @@ fn without_a_cluster_no_ingress_is_blamed() {
     assert!(
         !said.contains("ingress") && !said.contains("SambaStack"),
         "{said}"
+    );
+}
+
+#[test]
+fn streams_that_are_held_open_after_their_answers_are_told() {
+    let held = |by_ms: u64| {
+        let mut record = answer(0, 100, &[10; 9]);
+        record.ended += Duration::from_millis(by_ms);
+        let notes = report(CLOSED, &[record]).notes;
+        notes.into_iter().find(|note| note.contains("[DONE]"))
+    };
+    let latency = answer(0, 100, &[10; 9]).latency().expect("it ended well");
+    assert_eq!((held(1), held(49)), (None, None), "{latency:?}");
+    let note = held(9 * latency.as_millis() as u64).expect("a note");
+    assert!(
+        note.starts_with(
+            "requests lasted 1.71 s longer than their answers on average (90 % of their time)"
+        ),
+        "{note}"
     );
 }

@@ -276,9 +276,9 @@ impl HomeUi {
         if state.env().demo {
             return demo_ui(ui, state, out);
         }
-        let env = state.env().clone();
+        let env = state.env();
         let id = env.id.clone();
-        let mut form = self.forms.remove(&id).unwrap_or_else(|| Form::of(&env));
+        let mut form = self.forms.remove(&id).unwrap_or_else(|| Form::of(env));
         let height = (ui.available_height() - 40.0).max(60.0);
         ScrollArea::vertical()
             .id_salt("form")
@@ -294,7 +294,7 @@ impl HomeUi {
         ui.add_space(4.0);
         ui.horizontal(|ui| {
             if ui.add_enabled(changed, Button::new("Discard")).clicked() {
-                form = Form::of(&env);
+                form = Form::of(env);
             }
             from_right(ui, |ui| {
                 let save = primary_button(ui, "Save", meant.is_some() && changed);
@@ -450,17 +450,14 @@ fn demo_facts_ui(ui: &mut Ui, state: &State) {
     ui.add(Label::new("Simulated models and a simulated cluster, on this machine. Everything else is real: kubectl commands run as processes, answers stream over HTTP, and every figure is measured.").wrap());
     ui.add(Label::new(RichText::new("No data leaves this machine, and no key is needed. The demo cannot be changed or deleted; add your own environment next to it.").color(dim)).wrap());
     ui.add_space(8.0);
-    let env = state.env().clone();
     let api = state.connection().api.as_ref().map_or_else(
         || "starting…".to_owned(),
         crate::domain::environment::ApiAddress::text,
     );
-    let namespace = env
-        .cluster
-        .map(|cluster| cluster.namespace)
-        .unwrap_or_default();
+    let cluster = state.env().cluster.as_ref();
+    let namespace = cluster.map_or("", |cluster| &cluster.namespace);
     // One below the other: side by side they are wider than the card is in a small window.
-    for (name, value) in [("API", api), ("Namespace", namespace)] {
+    for (name, value) in [("API", api.as_str()), ("Namespace", namespace)] {
         ui.spacing_mut().item_spacing.y = 2.0;
         caption(ui, name);
         ui.add(Label::new(value).wrap());

@@ -113,7 +113,7 @@ impl Target {
             several: state.panes().count() > 1,
             models: panes
                 .iter()
-                .filter(|index| state.panes().get(**index).choice.clone().model.is_some())
+                .filter(|index| state.panes().get(**index).choice.model.is_some())
                 .count(),
             all_ready: panes.iter().all(|index| state.can_chat(*index)),
             embeds: (0..state.panes().count()).any(|index| state.pane_embeds(index)),

@@ -157,7 +157,7 @@ pub(super) fn troubles_ui(
     let models_trouble = connection
         .cluster
         .deployment_of(choice)
-        .and_then(|deployment| deployment.models_trouble.clone());
+        .and_then(|deployment| deployment.models_trouble.as_ref());
     if boxes.is_empty() && models_trouble.is_none() && !insecure {
         return;
     }
@@ -172,7 +172,7 @@ pub(super) fn troubles_ui(
                 failure_box(ui, &format!("{id} {n}"), why, *age);
             }
             if let Some(text) = models_trouble {
-                warning_box(ui, &printable::cut(&text, 600));
+                warning_box(ui, &printable::cut(text, 600));
             }
             if insecure {
                 let tokens = tokens(ui);
@@ -193,33 +193,30 @@ fn failures(
     connection: &ConnectionState,
     api_expected: bool,
     now: Duration,
-) -> Vec<(&'static str, Failure, Option<Duration>)> {
+) -> Vec<(&'static str, &Failure, Option<Duration>)> {
     let age = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
     let view = &connection.cluster.view;
     let models = &connection.cluster.api_models;
     let mut boxes = Vec::new();
-    boxes.extend(view.failure().map(|why| {
-        (
-            "cluster",
-            why.clone(),
-            age(view.with_time().map(|(_, at)| at)),
-        )
-    }));
+    boxes.extend(
+        view.failure()
+            .map(|why| ("cluster", why, age(view.with_time().map(|(_, at)| at)))),
+    );
     if let Some(why) = models.failure() {
         let at = models.with_time().map(|(_, at)| at);
-        boxes.push(("api", why.clone(), age(at)));
-    } else if let Some(why) = connection.trouble.clone().filter(|_| api_expected) {
+        boxes.push(("api", why, age(at)));
+    } else if let Some(why) = connection.trouble.as_ref().filter(|_| api_expected) {
         boxes.push(("place", why, None));
     }
     if let Some(KeyStatus::Missing(why)) = &connection.key {
-        boxes.push(("key", why.clone(), None));
+        boxes.push(("key", why, None));
     }
     for warning in view
         .value()
         .map(|view| view.warnings.as_slice())
         .unwrap_or_default()
     {
-        boxes.push(("warning", warning.clone(), None));
+        boxes.push(("warning", warning, None));
     }
     boxes
 }

@@ -34,7 +34,7 @@ fn a_redirect_says_where_to_and_what_to_type() {
         FaultClass::NotAnApi,
         [
             "redirects to https://api.example.com/v1/models",
-            "Enter https://api.example.com as",
+            "redirects to itself",
         ],
     );
     check(
@@ -42,8 +42,32 @@ fn a_redirect_says_where_to_and_what_to_type() {
         FaultClass::NotAnApi,
         [
             "redirects to https://login.example.com/realms/a (HTTP 301)",
-            "Enter the address it redirects to",
+            "it may be a login portal",
         ],
+    );
+    for (location, words) in [
+        (
+            "http://api.example.com/v1/models",
+            "Enter http://api.example.com as",
+        ),
+        (
+            "https://other.example.com/v1/models",
+            "Enter https://other.example.com as",
+        ),
+        ("/v1/chat/completions", "redirects to itself"),
+        ("javascript:alert(1)", "No API is at such an address"),
+        ("//login.example.com/", "it may be a login portal"),
+    ] {
+        check(&to(location), FaultClass::NotAnApi, [location, words]);
+    }
+    let cached = HttpResponse {
+        status: 304,
+        ..HttpResponse::default()
+    };
+    check(
+        &cached,
+        FaultClass::NotAnApi,
+        ["nothing has changed", "Turn off caching"],
     );
     check(
         &to("/v1/models/"),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::error::says_error;
+use super::error::names_failure;
 use super::{Chunk, finish_reason, is_model_name};
 use crate::metrics::timeline::Usage;
 use crate::wire::openai::calls;
@@ -42,22 +42,24 @@ impl Strict<'_> {
             time_info,
             base_resp,
         } = self;
-        let Some(choices) = choices else { return false };
-        // Without choices it is the usage, or something that is not a chunk at all.
-        if choices.is_empty() && usage.is_none() {
+        // A chunk without text is rare, and may hold an error or text in another place. A second choice was not
+        // requested.
+        let Some([choice]) = choices.as_deref() else {
             return false;
-        }
+        };
         let odd = [error, errors, timings, time_info, base_resp]
             .iter()
             .any(|field| field.is_some());
-        let of_choice = |choice: &Choice<'_>| choice.delta.as_ref().is_some_and(Delta::is_all);
-        let known = choices.iter().all(of_choice);
+        let known =
+            choice.index.unwrap_or(0) == 0 && choice.delta.as_ref().is_some_and(Delta::is_all);
         // The usage may be elsewhere, e.g. in `x_groq`.
         let elsewhere =
             usage.is_none() && memchr::memmem::find(json.as_bytes(), b"\"usage\"").is_some();
         !odd && known
             && !elsewhere
-            && !object.as_deref().is_some_and(says_error)
+            && !object
+                .as_deref()
+                .is_some_and(|object| object != "chat.completion.chunk" && names_failure(object))
             && !names_error(json)
     }
 }
@@ -69,11 +71,7 @@ fn names_error(json: &str) -> bool {
 
 impl<'a> From<Strict<'a>> for Chunk<'a> {
     fn from(strict: Strict<'a>) -> Self {
-        let choice = strict
-            .choices
-            .into_iter()
-            .flatten()
-            .find(|choice| choice.index.unwrap_or(0) == 0);
+        let choice = strict.choices.into_iter().flatten().next();
         let (delta, finish) = choice.map_or((None, None), |c| (c.delta, c.finish_reason));
         let delta = delta.unwrap_or_default();
         let some = |text: Option<Cow<'a, str>>| text.filter(|text| !text.is_empty());
@@ -86,6 +84,8 @@ impl<'a> From<Strict<'a>> for Chunk<'a> {
             error: None,
             model: strict.model.filter(|model| is_model_name(model)),
             answers: true,
+            choice: 0,
+            elsewhere: None,
         }
     }
 }
@@ -117,9 +117,13 @@ struct Delta<'a> {
 }
 
 impl Delta<'_> {
-    /// Whether the usual fields hold all of its text.
+    /// Whether it has text, and the usual fields hold all of it.
     fn is_all(&self) -> bool {
         let Self {
+            content,
+            reasoning,
+            reasoning_content,
+            tool_calls,
             refusal,
             thinking,
             reasoning_text,
@@ -129,6 +133,11 @@ impl Delta<'_> {
         let odd = [thinking, reasoning_text, reasoning_details]
             .iter()
             .any(|field| field.is_some());
-        !odd && refusal.as_ref().is_none_or(|refusal| refusal.is_empty())
+        let has_text = [content, reasoning, reasoning_content]
+            .iter()
+            .any(|text| text.as_ref().is_some_and(|text| !text.is_empty()));
+        (has_text || tool_calls.is_some())
+            && !odd
+            && refusal.as_ref().is_none_or(|refusal| refusal.is_empty())
     }
 }

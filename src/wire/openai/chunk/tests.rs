@@ -81,7 +81,7 @@ fn the_first_choice_is_the_answer_whatever_the_type_of_its_number() {
         ("0", Some("a")),
         ("\"0\"", Some("a")),
         ("0.0", Some("a")),
-        ("1", None),
+        ("1", Some("a")),
     ] {
         let json =
             format!(r#"{{"choices":[{{"index":{index},"delta":{{"content":"a","x":7}}}}]}}"#);
