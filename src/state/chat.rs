@@ -20,6 +20,7 @@ use crate::domain::exchange::{Advance, Reply};
 pub use crate::domain::exchange::{NOT_ANSWERED, UserInput};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, SessionId};
+use crate::domain::printable::is_blank;
 use crate::metrics::history::SessionHistory;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason, JobId};
@@ -239,17 +240,17 @@ impl Answer {
         let AnswerStatus::Finished(reason) = &self.status else {
             return None;
         };
-        if !self.reply.text.trim().is_empty() || !self.reply.calls.is_empty() {
+        if !is_blank(&self.reply.text) || !self.reply.calls.is_empty() {
             return None;
         }
-        Some(reason.why_empty(!self.reply.reasoning.trim().is_empty()))
+        Some(reason.why_empty(!is_blank(&self.reply.reasoning)))
     }
 
     /// Why an answer with text is not all the model had to say.
     pub fn cut_because(&self) -> Option<&'static str> {
         match &self.status {
             AnswerStatus::Finished(_)
-                if self.reply.text.trim().is_empty() && self.reply.calls.is_empty() =>
+                if is_blank(&self.reply.text) && self.reply.calls.is_empty() =>
             {
                 None
             }
