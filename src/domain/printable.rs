@@ -126,6 +126,16 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(parts.collect::<Vec<_>>().join(" "))
 }
 
+/// Whether nothing of a text can be seen: white space, characters of no width and control characters.
+pub fn is_blank(text: &str) -> bool {
+    let is_unseen = |c: char| {
+        let no_width =
+            matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{ad}');
+        c.is_whitespace() || c.is_control() || no_width
+    };
+    text.chars().all(is_unseen)
+}
+
 /// The first `most` characters, and how many more there are.
 pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
     let Some((at, _)) = text.char_indices().nth(most) else {
@@ -148,6 +158,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_nobody_sees_is_blank() {
+        for text in [
+            "",
+            " \n\t",
+            "\u{200b}\u{200b}",
+            "\u{feff} \0",
+            "\u{2060}\u{200d}",
+        ] {
+            assert!(is_blank(text), "{text:?}");
+        }
+        for text in ["a", " .", "\u{200b}é", "🙂"] {
+            assert!(!is_blank(text), "{text:?}");
+        }
+    }
 
     #[test]
     fn control_characters_become_pictures_or_signs() {

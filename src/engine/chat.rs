@@ -13,7 +13,7 @@ use crate::domain::dialect::Dialect;
 use crate::domain::exchange::{Advance, ChatEnding, FinishReason};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::model_name::other_model;
-use crate::domain::printable::cut;
+use crate::domain::printable::{cut, is_blank};
 use crate::domain::units;
 use crate::io::api::{Api, ChatStream, SILENCE};
 use crate::metrics::timeline::Figures;
@@ -414,7 +414,7 @@ struct Content {
 
 impl Content {
     fn add(&mut self, advance: &Advance) {
-        let says = |text: &str| !text.trim().is_empty();
+        let says = |text: &str| !is_blank(text);
         if advance.turned {
             self.reasoning |= self.answer;
             self.answer = false;

@@ -445,20 +445,23 @@ impl AnswerReader {
                 bytes,
             ))));
         };
-        let chunk = match Chunk::parse(text) {
+        let completed;
+        let (chunk, cut) = match Chunk::parse(text) {
             Ok(Chunk { error: Some(_), .. }) => return Err(AnswerError::Refused),
-            Ok(chunk) if chunk.answers => chunk,
+            Ok(chunk) if chunk.answers => (chunk, None),
             Err(_) if is_cut_json(text) => {
-                return Err(AnswerError::Cut(format!(
+                let cut = AnswerError::Cut(format!(
                     "The response ended in the middle of its JSON document:\n{}",
                     clip(text)
-                )));
+                ));
+                completed = complete_json(text);
+                match Chunk::parse(&completed) {
+                    Ok(chunk) if chunk.answers && chunk.error.is_none() => (chunk, Some(cut)),
+                    _ => return Err(cut),
+                }
             }
             _ => return Err(AnswerError::NotAnAnswer),
         };
-        if let Some(word) = failure_of(chunk.finish.as_ref()) {
-            return Err(AnswerError::GaveUp(word));
-        }
         self.progress.note_model(chunk.model.as_deref(), true);
         let content = (chunk.content).or_else(|| {
             let is_empty = chunk.reasoning.is_none() && chunk.calls.is_empty();
@@ -499,6 +502,12 @@ impl AnswerReader {
         if *spoke {
             timeline.document();
         }
+        if let Some(cut) = cut {
+            return Err(cut);
+        }
+        if let Some(word) = failure_of(chunk.finish.as_ref()) {
+            return Err(AnswerError::GaveUp(word));
+        }
         timeline.end(at);
         Ok(chunk.finish.unwrap_or(FinishReason::Other(None)))
     }
@@ -508,4 +517,34 @@ impl AnswerReader {
 fn is_cut_json(text: &str) -> bool {
     let begins = text.trim_start().starts_with(['{', '[']);
     begins && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof())
+}
+
+/// Closes the strings, lists and objects of a JSON document that was cut off, so that its text can be shown. Not every
+/// place of a cut can be mended like this.
+fn complete_json(cut: &str) -> String {
+    let (mut open, mut in_string, mut escape) = (Vec::new(), false, None);
+    for (at, c) in cut.char_indices() {
+        match c {
+            // Nothing in a `\u` and its four digits ends a string.
+            _ if escape.is_some_and(|(from, len)| at < from + len) => {}
+            '\\' if in_string => {
+                let len = if cut[at..].starts_with("\\u") { 6 } else { 2 };
+                escape = Some((at, len));
+            }
+            '"' => in_string = !in_string,
+            '{' if !in_string => open.push('}'),
+            '[' if !in_string => open.push(']'),
+            '}' | ']' if !in_string => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    let end = escape
+        .filter(|(from, len)| from + len > cut.len())
+        .map_or(cut.len(), |(from, _)| from);
+    let mut whole = cut[..end].to_owned();
+    whole.extend(in_string.then_some('"'));
+    whole.extend(open.into_iter().rev());
+    whole
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{AnswerError, NewText, Step};
+use crate::domain::printable::is_blank;
 use crate::metrics::timeline::{TextKind, Timeline, Usage};
 use crate::protocol::FinishReason;
 use crate::wire::openai::{self, CallPiece, Calls, Chunk, Split, ThinkSplitter};
@@ -41,7 +42,7 @@ pub(super) struct AnswerProgress {
     pub(super) alarm: bool,
     /// When text, a function call, a new usage or an end arrived, or anything before the first chunk.
     pub(super) heard_at: Option<Duration>,
-    /// Whether there was text other than white space, or a function call.
+    /// Whether there was text that can be seen, or a function call.
     pub(super) spoke: bool,
     /// The first event that could not be parsed, if it came before any chunk.
     pub(super) unread: Option<String>,
@@ -457,9 +458,9 @@ pub(super) fn clip(text: &str) -> String {
     }
 }
 
-/// Whether it contains text other than white space.
+/// Whether it contains text that can be seen.
 fn says(split: Split<'_>) -> bool {
-    matches!(split, Split::Text(_, text) if !text.trim().is_empty())
+    matches!(split, Split::Text(_, text) if !is_blank(text))
 }
 
 pub(super) fn apply(

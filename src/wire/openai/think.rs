@@ -2,8 +2,11 @@
 
 use crate::metrics::timeline::TextKind;
 
-const OPEN: &str = "<think>";
-const CLOSE: &str = "</think>";
+/// The beginnings of the tags. Some models write them in other letters, or with a space before the bracket.
+const OPEN: &str = "<think";
+const CLOSE: &str = "</think";
+/// At most so many spaces before the bracket.
+const MAX_SPACES: usize = 4;
 
 /// One result of the splitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +46,11 @@ enum ThinkState {
 impl ThinkSplitter {
     /// Reads more text and passes on the part whose kind is certain.
     pub fn push(&mut self, text: &str, mut tell: impl FnMut(Split<'_>)) {
-        if self.state == ThinkState::Start && self.held.is_empty() {
-            let start = text.trim_start();
-            if !OPEN.starts_with(start) && !start.starts_with(OPEN) {
-                self.state = ThinkState::Answering;
-            }
+        if self.state == ThinkState::Start
+            && self.held.is_empty()
+            && tag(text.trim_start(), OPEN) == Tag::Other
+        {
+            self.state = ThinkState::Answering;
         }
         if self.state == ThinkState::Answering
             && self.held.is_empty()
@@ -65,22 +68,22 @@ impl ThinkSplitter {
         match self.state {
             ThinkState::Start => {
                 let start = self.held.trim_start();
-                if let Some(rest) = start.strip_prefix(OPEN) {
-                    self.held = rest.to_owned();
-                    self.state = ThinkState::Thinking;
-                } else if !at_the_end && OPEN.starts_with(start) {
-                    return false;
-                } else {
-                    self.state = ThinkState::Answering;
+                match tag(start, OPEN) {
+                    Tag::Whole(len) => {
+                        self.held = start[len..].to_owned();
+                        self.state = ThinkState::Thinking;
+                    }
+                    Tag::Begun if !at_the_end => return false,
+                    _ => self.state = ThinkState::Answering,
                 }
                 true
             }
             ThinkState::Thinking => {
-                if let Some(at) = self.held.find(CLOSE) {
+                if let Some((at, len)) = find(&self.held, CLOSE) {
                     if at > 0 {
                         tell(Split::Text(TextKind::Reasoning, &self.held[..at]));
                     }
-                    self.held.drain(..at + CLOSE.len());
+                    self.held.drain(..at + len);
                     self.state = ThinkState::Between;
                     return true;
                 }
@@ -99,8 +102,16 @@ impl ThinkSplitter {
             ThinkState::Between => {
                 let spaces = self.held.len() - self.held.trim_start().len();
                 self.held.drain(..spaces);
-                if self.held.is_empty() {
-                    return false;
+                // A second block of reasoning right behind the first.
+                match tag(&self.held, OPEN) {
+                    Tag::Whole(len) => {
+                        self.held.drain(..len);
+                        self.state = ThinkState::Thinking;
+                        return true;
+                    }
+                    Tag::Begun if !at_the_end => return false,
+                    _ if self.held.is_empty() => return false,
+                    _ => {}
                 }
                 self.settled = true;
                 self.state = ThinkState::Answering;
@@ -113,12 +124,11 @@ impl ThinkSplitter {
     /// Looks for a closing tag without an opening one.
     fn answering(&mut self, at_the_end: bool, tell: &mut impl FnMut(Split<'_>)) -> bool {
         let held = std::mem::take(&mut self.held);
-        let open = held.find(OPEN);
-        let close = held
-            .find(CLOSE)
-            .filter(|at| !self.settled && open.is_none_or(|open| *at < open));
-        if let Some(at) = close {
-            let (before, rest) = (&held[..at], &held[at + CLOSE.len()..]);
+        let open = find(&held, OPEN).map(|(at, _)| at);
+        let close = find(&held, CLOSE)
+            .filter(|(at, _)| !self.settled && open.is_none_or(|open| *at < open));
+        if let Some((at, len)) = close {
+            let (before, rest) = (&held[..at], &held[at + len..]);
             let next = rest.chars().next();
             if next.is_none() && !at_the_end {
                 self.tell_answer(before, tell);
@@ -131,7 +141,7 @@ impl ThinkSplitter {
                 self.held = rest.to_owned();
                 self.state = ThinkState::Between;
             } else {
-                self.tell_answer(CLOSE, tell);
+                self.tell_answer(&held[at..at + len], tell);
                 self.held = rest.to_owned();
             }
             return !self.held.is_empty();
@@ -203,12 +213,46 @@ impl ThinkSplitter {
     }
 }
 
+/// What a text begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tag {
+    /// The tag, of this many bytes.
+    Whole(usize),
+    /// All of it may be the beginning of the tag.
+    Begun,
+    Other,
+}
+
+/// Compares the beginning of a text with a tag, whatever the case of its letters.
+fn tag(text: &str, name: &str) -> Tag {
+    let bytes = text.as_bytes();
+    let n = bytes.len().min(name.len());
+    if !bytes[..n].eq_ignore_ascii_case(&name.as_bytes()[..n]) {
+        return Tag::Other;
+    }
+    let rest = &bytes[n..];
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    match rest.get(spaces) {
+        _ if spaces > MAX_SPACES => Tag::Other,
+        Some(b'>') => Tag::Whole(n + spaces + 1),
+        Some(_) => Tag::Other,
+        None => Tag::Begun,
+    }
+}
+
+/// The place and length of a tag in a text.
+fn find(text: &str, name: &str) -> Option<(usize, usize)> {
+    memchr::memchr_iter(b'<', text.as_bytes()).find_map(|at| match tag(&text[at..], name) {
+        Tag::Whole(len) => Some((at, len)),
+        _ => None,
+    })
+}
+
 /// How many bytes at the end of the text may be the beginning of the tag.
-fn begun(text: &str, tag: &str) -> usize {
-    (1..tag.len())
-        .rev()
-        .find(|n| text.ends_with(&tag[..*n]))
-        .unwrap_or(0)
+fn begun(text: &str, name: &str) -> usize {
+    memchr::memchr_iter(b'<', text.as_bytes())
+        .find(|at| tag(&text[*at..], name) == Tag::Begun)
+        .map_or(0, |at| text.len() - at)
 }
 
 #[cfg(test)]
@@ -238,6 +282,9 @@ mod tests {
             ("<think>hm</think>\n\nyes", "hm", "yes"),
             ("\n<think>\nhm", "\nhm", ""),
             ("<think></think>yes", "", "yes"),
+            ("<THINK>hm</Think >yes", "hm", "yes"),
+            ("<think>hm</think>\n<think>or</think>\nyes", "hmor", "yes"),
+            ("<thinking>hm</thinking>", "", "<thinking>hm</thinking>"),
             ("the tag <think> opens", "", "the tag <think> opens"),
             ("<thin", "", "<thin"),
             ("<think>a</thin", "a</thin", ""),
@@ -259,6 +306,8 @@ mod tests {
             ("Porto fits. </think> Porto.", "Porto fits. ", "Porto."),
             ("Porto fits.\n</think>", "Porto fits.\n", ""),
             ("</think>\nPorto.", "", "Porto."),
+            ("Porto fits.\n</THINK>\nPorto.", "Porto fits.\n", "Porto."),
+            ("Porto fits.\n</think >\nPorto.", "Porto fits.\n", "Porto."),
             ("a\n</think>\nb </think> c", "a\n", "b </think> c"),
         ] {
             assert_eq!(
@@ -286,7 +335,7 @@ mod tests {
     proptest! {
         #[test]
         fn where_the_pieces_are_cut_changes_nothing(
-            text in r#"\s?(<think>)?[a-z<>/é .`]{0,12}(</think>)?\s?[a-z<` ]{0,8}(</think>)?[a-z ]{0,3}"#,
+            text in r#"\s?(<think ?>|<THINK>)?[a-z<>/é .`]{0,12}(</think ?>)?\s?(<think>)?[a-z<` ]{0,8}(</think>)?[a-z ]{0,3}"#,
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
         ) {
             let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).filter(|at| text.is_char_boundary(*at)).collect();

@@ -87,8 +87,8 @@ impl From<StrictUsage> for Usage {
                 after_first_per_sec: usage
                     .completion_tokens_after_first_per_sec
                     .or(own_rate)
-                    .and_then(rate),
-                per_sec: usage.completion_tokens_per_sec.and_then(rate),
+                    .and_then(speed),
+                per_sec: usage.completion_tokens_per_sec.and_then(speed),
                 acceptance_rate: usage.acceptance_rate.and_then(rate),
             },
         }
@@ -99,8 +99,14 @@ fn count(value: f64) -> Option<u64> {
     (0.0..=MAX_TOKENS).contains(&value).then_some(value as u64)
 }
 
+/// No time and no speed is zero: the server did not measure it.
 fn seconds(value: f64) -> Option<Duration> {
-    units::checked_seconds(value).filter(|_| value <= MAX_SECONDS)
+    let is_possible = value > 0.0 && value <= MAX_SECONDS;
+    units::checked_seconds(value).filter(|_| is_possible)
+}
+
+fn speed(value: f64) -> Option<f64> {
+    rate(value).filter(|speed| *speed > 0.0)
 }
 
 fn rate(value: f64) -> Option<f64> {
@@ -277,6 +283,18 @@ mod tests {
             );
             assert_eq!(server.after_first_per_sec, Some(50.0), "{json}");
         }
+    }
+
+    #[test]
+    fn times_and_speeds_of_zero_are_unknown() {
+        let zeros = usage(
+            r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":5,"time_to_first_token":0,"total_latency":0,"completion_tokens_per_sec":0,"completion_tokens_after_first_per_sec":0,"acceptance_rate":0}}"#,
+        );
+        let only_rate = ServerFigures {
+            acceptance_rate: Some(0.0),
+            ..ServerFigures::default()
+        };
+        assert_eq!(zeros.server, only_rate);
     }
 
     #[test]

@@ -197,6 +197,10 @@ fn an_answer_says_whether_it_said_anything() {
     )));
     assert!(!says(&done("{\"content\":\"\"}")));
     assert!(!says(&done("{\"content\":\"\\n\"}")), "white space is none");
+    assert!(
+        !says(&done("{\"content\":\"\u{200b}\"}")),
+        "nor is what has no width"
+    );
     assert!(!says(&[DONE.to_owned()]));
     let mut reader = AnswerReader::new(false);
     let whole =
@@ -204,6 +208,35 @@ fn an_answer_says_whether_it_said_anything() {
     assert_eq!(reader.take(Duration::ZERO, whole), Step::More);
     assert_eq!(reader.at_the_end(Duration::ZERO), Ok(FinishReason::Stop));
     assert!(reader.said_nothing());
+}
+
+#[test]
+fn the_text_of_a_whole_answer_that_failed_is_kept() {
+    let mut reader = AnswerReader::new(true);
+    let whole = br#"{"choices":[{"message":{"content":"half"},"finish_reason":"error"}]}"#;
+    assert_eq!(reader.take(Duration::ZERO, whole), Step::More);
+    assert_eq!(
+        reader.at_the_end(Duration::ZERO),
+        Err(AnswerError::GaveUp("error".to_owned()))
+    );
+    assert_eq!(reader.take_news().answer, "half");
+    assert_eq!(reader.figures().latency, None);
+    // Cut within its text, at each place of an escape.
+    let whole = r#"{"choices":[{"message":{"content":"say \"é\u00e9\" {now"}}]}"#;
+    for (kept, text) in [
+        ("say ", "say "),
+        (r"say \", "say "),
+        (r#"say \""#, "say \""),
+        (r#"say \"é\u00"#, "say \"é"),
+        (r#"say \"é\u00e9\" {n"#, "say \"éé\" {n"),
+    ] {
+        let at = whole.find(kept).expect("a part of it") + kept.len();
+        let heard = hear(&[whole[..at].to_owned()]);
+        assert!(matches!(heard.clean, Err(AnswerError::Cut(_))), "{kept}");
+        assert_eq!(heard.news.answer, text, "{kept}");
+    }
+    let early = hear(&[whole[..30].to_owned()]);
+    assert!(matches!(early.clean, Err(AnswerError::Cut(_))));
 }
 
 #[test]
