@@ -788,6 +788,43 @@ fn a_head_that_does_not_end_is_no_silence() {
 }
 
 #[test]
+fn a_time_limit_in_the_middle_of_fitting_prompts_is_no_silence() {
+    let server = ScriptedServer::start(|request, reply| {
+        if request.method == "GET" {
+            models(reply);
+            return Then::KeepOpen;
+        }
+        reply.stream();
+        reply.text("Hi");
+        reply.wait_for_next();
+        Then::Close
+    });
+    let args = [
+        "bench",
+        "--model",
+        "m",
+        "--concurrency",
+        "1",
+        "--requests",
+        "1",
+        "--warmup",
+        "0",
+        "--input-tokens",
+        "20",
+        "--timeout",
+        "1s",
+        "--max-error-share",
+        "none",
+        "--json",
+        "--quiet",
+    ];
+    let said = Shell::new().run(&server.url(), &args);
+    let all = format!("{}{}", said.out, said.err);
+    check_words(&all, &["did not complete the response within 1.00 s"]);
+    assert!(!all.contains("sent no response"), "{said:?}");
+}
+
+#[test]
 fn bytes_behind_a_compressed_answer_cost_nothing_of_it() {
     let server = ScriptedServer::start(|request, reply| {
         if request.method == "GET" {

@@ -139,10 +139,12 @@ pub(super) async fn ask_once(
         messages,
         params,
     };
-    let chatting = chat::run(&world.api, &request, &[], cancel, |_| {});
-    let report = tokio::time::timeout(world.timeout, chatting)
-        .await
-        .map_err(|_| world.api.fault_of_time(world.timeout, None, model).failure)?;
+    // An answer that is held open is over at the time limit: its counts have come.
+    let limits = chat::Limits {
+        whole: Some(world.timeout),
+        ..chat::Limits::default()
+    };
+    let report = chat::run_within(&world.api, &request, &[], cancel, limits, |_| {}).await;
     match report.ending {
         ChatEnding::Finished { .. } => Ok(report.figures),
         ChatEnding::Stopped => {
