@@ -297,6 +297,7 @@ impl State {
     pub fn count_older(&mut self, until: Timestamp, out: &mut Vec<Command>) {
         let query = HistoryQuery {
             until: Some(until),
+            deletable: true,
             limit: 1,
             ..HistoryQuery::default()
         };
