@@ -9,7 +9,7 @@ use super::World;
 use crate::domain::conversation::{ChatRequest, Message, Params};
 use crate::domain::failure::{Advice, Failure, FaultClass};
 use crate::domain::units;
-use crate::engine::chat;
+use crate::engine::chat::{self, Limits};
 use crate::metrics::timeline::Figures;
 use crate::prompts::fit::Fit;
 use crate::protocol::ChatEnding;
@@ -139,10 +139,11 @@ pub(super) async fn ask_once(
         messages,
         params,
     };
-    let chatting = chat::run(&world.api, &request, &[], cancel, |_| {});
-    let report = tokio::time::timeout(world.timeout, chatting)
-        .await
-        .map_err(|_| world.api.fault_of_time(world.timeout, None, model).failure)?;
+    let limits = Limits {
+        whole: Some(world.timeout),
+        ..Limits::default()
+    };
+    let report = chat::run_within(&world.api, &request, &[], cancel, limits, |_| {}).await;
     match report.ending {
         ChatEnding::Finished { .. } => Ok(report.figures),
         ChatEnding::Stopped => {
