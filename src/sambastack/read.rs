@@ -214,7 +214,7 @@ fn mend<T: Object>(mut value: Value, mut unreadable: Vec<String>) -> T {
         let segments = &segments[..part.min(segments.len())];
         if segments.len() < whole.iter().len() {
             let path = path_of(segments);
-            if !take_out(&mut value, segments).is_some_and(|it| !it.is_null()) {
+            if take_out(&mut value, segments).is_none_or(|it| it.is_null()) {
                 break;
             }
             unreadable.push(format!(

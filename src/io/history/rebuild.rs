@@ -400,10 +400,9 @@ impl<'a> Copying<'a> {
             let mut rows = asked.query([at, last])?;
             rows.next()?.map(|row| row.get(0)).transpose()
         };
-        match found(start) {
-            // Its page is well, but not what it holds.
-            Ok(row) => return row?.max(start).checked_add(1).filter(|next| *next <= last),
-            Err(_) => {}
+        // The row's page is well, but not what it holds.
+        if let Ok(row) = found(start) {
+            return row?.max(start).checked_add(1).filter(|next| *next <= last);
         }
         // The damaged page holds some row ids from `start` on. How many is found by doubling, and then by halving.
         let (mut bad, mut step) = (start, 1);
