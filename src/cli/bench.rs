@@ -37,7 +37,7 @@ pub(super) async fn run(
 ) -> Result<(), Ended> {
     let named = args.targets().map_err(Ended::Misused)?;
     check_before_asking(&args, &named)?;
-    let out = args.out.as_deref().map(OutFile::open).transpose()?;
+    let out = args.out.as_deref().map(OutFile::plan).transpose()?;
     let mut rows = args
         .csv
         .as_deref()
@@ -244,13 +244,32 @@ enum Lines {
     Gaps,
 }
 
+impl Lines {
+    /// The file with its first line and `rows`.
+    fn begin(self, out: &OutFile, rows: &str) -> std::io::Result<BufWriter<Sink>> {
+        let mut file = BufWriter::with_capacity(1 << 16, out.handle()?);
+        match self {
+            Self::Requests => file.write_all(csv::head().as_bytes())?,
+            Self::Gaps => file.write_all(gaps::head().as_bytes())?,
+        }
+        file.write_all(rows.as_bytes())?;
+        file.flush()?;
+        Ok(file)
+    }
+}
+
+/// How often rows are handed to the system while a session runs.
+const FLUSH: Duration = Duration::from_secs(1);
+
 /// A file with a row per request, or per chunk. It replaces an older one with its first row: a run that never begins leaves
-/// the old file, and of one that is killed the rows until then are there.
+/// the old file, and of one that is killed the rows until a second before are there.
 struct Rows {
     lines: Lines,
-    /// Until the first row.
-    waiting: Option<OutFile>,
-    file: BufWriter<Sink>,
+    path: PathBuf,
+    /// `None` until the first row, so that a run that is killed before it leaves nothing behind.
+    file: Option<BufWriter<Sink>>,
+    has_rows: bool,
+    flushed: Instant,
     /// What went wrong first; nothing is written behind it.
     trouble: Option<std::io::Error>,
     session: String,
@@ -262,20 +281,18 @@ impl Rows {
     fn open(path: &Path, lines: Lines) -> Result<Self, Failure> {
         let begin = || {
             let out = OutFile::try_open(path, FOR_ALL)?;
-            let mut file = BufWriter::with_capacity(1 << 16, out.handle()?);
-            match lines {
-                Lines::Requests => file.write_all(csv::head().as_bytes())?,
-                Lines::Gaps => file.write_all(gaps::head().as_bytes())?,
-            }
             // A disk that is full already is told now.
-            file.flush()?;
-            Ok((out, file))
+            let file = lines.begin(&out, "")?;
+            // A device or a pipe is open from now on. Of any other file this was the test.
+            Ok(out.is_straight().then_some(file))
         };
-        let (out, file) = begin().map_err(|error| cannot_write(path, &error))?;
+        let file = begin().map_err(|error| cannot_write(path, &error))?;
         Ok(Self {
             lines,
-            waiting: Some(out),
+            path: path.to_owned(),
             file,
+            has_rows: false,
+            flushed: Instant::now(),
             trouble: None,
             session: String::new(),
             levels: Vec::new(),
@@ -294,21 +311,42 @@ impl Rows {
             Lines::Requests => csv::row(&self.session, label, model, record, None),
             Lines::Gaps => gaps::rows(&self.session, label, model, record),
         };
-        let placed = self.waiting.take().map_or(Ok(()), OutFile::put_in_place);
-        self.trouble = placed
-            .and_then(|()| self.file.write_all(row.as_bytes()))
-            .err();
+        self.trouble = self.write(&row).err();
+        self.flush_regularly();
+    }
+
+    fn write(&mut self, row: &str) -> std::io::Result<()> {
+        self.has_rows |= !row.is_empty();
+        match &mut self.file {
+            Some(file) => file.write_all(row.as_bytes()),
+            None if row.is_empty() => Ok(()),
+            None => {
+                let out = OutFile::try_open(&self.path, FOR_ALL)?;
+                self.file = Some(self.lines.begin(&out, row)?);
+                out.put_in_place()
+            }
+        }
+    }
+
+    /// To be called often while the session runs.
+    fn flush_regularly(&mut self) {
+        if let (Some(file), None) = (&mut self.file, &self.trouble)
+            && self.flushed.elapsed() >= FLUSH
+        {
+            self.trouble = file.flush().err();
+            self.flushed = Instant::now();
+        }
     }
 
     /// Gives whether there was a row.
-    fn end(mut self) -> std::io::Result<bool> {
-        if self.waiting.is_some() && self.trouble.is_none() {
-            return Ok(false);
-        }
-        let ended = self.trouble.take().map_or_else(|| self.file.flush(), Err);
+    fn end(self) -> std::io::Result<bool> {
+        let Some(mut file) = self.file else {
+            return self.trouble.map_or(Ok(false), Err);
+        };
+        let ended = self.trouble.map_or_else(|| file.flush(), Err);
         // What could not be written is not tried again when the buffer is dropped.
-        let (sink, _) = self.file.into_parts();
-        ended.and_then(|()| sink.sync()).map(|()| true)
+        let (sink, _) = file.into_parts();
+        ended.and_then(|()| sink.sync()).map(|()| self.has_rows)
     }
 }
 
@@ -329,6 +367,9 @@ impl Listener for Watcher {
     }
 
     fn advanced(&mut self, progress: BenchProgress) {
+        for rows in [&mut self.rows, &mut self.gaps].into_iter().flatten() {
+            rows.flush_regularly();
+        }
         self.progress.show(&progress);
     }
 

@@ -1,7 +1,6 @@
 //! `batida chat`: one question, streamed.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal as _, Read, Write as _};
+use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,6 +25,7 @@ use crate::engine::connection::Connection;
 use crate::engine::environment_info;
 use crate::engine::history::filing::Kept;
 use crate::io::api::Api;
+use crate::io::files;
 use crate::io::kubectl::Kubectl;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason};
@@ -286,12 +286,9 @@ fn read_format(object: bool, schema: Option<&Path>) -> Result<Option<AnswerForma
             "It must be a JSON object",
         )
     };
-    let schema = File::open(file)
-        .and_then(whole_text)
-        .map_err(|error| match error.kind() {
-            ErrorKind::IsADirectory => unread("it is a folder".to_owned()),
-            _ => unread(error.to_string()),
-        })?;
+    let schema = files::read_now(file, MOST_PROMPT).map_err(|odd| unread(odd.why()))?;
+    let schema =
+        String::from_utf8(schema).map_err(|_| unread("it is not UTF-8 text".to_owned()))?;
     match json::read(&schema) {
         Ok(value) if value.is_object() => {}
         Ok(_) => return Err(unread("it is no object".to_owned())),

@@ -388,6 +388,7 @@ fn delete(store: &Store, args: &DeleteArgs) -> Result<usize, Ended> {
             let moment = before(Timestamp::now(), age);
             let older = HistoryQuery {
                 until: Some(moment),
+                deletable: true,
                 ..HistoryQuery::default()
             };
             (Deletion::OlderThan(moment), store.list(&older)?.total)

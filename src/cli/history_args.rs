@@ -258,6 +258,7 @@ impl ListArgs {
             tag: self.tag.clone(),
             since: self.since.map(|when| when.at(now)),
             until: self.until.map(|when| when.at(now)),
+            deletable: false,
             sort: self.sort,
             ascending: self.ascending,
             offset: 0,

@@ -107,7 +107,7 @@ pub fn main(args: Vec<OsString>, started: Instant, window: Option<OpenWindow>) -
         common,
         time_start,
         command,
-    } = match Cli::try_parse_from(args) {
+    } = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(mut error) => {
             other_tools::suggest(&mut error);
@@ -119,7 +119,11 @@ pub fn main(args: Vec<OsString>, started: Instant, window: Option<OpenWindow>) -
             ));
         }
     };
-    let ended = match (common.misused_folder(), command) {
+    let misused = match &command {
+        Some(Command::Bench(_)) => other_tools::misused_number(&args),
+        _ => None,
+    };
+    let ended = match (misused.or_else(|| common.misused_folder()), command) {
         (Some(why), _) => Err(Ended::Misused(why)),
         (None, None) => open_window(&common, time_start.then_some(started), window),
         (None, Some(command)) => run(&common, command),
@@ -317,8 +321,8 @@ async fn deployments(common: &Common, connection: &Connection) -> Result<(), End
         .ok_or_else(|| no_cluster(connection))?;
     let view = cluster::load(kubectl).await?;
     report::deployments(common.json, &view)?;
-    // Of what could not be listed nobody can say that there is nothing.
-    if view.deployments.is_empty() && (view.is_partial || !view.unreadable.is_empty()) {
+    // There may be more of a kind that could not be listed, and of what cannot be read nobody can say that it is nothing.
+    if view.is_partial || view.deployments.is_empty() && !view.unreadable.is_empty() {
         return Err(Ended::Told);
     }
     Ok(())

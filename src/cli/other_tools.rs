@@ -1,5 +1,7 @@
 //! Flags of other benchmarks that are typed by habit: what they are called here.
 
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Names in other tools (`vllm bench serve`, SGLang, guidellm, aiperf and genai-perf, inference-perf, llmperf, oha, hey, wrk),
@@ -25,6 +27,8 @@ const FLAGS: [(&[&str], &str); 28] = [
             "--num-clients",
             "--num-workers",
             "--vus",
+            "--users",
+            "--num-users",
             "-c",
         ],
         "--concurrency N,N… (with --rate: --max-in-flight N)",
@@ -38,6 +42,7 @@ const FLAGS: [(&[&str], &str); 28] = [
             "--max-num-completed-requests",
             "--n-requests",
             "--total-requests",
+            "--iterations",
         ],
         "--requests N (of each level)",
     ),
@@ -67,6 +72,7 @@ const FLAGS: [(&[&str], &str); 28] = [
             "--max-output-tokens",
             "--max-new-tokens",
             "--synthetic-output-tokens-mean",
+            "--max-completion-tokens",
             "--gen-len",
         ],
         "--output-tokens L (100, 50-200 or 100±20; none leaves it to the server)",
@@ -273,6 +279,26 @@ fn ours(flag: &str) -> Option<&'static str> {
         .map(|(_, ours)| *ours)
 }
 
+/// `-n 10` is how many requests to send in oha, hey and ab; here it would silently be the namespace 10. `args` are those of
+/// the command line; a namespace that is a number can still be given with its long flag.
+pub(super) fn misused_number(args: &[OsString]) -> Option<String> {
+    let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
+    let values = words.iter().enumerate().filter_map(|(at, word)| {
+        let rest = word.strip_prefix("-n")?;
+        match rest.trim_start_matches('=') {
+            "" => words.get(at + 1).copied(),
+            value => Some(value),
+        }
+    });
+    let number = values
+        .into_iter()
+        .find(|value| value.bytes().all(|b| b.is_ascii_digit()))?;
+    Some(format!(
+        "-n is the namespace, not a number of requests: use --requests {number} (of each level). For a namespace of that \
+         name, use --namespace {number}"
+    ))
+}
+
 /// Puts our name for a flag of another tool in place of clap's guess, which goes by spelling alone.
 pub(super) fn suggest(error: &mut clap::Error) {
     if error.kind() != ErrorKind::UnknownArgument {
@@ -332,6 +358,9 @@ mod tests {
             ("--url http://x", "--api URL"),
             ("--endpoint-type chat", "leave it out: requests go to"),
             ("-c 8", "--concurrency N"),
+            ("--users 8", "--concurrency N"),
+            ("--iterations 8", "--requests N"),
+            ("--max-completion-tokens 8", "--output-tokens L"),
             ("-z 10s", "--duration TIME"),
         ] {
             let told = told(&format!("batida bench {flag}"));
@@ -342,6 +371,30 @@ mod tests {
             told("batida bench --concurency 2").contains("--concurrency"),
             "spelling is still mended"
         );
+    }
+
+    #[test]
+    fn a_number_of_requests_is_not_taken_for_a_namespace() {
+        let told = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            misused_number(&words)
+        };
+        for line in [
+            "batida bench -n 10",
+            "batida bench -n10 -m x",
+            "batida bench -n=10",
+        ] {
+            let told = told(line).expect("it is refused");
+            assert!(told.contains("use --requests 10 "), "{line}: {told}");
+        }
+        for line in [
+            "batida bench -n ns10",
+            "batida bench --namespace 10",
+            "batida bench --requests 10",
+            "batida bench -n",
+        ] {
+            assert_eq!(told(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -229,6 +229,10 @@ pub enum Hold {
     Unready,
     /// Its containers are not ready.
     Containers,
+    /// Whether it is ready is unknown: this field of its status cannot be read, and why.
+    Unreadable(String),
+    /// The scheduler itself failed, with its words.
+    SchedulerFailed(String),
 }
 
 /// A container of a pod.

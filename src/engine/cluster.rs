@@ -202,19 +202,19 @@ pub async fn contexts(kubectl: &Kubectl) -> Result<Contexts, Failure> {
     })
 }
 
-/// kubectl's default namespace: the context's, else that of the pod in which it runs, else `default`. Does not contact
-/// the cluster.
+/// kubectl's default namespace: the context's, else that of the pod in which it runs, else `default`.
 ///
 /// # Errors
 /// When the kubeconfig cannot be read.
-pub async fn default_namespace(kubectl: &Kubectl) -> Result<String, Failure> {
+pub async fn default_namespace(kubectl: &Kubectl) -> Result<String, KubectlError> {
     const OF_POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
     let deadline = LOCAL_TIMEOUT.min(kubectl.patience);
     let found = kubectl
         .run(&["config", "view", "--minify", "-o", "json"], deadline)
         .await;
     let namespace = match found {
-        Ok(answer) => json::<Config>(&answer)?
+        Ok(answer) => json::<Config>(&answer)
+            .map_err(other)?
             .contexts
             .unwrap_or_default()
             .into_iter()
@@ -230,11 +230,23 @@ pub async fn default_namespace(kubectl: &Kubectl) -> Result<String, Failure> {
             .ok();
             read.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     Ok(namespace
         .filter(|it| !it.is_empty())
         .unwrap_or_else(|| "default".to_owned()))
+}
+
+/// This kubectl with a namespace: its own, else the context's.
+///
+/// # Errors
+/// As [`default_namespace`].
+pub async fn with_namespace(kubectl: &Kubectl) -> Result<Kubectl, KubectlError> {
+    let mut found = kubectl.clone();
+    if found.namespace.is_empty() {
+        found.namespace = default_namespace(kubectl).await?;
+    }
+    Ok(found)
 }
 
 /// kubectl's own version. Does not contact the cluster.

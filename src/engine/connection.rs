@@ -57,6 +57,14 @@ impl Connection {
         }
     }
 
+    /// Whether a part of it could not be opened.
+    fn has_failed(&self) -> bool {
+        let no_namespace = |kubectl: &Kubectl| kubectl.no_namespace.is_some();
+        self.api.is_err()
+            || matches!(self.key, KeyStatus::Missing(_))
+            || self.kubectl.as_ref().is_some_and(no_namespace)
+    }
+
     /// The models that the API last listed; may be empty.
     pub fn known(&self) -> Vec<String> {
         self.known.lock().clone()
@@ -161,7 +169,7 @@ impl Connections {
                 .await,
         );
         // Do not keep a failure: the user may unlock the keychain or correct the CA file.
-        if connection.api.is_err() || matches!(connection.key, KeyStatus::Missing(_)) {
+        if connection.has_failed() {
             let mut open = self.open.lock();
             if open
                 .get(&env.id)
@@ -176,7 +184,7 @@ impl Connections {
     /// kubectl for an environment's cluster; `None` without one. It does not wait for the key.
     ///
     /// Without a configured namespace, it uses that of the context, which is read once, so that all commands use the same
-    /// one.
+    /// one. If it cannot be read, the commands that need it fail with the reason.
     pub async fn kubectl(&self, env: &Environment) -> Option<Kubectl> {
         let kubectl = self.configured_kubectl(env)?;
         if !kubectl.namespace.is_empty() {
@@ -190,22 +198,23 @@ impl Connections {
                 .map(|(_, namespace)| namespace.clone())
         };
         let access = env.cluster.as_ref()?;
-        let namespace = match kept(access) {
-            Some(namespace) => namespace,
-            None => match cluster::default_namespace(&kubectl).await {
-                Ok(found) => {
-                    let mut namespaces = self.namespaces.lock();
-                    namespaces.insert(env.id.clone(), (access.clone(), found.clone()));
-                    found
-                }
-                // The first command that contacts the cluster reports what is wrong with the kubeconfig.
-                Err(_) => "default".to_owned(),
-            },
-        };
-        Some(Kubectl {
-            namespace,
-            ..kubectl
-        })
+        if let Some(namespace) = kept(access) {
+            return Some(Kubectl {
+                namespace,
+                ..kubectl
+            });
+        }
+        match cluster::with_namespace(&kubectl).await {
+            Ok(found) => {
+                let mut namespaces = self.namespaces.lock();
+                namespaces.insert(env.id.clone(), (access.clone(), found.namespace.clone()));
+                Some(found)
+            }
+            Err(error) => Some(Kubectl {
+                no_namespace: Some(error),
+                ..kubectl
+            }),
+        }
     }
 
     fn configured_kubectl(&self, env: &Environment) -> Option<Kubectl> {

@@ -99,13 +99,14 @@ pub async fn run(kubectl: &Kubectl, pace: &Pace, tell: impl Fn(ClusterUpdate)) {
     let mut waits = Waits::new(pace);
     let mut past = Past::default();
     let mut plugin_failures = 0;
+    let mut kubectl = kubectl.clone();
     let stopped = loop {
-        let error = match look(kubectl, &tell).await {
+        let error = match look(&mut kubectl, &tell).await {
             Ok(look) => {
                 waits.reset();
                 plugin_failures = 0;
                 let followed = Followed::new(look, std::mem::take(&mut past), pace);
-                let (then, ended) = followed.follow(kubectl, pace, &tell).await;
+                let (then, ended) = followed.follow(&kubectl, pace, &tell).await;
                 past = then;
                 match ended {
                     Some(error) => error,
@@ -141,7 +142,12 @@ pub async fn run(kubectl: &Kubectl, pace: &Pace, tell: impl Fn(ClusterUpdate)) {
 }
 
 /// Takes a snapshot, and reports if it takes long. A credential plugin that waits for the user reports that itself.
-async fn look(kubectl: &Kubectl, tell: &impl Fn(ClusterUpdate)) -> Result<Look, KubectlError> {
+async fn look(kubectl: &mut Kubectl, tell: &impl Fn(ClusterUpdate)) -> Result<Look, KubectlError> {
+    // Told once. The next attempt reads the namespace again.
+    if let Some(error) = kubectl.no_namespace.take() {
+        return Err(error);
+    }
+    *kubectl = cluster::with_namespace(kubectl).await?;
     let looking = cluster::look(kubectl);
     tokio::pin!(looking);
     if kubectl.may_start_a_plugin() {

@@ -130,7 +130,8 @@ pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cel
         ms(record.tpot()),
         ms(figures.itl),
         ms(figures.longest_gap),
-        Real(record.user_speed()),
+        // A part of an answer that broke off has no speed: its end is not the last token's.
+        Real(record.user_speed().filter(|_| error.is_none())),
         count(record.chunks),
         Whole(record.tokens().map(|tokens| tokens.n)),
         Text(tokens_from),

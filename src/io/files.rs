@@ -175,6 +175,8 @@ pub struct OutFile(Out);
 #[derive(Debug)]
 enum Out {
     Beside(Beside),
+    /// It could be written when that was tried.
+    Later(PathBuf),
     /// A device or a pipe: nothing to be replaced.
     Straight(Sink),
 }
@@ -186,6 +188,24 @@ impl OutFile {
     /// When it cannot be written there.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         Self::try_open(path, FOR_ALL).map_err(|error| cannot_write(path, &error))
+    }
+
+    /// The same for a file that is written much later: until then there is nothing beside it that a kill would leave
+    /// behind.
+    ///
+    /// # Errors
+    /// As [`OutFile::open`].
+    pub fn plan(path: &Path) -> Result<Self, Failure> {
+        let out = Self::open(path)?;
+        Ok(match out.0 {
+            Out::Beside(_) => Self(Out::Later(path.to_owned())),
+            Out::Straight(_) | Out::Later(_) => out,
+        })
+    }
+
+    /// Whether it is a device or a pipe.
+    pub fn is_straight(&self) -> bool {
+        matches!(self.0, Out::Straight(_))
     }
 
     /// As [`OutFile::open`]. A file that is there keeps its permissions, a new one gets `mode`.
@@ -219,6 +239,7 @@ impl OutFile {
         match &self.0 {
             Out::Straight(sink) => sink.try_clone(),
             Out::Beside(beside) => beside.file().try_clone().map(Sink::File),
+            Out::Later(_) => Err(ErrorKind::NotFound.into()),
         }
     }
 
@@ -229,7 +250,7 @@ impl OutFile {
     /// As the file system's. The old file is then still there.
     pub fn put_in_place(self) -> std::io::Result<()> {
         match self.0 {
-            Out::Straight(_) => Ok(()),
+            Out::Straight(_) | Out::Later(_) => Ok(()),
             Out::Beside(beside) => beside.persist(),
         }
     }
@@ -244,6 +265,7 @@ impl OutFile {
     ) -> Result<(), E> {
         match self.0 {
             Out::Straight(sink) => into(sink, write),
+            Out::Later(path) => Self::try_open(&path, FOR_ALL)?.keep(write),
             Out::Beside(beside) => {
                 into(beside.file(), write)?;
                 Ok(beside.replace()?)

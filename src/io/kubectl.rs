@@ -59,6 +59,9 @@ pub struct Kubectl {
     pub context: Option<String>,
     /// The namespace of all commands; empty if it is not resolved yet.
     pub namespace: String,
+    /// Why the context's namespace could not be read. No command contacts the cluster then: it would be asked about
+    /// another namespace.
+    pub no_namespace: Option<KubectlError>,
     /// Environment variables set for kubectl, in addition to Batida's own.
     pub env: Vec<(OsString, OsString)>,
     /// Environment variables with secrets, which are removed for kubectl and its plugins.
@@ -127,6 +130,7 @@ impl Kubectl {
             },
             context: context.clone().filter(|context| !context.is_empty()),
             namespace: namespace.clone(),
+            no_namespace: None,
             env: Vec::new(),
             hidden: vec![KEY_VARIABLE.to_owned()],
             patience: PATIENCE,
@@ -163,15 +167,24 @@ impl Kubectl {
         args: &[A],
         deadline: Duration,
     ) -> Result<Vec<u8>, KubectlError> {
+        // `kubectl config` reads only files. Google's kubectl asks the server for its version first all the same, which
+        // starts the credential plugin.
+        let local = args.first().is_some_and(|arg| arg.as_ref() == "config");
         self.find_program()?;
         self.find_kubeconfig()?;
-        // `kubectl config` reads only files and starts no plugin.
-        let local = args.first().is_some_and(|arg| arg.as_ref() == "config");
-        let plugin = !local && self.may_start_a_plugin();
+        if !local {
+            self.expect_namespace()?;
+        }
+        let plugin = self.may_start_a_plugin();
         let turn = if plugin {
             self.turns.take().await?
         } else {
             None
+        };
+        let deadline = if local && plugin {
+            deadline.max(self.patience)
+        } else {
+            deadline
         };
         // kubectl's own timeout also runs during a login.
         let told = if turn.is_some() {
@@ -181,24 +194,27 @@ impl Kubectl {
         };
         let args = self.arguments(args, told);
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
-        let patience = TimeLimits {
-            deadline,
-            login: plugin.then_some(self.login),
-        };
-        let outcome = self.execute(&args, patience, recording).await;
-        if plugin {
-            self.turns.ended(turn, &outcome);
-        }
-        match outcome {
+        let login = plugin.then_some(self.login);
+        let patience = TimeLimits { deadline, login };
+        let outcome = match self.execute(&args, patience, recording).await {
             Err(error) if error.fault == KubectlFault::Unauthorized => {
-                Err(self.with_expiry(error).await)
+                Err(self.with_expiry(error, login).await)
             }
             outcome => outcome,
+        };
+        if plugin {
+            self.turns.ended(turn, &outcome, local);
         }
+        outcome
+    }
+
+    /// Fails if the namespace could not be read.
+    pub(super) fn expect_namespace(&self) -> Result<(), KubectlError> {
+        self.no_namespace.clone().map_or(Ok(()), Err)
     }
 
     /// Adds which credential has expired, if that is why the server refused them.
-    async fn with_expiry(&self, mut error: KubectlError) -> KubectlError {
+    async fn with_expiry(&self, mut error: KubectlError, login: Option<Duration>) -> KubectlError {
         let mut args = self.cluster_args();
         let view = [
             "config",
@@ -213,7 +229,7 @@ impl Kubectl {
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
         let patience = TimeLimits {
             deadline: Duration::from_secs(5),
-            login: None,
+            login,
         };
         // A failure here adds nothing to the original error.
         let printed = self

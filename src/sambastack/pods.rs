@@ -62,6 +62,11 @@ impl OwnedPod {
         self.brief.trouble.is_none()
     }
 
+    /// Whether its status does not say if it is ready.
+    fn is_unknown(&self) -> bool {
+        matches!(self.brief.hold, Some(Hold::Unreadable(_)))
+    }
+
     /// `cache pod 0/1: ImagePullBackOff`, with the tail of its name if the group has several pods.
     fn told(&self, has_siblings: bool) -> String {
         let PodBrief {
@@ -136,8 +141,8 @@ pub fn state(metadata: &Meta, groups: &[PodGroup], pods: &[OwnedPod]) -> (Deploy
     }
     if pods.iter().all(|pod| pod.is_terminating) {
         return (
-            DeploymentState::Terminating,
-            "its pods are being deleted".to_owned(),
+            DeploymentState::Deploying,
+            "all of its pods are being deleted".to_owned(),
         );
     }
     let mut caches: Vec<_> = pods.iter().filter(|pod| pod.is_cache).collect();
@@ -158,17 +163,25 @@ pub fn state(metadata: &Meta, groups: &[PodGroup], pods: &[OwnedPod]) -> (Deploy
     );
     let cached = troubles.is_empty();
 
+    let may_be_ready = |pod: &&OwnedPod| pod.is_ready() || pod.is_unknown();
+    let may_be_cached = !caches.is_empty() && caches.iter().all(may_be_ready);
     let has_any = answering.iter().any(|(_, _, pods)| !pods.is_empty());
     let all_answer = answering
         .iter()
         .filter(|(_, _, pods)| !pods.is_empty())
         .all(|(_, _, pods)| pods.iter().any(|pod| pod.is_ready()));
+    let all_may_answer = answering
+        .iter()
+        .filter(|(_, _, pods)| !pods.is_empty())
+        .all(|(_, _, pods)| pods.iter().any(may_be_ready));
     for (group, wanted, pods) in &answering {
         troubles.extend(group_trouble(group, *wanted, pods));
     }
     let deployed = cached && has_any && all_answer;
     let state = if deployed {
         DeploymentState::Deployed
+    } else if may_be_cached && has_any && all_may_answer {
+        DeploymentState::Unknown
     } else {
         DeploymentState::Deploying
     };

@@ -3,13 +3,13 @@
 //! A field of an unexpected type is removed and reported in [`Meta::unreadable`]; the rest of the object is kept.
 //! Lists, watches and single objects are all parsed here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_path_to_error::{Path, Segment};
+use serde_path_to_error::Segment;
 
 use super::resources::{
     Bundle, BundleDeployment, Meta, Model, ModelBundle, ModelDeployment, Pod, looks_like_a_page,
@@ -17,8 +17,12 @@ use super::resources::{
 use super::sizes::SizeSource;
 use crate::domain::printable;
 
-/// After removing this many fields, only the object's name is kept.
+/// After removing this many fields one by one, whole lists are removed.
 const MAX_REMOVED_FIELDS: usize = 128;
+/// After removing this many lists, the specification or the status is removed.
+const MAX_REMOVED_LISTS: usize = 64;
+/// How many levels of an object are searched for what is nested too deeply.
+const MAX_SEARCHED_LEVELS: usize = 4;
 /// How much of an unreadable value is quoted, in characters.
 const MAX_QUOTED_CHARS: usize = 200;
 
@@ -151,14 +155,42 @@ pub fn read<T: Object>(json: &str) -> T {
     let is_map = json.trim_ascii_start().starts_with('{');
     match serde_json::from_str(json) {
         Ok(object) if is_map => object,
-        _ => mend(serde_json::from_str(json).unwrap_or_default()),
+        _ => {
+            let mut unreadable = Vec::new();
+            let value = shallow(json, "", &mut unreadable);
+            mend(value, unreadable)
+        }
     }
 }
 
-/// Removes one unreadable field after another until the rest can be parsed.
-fn mend<T: Object>(mut value: Value) -> T {
-    let mut unreadable: Vec<String> = Vec::new();
-    for _ in 0..MAX_REMOVED_FIELDS {
+/// The value without what is nested more deeply than serde_json reads (128 levels), with a remark on each such part.
+fn shallow(json: &str, path: &str, unreadable: &mut Vec<String>) -> Value {
+    if let Ok(value) = serde_json::from_str(json) {
+        return value;
+    }
+    let level = path.split('.').filter(|part| !part.is_empty()).count();
+    if level < MAX_SEARCHED_LEVELS
+        && let Ok(fields) = serde_json::from_str::<BTreeMap<String, &RawValue>>(json)
+    {
+        let read = |(name, raw): (String, &RawValue)| {
+            let below = match path {
+                "" => name.clone(),
+                path => format!("{path}.{name}"),
+            };
+            let value = shallow(raw.get(), &below, unreadable);
+            (name, value)
+        };
+        return fields.into_iter().map(read).collect();
+    }
+    unreadable.push(format!("{path} is nested too deeply"));
+    Value::Null
+}
+
+/// Removes one unreadable field after another until the rest can be parsed. Of an object with very many, it removes larger
+/// parts, so that the time is bounded and the rest is kept.
+fn mend<T: Object>(mut value: Value, mut unreadable: Vec<String>) -> T {
+    // An object has a handful of top-level fields.
+    for removed in 0..MAX_REMOVED_FIELDS + MAX_REMOVED_LISTS + 8 {
         if !value.is_object() {
             break;
         }
@@ -169,8 +201,29 @@ fn mend<T: Object>(mut value: Value) -> T {
             }
             Err(error) => error,
         };
-        let path = error.path().clone();
-        match take_out(&mut value, &path) {
+        let whole = error.path().clone();
+        let segments: Vec<&Segment> = whole.iter().collect();
+        let is_entry = |segment: &&Segment| matches!(segment, Segment::Seq { .. });
+        let part = match removed {
+            ..MAX_REMOVED_FIELDS => segments.len(),
+            n if n < MAX_REMOVED_FIELDS + MAX_REMOVED_LISTS => {
+                segments.iter().position(is_entry).unwrap_or(segments.len())
+            }
+            _ => 1,
+        };
+        let segments = &segments[..part.min(segments.len())];
+        if segments.len() < whole.iter().len() {
+            let path = path_of(segments);
+            if take_out(&mut value, segments).is_none_or(|it| it.is_null()) {
+                break;
+            }
+            unreadable.push(format!(
+                "{path} is left out: the object has more than {MAX_REMOVED_FIELDS} fields that cannot be read"
+            ));
+            continue;
+        }
+        let path = whole.clone();
+        match take_out(&mut value, segments) {
             // `null` counts as missing and needs no remark.
             Some(Value::Null) => {}
             Some(_) => unreadable.push(remark(&path.to_string(), &error.inner().to_string())),
@@ -203,8 +256,7 @@ fn kind_of(value: &Value) -> &'static str {
 
 /// Replaces the value at the path with `null`, which counts as missing, or removes it if it is `null` already.
 /// Returns the old value.
-fn take_out(value: &mut Value, path: &Path) -> Option<Value> {
-    let segments: Vec<&Segment> = path.iter().collect();
+fn take_out(value: &mut Value, segments: &[&Segment]) -> Option<Value> {
     let (last, before) = segments.split_last()?;
     let mut parent = value;
     for segment in before {
@@ -231,6 +283,12 @@ fn take_out(value: &mut Value, path: &Path) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// `spec.groups`
+fn path_of(segments: &[&Segment]) -> String {
+    let names: Vec<String> = segments.iter().map(ToString::to_string).collect();
+    names.join(".")
 }
 
 /// `spec.groups[0].minReplicas is -1, not a whole number from 0`
@@ -356,6 +414,55 @@ mod tests {
         assert_eq!(
             told::<SizeSource>(profiles),
             [": metadata is the text \"p\", not a map", "q: "]
+        );
+    }
+
+    #[test]
+    fn of_an_object_with_very_many_unreadable_fields_the_rest_is_kept() {
+        let many: Vec<Value> = (0..500)
+            .map(|_| json!({"name": 5, "minReplicas": 1}))
+            .collect();
+        let object = json!({"metadata": {"name": "d", "deletionTimestamp": "2026-11-30T10:00:00Z"},
+            "spec": {"bundle": "b", "groups": many}});
+        let found: BundleDeployment = read(&object.to_string());
+        assert_eq!(found.metadata.name, "d");
+        assert!(found.metadata.is_terminating());
+        assert_eq!(found.spec.bundle.as_deref(), Some("b"));
+        let remarks = &found.metadata.unreadable;
+        assert_eq!(remarks.len(), MAX_REMOVED_FIELDS + 1, "{remarks:?}");
+        assert_eq!(
+            remarks.last().map(String::as_str),
+            Some(
+                "spec.groups is left out: the object has more than 128 fields that cannot be read"
+            )
+        );
+        // More lists than are removed one by one cost the specification, and still not the name.
+        let models: Vec<Value> = (0..300).map(|_| json!({"name": [5]})).collect();
+        let statuses: Vec<Value> = (0..300).map(|_| json!({"ready": [5]})).collect();
+        let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": models},
+            "status": {"phase": "Running", "containerStatuses": statuses}});
+        let found: Pod = read(&pod.to_string());
+        assert_eq!(
+            (&*found.metadata.name, &*found.status.phase),
+            ("p", "Running")
+        );
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_left_out_with_its_reason() {
+        let deep = format!("{}{}", "{\"x\":".repeat(300), "null") + &"}".repeat(300);
+        let object = format!(
+            "{{\"metadata\":{{\"name\":\"d\"}},\"spec\":{{\"bundle\":\"b\",\"groups\":[{{\"minReplicas\":-5}}],\"y\":{deep}}}}}"
+        );
+        let found: BundleDeployment = read(&object);
+        assert_eq!(found.metadata.name, "d");
+        assert_eq!(found.spec.bundle.as_deref(), Some("b"));
+        assert_eq!(
+            found.metadata.unreadable,
+            [
+                "spec.y.x.x is nested too deeply",
+                "spec.groups[0].minReplicas is -5, not a whole number from 0"
+            ]
         );
     }
 

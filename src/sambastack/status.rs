@@ -172,7 +172,10 @@ pub fn trouble(pod: &Pod) -> Option<(Hold, String)> {
         ready, containers, ..
     } = columns(pod);
     if status.phase == "Running" && containers > 0 && ready >= containers {
-        return unready(pod);
+        return match unready(pod) {
+            Some(unready) => Some(unready),
+            None => unreadable(pod),
+        };
     }
     if let Some(scheduled) = condition(status, "PodScheduled").filter(|it| it.status == "False") {
         return Some(unscheduled(pod, scheduled));
@@ -187,7 +190,60 @@ pub fn trouble(pod: &Pod) -> Option<(Hold, String)> {
     if !status.reason.is_empty() {
         return Some(rejected(status));
     }
+    if !has_failed_container(status)
+        && let Some(unreadable) = unreadable(pod)
+    {
+        return Some(unreadable);
+    }
     Some((Hold::Containers, containers_words(pod)))
+}
+
+/// Whether a container has a problem that does not go away by itself, so that more need not be known.
+fn has_failed_container(status: &PodStatus) -> bool {
+    let all = status
+        .container_statuses
+        .iter()
+        .chain(&status.init_container_statuses);
+    all.filter(|container| !container.ready)
+        .any(|container| match &container.state.terminated {
+            Some(ended) => ended.exit_code != 0,
+            None => one_trouble(container).0 == 0,
+        })
+}
+
+/// A field of the status that decides whether the pod is ready and that cannot be read.
+fn unreadable(pod: &Pod) -> Option<(Hold, String)> {
+    let ready_is_known =
+        condition(&pod.status, "Ready").is_some_and(|ready| !ready.status.is_empty());
+    let decides = |remark: &&String| {
+        let path = remark.split([' ', ':']).next().unwrap_or_default();
+        let Some(field) = path.strip_prefix("status") else {
+            return false;
+        };
+        let field = field.trim_start_matches('.');
+        let (name, rest) = field.split_once(['[', '.']).unwrap_or((field, ""));
+        match name {
+            "" | "phase" | "reason" => true,
+            "conditions" => !ready_is_known,
+            "containerStatuses" | "initContainerStatuses" => {
+                let of_one = rest.split_once("].").map_or("", |(_, field)| field);
+                matches!(
+                    of_one,
+                    "" | "ready"
+                        | "started"
+                        | "state"
+                        | "state.waiting"
+                        | "state.running"
+                        | "state.terminated"
+                        | "state.waiting.reason"
+                )
+            }
+            _ => false,
+        }
+    };
+    let remark = pod.metadata.unreadable.iter().find(decides)?;
+    let words = format!("it is unknown whether it is ready: {remark}");
+    Some((Hold::Unreadable(remark.clone()), words))
 }
 
 fn rejected(status: &PodStatus) -> (Hold, String) {
@@ -215,6 +271,10 @@ fn unscheduled(pod: &Pod, scheduled: &StatusCondition) -> (Hold, String) {
         );
     }
     let why = scheduler_words(&scheduled.message).to_owned();
+    if scheduled.reason == "SchedulerError" {
+        let words = with_words("the scheduler failed", &why);
+        return (Hold::SchedulerFailed(why), words);
+    }
     let words = with_words("unschedulable", &why);
     (Hold::Unschedulable(why), words)
 }
@@ -222,9 +282,16 @@ fn unscheduled(pod: &Pod, scheduled: &StatusCondition) -> (Hold, String) {
 /// Why a pod whose containers are all ready is not ready itself.
 fn unready(pod: &Pod) -> Option<(Hold, String)> {
     let status = &pod.status;
-    // The containers' own statuses are newer than this condition.
-    let ready = condition(status, "Ready")
-        .filter(|it| it.status != "True" && it.reason != "ContainersNotReady")?;
+    if status.reason == NODE_LOST {
+        return Some((
+            Hold::NodeSilent(status.message.clone()),
+            with_words("its node is not reporting (NodeLost)", &status.message),
+        ));
+    }
+    // The containers' own statuses are newer than this condition. One without a status could not be read.
+    let ready = condition(status, "Ready").filter(|it| {
+        !matches!(it.status.as_str(), "True" | "") && it.reason != "ContainersNotReady"
+    })?;
     let is_true = |kind: &str| condition(status, kind).is_some_and(|it| it.status == "True");
     let unmet: Vec<String> = pod
         .spec
@@ -233,8 +300,7 @@ fn unready(pod: &Pod) -> Option<(Hold, String)> {
         .filter(|gate| !is_true(&gate.condition_type))
         .map(|gate| gate.condition_type.clone())
         .collect();
-    if status.reason != NODE_LOST && (ready.reason == "ReadinessGatesNotReady" || !unmet.is_empty())
-    {
+    if ready.reason == "ReadinessGatesNotReady" || !unmet.is_empty() {
         let words = if ready.message.is_empty() {
             format!("readiness gate {} is not met", unmet.join(", "))
         } else {
@@ -243,16 +309,10 @@ fn unready(pod: &Pod) -> Option<(Hold, String)> {
         return Some((Hold::ReadinessGate(unmet), format!("not ready: {words}")));
     }
     // The node controller sets the condition to false without a reason.
-    if status.reason == NODE_LOST || ready.reason.is_empty() || ready.status == "Unknown" {
-        let words = if status.reason == NODE_LOST {
-            NODE_LOST
-        } else {
-            "NodeNotReady"
-        };
-        let words = format!("its node is not reporting ({words})");
+    if ready.reason.is_empty() || ready.status == "Unknown" {
         return Some((
             Hold::NodeSilent(status.message.clone()),
-            with_words(&words, &status.message),
+            with_words("its node is not reporting (NodeNotReady)", &status.message),
         ));
     }
     Some((

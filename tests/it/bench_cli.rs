@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -151,6 +151,50 @@ fn a_file_that_cannot_be_written_is_told_before_anything_is_sent() {
         said.code == Some(1) && said.err.contains("/dev/full cannot be written"),
         "{said:?}"
     );
+}
+
+#[test]
+fn of_a_session_that_is_killed_the_rows_are_there_and_nothing_else_is_left() {
+    let bench = Bench::new();
+    for name in ["rows.csv", "r.json"] {
+        fs::write(bench.file(name), "old").expect("written");
+    }
+    // Far fewer rows than a buffer holds.
+    let args = [
+        "--model",
+        MODEL,
+        "--rate",
+        "8",
+        "--duration",
+        "10m",
+        "--csv",
+        "rows.csv",
+        "--out",
+        "r.json",
+    ];
+    let mut child = bench.start(&args);
+    let read = || fs::read_to_string(bench.file("rows.csv")).expect("it is there");
+    let until = Instant::now() + Duration::from_secs(30);
+    while read().lines().count() < 12 {
+        assert!(Instant::now() < until, "{:?}", read());
+        assert!(
+            read() == "old" || read().lines().count() > 1,
+            "it is replaced by rows, not by a header"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    kill_process(Pid::from_child(&child), Signal::KILL).expect("it runs");
+    child.wait().expect("it ends");
+    assert_eq!(
+        fs::read_to_string(bench.file("r.json")).expect("it is there"),
+        "old"
+    );
+    let names = fs::read_dir(bench.file("")).expect("a folder");
+    let left: Vec<_> = names
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter(|name| name.to_string_lossy().starts_with(".batida-"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

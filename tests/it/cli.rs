@@ -637,7 +637,7 @@ fn a_prompt_may_come_from_standard_input_and_parameters_are_sent() {
     check_code(&said, 1);
     check_words(
         &said.err,
-        &["/dev/zero cannot be used: it is larger than 25 MB"],
+        &["/dev/zero cannot be used: it is a device, not an ordinary file"],
     );
 }
 

@@ -413,6 +413,38 @@ fn fitting_prompts_survives_a_dropped_connection_and_a_failing_server() {
 }
 
 #[test]
+fn fitting_prompts_does_not_say_that_nothing_was_sent_by_a_server_that_streams() {
+    let server = server(&["m"], |_, reply| {
+        reply.stream();
+        for _ in 0..12 {
+            reply.text("word ");
+            reply.pause(Duration::from_millis(200));
+        }
+    });
+    let args = [
+        "bench",
+        "--model",
+        "m",
+        "--requests",
+        "1",
+        "--warmup",
+        "0",
+        "--input-tokens",
+        "50",
+        "--timeout",
+        "1s",
+        "--json",
+    ];
+    let said = Batida::new().run(&server.url(), &args);
+    assert!(
+        said.out
+            .contains("did not complete the response within 1.00 s"),
+        "{said:?}"
+    );
+    lacks(&said, &["sent nothing"]);
+}
+
+#[test]
 fn a_server_that_always_fails_is_measured_and_told() {
     let server = server(&["m"], |_, reply| {
         reply.json(500, &json!({"error": {"message": "injected"}}))

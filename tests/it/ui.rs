@@ -372,7 +372,7 @@ fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
         !window.has_button("bd-qwen-nightly, Deploying")
     });
     window.click("md-qwen3-spare, Not deployed");
-    window.see("The namespace's quota team-a is used up, so the pods cannot be created");
+    window.see("The pods would exceed the namespace's quota team-a");
     window.see("Events (1)");
     window.see("FailedCreate (31 times) · StatefulSet inf-md-qwen3-spare-cache");
     window.click("Back to environments");

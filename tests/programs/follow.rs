@@ -355,7 +355,7 @@ async fn a_server_that_never_answers_is_told_before_kubectl_gives_up() {
 }
 
 /// A kubeconfig's user whose plugin appends a line to `calls` and then does as the script says.
-fn plugin(dir: &Path, then: &str) -> (serde_json::Value, PathBuf) {
+pub(crate) fn plugin(dir: &Path, then: &str) -> (serde_json::Value, PathBuf) {
     use std::os::unix::fs::PermissionsExt as _;
     let (path, calls) = (dir.join("plugin"), dir.join("calls"));
     let text = format!("#!/bin/sh\necho $$ >> {}\n{then}\n", calls.display());
@@ -367,7 +367,7 @@ fn plugin(dir: &Path, then: &str) -> (serde_json::Value, PathBuf) {
     (user, calls)
 }
 
-fn calls_in(file: &Path) -> Vec<String> {
+pub(crate) fn calls_in(file: &Path) -> Vec<String> {
     std::fs::read_to_string(file)
         .unwrap_or_default()
         .lines()
@@ -375,7 +375,7 @@ fn calls_in(file: &Path) -> Vec<String> {
         .collect()
 }
 
-const DEVICE_CODE: &str =
+pub(crate) const DEVICE_CODE: &str =
     "To sign in, open https://login.example.test/device and enter the code B7K2QX9";
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 //! asked through real kubectls, told on the command line and in the window.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
 use batida::domain::deployment::{ClusterView, DeploymentState};
@@ -15,11 +17,12 @@ use batida::protocol::{Check, Verdict};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::follow::followed_quickly;
+use crate::follow::{DEVICE_CODE, calls_in, followed_quickly, plugin};
 use crate::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
 use crate::support::batida::{Said, finish, program, start};
 use crate::support::demo::Demo;
 use crate::support::environments::{cluster_env, runtime};
+use crate::support::tls::Tls;
 use crate::ui_cluster::Page;
 
 const LLAMA: &str = "Meta-Llama-3.1-8B-Instruct";
@@ -360,6 +363,96 @@ async fn without_a_namespace_the_contexts_is_used() {
     }
 }
 
+/// A kubectl that first asks the server for its version, whatever it is told to do: Google's does that to choose the
+/// kubectl that fits.
+fn dispatcher(dir: &Path, program: &Path) -> PathBuf {
+    let (path, program) = (dir.join("dispatcher"), program.display());
+    let text = format!(
+        "#!/bin/sh\n[ \"$1\" = --kubeconfig ] || exec {program} \"$@\"\n\
+         {program} --kubeconfig \"$2\" get --raw /version >/dev/null || exit 1\nexec {program} \"$@\"\n"
+    );
+    fs::write(&path, text).expect("it can be written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    path
+}
+
+#[tokio::test]
+async fn a_login_while_the_namespace_is_read_is_waited_for_and_alone() {
+    for program in kubectls() {
+        let dir = tempfile::tempdir().expect("a temporary folder can be made");
+        let token = r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"t"}}"#;
+        let (at, end) = (dir.path().join("logged-in"), dir.path().join("ended"));
+        let then = format!(
+            "if [ ! -e {0} ]; then echo {DEVICE_CODE} >&2; sleep 4; touch {0}; fi\necho '{token}'; echo $$ >> {1}",
+            at.display(),
+            end.display()
+        );
+        let (user, calls) = plugin(dir.path(), &then);
+        let kube = Kube::start(Cluster {
+            user,
+            tls: Tls::Good,
+            ..Cluster::recorded()
+        })
+        .await;
+        name_namespace(&kube);
+        let kubectl = Kubectl {
+            namespace: String::new(),
+            patience: Duration::from_secs(2),
+            login: Duration::from_secs(30),
+            ..kube.kubectl(&dispatcher(dir.path(), &program))
+        };
+        let logging_in = async {
+            let mut most = 0;
+            while !at.exists() {
+                most = calls_in(&calls).len().max(most);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            most
+        };
+        let (one, other, most) = tokio::join!(
+            default_namespace(&kubectl),
+            default_namespace(&kubectl),
+            logging_in
+        );
+        assert_eq!(one.expect("it is read"), NAMESPACE);
+        assert_eq!(other.expect("it is read"), NAMESPACE);
+        assert_eq!(most, 1, "one plugin at a time");
+        assert_eq!(calls_in(&calls), calls_in(&end), "none was killed");
+    }
+}
+
+#[test]
+fn a_namespace_that_cannot_be_read_is_not_default() {
+    let runtime = runtime();
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let (user, _) = plugin(dir.path(), "echo log in first >&2\nexit 3");
+    let kube = runtime.block_on(Kube::start(Cluster {
+        user,
+        tls: Tls::Good,
+        ..Cluster::recorded()
+    }));
+    name_namespace(&kube);
+    let mut command = program(kube.dir.path());
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.args(["deployments", "--kubeconfig"]);
+    command
+        .arg(kube.kubeconfig())
+        .arg("--kubectl")
+        .arg(dispatcher(dir.path(), &kubectls()[0]));
+    let said = finish(start(Box::leak(Box::new(command))));
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("failed with exit code 3"), "{said:?}");
+    assert!(!said.err.contains("Nothing is deployed"), "{said:?}");
+    assert!(
+        !kube
+            .requests()
+            .iter()
+            .any(|path| path.contains("/namespaces/")),
+        "{:?}",
+        kube.requests()
+    );
+}
+
 /// Writes the namespace into the kubeconfig's current context.
 fn name_namespace(kube: &Kube) {
     let text = fs::read(kube.kubeconfig()).expect("it was written");
@@ -450,6 +543,29 @@ fn what_could_not_be_listed_is_not_nothing() {
         "{said:?}"
     );
     assert!(!said.err.contains("Nothing is deployed"), "{said:?}");
+    // The other kind answers: it is listed, and the command fails all the same.
+    let kube = runtime.block_on(Kube::start(Cluster::with(
+        &["bundledeployments"],
+        Trouble::Forbidden,
+    )));
+    let said = run(&kube, &["deployments", "-n", NAMESPACE]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("md-gemma"), "{said:?}");
+    assert!(
+        said.err.contains("may not list bundledeployments"),
+        "{said:?}"
+    );
+}
+
+#[tokio::test]
+async fn checks_say_that_events_are_missing() {
+    let kube = Kube::start(Cluster::with(&["events"], Trouble::Overloaded)).await;
+    let all = checks(&kube, &kubectls()[0]).await;
+    let missing = find(
+        &all,
+        "Events could not be read, so causes that only events tell are missing",
+    );
+    assert_eq!(missing.verdict, Verdict::Warning, "{missing:?}");
 }
 
 #[test]

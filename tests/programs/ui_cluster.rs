@@ -379,7 +379,7 @@ fn a_quota_that_is_used_up_is_named() {
     let mut page = Page::open(cluster, vec![DemoModel::quick(LLAMA, Quirk::None)]);
     page.window.click("no-pods-yet, Not deployed");
     page.window
-        .see("The namespace's quota team-a is used up, so the pods cannot be created");
+        .see("The pods would exceed the namespace's quota team-a");
     page.window.see("describe resourcequota team-a");
 }
 

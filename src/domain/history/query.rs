@@ -24,6 +24,8 @@ pub struct HistoryQuery {
     pub since: Option<Timestamp>,
     /// Begun before this moment.
     pub until: Option<Timestamp>,
+    /// Without those that a deletion by age spares: baselines, and sessions that run.
+    pub deletable: bool,
     /// The column to sort by.
     pub sort: SortBy,
     /// From the smallest up; else the largest, or the latest, first.

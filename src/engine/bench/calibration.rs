@@ -9,7 +9,7 @@ use super::World;
 use crate::domain::conversation::{ChatRequest, Message, Params};
 use crate::domain::failure::{Advice, Failure, FaultClass};
 use crate::domain::units;
-use crate::engine::chat;
+use crate::engine::chat::{self, Limits};
 use crate::metrics::timeline::Figures;
 use crate::prompts::fit::Fit;
 use crate::protocol::ChatEnding;
@@ -140,9 +140,9 @@ pub(super) async fn ask_once(
         params,
     };
     // An answer that is held open is over at the time limit: its counts have come.
-    let limits = chat::Limits {
+    let limits = Limits {
         whole: Some(world.timeout),
-        ..chat::Limits::default()
+        ..Limits::default()
     };
     let report = chat::run_within(&world.api, &request, &[], cancel, limits, |_| {}).await;
     match report.ending {

@@ -113,11 +113,21 @@ async fn rest(
                 }
             };
             report.put(Slot::Resources, resources(&view, began));
-            let (events, routed) = (events.unwrap_or_default(), routed.await.ok());
-            report.put(
-                Slot::Deployments,
-                deployments(kubectl, &view, &events, routed.as_deref()),
-            );
+            let routed = routed.await.ok();
+            let (events, missing) = match events {
+                Ok(events) => (events, None),
+                Err(failure) => (Vec::new(), Some(failure)),
+            };
+            let mut checks = deployments(kubectl, &view, &events, routed.as_deref());
+            checks.extend(missing.map(|failure| Check {
+                verdict: Verdict::Warning,
+                ..bad(
+                    "Events could not be read, so causes that only events tell are missing",
+                    &failure,
+                    began,
+                )
+            }));
+            report.put(Slot::Deployments, checks);
         },
         async { report.put(Slot::Release, vec![release(kubectl).await]) },
     );
@@ -125,15 +135,17 @@ async fn rest(
 
 async fn namespace(kubectl: &Kubectl) -> Check {
     let began = Instant::now();
+    // It has no name while it could not be read.
     let title = format!("Namespace {}", kubectl.namespace);
+    let title = title.trim_end();
     match cluster::find_namespace_alone(kubectl).await {
-        Ok(true) => good(&title, "exists".to_owned(), Some(began)),
+        Ok(true) => good(title, "exists".to_owned(), Some(began)),
         Ok(false) => good(
-            &title,
+            title,
             "you may not read namespaces, but you can work in one".to_owned(),
             Some(began),
         ),
-        Err(failure) => bad(&title, &failure, began),
+        Err(failure) => bad(title, &failure, began),
     }
 }
 
@@ -272,8 +284,13 @@ fn deployments(
         _ => (
             Verdict::Warning,
             format!(
-                "{}: their pods could not be listed, so their state is unknown",
-                units::counted(unknown, "deployment")
+                "{}: their pods could not be {}, so their state is unknown",
+                units::counted(unknown, "deployment"),
+                if view.deployments.iter().any(is_unreadable) {
+                    "read"
+                } else {
+                    "listed"
+                }
             ),
         ),
     };
@@ -292,7 +309,9 @@ fn deployments(
             },
         );
         let told = match it.state {
-            DeploymentState::Unknown => !it.unreadable.is_empty() || it.models_trouble.is_some(),
+            DeploymentState::Unknown => {
+                is_unreadable(it) || !it.unreadable.is_empty() || it.models_trouble.is_some()
+            }
             DeploymentState::Deployed => it.warns() || diagnosis.is_some(),
             _ => true,
         };
@@ -301,6 +320,11 @@ fn deployments(
         }
     }
     checks
+}
+
+/// Whether its state is unknown because of what its pods say.
+fn is_unreadable(deployment: &Deployment) -> bool {
+    deployment.state == DeploymentState::Unknown && !deployment.pods.is_empty()
 }
 
 /// The finding about a deployment with a problem.
@@ -318,6 +342,7 @@ fn deployment(kubectl: &Kubectl, deployment: &Deployment, diagnosis: Option<Diag
     let how = match (deployment.state, progress) {
         (DeploymentState::Deployed, _) => "is deployed, but has a problem",
         (DeploymentState::Terminating, _) => "is being deleted",
+        (DeploymentState::Unknown, _) if is_unreadable(deployment) => "is in an unknown state",
         (DeploymentState::Unknown, _) => "could not be read completely",
         (_, Some(Progress::Starting)) => "is still starting",
         (_, Some(Progress::Remark)) if deployment.replicas == 0 => "is scaled to zero",

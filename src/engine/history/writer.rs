@@ -293,13 +293,13 @@ impl Writer {
         self.store.is_some()
     }
 
-    /// Moves a damaged file aside; the new one holds all that the old one did, where that can be read. Gives whether it
-    /// could be moved.
+    /// Moves a damaged file aside; the new one holds what could be read of the old one. Gives whether it could be moved.
     fn replace(&mut self, store: Store) -> bool {
         let rebuilt = store.rebuilt();
         let keeps_workspace = rebuilt.as_ref().is_some_and(Rebuilt::has_workspace);
         if !rebuilt.as_ref().is_some_and(Rebuilt::has_history) {
-            self.take_back(&store);
+            let salvaged = rebuilt.as_ref().and_then(Rebuilt::open);
+            self.take_back(&store, salvaged.as_ref());
         }
         let moved = store.set_aside(rebuilt);
         let is_new = moved.is_ok();
@@ -314,25 +314,33 @@ impl Writer {
         is_new
     }
 
-    /// Prepares the running sessions for a new file, with their requests that can still be read.
-    fn take_back(&mut self, store: &Store) {
+    /// Prepares the running sessions for a new file, with their requests that can still be read: from what was salvaged,
+    /// where that has the session, else from the damaged file. They are taken out of what was salvaged, since they are
+    /// written anew.
+    fn take_back(&mut self, damaged: &Store, salvaged: Option<&Store>) {
         let mut requests: VecDeque<Request> = VecDeque::new();
         let mut room = MAX_HELD_BYTES.saturating_sub(self.held_bytes);
         for (id, live) in &mut self.live {
             let kept = std::mem::take(&mut live.kept);
             live.levels_from = 0;
             let Some(key) = live.key.take() else { continue };
-            let (id, before) = (Arc::new(id.clone()), requests.len());
+            let salvaged = salvaged.filter(|salvaged| salvaged.row(id).is_ok());
+            let store = salvaged.unwrap_or(damaged);
+            let (named, before) = (Arc::new(id.clone()), requests.len());
             // Reading stops at the damage; requests after it are lost.
             let _ = store.bare_requests(key, &mut |StoredRequest { record, said, .. }| {
                 let bytes = held_bytes(&record, said.as_ref());
                 if let Some(left) = room.checked_sub(bytes) {
                     room = left;
                     self.held_bytes += bytes;
-                    requests.push_back((Arc::clone(&id), Arc::new(record), said));
+                    requests.push_back((Arc::clone(&named), Arc::new(record), said));
                 }
                 Ok(())
             });
+            if let Some(salvaged) = salvaged {
+                // Should it fail, the session is written under its id again, which reports the failure.
+                let _ = salvaged.write(|tx| tx.delete(key));
+            }
             let lost = kept.saturating_sub((requests.len() - before) as u64);
             live.lost.fetch_add(lost, Ordering::Relaxed);
         }

@@ -285,7 +285,7 @@ impl Store {
         beside(&self.path, MARK).exists()
     }
 
-    /// All that the file holds in a file of its own, where it can be read whole.
+    /// What can be read of the file, in a file of its own.
     pub fn rebuilt(&self) -> Option<Rebuilt> {
         rebuild::from(&self.path)
     }
@@ -406,17 +406,23 @@ fn usable(dir: &Path) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
+/// The window tries again by itself; a command has ended by then.
+fn retried(advice: String) -> Advice {
+    let window = format!("{advice}. Batida tries again by itself");
+    Advice::by_face(window, format!("{advice}, then run the command again"))
+}
+
 /// SQLite's words, told to a person.
 fn told(path: &Path, error: &rusqlite::Error) -> Failure {
     let file = path.display();
-    let (summary, advice) = match error.sqlite_error_code() {
+    let (summary, advice): (_, Advice) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             "The history is locked by another program".to_owned(),
-            format!("Close what has {file} open. Batida tries again by itself"),
+            retried(format!("Close what has {file} open")),
         ),
         Some(ErrorCode::DiskFull) => (
             "The disk is full: the history cannot be written".to_owned(),
-            format!("Make room for {file}. Batida tries again by itself"),
+            retried(format!("Make room for {file}")),
         ),
         Some(
             ErrorCode::ReadOnly
@@ -424,21 +430,25 @@ fn told(path: &Path, error: &rusqlite::Error) -> Failure {
             | ErrorCode::AuthorizationForStatementDenied,
         ) => (
             "The history may not be written".to_owned(),
-            format!(
-                "Give yourself the right to write {file} and its folder. Batida tries again by itself"
-            ),
+            retried(format!(
+                "Give yourself the right to write {file} and its folder"
+            )),
         ),
         Some(ErrorCode::CannotOpen) => (
             "The history cannot be opened".to_owned(),
-            format!("May you read and write {file} and its folder? Batida tries again by itself"),
+            retried(format!(
+                "Check that you may read and write {file} and its folder"
+            )),
         ),
         Some(ErrorCode::SystemIoFailure) => (
             "The history's disk fails".to_owned(),
-            format!("Is there room, and is the disk of {file} well? Batida tries again by itself"),
+            retried(format!(
+                "Check that there is room, and that the disk of {file} works"
+            )),
         ),
         _ => (
             "The history cannot be used".to_owned(),
-            format!("Look into {file}"),
+            format!("Look into {file}").into(),
         ),
     };
     Failure::new(summary, advice).with_details(error.to_string())
@@ -474,10 +484,10 @@ fn may_be_damage(error: &rusqlite::Error) -> bool {
 fn no_room(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(
         format!("The history has no place: {}", crate::io::why(error)),
-        format!(
-            "Make the folder of {} one that you may write to. Batida tries again by itself",
+        retried(format!(
+            "Make the folder of {} one that you may write to",
             path.display()
-        ),
+        )),
     )
 }
 
@@ -511,7 +521,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 /// Moves the file with its log to a name of its own, so that nothing is lost, and puts the rebuilt one in its place.
 fn set_aside(path: &Path, why: &str, rebuilt: Option<Rebuilt>) -> Result<Failure, Failure> {
     let summary = format!("The history's file was damaged: {why}");
-    let moved = || -> std::io::Result<(PathBuf, &str)> {
+    let moved = || -> std::io::Result<(PathBuf, String)> {
         let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         let names = (1..100).map(|n| match n {
             1 => format!(".broken-{stamp}"),
@@ -529,7 +539,7 @@ fn set_aside(path: &Path, why: &str, rebuilt: Option<Rebuilt>) -> Result<Failure
             }
         }
         let kept = rebuilt.filter(|rebuilt| rebuilt.put_in_place(path));
-        let now = kept.map_or("a new one was begun", |kept| kept.contents());
+        let now = kept.map_or_else(|| "a new one was begun".to_owned(), |kept| kept.contents());
         match fs::remove_file(beside(path, MARK)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok((aside, now)),

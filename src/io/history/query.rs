@@ -1,5 +1,6 @@
 //! From a query to SQL: its conditions and its order.
 
+use jiff::Timestamp;
 use rusqlite::types::Value;
 
 use super::rows::{kind_name, nanos};
@@ -18,6 +19,16 @@ const LONGEST_WORD: usize = 200;
 
 /// Of those that are too short for the index: for each, what was said is read.
 const MOST_SHORT: usize = 4;
+
+/// Sessions that a deletion by age does not spare; the moment is that of the latest heartbeat of a session that does not
+/// run any more.
+pub(super) const DELETABLE: &str =
+    "(state <> 'running' OR heartbeat_ns < ?) AND key NOT IN (SELECT session FROM baselines)";
+
+/// The latest heartbeat of a session that does not run any more.
+pub(super) fn stale() -> i64 {
+    nanos(Timestamp::now()) - super::HEARTBEAT.as_nanos() as i64
+}
 
 /// The words that are looked for, each once.
 fn words(text: &str) -> Vec<String> {
@@ -54,6 +65,7 @@ pub(super) fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
         tag,
         since,
         until,
+        deletable,
         ..
     } = query;
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
@@ -107,6 +119,9 @@ pub(super) fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
     }
     if let Some(until) = until {
         add("began_ns < ?", Value::from(nanos(*until)));
+    }
+    if *deletable {
+        add(DELETABLE, Value::from(stale()));
     }
     let all = if conditions.is_empty() {
         String::new()

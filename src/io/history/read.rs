@@ -219,9 +219,22 @@ impl Store {
     }
 
     fn report_of(&self, key: SessionKey, row: &SessionRow) -> Result<BenchReport, Failure> {
+        let sql = "SELECT body FROM heads WHERE session = ?1";
+        let head: Option<String> = self.asked(
+            self.conn
+                .query_row(sql, [key.0], |row| row.get(0))
+                .optional(),
+        )?;
+        let head = head.ok_or_else(|| {
+            Failure::new(
+                format!(
+                    "The plan of the session {} is lost: the history's file was damaged",
+                    row.id
+                ),
+                "Its row in the list is what could be read. Other sessions are not affected",
+            )
+        })?;
         let reading = || -> Result<BenchReport, Trouble> {
-            let sql = "SELECT body FROM heads WHERE session = ?1";
-            let head: String = self.conn.query_row(sql, [key.0], |row| row.get(0))?;
             let mut report: BenchReport = serde_json::from_str(&head)?;
             let mut asked = self
                 .conn

@@ -5,6 +5,7 @@ mod chats;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
+use super::query::{DELETABLE, stale};
 use super::rows::{self, SessionKey, kind_name, nanos, state_name};
 use super::{Store, Trouble, codec, is_damage, may_be_damage};
 use crate::domain::failure::Failure;
@@ -145,11 +146,11 @@ impl Store {
                     found?.into_iter().flatten().map(|(key, _)| key).collect()
                 }
                 Deletion::OlderThan(moment) => {
-                    let sql = "SELECT key FROM sessions WHERE began_ns < ?1 AND (state <> 'running' OR heartbeat_ns < ?2) \
-                               AND key NOT IN (SELECT session FROM baselines)";
-                    let stale = nanos(Timestamp::now()) - super::HEARTBEAT.as_nanos() as i64;
-                    let mut asked = tx.0.prepare(sql)?;
-                    let keys = asked.query_map([nanos(*moment), stale], |row| row.get(0).map(SessionKey))?;
+                    let sql =
+                        format!("SELECT key FROM sessions WHERE began_ns < ? AND {DELETABLE}");
+                    let mut asked = tx.0.prepare(&sql)?;
+                    let moments = [nanos(*moment), stale()];
+                    let keys = asked.query_map(moments, |row| row.get(0).map(SessionKey))?;
                     keys.collect::<rusqlite::Result<_>>()?
                 }
             };
@@ -488,7 +489,11 @@ impl Writing<'_> {
         })
     }
 
-    fn delete(&self, key: SessionKey) -> Result<(), Trouble> {
+    /// Deletes a session with all that is its.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn delete(&self, key: SessionKey) -> Result<(), Trouble> {
         self.0.execute(
             "DELETE FROM requests WHERE key >= ?1 AND key < ?2",
             key.requests(),

@@ -64,8 +64,20 @@ impl LoginQueue {
         self.state().is_fresh()
     }
 
-    /// Reports the outcome of a command; `turn` if it went first.
-    pub(super) fn ended<T>(&self, turn: Option<LoginTurn>, outcome: &Result<T, KubectlError>) {
+    /// Reports the outcome of a command; `turn` if it went first. `local`: the command may have started no plugin, so
+    /// that its success says nothing about the credentials.
+    pub(super) fn ended<T>(
+        &self,
+        turn: Option<LoginTurn>,
+        outcome: &Result<T, KubectlError>,
+        local: bool,
+    ) {
+        let fails_all = outcome
+            .as_ref()
+            .is_err_and(|error| affects_all(error.fault));
+        if local && !fails_all {
+            return;
+        }
         let mut state = self.state();
         match outcome {
             Err(error) if error.fault == KubectlFault::Expired || !affects_all(error.fault) => {

@@ -43,15 +43,23 @@ impl Kubectl {
         let waited = recording.has_spoken() && recording.elapsed() >= MIN_LOGIN_WAIT;
         recording.end(false, told.clone());
         let words = words_of(&stderr);
-        let (fault, failure) = missing_credentials(&stdout).unwrap_or_else(|| {
-            self.explained(if words.is_empty() { &told } else { &words }, waited)
-        });
+        let (fault, failure) =
+            missing_credentials(&stdout).unwrap_or_else(|| self.explained(&words, &told, waited));
         Err(KubectlError::new(fault, failure))
     }
 
-    /// Explains kubectl's message. `waited`: a plugin had printed instructions and waited for the user.
-    pub(super) fn explained(&self, words: &str, waited: bool) -> (KubectlFault, Failure) {
+    /// Explains kubectl's message, or how it ended (`told`) without one. `waited`: a plugin had printed instructions and
+    /// waited for the user.
+    pub(super) fn explained(
+        &self,
+        words: &str,
+        told: &str,
+        waited: bool,
+    ) -> (KubectlFault, Failure) {
         let (fault, mut failure) = explain(words);
+        if words.is_empty() {
+            failure.summary = format!("{} ({told})", failure.summary);
+        }
         match fault {
             KubectlFault::PluginFailed if waited => {
                 failure.summary =

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Kubeconfig, Kubectl, KubectlError};
 use crate::domain::failure::{Advice, Failure};
+use crate::io::files;
 use crate::wire::kubectl::{KubectlFault, may_have_server_path, may_start_a_plugin};
 
 /// Larger kubeconfigs are not examined.
@@ -125,7 +126,8 @@ impl Kubectl {
             if files.is_empty() || files.iter().any(|file| file.exists()) {
                 return match files.as_slice() {
                     [file] => check_kubeconfig(file),
-                    _ => Ok(()),
+                    // kubectl merges them, and any of them may be empty.
+                    files => files.iter().try_for_each(|file| check_ordinary(file)),
                 };
             }
             let names: Vec<_> = files
@@ -209,6 +211,27 @@ fn text_of(path: &PathBuf) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }
 
+/// Refuses what is there and is no ordinary file. Batida runs kubectl several times: a pipe can be read only once, and a
+/// device may be endless.
+fn check_ordinary(path: &Path) -> Result<(), KubectlError> {
+    let Err(odd @ files::Unread::NoFile(_)) = files::ordinary(path) else {
+        return Ok(());
+    };
+    // It is a usual way to say that there is none.
+    if path == Path::new("/dev/null") {
+        return Ok(());
+    }
+    let summary = format!(
+        "The kubeconfig {} cannot be used: {}",
+        path.display(),
+        odd.why()
+    );
+    Err(KubectlError::new(
+        KubectlFault::KubeconfigBroken,
+        Failure::new(summary, "Save what comes out of it as a file first"),
+    ))
+}
+
 /// Reports problems for which kubectl has no clear message.
 fn check_kubeconfig(path: &Path) -> Result<(), KubectlError> {
     let Ok(about) = std::fs::metadata(path) else {
@@ -227,7 +250,7 @@ fn check_kubeconfig(path: &Path) -> Result<(), KubectlError> {
             "Choose a file in it",
         );
     }
-    // A pipe can be read only once, by kubectl, and other special files may be endless.
+    check_ordinary(path)?;
     if !about.is_file() {
         return Ok(());
     }

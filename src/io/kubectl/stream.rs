@@ -47,6 +47,7 @@ impl Kubectl {
     pub async fn follow<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<OutputLines, KubectlError> {
         self.find_program()?;
         self.find_kubeconfig()?;
+        self.expect_namespace()?;
         let turn = if self.may_start_a_plugin() {
             self.turns.take().await?
         } else {
@@ -92,14 +93,14 @@ impl OutputLines {
             if let Some(line) = self.take_line()? {
                 self.count += 1;
                 if let Some(turn) = self.turn.take() {
-                    self.kubectl.turns.ended(Some(turn), &Ok(()));
+                    self.kubectl.turns.ended(Some(turn), &Ok(()), false);
                 }
                 return Ok(Some(line));
             }
             if self.out.is_done() {
                 let ended = self.end().await;
                 if self.turn.is_some() || ended.is_err() {
-                    self.kubectl.turns.ended(self.turn.take(), &ended);
+                    self.kubectl.turns.ended(self.turn.take(), &ended, false);
                 }
                 return ended.map(|()| None);
             }
@@ -129,7 +130,7 @@ impl OutputLines {
                         continue;
                     }
                     let error = too_slow(self.began.elapsed(), self.words(), true);
-                    self.kubectl.turns.ended(self.turn.take(), &Err::<(), _>(error.clone()));
+                    self.kubectl.turns.ended(self.turn.take(), &Err::<(), _>(error.clone()), false);
                     return Err(error);
                 }
             };
@@ -190,9 +191,7 @@ impl OutputLines {
         let words = self.words();
         let waited =
             self.speech.told && self.began.elapsed() >= super::MIN_LOGIN_WAIT && self.count == 0;
-        let (fault, failure) = self
-            .kubectl
-            .explained(if words.is_empty() { &told } else { &words }, waited);
+        let (fault, failure) = self.kubectl.explained(&words, &told, waited);
         Err(KubectlError::new(fault, failure))
     }
 }

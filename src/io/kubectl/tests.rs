@@ -32,6 +32,12 @@ async fn the_exit_code_counts_before_what_was_printed() {
     .await
     .unwrap_err();
     assert_eq!(error.failure.summary, "kubectl failed: no");
+    let error = run(&shell("echo rubbish; exit 3")).await.unwrap_err();
+    assert_eq!(
+        error.failure.summary,
+        "kubectl failed without an error message (exit 3)"
+    );
+    assert!(!error.failure.advice.contains("details"), "{error:?}");
     assert_eq!(
         run(&shell("echo yes; echo 'Warning: x' >&2"))
             .await

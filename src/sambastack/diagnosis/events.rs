@@ -11,8 +11,14 @@ pub(super) fn not_created(deployment: &Deployment, events: &[&ClusterEvent]) -> 
         .find(|event| event.reason == "FailedCreate" && is_missing(deployment, event))?;
     let message = event.message.trim().trim_end_matches('.');
     if let Some(name) = between(message, "exceeded quota: ", &[',']) {
-        let sentence =
-            format!("The namespace's quota {name} is used up, so the pods cannot be created");
+        // The pods may ask for more than what is left, while some is left.
+        let figures = message
+            .split_once(&format!("exceeded quota: {name}, "))
+            .map(|(_, figures)| format!(" ({})", figures.trim()))
+            .unwrap_or_default();
+        let sentence = format!(
+            "The pods would exceed the namespace's quota {name}{figures}, so they cannot be created"
+        );
         return Some(needs_action(sentence, &["describe", "resourcequota", name]));
     }
     let sentence = if let Some(hook) = between(message, "failed calling webhook \"", &['"']) {

@@ -3,6 +3,10 @@
 use crate::domain::deployment::{ClusterEvent, Diagnosis, PodBrief};
 
 use super::needs_action;
+use crate::domain::printable;
+
+/// How much of the node's message is quoted, in characters.
+const MAX_MESSAGE_CHARS: usize = 300;
 
 const REASONS: [&str; 7] = [
     "ImagePullBackOff",
@@ -44,7 +48,17 @@ pub(super) fn cause(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosi
             };
             format!("the node's container runtime cannot read the image that it has{why}")
         }
-        _ => why(&said).to_owned(),
+        _ => {
+            // The reason why the kubelet backs off says less than the event.
+            let message = event.unwrap_or(&container.message).trim();
+            let message = printable::cut(message, MAX_MESSAGE_CHARS);
+            match (why(&said), &*message) {
+                (Some(why), "") => why.to_owned(),
+                (Some(why), message) => format!("{why}. The node reports: {message}"),
+                (None, "") => "its node does not report why".to_owned(),
+                (None, message) => format!("the node reports: {message}"),
+            }
+        }
     };
     let sentence = format!(
         "The image of container {} in the {} pod cannot be pulled: {cause}",
@@ -53,71 +67,90 @@ pub(super) fn cause(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosi
     Some(needs_action(sentence, &["describe", "pod", &pod.name]))
 }
 
-/// The cause that the message of the registry or the container runtime points to.
-fn why(said: &str) -> &'static str {
+/// The cause that the message of the registry or the container runtime points to; `None` for one that is not known.
+fn why(said: &str) -> Option<&'static str> {
     let words = without_quotes(said).to_lowercase();
     let has = |any: &[&str]| any.iter().any(|part| words.contains(part));
-    if has(&["no space left on device", "disk quota exceeded"]) {
-        "the node has no space left for it"
-    } else if has(&[
-        "toomanyrequests",
-        "too many requests",
-        "rate limit",
-        "status 429",
-        "status code 429",
-        "429:",
-    ]) {
-        "the registry's rate limit was reached (429, too many requests); the node will try again later"
-    } else if has(&["x509:", "certificate", "tls: "]) {
-        "the node does not trust the registry's certificate"
-    } else if has(&["http response to https client"]) {
-        "the registry speaks http, but the node connects over https"
-    } else if has(&["no route to host", "network is unreachable"]) {
-        "the node has no route to the registry"
-    } else if has(&[
-        "no such host",
-        "server misbehaving",
-        "temporary failure in name resolution",
-    ]) {
-        "the node cannot resolve the registry's host name"
-    } else if has(&[
-        "connection refused",
-        "connection reset",
-        "i/o timeout",
-        "deadline exceeded",
-        "timeout",
-        "dial tcp",
-        ": eof",
-    ]) {
-        "the node cannot reach the registry"
-    } else if has(&[
-        "no match for platform",
-        "no matching manifest",
-        "exec format",
-    ]) {
-        "the registry has it only for another processor architecture"
-    } else if has(&[
-        "unauthorized",
-        "access denied",
-        "denied:",
-        "authentication required",
-        "authorization failed",
-        "401",
-        "403 forbidden",
-        "no basic auth credentials",
-    ]) {
-        "the registry rejects the credentials (imagePullSecrets)"
-    } else if has(&[
-        "not found",
-        "manifest unknown",
-        "name unknown",
-        "does not exist",
-        "manifest invalid",
-    ]) {
-        "the registry has no such image"
-    } else {
-        "its name, the registry or the credentials are wrong"
-    }
+    Some(
+        if has(&["no space left on device", "disk quota exceeded"]) {
+            "the node has no space left for it"
+        } else if has(&[
+            "toomanyrequests",
+            "too many requests",
+            "rate limit",
+            "status 429",
+            "status code 429",
+            "429:",
+        ]) {
+            "the registry's rate limit was reached (429, too many requests); the node will try again later"
+        } else if has(&["x509:", "certificate", "tls: "]) {
+            "the node does not trust the registry's certificate"
+        } else if has(&[
+            "unexpected commit digest",
+            "digest mismatch",
+            "size validation",
+        ]) {
+            "what arrived is not this image (its digest or size is another one): the registry, or a proxy before it, delivers \
+         damaged data"
+        } else if has(&[
+            "500 internal server error",
+            "502 bad gateway",
+            "503 service unavailable",
+            "504 gateway time",
+        ]) {
+            "the registry, or a proxy before it, failed (an HTTP status of 500 or more); the node will try again later"
+        } else if has(&["proxyconnect"]) {
+            "the node cannot reach the proxy that it uses for the registry"
+        } else if has(&["http response to https client"]) {
+            "the registry speaks http, but the node connects over https"
+        } else if has(&["no route to host", "network is unreachable"]) {
+            "the node has no route to the registry"
+        } else if has(&[
+            "no such host",
+            "server misbehaving",
+            "temporary failure in name resolution",
+        ]) {
+            "the node cannot resolve the registry's host name"
+        } else if has(&[
+            "connection refused",
+            "connection reset",
+            "i/o timeout",
+            "deadline exceeded",
+            "timeout",
+            "dial tcp",
+        ]) {
+            "the node cannot reach the registry"
+        } else if words.lines().any(|line| line.trim_end().ends_with("eof")) {
+            "the registry, or a proxy before it, closed the connection; the node will try again later"
+        } else if has(&[
+            "no match for platform",
+            "no matching manifest",
+            "exec format",
+        ]) {
+            "the registry has it only for another processor architecture"
+        } else if has(&[
+            "unauthorized",
+            "access denied",
+            "denied:",
+            "authentication required",
+            "authorization failed",
+            "401",
+            "403 forbidden",
+            "no basic auth credentials",
+        ]) {
+            "the registry rejects the credentials (imagePullSecrets)"
+        } else if has(&[
+            "not found",
+            "manifest unknown",
+            "name unknown",
+            "does not exist",
+            "manifest invalid",
+        ]) {
+            "the registry has no such image"
+        } else {
+            return None;
+        },
+    )
 }
 
 /// Removes the quoted names of images and addresses, which may contain any word.
@@ -198,13 +231,31 @@ mod tests {
                 "manifest unknown: manifest tagged by \"1\" is not found",
                 "no such image",
             ),
-            ("something else", "are wrong"),
+            ("EOF", "closed the connection"),
+            (
+                "failed to copy: short read: expected 10 bytes but got 5: unexpected EOF",
+                "closed the connection",
+            ),
+            (
+                "failed to pull and unpack image: unexpected status code 500 Internal Server Error",
+                "an HTTP status of 500",
+            ),
+            (
+                "unexpected status from HEAD request: 503 Service Unavailable",
+                "an HTTP status of 500",
+            ),
+            (
+                "failed commit on ref: unexpected commit digest sha256:aa, expected sha256:bb",
+                "not this image",
+            ),
+            (
+                "proxyconnect tcp: dial tcp 10.0.0.9:3128: connect: connection refused",
+                "the proxy",
+            ),
         ] {
-            assert!(
-                why(&pull(said)).contains(told),
-                "{said}: {}",
-                why(&pull(said))
-            );
+            let why = why(&pull(said));
+            assert!(why.is_some_and(|why| why.contains(told)), "{said}: {why:?}");
         }
+        assert_eq!(why(&pull("port 4290 refused")), None);
     }
 }

@@ -30,7 +30,9 @@ pub struct KnownFacts<'a> {
 pub fn diagnose(deployment: &Deployment, known: KnownFacts<'_>) -> Option<Diagnosis> {
     match deployment.state {
         DeploymentState::Terminating => return Some(terminating(deployment)),
-        DeploymentState::Unknown => return Some(unknown()),
+        DeploymentState::Unknown => {
+            return Some(pods::unreadable(deployment).unwrap_or_else(unknown));
+        }
         DeploymentState::Deployed | DeploymentState::Deploying | DeploymentState::NotDeployed => {}
     }
     bundle(deployment)
@@ -38,6 +40,7 @@ pub fn diagnose(deployment: &Deployment, known: KnownFacts<'_>) -> Option<Diagno
         .or_else(|| events::not_created(deployment, known.events))
         .or_else(|| no_pods(deployment))
         .or_else(|| pods::cause(deployment, known.events))
+        .or_else(|| all_leaving(deployment))
         .or_else(|| cache_first(deployment))
         .or_else(|| starting(deployment))
         .or_else(|| not_routed(deployment, known.routed))
@@ -89,6 +92,18 @@ fn terminating(deployment: &Deployment) -> Diagnosis {
             &["get", &resource(deployment), &deployment.name, "-o", path],
         ),
     )
+}
+
+/// All pods are being deleted, but not the deployment: a drain, a restart, or somebody deleted them.
+fn all_leaving(deployment: &Deployment) -> Option<Diagnosis> {
+    let sentence = "All pods of the deployment are being deleted, but the deployment is not: new pods replace them \
+                    once they have stopped";
+    let confirm = ["describe", &resource(deployment), &deployment.name];
+    deployment
+        .pods
+        .iter()
+        .all(pods::is_leaving)
+        .then(|| with_progress(Progress::Starting, needs_action(sentence, &confirm)))
 }
 
 fn unknown() -> Diagnosis {

@@ -58,6 +58,25 @@ pub(super) fn is_silent(pod: &PodBrief) -> bool {
     matches!(pod.hold, Some(Hold::NodeSilent(_)))
 }
 
+/// A pod of which nobody can say whether it is ready, since its status cannot be read.
+pub(super) fn unreadable(deployment: &Deployment) -> Option<Diagnosis> {
+    deployment.pods.iter().find_map(|pod| {
+        let Some(Hold::Unreadable(remark)) = &pod.hold else {
+            return None;
+        };
+        let sentence = format!(
+            "It is unknown whether the {} pod is ready, since its status cannot be read: {remark}. A request may still \
+             work",
+            pod.group
+        );
+        let confirm = ["get", "pod", &pod.name, "-o", "jsonpath={.status}"];
+        Some(with_progress(
+            Progress::Remark,
+            needs_action(sentence, &confirm),
+        ))
+    })
+}
+
 fn configuration(pod: &PodBrief) -> Option<Diagnosis> {
     const REASONS: [&str; 5] = [
         "CreateContainerConfigError",
@@ -85,6 +104,15 @@ fn configuration(pod: &PodBrief) -> Option<Diagnosis> {
 fn unschedulable(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> {
     let why = match &pod.hold {
         Some(Hold::Unschedulable(why)) => why,
+        Some(Hold::SchedulerFailed(why)) => {
+            let words = if why.is_empty() {
+                String::new()
+            } else {
+                format!(": {why}")
+            };
+            let sentence = format!("The scheduler failed to place the {} pod{words}", pod.group);
+            return Some(needs_action(sentence, &["describe", "pod", &pod.name]));
+        }
         Some(Hold::Gated(gates)) => {
             let which = if gates.is_empty() {
                 String::new()
@@ -238,7 +266,12 @@ fn held(pod: &PodBrief) -> Option<Diagnosis> {
                 &describe,
             )
         }
-        Hold::Leaving | Hold::Gated(_) | Hold::Unschedulable(_) | Hold::Containers => return None,
+        Hold::Leaving
+        | Hold::Gated(_)
+        | Hold::Unschedulable(_)
+        | Hold::SchedulerFailed(_)
+        | Hold::Containers
+        | Hold::Unreadable(_) => return None,
     })
 }
 

@@ -135,7 +135,7 @@ fn pods_that_cannot_be_created_or_placed_are_explained() {
         (
             vec![cache(waiting("ImagePullBackOff", "")), main(starting())],
             Some((
-                "The image of container cache in the cache pod cannot be pulled: its name, the registry or the credentials are wrong",
+                "The image of container cache in the cache pod cannot be pulled: its node does not report why",
                 "describe pod inf-d-cache-0",
             )),
         ),
@@ -145,7 +145,7 @@ fn pods_that_cannot_be_created_or_placed_are_explained() {
                 main(waiting("ErrImagePull", "401 unauthorized")),
             ],
             Some((
-                "The image of container inf in the default pod cannot be pulled: the registry rejects the credentials (imagePullSecrets)",
+                "The image of container inf in the default pod cannot be pulled: the registry rejects the credentials (imagePullSecrets). The node reports: 401 unauthorized",
                 "describe pod inf-d-q-default-n-0",
             )),
         ),
@@ -155,7 +155,7 @@ fn pods_that_cannot_be_created_or_placed_are_explained() {
                 main(waiting("ErrImagePull", "manifest unknown")),
             ],
             Some((
-                "The image of container inf in the default pod cannot be pulled: the registry has no such image",
+                "The image of container inf in the default pod cannot be pulled: the registry has no such image. The node reports: manifest unknown",
                 "describe pod inf-d-q-default-n-0",
             )),
         ),
@@ -402,5 +402,55 @@ fn zero_and_too_few_replicas_are_told() {
     assert_eq!(
         sentence,
         "The pods are ready, but the deployment has no model that can be requested: bundle b lists no models"
+    );
+}
+
+#[test]
+fn of_a_deployment_whose_pods_are_deleted_alone_nobody_says_that_it_is_deleted() {
+    let leaving = |mut pod: Value| {
+        pod["metadata"]["deletionTimestamp"] = "2026-11-30T10:00:00Z".into();
+        pod
+    };
+    let drained = deployment(None, vec![leaving(cache(ready())), leaving(main(ready()))]);
+    assert_eq!(drained.state, DeploymentState::Deploying);
+    check(
+        &drained,
+        KnownFacts::default(),
+        Some((
+            "All pods of the deployment are being deleted, but the deployment is not: new pods replace them once they \
+             have stopped",
+            "describe bundledeployments.sambanova.ai d",
+        )),
+    );
+}
+
+#[test]
+fn a_pod_whose_status_cannot_be_read_makes_the_deployment_unknown_with_the_field() {
+    let mut odd = main(ready());
+    odd["status"]["containerStatuses"] = json!({"inf": {"ready": true}});
+    let unknown = deployment(None, vec![cache(ready()), odd]);
+    assert_eq!(unknown.state, DeploymentState::Unknown);
+    check(
+        &unknown,
+        KnownFacts::default(),
+        Some((
+            "It is unknown whether the default pod is ready, since its status cannot be read: \
+             status.containerStatuses is a map, not a list. A request may still work",
+            "get pod inf-d-q-default-n-0 -o jsonpath={.status}",
+        )),
+    );
+}
+
+#[test]
+fn a_scheduler_that_fails_is_not_a_cluster_that_is_full() {
+    let mut pod = unscheduled("plugin crashed");
+    pod["status"]["conditions"][0]["reason"] = "SchedulerError".into();
+    check(
+        &deployment(None, vec![cache(ready()), pod]),
+        KnownFacts::default(),
+        Some((
+            "The scheduler failed to place the default pod: plugin crashed",
+            "describe pod inf-d-q-default-n-0",
+        )),
     );
 }

@@ -126,6 +126,12 @@ impl<'a> Catalogue<'a> {
         let own = &deployment.spec.models.model_configs;
         let Some(name) = bundle_name(deployment.spec.bundle.as_deref()) else {
             let (models, trouble) = self.new_models(own, "it");
+            let is_left_out = |remark: &String| remark.starts_with("spec.models");
+            let trouble =
+                match own.is_empty() && deployment.metadata.unreadable.iter().any(is_left_out) {
+                    true => Some("its list of models cannot be read".to_owned()),
+                    false => trouble,
+                };
             return Served {
                 models,
                 trouble,
@@ -223,6 +229,15 @@ impl<'a> Catalogue<'a> {
             };
             return Some(format!(
                 "model {first} cannot be read ({why}), so its serving name is a guess{others}"
+            ));
+        }
+        if self.models.contains_key(first) {
+            let others = match more.len() {
+                0 => String::new(),
+                n => format!(", and {n} more are guesses, too"),
+            };
+            return Some(format!(
+                "model {first} has no serving name (its spec.name is empty), so its serving name is a guess{others}"
             ));
         }
         if !matches!(self.lists.models, Listed::Present(_)) {

@@ -220,7 +220,7 @@ fn what_is_odd_is_told_and_hides_nothing_else() {
     assert_eq!(
         told,
         [
-            format!("good | {waits}"),
+            "good | cache pod: it is unknown whether it is ready: status is a list, not a map; no default pod yet".to_owned(),
             "md | no pods; model odd cannot be read (spec.name is 5, not a text), so its serving name is a guess".to_owned(),
             format!(
                 "minus | {waits}; its resource cannot be read in full: spec.groups[0].minReplicas is -1, not a whole number from 0"
@@ -258,6 +258,23 @@ fn what_is_odd_is_told_and_hides_nothing_else() {
         ]
     );
     assert!(seen.warnings.is_empty() && !seen.is_partial);
+}
+
+#[test]
+fn a_model_with_an_empty_name_is_there_and_its_serving_name_is_a_guess() {
+    let seen = view(&Lists {
+        model_deployments: present(
+            json!([{"metadata": {"name": "md"}, "spec": {"models": {"modelConfigs": [{"model": "empty:1"}]}}}]),
+        ),
+        models: present(json!([{"metadata": {"name": "empty"}, "spec": {"name": ""}}])),
+        ..Lists::default()
+    });
+    assert_eq!(
+        seen.deployments[0].models_trouble.as_deref(),
+        Some(
+            "model empty has no serving name (its spec.name is empty), so its serving name is a guess"
+        )
+    );
 }
 
 #[test]

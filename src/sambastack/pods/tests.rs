@@ -136,8 +136,8 @@ fn states_are_read_off_the_pods() {
     );
     check_state(
         &[(C, terminating(cache())), (D, terminating(main()))],
-        Terminating,
-        "its pods are being deleted",
+        Deploying,
+        "all of its pods are being deleted",
     );
 }
 

@@ -392,6 +392,79 @@ fn troubles_are_told_in_words() {
 }
 
 #[test]
+fn a_pod_of_a_lost_node_is_not_ready_whatever_else_its_status_says() {
+    let ready = json!([{"name": "inf", "ready": true, "state": {"running": {}}}]);
+    for conditions in [
+        json!([]),
+        json!([{"type": "Ready", "status": "True"}]),
+        json!([{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}]),
+    ] {
+        let pod = pod(
+            json!({"phase": "Running", "reason": "NodeLost", "message": "Node gone", "conditions": conditions,
+                "containerStatuses": ready}),
+            &["inf"],
+        );
+        assert_eq!(
+            trouble(&pod),
+            Some((
+                Hold::NodeSilent("Node gone".to_owned()),
+                "its node is not reporting (NodeLost): Node gone".to_owned()
+            ))
+        );
+    }
+}
+
+#[test]
+fn of_a_status_that_cannot_be_read_nobody_says_that_it_is_ready_or_starting() {
+    let containers = json!([{"name": "inf", "ready": true, "state": {"running": {}}}]);
+    let crashing = json!([{"name": "inf", "ready": "no", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]);
+    for (status, field) in [
+        (json!([1, 2]), "status is a list, not a map"),
+        (
+            json!({"phase": "Running", "conditions": {"Ready": "False"}, "containerStatuses": containers}),
+            "status.conditions is a map, not a list",
+        ),
+        (
+            json!({"phase": "Running", "conditions": [{"type": "Ready", "status": ["False"]}],
+                "containerStatuses": containers}),
+            "status.conditions[0].status is a list, not a text",
+        ),
+        (
+            json!({"phase": "Running", "conditions": [{"type": "Ready", "status": false}],
+                "containerStatuses": containers}),
+            "status.conditions[0].status is false, not a text",
+        ),
+        (
+            json!({"phase": "Running", "containerStatuses": [{"name": "inf", "ready": "true", "state": {"running": {}}}]}),
+            "status.containerStatuses[0].ready is the text \"true\", not true or false",
+        ),
+        (
+            json!({"phase": "Running", "containerStatuses": {"inf": {"ready": true}}}),
+            "status.containerStatuses is a map, not a list",
+        ),
+    ] {
+        assert_eq!(
+            trouble(&pod(status, &["inf"])),
+            Some((
+                Hold::Unreadable(field.to_owned()),
+                format!("it is unknown whether it is ready: {field}")
+            ))
+        );
+    }
+    // What decides nothing may be unreadable, and a known problem is told before an unknown one.
+    let odd = json!([{"name": "inf", "ready": true, "restartCount": "7", "state": {"running": {"startedAt": []}}}]);
+    let conditions =
+        json!([{"type": "Ready", "status": "True"}, {"type": "Other", "status": false}]);
+    let running = json!({"phase": "Running", "conditions": conditions, "containerStatuses": odd});
+    assert_eq!(trouble(&pod(running, &["inf"])), None);
+    let crash = json!({"phase": "Running", "containerStatuses": crashing});
+    assert_eq!(
+        trouble(&pod(crash, &["inf"])).map(|(hold, _)| hold),
+        Some(Hold::Containers)
+    );
+}
+
+#[test]
 fn sidecars_count_as_kubectl_counts_them() {
     let pod: Pod = serde_json::from_value(json!({
         "spec": {"containers": [{"name": "inf"}], "initContainers": [{"name": "log", "restartPolicy": "Always"}]},

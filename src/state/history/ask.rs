@@ -347,6 +347,7 @@ impl HistoryState {
     fn count_older(&mut self, until: Timestamp, outbox: &mut Outbox<'_>) {
         let query = HistoryQuery {
             until: Some(until),
+            deletable: true,
             limit: 1,
             ..HistoryQuery::default()
         };

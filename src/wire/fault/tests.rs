@@ -110,6 +110,12 @@ fn every_row_of_the_table_has_its_sentence() {
     );
     check_fault(503, "", FaultClass::Server, "maintenance");
     check_fault(
+        505,
+        "HTTP Version Not Supported",
+        FaultClass::NotAnApi,
+        "requires a protocol other than HTTP/1.1 (HTTP 505)",
+    );
+    check_fault(
         404,
         r#"{"error":"Not found"}"#,
         FaultClass::NotAnApi,

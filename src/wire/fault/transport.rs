@@ -414,11 +414,19 @@ pub(super) fn of_reply(reply: &HttpResponse<'_>, asked: &RequestInfo<'_>) -> Opt
             TransportError::ClientCertificate
         }
         400 | 495 if says("the ssl certificate error") => TransportError::ClientCertificateRefused,
-        426 => {
-            let summary = format!("{bare} requires a protocol other than HTTP/1.1 (HTTP 426)");
+        // 505: HTTP version not supported.
+        426 | 505 => {
+            let summary = format!(
+                "{bare} requires a protocol other than HTTP/1.1 (HTTP {})",
+                reply.status
+            );
             let advice = "Enable HTTP/1.1 on the server or on a proxy in front of it";
             let failure = Failure::new(summary, advice).with_details(details(reply));
-            return Some(Fault::new(FaultClass::NotAnApi, Some(426), failure));
+            return Some(Fault::new(
+                FaultClass::NotAnApi,
+                Some(reply.status),
+                failure,
+            ));
         }
         _ => return None,
     };

@@ -64,7 +64,8 @@ pub(super) fn read(last: &str) -> Option<Reading> {
         return Some(reading(
             KubectlFault::HttpOnHttps,
             "The kubeconfig says https, but the server speaks http",
-            "Check the server's address and port in the kubeconfig",
+            "In the kubeconfig's server address, use the port that speaks https (usually 6443 or 443), or http:// if the \
+             server has none",
         ));
     }
     // Before "connection refused": the name server's own errors contain it too.

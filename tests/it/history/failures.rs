@@ -17,7 +17,7 @@ use batida::io::history::{ChatRecord, FILE, Store};
 use batida::metrics::request::RequestRecord;
 use rusqlite::Connection;
 
-use super::made::{Made, at, id, open, record};
+use super::made::{Made, at, id, open, record, requests_of};
 use super::store::{chat, exchange};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -482,6 +482,98 @@ fn the_workspace_outlives_a_damaged_history_and_the_history_a_damaged_workspace(
         let prompts = store.prompts().expect("read").prompts.len();
         assert_eq!((rows, prompts), left, "{table}");
         store.check().expect("the file is well");
+    }
+}
+
+/// The pages of a table that hold rows.
+fn leaves(path: &Path, table: &str) -> Vec<usize> {
+    let other = Connection::open(path).expect("it opens");
+    let sql = "SELECT pageno FROM dbstat WHERE name = ?1 AND pagetype = 'leaf' ORDER BY path";
+    let mut asked = other.prepare(sql).expect("it can be asked");
+    let pages = asked.query_map([table], |row| row.get::<_, i64>(0));
+    pages
+        .expect("it answers")
+        .map(|page| page.expect("a number") as usize)
+        .collect()
+}
+
+/// One page that cannot be read costs what is on it, and nothing else.
+#[test]
+fn what_is_beside_a_damaged_page_is_kept_and_what_is_on_it_is_counted() {
+    const SESSIONS: u32 = 60;
+    let template = tempfile::tempdir().expect("a folder");
+    let store = open(template.path());
+    let made: Vec<Made> = (0..SESSIONS)
+        .map(|n| Made::simple(&format!("b{n:02}"), at(1 + n / 24, n % 24)))
+        .collect();
+    made.iter().for_each(|made| made.keep(&store));
+    drop(store);
+    let path = template.path().join(FILE);
+    let sound = fs::read(&path).expect("read");
+    for table in ["requests", "heads", "levels", "sessions"] {
+        let leaves = leaves(&path, table);
+        assert!(leaves.len() > 2, "{table}: {}", leaves.len());
+        for (leaf, fill) in [
+            (leaves[0], 0),
+            (leaves[leaves.len() / 2], 0x5a),
+            (leaves[leaves.len() - 1], 0),
+        ] {
+            let place = format!("{table}, page {leaf}");
+            let dir = tempfile::tempdir().expect("a folder");
+            let mut bytes = sound.clone();
+            bytes[(leaf - 1) * 4_096..leaf * 4_096].fill(fill);
+            fs::write(dir.path().join(FILE), bytes).expect("written");
+            fs::write(dir.path().join(format!("{FILE}.damaged")), "met").expect("written");
+            let opened = Store::open(dir.path()).expect("it is rebuilt");
+            let told = opened.notice.expect("it is told").advice;
+            let store = opened.store;
+            store.check().expect("the file is well");
+            let rows = store.list(&HistoryQuery {
+                limit: 100,
+                ..HistoryQuery::default()
+            });
+            let listed = rows.expect("listed").rows.len();
+            let (mut whole, mut lost) = (0, 0);
+            for made in &made {
+                let session = &id(&made.report.id);
+                let Ok((has, less)) = store.counts(session) else {
+                    continue;
+                };
+                assert_eq!(has + less, 20, "{place}: none is forgotten");
+                assert_eq!(
+                    requests_of(&store, session).len() as u64,
+                    has,
+                    "{place}: each can be read"
+                );
+                lost += less;
+                whole += usize::from(store.report(session).ok().as_ref() == Some(&made.report));
+            }
+            let all = made.len();
+            let counts = format!("{place}: {listed}, {whole}, {lost}: {told}");
+            assert!(whole > all / 2, "{counts}");
+            let gone = match table {
+                "sessions" => {
+                    assert!(listed < all && whole == listed && lost == 0, "{counts}");
+                    format!("{} session", all - listed)
+                }
+                "requests" => {
+                    assert!(listed == all && whole == all && lost > 0, "{counts}");
+                    format!("{lost} request")
+                }
+                _ => {
+                    assert!(listed == all && whole < all && lost == 0, "{counts}");
+                    format!("{} other row", all - whole)
+                }
+            };
+            assert!(
+                told.contains(&format!("Left out, since they could not be read: {gone}")),
+                "{counts}"
+            );
+            assert!(
+                told.contains(&format!("in a new one: {listed} sessions")),
+                "{counts}"
+            );
+        }
     }
 }
 

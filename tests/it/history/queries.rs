@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use batida::domain::history::{HistoryPage, HistoryQuery, SessionKind, SortBy};
+use batida::domain::history::{Deletion, HistoryPage, HistoryQuery, SessionKind, SortBy};
 use batida::domain::stats::{Estimate, P50};
 use batida::engine::history::History;
 use batida::io::history::Store;
@@ -245,6 +245,27 @@ fn the_filters_offer_what_occurs() {
     assert_eq!(facets.deployments, ["bundle-100%", "md-gpt"]);
     assert_eq!(facets.environments, ["east", "west"]);
     assert_eq!(facets.tags, ["nightly", "zeta", "Ärger"]);
+}
+
+#[test]
+fn what_would_be_deleted_by_age_is_counted_without_what_is_spared() {
+    let (_dir, store) = shelf();
+    store.set_baseline(&id("b1"), true).expect("it is there");
+    let until = at(28, 0);
+    let counted = store
+        .list(&HistoryQuery {
+            until: Some(until),
+            deletable: true,
+            ..HistoryQuery::default()
+        })
+        .expect("counted")
+        .total;
+    let all = store.list(&all()).expect("listed").total;
+    assert_eq!(counted, all - 1, "all but the baseline");
+    let deleted = store
+        .delete(&Deletion::OlderThan(until))
+        .expect("it is deleted");
+    assert_eq!(deleted as u64, counted);
 }
 
 #[test]

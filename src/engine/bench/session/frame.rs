@@ -174,10 +174,15 @@ impl Session<'_> {
         if let Some(file) = &self.files.material
             && self.repeated_with(Some(report)) > 0
         {
+            let which = match file.len() {
+                1 => "the only prompt of the file was used again".to_owned(),
+                n => format!(
+                    "the {} of the file were used up, and used again",
+                    units::counted(n, "prompt")
+                ),
+            };
             report.notes.push(format!(
-                "the {} of the file were used up, and used again: later requests may be answered from the server's \
-                 cache",
-                units::counted(file.len(), "prompt")
+                "{which}: later requests may be answered from the server's cache"
             ));
         }
         let starved = shared.starved.load(Ordering::Relaxed);

@@ -52,7 +52,7 @@ fn each_way_in_which_pods_may_not_be_created_is_told() {
             set(
                 "pods \"inf-d-cache-0\" is forbidden: exceeded quota: team, requested: sambanova.ai/rdu=16, used: 64, limited: 64",
             ),
-            "The namespace's quota team is used up, so the pods cannot be created",
+            "The pods would exceed the namespace's quota team (requested: sambanova.ai/rdu=16, used: 64, limited: 64), so they cannot be created",
             "describe resourcequota team",
         ),
         (
@@ -112,7 +112,7 @@ fn each_way_in_which_pods_may_not_be_created_is_told() {
     check_said(
         vec![main(starting())],
         json!([event]),
-        "The namespace's quota team is used up, so the pods cannot be created",
+        "The pods would exceed the namespace's quota team (requested: sambanova.ai/rdu=16), so they cannot be created",
         "describe resourcequota team",
     );
 }

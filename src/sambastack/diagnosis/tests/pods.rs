@@ -207,7 +207,7 @@ fn what_waits_for_somebody_is_not_starting() {
     check_said(
         vec![cache(ready()), main(back_off)],
         json!([event("Pod", MAIN, "Failed", pull)]),
-        "The image of container inf in the default pod cannot be pulled: the node has no space left for it",
+        "The image of container inf in the default pod cannot be pulled: the node has no space left for it. The node reports: Failed to pull image \"r.example/m:1\": failed to extract layer: write /var/lib/containerd/x: no space left on device: unknown",
         "describe pod inf-d-q-default-n-0",
     );
     let odd = main(waiting("SomethingNew", ""));
