@@ -8,6 +8,7 @@ mod body;
 mod dial;
 mod error;
 mod head;
+mod incoming;
 mod response;
 mod stale;
 mod tcp;
@@ -27,8 +28,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use self::body::{Body, Delivery};
-use self::head::{MAX_HEAD_BYTES, read_head};
+use self::incoming::{Progress, ResponseState};
 
 pub use self::dial::{ACCEPT_CHAT, Ask, Dialer};
 pub use self::error::{Lack, ProxyError, WireError};
@@ -399,125 +399,6 @@ impl Drop for HttpConnection {
             Stream::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(&mut context),
             Stream::Nested(tls) => Pin::new(tls.as_mut()).poll_shutdown(&mut context),
         };
-    }
-}
-
-enum Progress {
-    On,
-    /// The sink needs no more bytes, and the body has not ended yet.
-    Enough,
-    Whole,
-}
-
-/// The state of a response that is being read.
-#[derive(Debug, Default)]
-struct ResponseState {
-    /// The bytes of an incomplete head.
-    head: Vec<u8>,
-    body: Option<Body>,
-    enough: bool,
-    /// The connection can be used again.
-    keep: bool,
-    /// The response came before the whole request was sent.
-    cut_off: bool,
-    /// A byte of a response arrived, including interim responses (1xx).
-    begun: bool,
-    /// How long the server keeps an idle connection.
-    idle_limit: Option<Duration>,
-    /// The connection was idle: until then, HTTP 408 ends that and does not answer the request.
-    unasked_until: Option<Instant>,
-}
-
-impl ResponseState {
-    /// Whether the body ends with the connection.
-    fn ends_with_connection(&self) -> bool {
-        matches!(self.body, Some(Body::UntilClose))
-    }
-
-    fn take(
-        &mut self,
-        at: Instant,
-        bytes: &[u8],
-        sink: &mut impl Sink,
-    ) -> Result<Progress, WireError> {
-        if bytes.is_empty() {
-            // The connection ended, and maybe the body with it.
-            self.keep = false;
-            return match &self.body {
-                Some(Body::UntilClose) => Ok(Progress::Whole),
-                _ if self.begun => Err(WireError::Broken(io::ErrorKind::UnexpectedEof.into())),
-                _ => Err(WireError::Broken(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the connection was closed before the first byte of a response",
-                ))),
-            };
-        }
-        self.begun = true;
-        if self.body.is_some() {
-            return self.take_body(at, bytes, sink);
-        }
-        // A head usually arrives in one read and is parsed in place.
-        let held = if self.head.is_empty() {
-            None
-        } else {
-            self.head.extend_from_slice(bytes);
-            Some(std::mem::take(&mut self.head))
-        };
-        let mut bytes = held.as_deref().unwrap_or(bytes);
-        loop {
-            let Some((head, used)) = read_head(bytes)? else {
-                if bytes.len() > MAX_HEAD_BYTES {
-                    return Err(WireError::bad_head("it is longer than 64 KiB", bytes));
-                }
-                self.head = bytes.to_vec();
-                return Ok(Progress::On);
-            };
-            bytes = &bytes[used..];
-            if head.status == 408 && self.unasked_until.is_some_and(|until| at <= until) {
-                return Err(WireError::Stale(io::Error::new(
-                    io::ErrorKind::ConnectionReset,
-                    "it ended the idle connection with HTTP 408",
-                )));
-            }
-            // 1xx: the final response follows.
-            if !(100..200).contains(&head.status) {
-                self.body = Some(Body::of(&head)?);
-                self.keep = head.keeps_open();
-                self.idle_limit = head.idle_limit();
-                sink.head(at, head);
-                return self.take_body(at, bytes, sink);
-            }
-        }
-    }
-
-    fn take_body(
-        &mut self,
-        at: Instant,
-        mut bytes: &[u8],
-        sink: &mut impl Sink,
-    ) -> Result<Progress, WireError> {
-        let Some(body) = &mut self.body else {
-            return Ok(Progress::On);
-        };
-        let whole = body.take(
-            &mut bytes,
-            &mut Delivery {
-                sink,
-                at,
-                enough: &mut self.enough,
-            },
-        );
-        sink.read(at);
-        let whole = whole?;
-        if whole {
-            self.keep &= bytes.is_empty();
-            return Ok(Progress::Whole);
-        }
-        Ok(if self.enough {
-            Progress::Enough
-        } else {
-            Progress::On
-        })
     }
 }
 

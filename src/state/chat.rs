@@ -21,7 +21,6 @@ use crate::domain::environment::EnvId;
 use crate::domain::exchange::{Advance, Reply};
 pub use crate::domain::exchange::{NOT_ANSWERED, UserInput};
 use crate::domain::history::{Filing, SessionId};
-use crate::domain::printable::is_blank;
 use crate::metrics::history::SessionHistory;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, JobId};

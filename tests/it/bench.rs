@@ -147,7 +147,8 @@ async fn a_level_ends_with_its_requests_and_their_figures() {
         (20, 0, 2)
     );
     assert_eq!(level.ttft_ms.count, 20);
-    assert_eq!(level.itl_ms.count, 20 * 7);
+    // On a busy machine an answer may arrive in one read, and then has no gaps.
+    assert_eq!(level.itl_ms.count, (20 - level.at_once) * 7);
     assert_eq!(level.output_tokens.mean, Some(8.0));
     assert_eq!(level.tokens_from, "usage");
     let off = (level.prompt_tokens.mean.expect("counted") - 64.0).abs() / 64.0;

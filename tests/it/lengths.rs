@@ -13,13 +13,10 @@ const MAX_FILE_LINES: usize = 500;
 const MAX_FUNCTION_LINES: usize = 80;
 
 /// Files that are still too long. Nothing is to be added here.
-const LONG_FILES: &[&str] = &["io/history/mod.rs", "io/history/write.rs"];
+const LONG_FILES: &[&str] = &[];
 
 /// Functions that are still too long, each with its file. Nothing is to be added here.
-const LONG_FUNCTIONS: &[&str] = &[
-    "io/history/codec.rs read",
-    "io/history/write/chats.rs summarise_chat",
-];
+const LONG_FUNCTIONS: &[&str] = &[];
 
 #[test]
 fn files_and_functions_are_short() {

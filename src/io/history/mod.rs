@@ -8,6 +8,7 @@ mod read;
 mod rebuild;
 mod rows;
 mod schema;
+mod trouble;
 mod workspace;
 mod write;
 
@@ -20,15 +21,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use etcetera::BaseStrategy as _;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 pub use self::read::ByIndex;
 pub use self::rebuild::Rebuilt;
 pub use self::rows::SessionKey;
+pub use self::trouble::Trouble;
+use self::trouble::{Cannot, damaged, is_damage, may_be_damage, no_room, replaced, told};
 pub(in crate::io) use self::workspace::Kind;
 pub use self::workspace::StoredDraft;
 pub use self::write::{ChatRecord, Writing};
-use crate::domain::failure::{Advice, Failure};
+use crate::domain::failure::Failure;
 use crate::io::files;
 
 /// The file's name.
@@ -61,42 +64,6 @@ pub struct Opened {
     pub store: Store,
     /// The old file was damaged, and where it is now.
     pub notice: Option<Failure>,
-}
-
-/// What went wrong inside a transaction. [`Store::write`] makes a [`Failure`] of it.
-pub struct Trouble(rusqlite::Error);
-
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Self {
-        Self(error)
-    }
-}
-
-impl From<serde_json::Error> for Trouble {
-    fn from(error: serde_json::Error) -> Self {
-        Self(rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
-    }
-}
-
-/// Why a file cannot be used.
-enum Cannot {
-    /// A newer Batida wrote it, with this version of the tables.
-    Newer(i64),
-    /// It was read and makes no sense.
-    Broken(String),
-    /// Anything else: it may work later.
-    Sql(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Cannot {
-    fn from(error: rusqlite::Error) -> Self {
-        // On opening nothing else asks SQLite for what cannot be there.
-        if may_be_damage(&error) {
-            Self::Broken(error.to_string())
-        } else {
-            Self::Sql(error)
-        }
-    }
 }
 
 impl std::fmt::Debug for Store {
@@ -342,52 +309,6 @@ impl Store {
     }
 }
 
-impl Cannot {
-    fn told(self, path: &Path) -> Failure {
-        match self {
-            Self::Newer(version) => Failure::new(
-                format!(
-                    "The history was written by a newer Batida (version {version}, this one knows {})",
-                    schema::VERSION
-                ),
-                format!(
-                    "Update Batida. {} is left as it is; until then nothing is kept",
-                    path.display()
-                ),
-            ),
-            Self::Broken(why) => damaged(path, &why),
-            Self::Sql(error) => told(path, &error),
-        }
-    }
-}
-
-/// Leaves a mark for who writes next, and says so. Nothing is moved: whoever met the damage may be there only to read.
-fn damaged(path: &Path, why: &str) -> Failure {
-    let file = path.display();
-    let advice = match fs::write(beside(path, MARK), why) {
-        Ok(()) => Advice::by_face(
-            format!(
-                "Batida now makes a new file of what can be read. The damaged one is kept beside {file}"
-            ),
-            format!(
-                "{file} is as it was. The next command that writes to the history makes a new file of what can be \
-                 read and keeps the damaged one beside it: `batida bench`, `batida chat`, or `batida history import`, \
-                 `rename` or `delete`"
-            ),
-        ),
-        Err(_) => format!("Move {file} to another place: Batida then begins a new one").into(),
-    };
-    Failure::new("The history's file is damaged", advice).with_details(why)
-}
-
-fn replaced(why: &str) -> Failure {
-    Failure::new(
-        "The history's file was damaged, and has been replaced meanwhile",
-        "Try again",
-    )
-    .with_details(why)
-}
-
 /// The file in `dir`, with its folder.
 fn usable(dir: &Path) -> Result<PathBuf, Failure> {
     let path = dir.join(FILE);
@@ -404,91 +325,6 @@ fn usable(dir: &Path) -> Result<PathBuf, Failure> {
     }
     files::make_private_dir(dir).map_err(|error| no_room(&path, &error))?;
     Ok(path)
-}
-
-/// The window tries again by itself; a command has ended by then.
-fn retried(advice: String) -> Advice {
-    let window = format!("{advice}. Batida tries again by itself");
-    Advice::by_face(window, format!("{advice}, then run the command again"))
-}
-
-/// SQLite's words, told to a person.
-fn told(path: &Path, error: &rusqlite::Error) -> Failure {
-    let file = path.display();
-    let (summary, advice): (_, Advice) = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-            "The history is locked by another program".to_owned(),
-            retried(format!("Close what has {file} open")),
-        ),
-        Some(ErrorCode::DiskFull) => (
-            "The disk is full: the history cannot be written".to_owned(),
-            retried(format!("Make room for {file}")),
-        ),
-        Some(
-            ErrorCode::ReadOnly
-            | ErrorCode::PermissionDenied
-            | ErrorCode::AuthorizationForStatementDenied,
-        ) => (
-            "The history may not be written".to_owned(),
-            retried(format!(
-                "Give yourself the right to write {file} and its folder"
-            )),
-        ),
-        Some(ErrorCode::CannotOpen) => (
-            "The history cannot be opened".to_owned(),
-            retried(format!(
-                "Check that you may read and write {file} and its folder"
-            )),
-        ),
-        Some(ErrorCode::SystemIoFailure) => (
-            "The history's disk fails".to_owned(),
-            retried(format!(
-                "Check that there is room, and that the disk of {file} works"
-            )),
-        ),
-        _ => (
-            "The history cannot be used".to_owned(),
-            format!("Look into {file}").into(),
-        ),
-    };
-    Failure::new(summary, advice).with_details(error.to_string())
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
-}
-
-/// Whether it may be the file's content that SQLite, or this module, stumbles over; everything else comes from outside
-/// of the file and may be over later.
-fn may_be_damage(error: &rusqlite::Error) -> bool {
-    !matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::DiskFull
-                | ErrorCode::ReadOnly
-                | ErrorCode::PermissionDenied
-                | ErrorCode::AuthorizationForStatementDenied
-                | ErrorCode::CannotOpen
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::OutOfMemory
-                | ErrorCode::OperationInterrupted
-        )
-    )
-}
-
-fn no_room(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(
-        format!("The history has no place: {}", crate::io::why(error)),
-        retried(format!(
-            "Make the folder of {} one that you may write to",
-            path.display()
-        )),
-    )
 }
 
 /// What the file's first bytes say.

@@ -1,5 +1,8 @@
 //! Reading: rows for the table, whole sessions, figures over time. Listing never looks at a request.
 
+mod by_index;
+
+pub use self::by_index::ByIndex;
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, params, params_from_iter};
@@ -477,25 +480,5 @@ impl Store {
         });
         self.asked(found)
             .map(|(kept, lost)| (kept.cast_unsigned(), lost.cast_unsigned()))
-    }
-}
-
-/// A session's requests, see [`Store::by_index`].
-pub struct ByIndex<'a> {
-    store: &'a Store,
-    keys: std::vec::IntoIter<i64>,
-    targets: Vec<(i64, Target)>,
-}
-
-impl Iterator for ByIndex<'_> {
-    type Item = Result<StoredRequest, Failure>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let key = self.keys.next()?;
-        let reading = || {
-            let mut asked = self.store.conn.prepare_cached(codec::SELECT)?;
-            asked.query_row([key, key + 1], |row| codec::read(row, &self.targets))
-        };
-        Some(self.store.asked(reading()))
     }
 }

@@ -1,6 +1,9 @@
 //! A damaged file made anew from its tables: whatever is wrong with an index, or with the words to search for, is gone.
 //! A row or a page that cannot be read costs only itself, and what is left out is counted.
 
+mod missing;
+
+use self::missing::Missing;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -93,38 +96,6 @@ struct LeftOut {
     requests: Missing,
     /// Plans, results of levels, exchanges, tags and the like.
     others: Missing,
-}
-
-/// How many rows are known to be missing.
-#[derive(Debug, Default, Clone, Copy)]
-struct Missing {
-    known: u64,
-    /// There may be more of them.
-    or_more: bool,
-}
-
-impl Missing {
-    fn is_none(self) -> bool {
-        self.known == 0 && !self.or_more
-    }
-
-    fn add(&mut self, other: Self) {
-        self.known += other.known;
-        self.or_more |= other.or_more;
-    }
-
-    /// E.g. "at least 2 sessions"; `None` for none.
-    fn told(self, what: &str) -> Option<String> {
-        match (self.known, self.or_more) {
-            (0, false) => None,
-            (0, true) => Some(format!("an unknown number of {what}s")),
-            (known, more) => Some(format!(
-                "{}{}",
-                if more { "at least " } else { "" },
-                counted(usize::try_from(known).unwrap_or(usize::MAX), what)
-            )),
-        }
-    }
 }
 
 impl Rebuilt {

@@ -118,13 +118,11 @@ pub(super) async fn socks(
     let socks = |tcp| SocksV5::new(at.clone(), open(tcp)).local_dns(false);
     let Some((user, password)) = &proxy.login else {
         let through = socks(tcp).call(target).await;
-        return through
-            .map(TokioIo::into_inner)
-            .map_err(|error| odd(error.to_string()));
+        let through = through.map_err(|error| odd(error.to_string()))?;
+        return Ok(through.into_inner());
     };
-    let login = (user.clone(), password.expose_secret().to_owned());
     let through = socks(tcp)
-        .with_auth(login.0, login.1)
+        .with_auth(user.clone(), password.expose_secret().to_owned())
         .call(target.clone())
         .await;
     // The library's words where the proxy took another method than the one offered, or none.
@@ -141,9 +139,10 @@ pub(super) async fn socks(
             let through = socks(tcp).call(target).await;
             through.map(TokioIo::into_inner).map_err(|error| {
                 let why = error.to_string();
+                let neither =
+                    "it accepts neither a user name with a password nor connections without";
                 odd(if untaken(&why) {
-                    "it accepts neither a user name with a password nor connections without"
-                        .to_owned()
+                    neither.to_owned()
                 } else {
                     why
                 })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Form;
 use crate::domain::exchange::Reply;
 use crate::domain::failure::Failure;
+use crate::domain::printable::is_blank;
 use crate::protocol::{FinishReason, JobId};
 
 /// An answer is told of so often; a silence up to this is none.
@@ -89,17 +90,17 @@ impl Answer {
         let AnswerStatus::Finished(reason) = &self.status else {
             return None;
         };
-        if !self.reply.text.trim().is_empty() || !self.reply.calls.is_empty() {
+        if !is_blank(&self.reply.text) || !self.reply.calls.is_empty() {
             return None;
         }
-        Some(reason.why_empty(!self.reply.reasoning.trim().is_empty()))
+        Some(reason.why_empty(!is_blank(&self.reply.reasoning)))
     }
 
     /// Why an answer with text is not all the model had to say.
     pub fn cut_because(&self) -> Option<&'static str> {
         match &self.status {
             AnswerStatus::Finished(_)
-                if self.reply.text.trim().is_empty() && self.reply.calls.is_empty() =>
+                if is_blank(&self.reply.text) && self.reply.calls.is_empty() =>
             {
                 None
             }

@@ -1,11 +1,14 @@
 //! The state of an answer while its events are read. Kept apart from the decoder, which lends the events.
 
+mod text;
+
+use self::text::{add, is_ping, says};
+pub(super) use self::text::{apply, clip, failure_of, micros};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{AnswerError, NewText, Step};
-use crate::domain::printable::is_blank;
 use crate::metrics::timeline::{TextKind, Timeline, Usage};
 use crate::protocol::FinishReason;
 use crate::wire::openai::{self, CallPiece, Calls, Chunk, Split, ThinkSplitter};
@@ -431,74 +434,3 @@ impl AnswerProgress {
 }
 
 pub(super) const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
-
-/// Events that gateways send to keep a connection open.
-fn is_ping(name: &str, data: &str) -> bool {
-    let named = ["ping", "keepalive", "keep-alive", "keep_alive", "heartbeat"];
-    let data = data.trim();
-    data.is_empty()
-        || named
-            .iter()
-            .any(|ping| name.eq_ignore_ascii_case(ping) || data.eq_ignore_ascii_case(ping))
-}
-
-/// The finish reason if it reports an error.
-pub(super) fn failure_of(finish: Option<&FinishReason>) -> Option<String> {
-    match finish {
-        Some(FinishReason::Other(Some(word))) if openai::is_failure(word) => Some(word.clone()),
-        _ => None,
-    }
-}
-
-/// The beginning of an event, for display.
-pub(super) fn clip(text: &str) -> String {
-    match text.char_indices().nth(MAX_EVENT_CHARS) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
-    }
-}
-
-/// Whether it contains text that can be seen.
-fn says(split: Split<'_>) -> bool {
-    matches!(split, Split::Text(_, text) if !is_blank(text))
-}
-
-pub(super) fn apply(
-    split: Split<'_>,
-    news: &mut Option<NewText>,
-    timeline: &mut Timeline,
-    spoke: &mut bool,
-) {
-    if split == Split::Turned {
-        timeline.turned();
-    }
-    *spoke |= says(split);
-    add(news, split);
-}
-
-/// Rounded, and at most `u32::MAX` (71 minutes).
-pub(super) fn micros(gap: Duration) -> u32 {
-    let whole = gap.as_secs().saturating_mul(1_000_000);
-    u32::try_from(whole.saturating_add(u64::from((gap.subsec_nanos() + 500) / 1_000)))
-        .unwrap_or(u32::MAX)
-}
-
-fn add(news: &mut Option<NewText>, split: Split<'_>) {
-    let Some(NewText {
-        reasoning,
-        answer,
-        turned,
-        ..
-    }) = news
-    else {
-        return;
-    };
-    match split {
-        Split::Text(TextKind::Reasoning, piece) => reasoning.push_str(piece),
-        Split::Text(TextKind::Answer | TextKind::Markup, piece) => answer.push_str(piece),
-        Split::Turned => {
-            reasoning.push_str(&std::mem::take(answer));
-            *turned = true;
-        }
-    }
-}
