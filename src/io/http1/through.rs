@@ -70,6 +70,15 @@ pub(super) async fn tunnel(
     }))
 }
 
+/// The host and the port as the SOCKS library takes them.
+fn uri(host: &str, port: u16) -> Result<http::Uri, http::uri::InvalidUri> {
+    if host.contains(':') {
+        format!("http://[{host}]:{port}").parse()
+    } else {
+        format!("http://{host}:{port}").parse()
+    }
+}
+
 /// Connects to the API through a SOCKS proxy.
 pub(super) async fn socks(
     tcp: TcpStream,
@@ -79,16 +88,7 @@ pub(super) async fn socks(
 ) -> Result<TcpStream, WireError> {
     use tower_service::Service as _;
     let odd = |why: String| WireError::Proxy(ProxyError::Socks(in_plain_words(&why)));
-    let uri = |host: &str, port: u16| -> Result<http::Uri, WireError> {
-        let host = if host.contains(':') {
-            format!("[{host}]")
-        } else {
-            host.to_owned()
-        };
-        format!("http://{host}:{port}")
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| odd(error.to_string()))
-    };
+    let uri = |host: &str, port| uri(host, port).map_err(|error| odd(error.to_string()));
     let old = proxy.kind == ProxyKind::Socks4;
     let address = if proxy.local_names {
         let found = tokio::net::lookup_host((host, port))
