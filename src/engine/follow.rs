@@ -167,7 +167,7 @@ async fn look(kubectl: &mut Kubectl, tell: &impl Fn(ClusterUpdate)) -> Result<Lo
 fn silent(since: Duration) -> Failure {
     Failure::new(
         format!(
-            "The cluster has not responded for {} s",
+            "The cluster did not respond within {} s",
             since.as_secs_f64().round()
         ),
         "Check the VPN. The API server may be overloaded or stopped. Batida keeps trying",

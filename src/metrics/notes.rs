@@ -263,7 +263,7 @@ fn chunks(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
     match seen.by_chunks {
         0 => None,
         chunks if chunks == answers => Some(
-            "the server counts no tokens (usage): tokens are chunks, which may hold several"
+            "the server reports no plausible token count (usage): tokens are chunks, which may hold several"
                 .to_owned(),
         ),
         chunks => Some(format!(

@@ -317,7 +317,7 @@ async fn a_server_that_stops_answering_is_noticed_within_twenty_seconds() {
         };
         assert!(
             why.summary
-                .starts_with("The cluster has not responded for 1"),
+                .starts_with("The cluster did not respond within 1"),
             "{why:?}"
         );
         finish_llama_70b(&kube);

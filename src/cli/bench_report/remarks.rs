@@ -80,7 +80,7 @@ fn warnings(level: &LevelReport) -> Vec<String> {
         _ => None,
     };
     warnings.extend(chunks.map(|answers| {
-        format!("the server does not count the tokens of {answers}: these are chunks")
+        format!("the server reports no plausible token count for {answers}: these are chunks")
     }));
     warnings
 }

@@ -119,9 +119,12 @@ pub(super) fn foot_ui(
         caption(
             ui,
             format!(
-                "{}{shown} · {} requests kept · {} on disk",
+                "{}{shown} · {} kept · {} on disk",
                 units::counted(total, "session"),
-                units::count(rows.requests()),
+                units::counted(
+                    usize::try_from(rows.requests()).unwrap_or(usize::MAX),
+                    "request"
+                ),
                 bytes(rows.bytes())
             ),
         );

@@ -136,7 +136,9 @@ fn link_ui(ui: &mut Ui, (what, age): (&str, Duration), link: Option<&ClusterLink
         told.on_hover_text(why.to_string());
     }
     if link != Some(&ClusterLink::Live) {
-        ui.ctx().request_repaint_after(Duration::from_secs(10));
+        // The age is told in seconds during the first minute.
+        let seconds = if age < Duration::from_secs(60) { 1 } else { 10 };
+        ui.ctx().request_repaint_after(Duration::from_secs(seconds));
     }
 }
 
@@ -216,7 +218,13 @@ fn failures(
         .map(|view| view.warnings.as_slice())
         .unwrap_or_default()
     {
-        boxes.push(("warning", warning, None));
+        // The watch and the list may tell the same.
+        if boxes
+            .iter()
+            .all(|(_, known, _)| known.summary != warning.summary)
+        {
+            boxes.push(("warning", warning, None));
+        }
     }
     boxes
 }
