@@ -136,7 +136,7 @@ requests may be answered \
     );
     assert!(
         said.out
-            .contains("from p.jsonl, 2 prompts, 1 entries left out, 3 requests repeated one"),
+            .contains("from p.jsonl, 2 prompts, 1 entry left out, 3 requests repeated one"),
         "{said:?}"
     );
     assert!(

@@ -371,19 +371,18 @@ pub struct PromptsBrief {
 
 impl PromptsBrief {
     fn told(&self) -> String {
-        let n = counted(
-            usize::try_from(self.prompts).unwrap_or(usize::MAX),
-            "prompt",
-        );
+        let counted = |n: u64, noun| counted(usize::try_from(n).unwrap_or(usize::MAX), noun);
+        let n = counted(self.prompts, "prompt");
         let left_out = match self.left_out {
             0 => String::new(),
+            1 => ", 1 entry left out".to_owned(),
             n => format!(", {} entries left out", units::count(n)),
         };
         let repeated = match self.repeated {
             0 => String::new(),
             n => format!(
-                ", {} requests repeated one: the server may have had it in its cache",
-                units::count(n)
+                ", {} repeated one: the server may have had it in its cache",
+                counted(n, "request")
             ),
         };
         format!("{n}{left_out}{repeated}")
