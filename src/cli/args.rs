@@ -47,7 +47,7 @@ const EXAMPLES: &str = "  batida check                                         c
   batida demo --exact --ttft 50ms                      serve a model with exact times, to test a client";
 
 const DETAILS: &str = "\
-Environments: an environment is a cluster, an API and a key, kept on the window's Home page. A command uses the one \
+Environments: an environment is a cluster, an API and a key, kept on the window's Environments page. A command uses the one \
 that is selected there, unless --env or --demo names another, or --api, --kubeconfig and other flags describe one for \
 this run.
 
@@ -111,7 +111,7 @@ pub(super) enum Command {
     Compare(CompareArgs),
     /// Check kubectl, the cluster, the API and the key, one line each
     ///
-    /// Runs the checks of the Home page. Fails (exit code 1) if one of them fails; a warning, such as a deployment that is
+    /// Runs the checks of the Environments page. Fails (exit code 1) if one of them fails; a warning, such as a deployment that is
     /// not ready, is not a failure.
     #[command(after_help = CHECK_EXAMPLES, after_long_help = help(CHECK_DETAILS, CHECK_EXAMPLES))]
     Check,

@@ -181,7 +181,7 @@ fn open_window(
     };
     if common.is_ad_hoc() || common.json {
         let why = "--api, --kubeconfig, --json and the like go with a command, e.g. `batida chat`; \
-                   the window's environments are kept on its Home page";
+                   the window's environments are kept on its Environments page";
         return Err(Ended::Misused(why.to_owned()));
     }
     let select = if common.demo {
@@ -331,7 +331,7 @@ async fn deployments(common: &Common, connection: &Connection) -> Result<(), End
 fn no_cluster(connection: &Connection) -> Failure {
     Failure::new(
         format!("The environment {} has no cluster", connection.env.name),
-        "Give it one on Home, or say --kubeconfig, --context and --namespace",
+        "Give it one in Environments, or say --kubeconfig, --context and --namespace",
     )
 }
 

@@ -1,9 +1,13 @@
 //! What is deployed on a cluster, as the pickers and `batida deployments` show it.
 
+mod health;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::failure::Failure;
+
+pub use self::health::Health;
 
 /// Which of SambaStack's two generations of resources a deployment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

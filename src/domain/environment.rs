@@ -124,6 +124,11 @@ impl Environment {
 }
 
 impl Environment {
+    /// Whether it has neither an API nor a cluster yet.
+    pub fn is_blank(&self) -> bool {
+        !self.demo && self.api.is_none() && self.cluster.is_none()
+    }
+
     /// The header that carries the key. `None` is `Authorization: Bearer KEY`, which an Azure deployment takes for
     /// another kind of token: there it is `api-key`.
     pub fn key_header(&self) -> Option<HeaderName> {

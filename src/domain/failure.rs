@@ -43,7 +43,7 @@ pub enum FaultClass {
     Cancelled,
 }
 
-/// What to try, in the words of the face that shows it: a command line has no drawer and no Home page.
+/// What to try, in the words of the face that shows it: a command line has no drawer and no pages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Advice {
     /// For the window, and for both unless a command line has its own.
@@ -257,9 +257,10 @@ mod tests {
 
     #[test]
     fn advice_is_in_the_words_of_the_face_that_shows_it() {
-        let advice = Advice::from("Try again").then(Advice::by_face("Check Home", "Check --api"));
+        let advice =
+            Advice::from("Try again").then(Advice::by_face("Check Environments", "Check --api"));
         let failure = Failure::new("It failed", advice);
-        assert_eq!(failure.advice, "Try again. Check Home");
+        assert_eq!(failure.advice, "Try again. Check Environments");
         assert_eq!(failure.advice_on_command_line(), "Try again. Check --api");
         assert_eq!(
             failure.told_on_command_line(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conversation::{Attachment, Params};
 use super::environment::EnvId;
+use super::history::SessionId;
 use super::library::LibraryChange;
 use super::plan::Plan;
 
@@ -19,6 +20,37 @@ pub struct Workspace {
     pub votes: Vec<PairVotes>,
     /// How the Playground was left, by environment.
     pub playgrounds: BTreeMap<EnvId, PlaygroundForm>,
+    /// How the window was left.
+    pub window: WindowForm,
+}
+
+/// The window's pages, in the order of the side bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Page {
+    /// Chat with models.
+    #[default]
+    Playground,
+    /// Run a benchmark.
+    Benchmark,
+    /// Look at earlier sessions, and compare runs.
+    History,
+    /// Look at the cluster's deployments.
+    Deployments,
+    /// Add and change environments.
+    Environments,
+    /// Connect a first cluster or API; not in the side bar.
+    Welcome,
+}
+
+/// What is remembered of the window itself. Its size and position are eframe's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WindowForm {
+    /// The page that was open.
+    pub page: Page,
+    /// Something was connected, or the demo was chosen: the welcome page is not shown by itself again.
+    pub welcomed: bool,
 }
 
 /// One change to keep. A change and not the whole, so that two windows do not overwrite each other's values.
@@ -38,6 +70,8 @@ pub enum WorkspaceChange {
         name: String,
         plan: Option<Plan>,
     },
+    /// How the window was left.
+    Window(WindowForm),
     /// Further votes on a pair.
     Votes(PairVotes),
     /// The attachments of a draft, under an id that no other has, in the place of those with the ids `replaces`. Another
@@ -84,6 +118,8 @@ pub struct PaneForm {
     pub linked: bool,
     /// It takes part in what is sent.
     pub ticked: bool,
+    /// The conversation that is shown, if it is in the history.
+    pub conversation: Option<SessionId>,
     /// The system prompt.
     pub system: String,
     /// The knobs.

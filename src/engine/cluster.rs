@@ -60,7 +60,7 @@ pub(super) async fn answer(
 pub(super) fn no_cluster() -> Failure {
     Failure::new(
         "This environment has no cluster",
-        "Connect it to a cluster on Home",
+        "Connect it to a cluster in Environments",
     )
 }
 

@@ -267,8 +267,8 @@ impl Connections {
             None => Err(Failure::new(
                 "This environment has no API key",
                 Advice::by_face(
-                    "Enter it on Home",
-                    "Use --key-env VAR, or enter the key on Home in the window",
+                    "Enter it in Environments",
+                    "Use --key-env VAR, or enter the key in Environments in the window",
                 ),
             )),
         }
@@ -326,8 +326,8 @@ impl Connections {
         } else {
             env.api.clone().ok_or_else(|| {
                 let advice = Advice::by_face(
-                    "Enter it on Home to chat with its models",
-                    "Use --api URL, or enter it on Home in the window",
+                    "Enter it in Environments to chat with its models",
+                    "Use --api URL, or enter it in Environments in the window",
                 );
                 Failure::new("This environment has no API domain", advice)
             })?

@@ -232,7 +232,7 @@ fn of_sambawiz(name: &str, entry: &Value, folder: &Path) -> Offer {
     if offer.env.api.is_none() && offer.key.take().is_some() {
         offer
             .remarks
-            .push("its key was skipped, too: enter both on Home".to_owned());
+            .push("its key was skipped, too: enter both in Environments".to_owned());
     }
     checked(offer)
 }
@@ -327,7 +327,7 @@ pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
                 offer.env.key = KeyPlace::Keychain;
                 offer
                     .remarks
-                    .push("its key was not imported: enter it on Home".to_owned());
+                    .push("its key was not imported: enter it in Environments".to_owned());
             }
         }
         if std::mem::take(&mut offer.env.accept_invalid_certs) {
@@ -336,13 +336,16 @@ pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
             offer.remarks.push(remark.to_owned());
         }
         if let Some(path) = offer.env.ca_file.take() {
-            let remark = format!("its CA file {} was skipped: set it on Home", path.display());
+            let remark = format!(
+                "its CA file {} was skipped: set it in Environments",
+                path.display()
+            );
             offer.remarks.push(remark);
         }
         offer.env.client_key = None;
         if let Some(path) = offer.env.client_cert.take() {
             let remark = format!(
-                "its client certificate {} was skipped: set it on Home",
+                "its client certificate {} was skipped: set it in Environments",
                 path.display()
             );
             offer.remarks.push(remark);

@@ -36,8 +36,7 @@ pub async fn show(title: &str, body: &str) -> Result<(), Failure> {
     );
     let shown =
         NOTIFICATIONS.ask(|service| async move { service.call_method("Notify", &ask).await });
-    let advice =
-        "Start your desktop's notification service, or turn off Desktop notifications on Home";
+    let advice = "Start your desktop's notification service, or turn off Desktop notifications in Environments";
     match shown.await {
         Ok(_) => Ok(()),
         Err(why) => Err(

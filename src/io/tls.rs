@@ -68,8 +68,8 @@ fn config(
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let odd = |details: String| {
         let advice = Advice::by_face(
-            "Install the package ca-certificates, or set a CA certificate file for the \
-             environment on Home",
+            "Install the package ca-certificates, or set a CA certificate file in \
+             Environments",
             "Install the package ca-certificates, or set a CA certificate file with --ca",
         );
         Failure::new(
@@ -184,7 +184,7 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failur
                 unread.why()
             ),
             Advice::by_face(
-                "Check its path on Home",
+                "Check its path in Environments",
                 "Check the path in --ca, or that of the environment",
             ),
         )

@@ -1,4 +1,4 @@
-//! Values of events about the cluster and the API: how a cluster is followed, probes, contexts, Home's checks.
+//! Values of events about the cluster and the API: how a cluster is followed, probes, contexts, the checks.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ pub struct Contexts {
     pub current: Option<String>,
 }
 
-/// One of Home's checks.
+/// One of the checks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
     /// What is checked, e.g. `Cluster reachable`.

@@ -82,7 +82,7 @@ pub enum Command {
         asks: Vec<ChatAsk>,
         order: ChatOrder,
     },
-    /// Run Home's checks: [`Event::CheckEnded`] each, then [`Event::ChecksEnded`].
+    /// Run the checks: [`Event::CheckEnded`] each, then [`Event::ChecksEnded`].
     Check { job: JobId, place: Environment },
     /// Run a benchmark session: [`Event::BenchAdvanced`] and one [`Event::BenchEnded`]. [`Command::Cancel`]
     /// stops it and keeps the figures so far.
@@ -259,7 +259,7 @@ pub enum Event {
         job: JobId,
         comparison: Arc<Comparison>,
     },
-    /// One of Home's checks ended.
+    /// One of the checks ended.
     CheckEnded {
         job: JobId,
         env: EnvId,

@@ -13,6 +13,7 @@ use crate::domain::failure::Failure;
 use crate::domain::history::{HistorySettings, StoredSession};
 use crate::domain::plan::Plan;
 use crate::domain::settings::ThemeChoice;
+use crate::domain::workspace::Page;
 use crate::protocol::{Command, FilePurpose, KeyChange};
 
 /// One thing that a view asks for.
@@ -44,6 +45,10 @@ pub enum Action {
     Prompts(PromptsAction),
     /// Forget the activities that have ended.
     ClearActivity,
+    /// Show another page.
+    GoTo(Page),
+    /// The user chose the demo, or something was connected: the welcome page has done its work.
+    EndWelcome,
     /// Use another theme.
     SetTheme(ThemeChoice),
     /// Put a plan into the Benchmark form of the environment of this name, or of the one in use.
@@ -65,7 +70,7 @@ pub enum EnvironmentAction {
     Save(Box<Environment>, Option<KeyChange>),
     /// Delete one, with its key.
     Delete(EnvId),
-    /// Run Home's checks on the one in use.
+    /// Run the checks on the one in use.
     Check,
     /// Show desktop notifications, or no longer.
     SetNotify(bool),
@@ -75,6 +80,12 @@ pub enum EnvironmentAction {
     RevealKey,
     /// Hide it again.
     HideKey,
+}
+
+impl From<Page> for Action {
+    fn from(page: Page) -> Self {
+        Self::GoTo(page)
+    }
 }
 
 impl From<BenchAction> for Action {
@@ -198,6 +209,8 @@ impl State {
                 self.prompts.act(action, &mut outbox);
             }
             Action::ClearActivity => self.activity.clear(),
+            Action::GoTo(page) => self.page = page,
+            Action::EndWelcome => self.welcomed = true,
             Action::SetTheme(theme) => {
                 self.settings.theme = theme;
                 self.save_settings(out);

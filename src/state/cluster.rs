@@ -13,7 +13,7 @@ use self::changes::Changes;
 use self::probes::Probes;
 use super::{Loadable, State};
 use crate::domain::deployment::{
-    ClusterEvent, ClusterView, Deployment, Diagnosis, ServedModel, embeds_by_name,
+    ClusterEvent, ClusterView, Deployment, Diagnosis, Health, ServedModel, embeds_by_name,
     makes_embeddings_by_name,
 };
 use crate::domain::environment::Environment;
@@ -61,8 +61,8 @@ pub struct ClusterState {
     pub(super) changes: Changes,
     /// What probes of its models have found.
     pub probes: Probes,
-    /// The deployment whose page is open.
-    pub page: Option<String>,
+    /// The deployment that the Deployments page shows; `None` for the first one.
+    pub chosen: Option<String>,
 }
 
 /// A model as the picker offers it.
@@ -239,6 +239,12 @@ impl ClusterState {
                 silent,
             },
         )
+    }
+
+    /// How well a deployment does.
+    pub fn health(&self, deployment: &Deployment) -> Health {
+        let progress = self.diagnosis(deployment).map(|found| found.progress);
+        deployment.health(progress, self.silent_model(deployment).is_some())
     }
 
     /// What the model picker offers with this deployment picked.

@@ -35,11 +35,11 @@ pub struct ConnectionState {
     pub panes: Panes,
     /// The session's answers, for the charts, over all panes. Clearing the conversations keeps them.
     pub session: SessionHistory,
-    /// Home's checks.
+    /// the checks.
     pub checks: Checks,
 }
 
-/// Home's checks, as they end.
+/// the checks, as they end.
 #[derive(Debug, Default)]
 pub struct Checks {
     /// The job that runs them.

@@ -78,6 +78,7 @@ impl State {
     /// Opens the environment in use: its API, its key, its cluster, its models; and those its panes ask.
     pub fn open(&mut self, out: &mut Vec<Command>) {
         self.open_environment(self.settings.current().id.clone(), out);
+        self.reopen_conversations(out);
         self.refresh(out);
         for env in self.pane_envs() {
             self.open_if_new(&env, out);
@@ -145,7 +146,7 @@ impl State {
         envs.filter(|env| *env != own).cloned().collect()
     }
 
-    /// Runs Home's checks on the environment in use.
+    /// Runs the checks on the environment in use.
     pub fn check(&mut self, out: &mut Vec<Command>) {
         let env = self.env().clone();
         let job = self.jobs.begin(&env.id, Work::Check);

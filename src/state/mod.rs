@@ -38,6 +38,7 @@ pub use self::colors::ModelColors;
 pub use self::connection::ConnectionState;
 use self::connection::Connections;
 use self::history::HistoryState;
+use self::history::Reopening;
 use self::history::conversations::Conversations;
 use self::imports::EnvImport;
 use self::jobs::Jobs;
@@ -49,7 +50,7 @@ use crate::domain::deployment::ClusterView;
 use crate::domain::environment::{EnvId, Environment};
 use crate::domain::failure::Failure;
 use crate::domain::settings::Settings;
-use crate::domain::workspace::Workspace;
+use crate::domain::workspace::{Page, Workspace};
 use crate::metrics::history::SessionHistory;
 use crate::protocol::{ClusterLink, Command, Event, JobId, KeyChange, PickedFile};
 
@@ -60,6 +61,10 @@ pub struct State {
     pub settings: Settings,
     /// Presets, votes, and the panes and forms as they were last kept.
     pub workspace: Workspace,
+    /// The page that is shown.
+    pub page: Page,
+    /// Something was connected, or the demo was chosen.
+    welcomed: bool,
     /// What this window has of it is to be kept again.
     workspace_lost: bool,
     connections: Connections,
@@ -71,6 +76,8 @@ pub struct State {
     pub history: HistoryState,
     /// The conversations that are kept, as the Playground lists them.
     pub conversations: Conversations,
+    /// Those that are being read since panes showed them before the restart.
+    reopening: Vec<Reopening>,
     /// The prompts that are kept.
     pub prompts: LibraryState,
     /// What is attached to drafts.
@@ -113,6 +120,7 @@ impl State {
             bench: BenchState::default(),
             history: HistoryState::default(),
             conversations: Conversations::default(),
+            reopening: Vec::new(),
             prompts: LibraryState::default(),
             attach: AttachState::default(),
             colors: ModelColors::default(),
@@ -124,6 +132,8 @@ impl State {
             import: None,
             last_save: None,
             jobs: Jobs::default(),
+            page: first_page(&settings, &workspace),
+            welcomed: workspace.window.welcomed,
             settings,
             workspace,
             workspace_lost: false,
@@ -306,6 +316,16 @@ impl State {
                 return change(chat, session);
             }
         }
+    }
+}
+
+/// The page to begin with: the one that was left, or the welcome page while nothing was ever connected.
+fn first_page(settings: &Settings, workspace: &Workspace) -> Page {
+    let has_own = settings.environments.iter().any(|env| !env.demo);
+    if has_own || workspace.window.welcomed {
+        workspace.window.page
+    } else {
+        Page::Welcome
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the Playground remembers over a restart: its panes, whom they ask and with what, and the draft. Nothing that
-//! was said: that is the history's.
+//! What is remembered over a restart: the page, the Playground's panes, whom they ask and with what, the draft, and which
+//! conversation each shows. Nothing that was said: that is the history's.
 
 use super::State;
 use super::cluster::Choice;
@@ -8,7 +8,7 @@ use super::panes::MAX_PANES;
 use crate::domain::environment::EnvId;
 use crate::domain::library::LibraryChange;
 use crate::domain::settings::Settings;
-use crate::domain::workspace::{PaneForm, PlaygroundForm, WorkspaceChange};
+use crate::domain::workspace::{Page, PaneForm, PlaygroundForm, WindowForm, WorkspaceChange};
 use crate::protocol::Command;
 
 impl ConnectionState {
@@ -23,6 +23,7 @@ impl ConnectionState {
                 model: choice.and_then(|choice| choice.model.clone()),
                 linked: pane.linked,
                 ticked: pane.ticked,
+                conversation: pane.chat.conversation().or(pane.reopen.as_ref()).cloned(),
                 system: pane.chat.system.clone(),
                 params: pane.chat.params.clone(),
             }
@@ -58,6 +59,7 @@ impl ConnectionState {
                 (_, None) => continue,
             };
             pane.ticked = form.ticked;
+            pane.reopen.clone_from(&form.conversation);
             pane.chat.system.clone_from(&form.system);
             pane.chat.params = form.params.clone();
         }
@@ -94,6 +96,25 @@ impl State {
             }
             let env = id.clone();
             let change = WorkspaceChange::Playground { env, form };
+            out.push(Command::Keep { change });
+        }
+    }
+
+    /// Keeps which page is shown, and whether the welcome page has done its work.
+    pub fn remember_window(&mut self, out: &mut Vec<Command>) {
+        let kept = self.workspace.window;
+        let has_own = self.settings.environments.iter().any(|env| !env.demo);
+        let form = WindowForm {
+            page: if self.page == Page::Welcome {
+                kept.page
+            } else {
+                self.page
+            },
+            welcomed: self.welcomed || has_own,
+        };
+        if form != kept {
+            self.workspace.window = form;
+            let change = WorkspaceChange::Window(form);
             out.push(Command::Keep { change });
         }
     }

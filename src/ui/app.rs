@@ -1,49 +1,34 @@
 //! The window itself: drains events, draws the page, sends what the pages ask for.
 
+mod pages;
 mod side_bar;
 
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use egui::{CentralPanel, Context, Frame, Key, Margin, Modifiers, Panel, Ui};
+use egui::{CentralPanel, Context, Frame, Margin, Panel, Ui};
 
+use super::palette::Palette;
 use super::pictures;
 use super::theme;
 use super::toasts::Toasts;
 use super::views::activity::ActivityUi;
 use super::views::benchmark::BenchmarkUi;
 use super::views::code::CodeUi;
+use super::views::environments::EnvironmentsUi;
 use super::views::history::HistoryUi;
-use super::views::home::HomeUi;
 use super::views::playground::PlaygroundUi;
+use super::views::welcome::WelcomeUi;
 use super::widgets::{primary_button, strong, tokens};
 use crate::domain::settings::ThemeChoice;
+use crate::domain::workspace::Page;
 use crate::engine::quit::Quit;
 use crate::engine::{Engine, Started};
 use crate::protocol::{Command, Event};
 use crate::state::State;
-use crate::state::action::Actions;
 
 /// Told of the window's first frames, when the start is measured.
 pub type Mark = Box<dyn Fn(&str)>;
-
-/// The pages, in the order of the side bar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Page {
-    Home,
-    Playground,
-    Benchmark,
-    History,
-}
-
-impl Page {
-    const ALL: [(Self, &'static str, Key); 4] = [
-        (Self::Home, "Home", Key::Num1),
-        (Self::Playground, "Playground", Key::Num2),
-        (Self::Benchmark, "Benchmark", Key::Num3),
-        (Self::History, "History", Key::Num4),
-    ];
-}
 
 /// How far closing the window has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +46,13 @@ pub struct App {
     engine: Engine,
     events: Receiver<Event>,
     state: State,
-    page: Page,
-    home: HomeUi,
+    /// The page of the last frame.
+    shown: Page,
+    environments: EnvironmentsUi,
+    welcome: WelcomeUi,
+    palette: Palette,
+    /// The theme of the last frame.
+    theme: ThemeChoice,
     playground: PlaygroundUi,
     benchmark: BenchmarkUi,
     history: HistoryUi,
@@ -81,13 +71,11 @@ pub struct App {
     frames: u64,
 }
 
-/// So often are panes and drafts looked at for what has changed.
-const LOOK: Duration = Duration::from_secs(2);
-
 impl Drop for App {
     fn drop(&mut self) {
         // The engine takes what is in its channel before it ends.
         self.state.remember_panes(&mut self.out);
+        self.state.remember_window(&mut self.out);
         self.state.delete_removed(&mut self.out);
         self.send();
     }
@@ -108,8 +96,11 @@ impl App {
             engine,
             events,
             state: State::restored(settings, workspace),
-            page: Page::Playground,
-            home: HomeUi::default(),
+            shown: Page::Playground,
+            environments: EnvironmentsUi::default(),
+            welcome: WelcomeUi::default(),
+            palette: Palette::default(),
+            theme: ThemeChoice::default(),
             playground: PlaygroundUi::default(),
             benchmark: BenchmarkUi::default(),
             history: HistoryUi::default(),
@@ -124,7 +115,8 @@ impl App {
             mark: None,
             frames: 0,
         };
-        apply_theme(ctx, app.state.settings.theme);
+        app.shown = app.state.page;
+        app.follow_theme(ctx);
         app.state.look_for_keychain(&mut app.out);
         if let Some(notice) = notice {
             app.toasts.add_failure(notice);
@@ -194,38 +186,6 @@ impl App {
         }
     }
 
-    fn go_to(&mut self, page: Page) {
-        if self.page == Page::Playground && self.page != page {
-            self.state.remember_panes(&mut self.out);
-            self.state.delete_removed(&mut self.out);
-        }
-        if page == Page::Playground && self.page != page {
-            self.playground.arrive();
-        }
-        if self.page == Page::Benchmark && self.page != page {
-            self.state.remember_form(&mut self.out);
-        }
-        self.page = page;
-    }
-
-    fn shortcuts(&mut self, ctx: &Context) {
-        for (page, _, key) in Page::ALL {
-            if ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, key)) {
-                self.go_to(page);
-            }
-        }
-        if ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::J)) {
-            self.activity.toggle();
-        }
-        let refresh = |input: &mut egui::InputState| {
-            input.consume_key(Modifiers::COMMAND, Key::R)
-                || input.consume_key(Modifiers::NONE, Key::F5)
-        };
-        if ctx.input_mut(refresh) {
-            self.state.refresh(&mut self.out);
-        }
-    }
-
     /// What any widget wants on the clipboard goes through the engine, which outlives the frame and tells
     /// whether it went well.
     fn take_copies(&mut self, ctx: &Context) {
@@ -243,54 +203,6 @@ impl App {
                     what: "Text".to_owned(),
                     text,
                 });
-            }
-        }
-    }
-
-    fn page_ui(&mut self, ui: &mut Ui, now: Duration) {
-        let Self {
-            state,
-            home,
-            playground,
-            benchmark,
-            history,
-            code,
-            out,
-            ..
-        } = self;
-        match self.page {
-            Page::Home => home.show(ui, state, out),
-            Page::Playground => {
-                let asked = playground.show(ui, state, now, out);
-                if asked.view_code {
-                    code.open();
-                }
-                if asked.refocus {
-                    playground.arrive();
-                }
-                // Panes and drafts change nowhere else.
-                if now.saturating_sub(self.looked) >= LOOK {
-                    self.looked = now;
-                    state.remember_panes(out);
-                }
-                if asked.go_home {
-                    self.page = Page::Home;
-                }
-            }
-            Page::Benchmark => {
-                let asked = benchmark.show(ui, state, now, out);
-                if let Some(sessions) = asked.compare {
-                    history.compare(sessions, state);
-                    self.go_to(Page::History);
-                }
-            }
-            Page::History => {
-                let asked = history.show(ui, state, now, out);
-                if asked.benchmark {
-                    self.go_to(Page::Benchmark);
-                } else if asked.playground {
-                    self.go_to(Page::Playground);
-                }
             }
         }
     }
@@ -346,6 +258,7 @@ impl eframe::App for App {
         let ctx = ui.ctx().clone();
         let now = now(&ctx);
         self.shortcuts(&ctx);
+        self.follow_theme(&ctx);
         let tokens = tokens(ui);
         let narrow = ui.available_width() < 1_100.0;
         let side = Frame::new()
@@ -356,30 +269,7 @@ impl eframe::App for App {
             .resizable(false)
             .frame(side)
             .show(ui, |ui| self.side_bar_ui(ui));
-        let height = ui.available_height();
-        if self.activity.is_open() {
-            let Self {
-                activity,
-                state,
-                out,
-                ..
-            } = self;
-            let redaction = state.redaction();
-            let mut actions = Actions::default();
-            Panel::bottom("activity")
-                .default_size((height * 0.3).max(110.0))
-                .size_range(100.0..=(height * 0.4).max(120.0))
-                .resizable(true)
-                .frame(
-                    Frame::new()
-                        .fill(tokens.panel)
-                        .inner_margin(Margin::symmetric(16, 10)),
-                )
-                .show(ui, |ui| {
-                    activity.show(ui, &state.activity, &redaction, &mut actions);
-                });
-            super::perform(&ctx, actions, state, super::clock(&ctx), out);
-        }
+        self.activity_ui(ui);
         let margin = if narrow {
             Margin::symmetric(14, 14)
         } else {
@@ -388,10 +278,8 @@ impl eframe::App for App {
         CentralPanel::no_frame()
             .frame(Frame::new().fill(tokens.background).inner_margin(margin))
             .show(ui, |ui| self.page_ui(ui, now));
-        if self.page != Page::Home {
-            // A key is in the clear only while the user looks at it.
-            self.state.revealed_key = None;
-        }
+        self.palette_ui(&ctx, now);
+        self.follow_page();
         self.code.show(&ctx, &self.state, &mut self.out);
         pictures::large_ui(&ctx, &mut self.out);
         pictures::work(&ctx, &mut self.state, &mut self.out);
@@ -400,6 +288,11 @@ impl eframe::App for App {
         self.take_copies(&ctx);
         self.send();
         self.frames += 1;
+    }
+
+    /// What is kept of the window's contents is in the history's database, for all windows and versions.
+    fn persist_egui_memory(&self) -> bool {
+        false
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
@@ -430,14 +323,6 @@ impl Clock {
             }
         }
     }
-}
-
-fn apply_theme(ctx: &Context, choice: ThemeChoice) {
-    ctx.set_theme(match choice {
-        ThemeChoice::System => egui::ThemePreference::System,
-        ThemeChoice::Light => egui::ThemePreference::Light,
-        ThemeChoice::Dark => egui::ThemePreference::Dark,
-    });
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 pub mod app;
 mod chart;
+pub mod keys;
+mod palette;
 mod picture;
 mod pictures;
 pub mod theme;
@@ -66,6 +68,10 @@ pub fn run(
         .with_min_inner_size([900.0, 600.0]);
     let native = eframe::NativeOptions {
         viewport,
+        // The size and the position of the window, and whether it was maximized.
+        persistence_path: crate::engine::history_dir(&options)
+            .ok()
+            .map(|it| it.join("window.ron")),
         ..eframe::NativeOptions::default()
     };
     let open = move || {
@@ -78,6 +84,7 @@ pub fn run(
                 let mut started = Engine::start(options, move || ctx.request_repaint())?;
                 if let Some(env) = select {
                     started.settings.selected = env;
+                    started.workspace.window.welcomed = true;
                 }
                 Ok(Box::new(
                     app::App::new(&cc.egui_ctx, started)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::deployment::{Deployment, DeploymentState};
+use crate::domain::deployment::{Deployment, DeploymentState, Health};
 use egui::{
     Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke,
     Style, TextStyle, Theme, Visuals, vec2,
@@ -131,6 +131,16 @@ impl Tokens {
             &MODELS_ON_LIGHT
         };
         colors[index % colors.len()]
+    }
+
+    /// The colour of how well a deployment does.
+    pub fn health(&self, health: Health) -> Color32 {
+        match health {
+            Health::Serving => self.ok,
+            Health::Degraded | Health::Starting => self.warning,
+            Health::Broken => self.error,
+            Health::Off | Health::Unknown => self.faint,
+        }
     }
 
     /// The colour of a deployment: one that is deployed and yet not as it should be stands out.

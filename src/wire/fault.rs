@@ -214,7 +214,7 @@ pub fn not_an_answer(reply: &HttpResponse<'_>, asked: &RequestInfo<'_>) -> Fault
             asked.what.answer()
         ),
         Advice::by_face(
-            "Check that the API domain on Home points to an OpenAI-compatible API",
+            "Check that the API domain in Environments points to an OpenAI-compatible API",
             "Check that the address given with --api or in the environment points to an OpenAI-compatible API",
         ),
     );

@@ -278,7 +278,7 @@ fn home(dir: &Path) {
     draw(&mut window, dir, "models");
     let mut window = Window::on_demo();
     window.see("SambaStack 2.3.2");
-    window.click("Home");
+    window.click("Environments");
     window.click("Run checks");
     window.until("all checks ended", |window| {
         window.has_button("Run checks again")

@@ -78,7 +78,7 @@ fn main() {
         assert!(Instant::now() < deadline, "the session ends");
         window.step();
     }
-    window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Num3);
     window.until("both are there", |window| {
         window.shows("Output tokens/s by level")
     });
@@ -92,7 +92,7 @@ fn main() {
     });
     save(&mut window, "history");
 
-    window.click("Home");
+    window.click("Environments");
     window.click("Run checks");
     window.until("all checks ended", |window| {
         window.has_button("Run checks again")

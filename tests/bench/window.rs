@@ -248,7 +248,7 @@ fn benchmark(goals: &mut Goals) {
         repeat: false,
         modifiers: Modifiers::COMMAND,
     };
-    let first = stage.frame(vec![key(Key::Num3)]);
+    let first = stage.frame(vec![key(Key::Num2)]);
     stage.frame(Vec::new());
     let job = {
         let state = stage.app.state();

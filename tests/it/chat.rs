@@ -757,7 +757,7 @@ async fn a_ca_file_makes_a_private_authority_trusted() {
         &failure,
         "signed by an authority that this machine does not trust",
     );
-    check_words(&failure, "CA certificate file to the environment on Home");
+    check_words(&failure, "CA certificate file in Environments");
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ fn errors_in_a_list_are_told_in_the_servers_own_sentence() {
         &key,
         &["The API rejected the key, HTTP 400: API key not valid. Please pass a valid API key"],
     );
-    lacks(&key, &["clear the parameter", "on Home"]);
+    lacks(&key, &["clear the parameter", "in Environments"]);
     sees(
         &chat("quota", &[]),
         &["Please retry in 37.5s", "try again in 37.5 s"],
@@ -279,7 +279,7 @@ fn a_server_that_answers_is_reached_whatever_it_answers() {
         let said = Batida::new().run(&server.url(), &["check"]);
         assert_eq!(said.code, Some(1), "{said:?}");
         sees(&said, &[words]);
-        lacks(&said, &["unreachable", "on Home", "pods"]);
+        lacks(&said, &["unreachable", "in Environments", "pods"]);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Environments of other files, imported on Home.
+//! Environments of other files, imported in Environments.
 
 use batida::domain::environment::{EnvId, Environment, KeyPlace};
 use batida::domain::settings::Settings;
@@ -14,9 +14,9 @@ use crate::support::window::Window;
 fn no_key_of_an_import_reaches_the_settings_file() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let file = sambawiz(dir.path(), "prod.yaml", "https://api.example.com");
-    let mut window = Window::first_start();
+    let mut window = Window::start();
     window.state_mut().state().has_keychain = Some(false);
-    window.click("Home");
+    window.click("Environments");
     drop_file(&mut window, &file);
     window.see("3 environments in SambaWiz's app-config.json");
     // The dialog has grown, and goes to the middle.
@@ -33,7 +33,7 @@ fn no_key_of_an_import_reaches_the_settings_file() {
 #[test]
 fn home_says_what_can_be_dropped_on_it() {
     let mut window = Window::on_demo();
-    window.click("Home");
+    window.click("Environments");
     window
         .input_mut()
         .hovered_files
@@ -66,11 +66,11 @@ fn another_batidas_environments_come_without_their_keys() {
         .block_on(Keys::new(store.clone()).save(&settings, Some(&change)))
         .expect("it is saved");
     let before = std::fs::read(store.path()).expect("it is there");
-    let mut window = Window::first_start();
-    window.click("Home");
+    let mut window = Window::start();
+    window.click("Environments");
     drop_file(&mut window, store.path());
     window.see("1 environment in another Batida's settings");
-    window.see("its key was not imported: enter it on Home");
+    window.see("its key was not imported: enter it in Environments");
     window.run_steps(4);
     window.click("Add 1 environment");
     window.until("it is saved", |window| {
@@ -114,8 +114,8 @@ fn whoever_brings_settings_cannot_have_any_secret_sent_unasked() {
     runtime()
         .block_on(Keys::new(store.clone()).save(&settings, None))
         .expect("it is saved");
-    let mut window = Window::first_start();
-    window.click("Home");
+    let mut window = Window::start();
+    window.click("Environments");
     drop_file(&mut window, store.path());
     window.see("the value of $AWS_SECRET_ACCESS_KEY would be sent to api.example.com");
     window.see("the value of $SAMBANOVA_API_KEY would be sent to api.example.com");

@@ -27,11 +27,11 @@ fn answers(window: &mut Window) -> Vec<String> {
 // The chat
 
 #[test]
-fn the_first_start_is_on_the_demo_with_a_model_picked() {
-    let mut window = Window::first_start();
+fn the_demo_has_a_model_picked() {
+    let mut window = Window::start();
     window.see("Model: Meta-Llama-3.3-70B-Instruct");
     window.see("Deployment: bd-gpt-oss-llama70b");
-    window.see("Environment Demo, no problems");
+    window.see("no problems");
     window.see("6 of 13 deployed · live");
     window.see("No messages yet");
     window.see("No answers yet");
@@ -375,8 +375,6 @@ fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
     window.see("The pods would exceed the namespace's quota team-a");
     window.see("Events (1)");
     window.see("FailedCreate (31 times) · StatefulSet inf-md-qwen3-spare-cache");
-    window.click("Back to environments");
-    window.see("Environments: the cluster");
 }
 
 #[test]
@@ -500,10 +498,9 @@ fn an_answer_can_be_copied() {
 #[test]
 fn an_environment_is_added_and_nonsense_is_refused_as_it_is_typed() {
     let mut window = Window::on_demo();
-    window.click("Home");
+    window.click("Environments");
     window.click("Add");
-    // What is found out about the key moves the fields below it.
-    window.see("API key missing");
+    window.see("not configured");
     window.type_into("Name", "Demo");
     window.see("another environment has this name");
     window.type_into("Name", "prod");
@@ -548,7 +545,7 @@ fn an_environment_is_added_and_nonsense_is_refused_as_it_is_typed() {
 #[test]
 fn environments_are_duplicated_and_deleted_with_a_question() {
     let (_api, mut window) = Api::quick().window_and_self();
-    window.click("Home");
+    window.click("Environments");
     window.click("Duplicate");
     window.see("Environment mine copy");
     window.until("it is saved", |window| {
@@ -580,7 +577,7 @@ fn environments_are_duplicated_and_deleted_with_a_question() {
 #[test]
 fn half_an_edit_is_kept_and_can_be_discarded() {
     let (_api, mut window) = Api::quick().window_and_self();
-    window.click("Home");
+    window.click("Environments");
     window.type_into("Name", "renamed");
     window.click("Environment Demo");
     window.click("Environment mine");
@@ -596,14 +593,14 @@ fn each_environment_keeps_its_chat_its_draft_and_its_charts() {
     let (_api, mut window) = Api::quick().window_and_self();
     window.ask("to mine");
     window.type_into("Message", "half a question");
-    window.click("Home");
+    window.click("Environments");
     window.click("Environment Demo");
     window.click("Playground");
     window.see("Deployment: bd-gpt-oss-llama70b");
     assert!(!window.shows("to mine") && window.shows("No answers yet"));
     assert_eq!(window.field("Message").value().as_deref(), Some(""));
     window.ask("to the demo");
-    window.click("Home");
+    window.click("Environments");
     window.click("Environment mine");
     window.click("Playground");
     window.see("You asked: to mine");
@@ -636,7 +633,7 @@ fn an_api_alone_offers_its_models() {
 #[test]
 fn the_checks_run_and_tell_what_to_do() {
     let mut window = Window::on_demo();
-    window.click("Home");
+    window.click("Environments");
     window.click("Run checks");
     window.until("all checks ended", |window| {
         window.has_button("Run checks again")
@@ -692,7 +689,7 @@ fn a_wrong_key_is_told_and_never_shown() {
     window.see("Model: quick");
     window.ask("Hello");
     window.see("The API rejected the key, HTTP 401: Invalid API key");
-    window.see("Check this environment's key on Home");
+    window.see("Check this environment's key in Environments");
     window.click("Details");
     window.see("Invalid API key");
     window.key_press_modifiers(Modifiers::COMMAND, Key::J);
@@ -707,7 +704,7 @@ fn a_missing_key_is_told_before_it_is_needed() {
     let mut window = Window::on(api_env(&api.address), None);
     window.see("There is no API key in the settings file");
     window.see("Enter the key in the environment's settings");
-    window.see("Environment mine, API key missing");
+    window.see("API key missing");
     window.ask("Hello");
     window.until("the answer says it too", |window| {
         window
@@ -775,7 +772,7 @@ fn the_activity_drawer_lists_what_went_through_the_doors_and_no_key() {
 
 #[test]
 fn the_theme_is_switched_and_remembered() {
-    let mut window = Window::first_start();
+    let mut window = Window::start();
     for (label, theme, choice) in [
         ("Light theme", egui::Theme::Light, ThemeChoice::Light),
         ("Dark theme", egui::Theme::Dark, ThemeChoice::Dark),
@@ -798,10 +795,16 @@ fn shortcuts_do_what_their_buttons_do() {
         window.step();
         window.step();
     };
-    press(&mut window, Modifiers::COMMAND, Key::Num1);
-    assert!(window.shows("Environments: the cluster"));
-    press(&mut window, Modifiers::COMMAND, Key::Num2);
-    assert!(window.shows("Chat with a deployed model"));
+    for (key, purpose) in [
+        (Key::Num2, "Load a deployed model"),
+        (Key::Num3, "Every chat request"),
+        (Key::Num4, "Deployments on Demo"),
+        (Key::Num5, "The cluster, the API and the key"),
+        (Key::Num1, "Chat with a deployed model"),
+    ] {
+        press(&mut window, Modifiers::COMMAND, key);
+        window.see(purpose);
+    }
     press(&mut window, Modifiers::COMMAND, Key::J);
     assert!(window.shows("newest first"));
     press(&mut window, Modifiers::COMMAND, Key::J);
@@ -819,11 +822,11 @@ fn a_key_is_in_the_clear_only_while_it_is_looked_at() {
     let api = Api::quick();
     let mut window = Window::on(api_env(&api.address), Some(DEMO_KEY));
     window.see("Model: quick");
-    window.click("Home");
+    window.click("Environments");
     window.click("Reveal key");
     window.until("it is shown", |window| window.has_button("Hide key"));
     window.click("Playground");
-    window.click("Home");
+    window.click("Environments");
     window.until("it is masked again", |window| {
         window.has_button("Reveal key") && !window.has_button("Hide key")
     });

@@ -218,7 +218,7 @@ fn a_session_that_fails_says_why_and_keeps_what_it_has() {
     end(
         &mut window,
         job,
-        Err(Failure::new("The key was refused", "Look at Home")),
+        Err(Failure::new("The key was refused", "Look in Environments")),
     );
     window.see("The key was refused");
     window.see("c=4, requests 142");
@@ -229,12 +229,12 @@ fn a_session_that_fails_says_why_and_keeps_what_it_has() {
 fn leaving_the_page_disturbs_nothing() {
     let mut window = on_benchmark();
     let job = run(&mut window, "Quick look");
-    window.key_press_modifiers(Modifiers::COMMAND, Key::Num2);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Num1);
     window.step();
     window.see("Benchmark, running");
     window.ask("Hello");
     tell(&mut window, job, |script| script.level(0, false));
-    window.key_press_modifiers(Modifiers::COMMAND, Key::Num3);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Num2);
     window.see("concurrency 4 · 142 / 200 requests");
     let other =
         batida::domain::environment::Environment::blank(EnvId("e1".to_owned()), "elsewhere");
@@ -325,7 +325,7 @@ fn while_a_benchmark_runs_nothing_is_probed_and_the_page_says_so() {
     let mut window = on_benchmark();
     let job = run(&mut window, "Concurrency sweep");
     tell(&mut window, job, |script| script.level(0, false));
-    window.click("Home");
+    window.click("Environments");
     window.click("Deployments");
     window.click("md-deepseek-r1, Deployed");
     window.click("Probe every");

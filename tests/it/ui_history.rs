@@ -460,7 +460,7 @@ fn what_was_run_is_found_opened_and_compared_with_the_baseline() {
     window.type_into("Requests per level", "6");
     window.type_into("Output tokens", "8");
     run_bench(&mut window);
-    window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Num3);
     window.see("1 session · ");
     window.see("Output tokens/s by level. ");
     window.until("it is complete", |window| !window.shows("running"));
@@ -494,7 +494,7 @@ fn a_conversation_goes_on_where_it_was_left() {
     window.ask("Hello");
     window.ask("And more?");
     window.click("Clear");
-    window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Num3);
     window.see("1 session · ");
     window.see("Chat: Hello");
     window.until("both answers are kept", |window| {
@@ -507,7 +507,7 @@ fn a_conversation_goes_on_where_it_was_left() {
     window.see("Chat with a deployed model");
     assert_eq!(window.state_mut().state().panes().chat(0).turns().len(), 2);
     window.ask("A third thing");
-    window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Num3);
     window.until("it is filed with the others", |window| {
         window.shows("1 session · 3 requests kept")
     });

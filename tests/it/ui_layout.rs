@@ -165,8 +165,8 @@ fn the_activity_drawer_fits() {
     window.key_press_modifiers(Modifiers::COMMAND, Key::J);
     window.step();
     check(&mut window, "Activity on the Playground");
-    window.click("Home");
-    check(&mut window, "Activity on Home");
+    window.click("Environments");
+    check(&mut window, "Activity in Environments");
 }
 
 #[test]
@@ -193,32 +193,32 @@ fn the_deployments_page_fits() {
 #[test]
 fn home_fits() {
     let mut window = Window::on_demo();
-    window.click("Home");
-    check(&mut window, "Home, demo");
+    window.click("Environments");
+    check(&mut window, "Environments, demo");
     window.set_size(LARGE);
     window.run_steps(2);
     window.click("Import…");
-    check(&mut window, "Home, nothing imported yet");
+    check(&mut window, "Environments, nothing imported yet");
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let file = sambawiz(folder.path(), "prod.yaml", "https://api.example.com");
     window.type_into("File to import", &file.display().to_string());
     window.click("Read file");
     window.see("3 environments");
-    check(&mut window, "Home, an import");
+    check(&mut window, "Environments, an import");
     window.run_steps(4);
     window.click("Cancel");
     window.click("Run checks");
     window.until("all checks ended", |window| {
         window.has_button("Run checks again")
     });
-    check(&mut window, "Home, checks");
+    check(&mut window, "Environments, checks");
     window.click("Add");
     // What is found out about the key moves the fields below it.
-    window.see("API key missing");
+    window.see("not configured");
     window.click("Connect to a cluster (kubectl)");
-    check(&mut window, "Home, a new environment");
+    check(&mut window, "Environments, a new environment");
     window.click("Delete…");
-    check(&mut window, "Home, about to delete");
+    check(&mut window, "Environments, about to delete");
 }
 
 #[test]
@@ -302,12 +302,12 @@ fn long_names_and_failures_fit() {
     window.see("connection refused");
     window.see("kubectl was not found at /nowhere/kubectl");
     check(&mut window, "Playground, failures");
-    window.click("Open Home");
+    window.click("Open Environments");
     window.click("Run checks");
     window.until("all checks ended", |window| {
         window.has_button("Run checks again")
     });
-    check(&mut window, "Home, failures");
+    check(&mut window, "Environments, failures");
 }
 
 fn with_missing_kubectl(env: Environment) -> Environment {

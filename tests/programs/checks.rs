@@ -1,4 +1,4 @@
-//! Home's checks against a real API server's answers, asked by real kubectls.
+//! the checks against a real API server's answers, asked by real kubectls.
 
 use std::path::Path;
 use std::sync::Mutex;

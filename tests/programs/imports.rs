@@ -21,11 +21,11 @@ fn sambawiz_environments_are_looked_at_before_they_are_added() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     std::fs::copy(kube.kubeconfig(), dir.path().join("prod.yaml")).expect("it can be copied");
     let file = sambawiz(dir.path(), "prod.yaml", api.address.root());
-    let mut window = Window::first_start();
-    window.see("Environment Demo");
+    let mut window = Window::start();
+    window.see("Switch environment: Demo");
     // There may or may not be a keychain: the test knows what becomes of a key without one.
     window.state_mut().state().has_keychain = Some(false);
-    window.click("Home");
+    window.click("Environments");
     window.click("Import…");
     window.type_into("File to import", &file.display().to_string());
     window.click("Read file");
@@ -83,7 +83,7 @@ fn the_contexts_of_a_kubeconfig_are_environments() {
     let env = cluster_env(&kubectls()[0], &kube.kubeconfig(), "sambastack");
     let mut window = Window::on(env, None);
     window.see("5 of 11 deployed");
-    window.click("Home");
+    window.click("Environments");
     drop_file(&mut window, &kube.kubeconfig());
     window.see("2 environments in a kubeconfig");
     window.see("its context has no namespace: enter the one that SambaStack runs in");

@@ -139,7 +139,7 @@ fn inner_is_told_of_changes() {
     )]);
     let mut window = Window::on(env_of(&kube, &api), Some(batida::demo::api::DEMO_KEY));
     window.see("5 of 11 deployed · live");
-    window.click("Home");
+    window.click("Environments");
     window.click("Desktop notifications");
     ready(&kube, "inf-llama-70b-cache-0", true);
     window.until("it is shown", |_| titles() == ["llama-70b is ready"]);
@@ -169,7 +169,7 @@ fn inner_is_told_of_changes() {
     let saved = window.saved();
     assert!(saved.care.notify);
     // What is looked at anew is seen for the first time.
-    window.click("Back to environments");
+    window.click("Environments");
     window.click("Environment Demo");
     window.see("Simulated models");
     ready(&kube, "inf-llama-70b-cache-0", true);
@@ -192,7 +192,7 @@ fn inner_has_no_service() {
     let env = cluster_env(&kubectls()[0], &kube.kubeconfig(), crate::kube::NAMESPACE);
     let mut window = Window::on(env, None);
     window.see("5 of 11 deployed · live");
-    window.click("Home");
+    window.click("Environments");
     window.click("Desktop notifications");
     ready(&kube, "inf-llama-70b-cache-0", true);
     window.see("This desktop does not support notifications");

@@ -39,9 +39,10 @@ fn small_demo(theme: Theme) -> Window {
         size: SMALL,
         theme,
         env: None,
+        ..Setup::default()
     });
     window.see("Model: Meta-Llama-3.3-70B-Instruct");
-    window.see("Environment Demo, no problems");
+    window.see("no problems");
     window.see("SambaStack 2.3.2");
     window
 }
@@ -59,7 +60,7 @@ fn picture_of_the_empty_playground_in_the_light() {
 #[test]
 fn picture_of_home_on_the_demo() {
     let mut window = small_demo(Theme::Dark);
-    window.click("Home");
+    window.click("Environments");
     check_picture(&mut window, "home", &["127.0.0.1:", "api "]);
 }
 
@@ -71,6 +72,7 @@ fn picture_of_a_failure() {
         size: SMALL,
         theme: Theme::Dark,
         env,
+        ..Setup::default()
     });
     window.see("connection refused");
     check_picture(&mut window, "failure", &[]);

@@ -34,7 +34,7 @@ impl Page {
         let api = Api::start(models);
         let mut window = Window::on(env_of(&kube, &api), Some(DEMO_KEY));
         window.see(seen);
-        window.click("Home");
+        window.click("Environments");
         window.click("Deployments");
         Self {
             window,
@@ -95,7 +95,7 @@ fn sizes_are_asked_for_once_a_page_is_open_and_whoever_may_not_read_them_loses_n
     window.see("5 of 11 deployed · live");
     let asked = |kube: &Kube, kind: &str| kube.requests().iter().any(|path| path.ends_with(kind));
     assert!(!asked(&kube, "bundletemplates"), "{:?}", kube.requests());
-    window.click("Home");
+    window.click("Environments");
     window.click("Deployments");
     window.click("md-gemma, Deployed");
     window.see("Context length and batch sizes unknown: ");
@@ -118,7 +118,7 @@ fn before_the_api_was_asked_nobody_says_whether_a_model_is_routed() {
         None,
     );
     window.see("5 of 11 deployed · live");
-    window.click("Home");
+    window.click("Environments");
     window.click("Deployments");
     window.click("md-gemma, Deployed");
     window.see("routing not checked yet");
@@ -190,7 +190,7 @@ fn without_a_key_no_model_is_blamed() {
     let api = Api::start(vec![DemoModel::quick(GEMMA, Quirk::None)]);
     let mut window = Window::on(env_of(&kube, &api), None);
     window.see("of 11 deployed · live");
-    window.click("Home");
+    window.click("Environments");
     window.click("Deployments");
     window.click("md-gemma, Deployed");
     window.click(&format!("Probe {GEMMA}"));
@@ -262,11 +262,8 @@ fn probes_go_on_by_themselves_when_asked_and_stay_asked() {
         runtime: _runtime,
     } = page;
     let mut window = window.restart();
-    window.until("it was probed again", |window| {
-        window.shows("of 11 deployed · live")
-    });
-    window.click("Home");
-    window.click("Deployments");
+    // The restart brings back the page.
+    window.see("Deployments on mine");
     window.click("md-gemma, Deployed");
     window.see("answered at ");
     window.click("Probe every");
@@ -496,6 +493,6 @@ fn what_a_credential_plugin_says_is_shown_while_it_waits() {
     );
     window.see("Message from kubectl, which is waiting");
     window.see("Enter the code B7K2QX9");
-    window.click("Home");
+    window.click("Environments");
     window.see("Enter the code B7K2QX9");
 }

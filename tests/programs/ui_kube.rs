@@ -76,7 +76,7 @@ fn only_the_cluster_of_the_environment_in_use_is_followed() {
         None,
     );
     window.see("5 of 11 deployed · live");
-    window.click("Home");
+    window.click("Environments");
     window.click("Environment Demo");
     window.until("nobody asks the other cluster", |_| {
         crate::cluster::askers(&kube).is_empty()
@@ -95,7 +95,7 @@ fn a_deployments_page_follows_what_happens_to_it() {
         None,
     );
     window.see("5 of 11 deployed · live");
-    window.click("Home");
+    window.click("Environments");
     window.click("Deployments");
     window.click("llama-70b, Deploying");
     window.see("Still starting");
@@ -121,10 +121,9 @@ fn a_cluster_has_its_fields_and_its_contexts() {
     let runtime = runtime();
     let kube = runtime.block_on(Kube::start(Cluster::recorded()));
     let mut window = Window::on_demo();
-    window.click("Home");
+    window.click("Environments");
     window.click("Add");
-    // What is found out about the key moves the fields below it.
-    window.see("API key missing");
+    window.see("not configured");
     window.click("Connect to a cluster (kubectl)");
     window.type_into("Namespace", "Not_A_Namespace");
     window.see("a namespace has lower-case letters, digits and hyphens");
@@ -153,7 +152,7 @@ fn a_cluster_has_its_fields_and_its_contexts() {
     window.click("Save");
     window.click("Playground");
     window.see(" of 11 deployed");
-    window.see("No API domain: enter one on Home");
+    window.see("No API domain: enter one in Environments");
 }
 
 fn check_cluster_trouble(trouble: Trouble, summary: &str, advice: &str, details: &str) {

@@ -181,3 +181,58 @@ fn a_window_that_is_told_to_end_closes_as_by_its_cross() {
         assert!(status.success(), "{status}");
     }
 }
+
+/// What xdotool says of the window: `Position: 10,20` and `Geometry: 1000x700`.
+fn geometry(display: &Display, xdotool: &std::path::Path) -> String {
+    let mut asked = display.command(xdotool);
+    asked.args([
+        "search",
+        "--onlyvisible",
+        "--name",
+        "^Batida$",
+        "getwindowgeometry",
+    ]);
+    let said = asked.stdout(std::process::Stdio::piped()).output();
+    String::from_utf8_lossy(&said.expect("it runs").stdout).into_owned()
+}
+
+#[test]
+fn a_restart_brings_back_the_size_of_the_window() {
+    let xdotool = find("xdotool", "xdotool");
+    let config = tempfile::tempdir().expect("a folder");
+    let display = Display::start("1600x1000");
+    let open = || {
+        let mut batida = display.command(env!("CARGO_BIN_EXE_batida"));
+        batida.args(["--demo", "--config"]).arg(config.path());
+        Killed(batida.spawn().expect("it starts"))
+    };
+    let wait = |what: &str, so: &mut dyn FnMut() -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !so() {
+            assert!(Instant::now() < deadline, "waited in vain until {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let mut batida = open();
+    wait("the window is there", &mut || {
+        geometry(&display, &xdotool).contains("Geometry: 1440x900")
+    });
+    let resize = || {
+        let mut sized = display.command(&xdotool);
+        sized.args(["search", "--onlyvisible", "--name", "^Batida$"]);
+        sized.args(["windowsize", "1010", "707"]).status().is_ok()
+            && geometry(&display, &xdotool).contains("Geometry: 1010x707")
+    };
+    wait("it is resized", &mut || resize());
+    let stopped = std::process::Command::new(find("kill", "procps"))
+        .args(["-TERM", &batida.0.id().to_string()])
+        .status();
+    assert!(stopped.expect("it runs").success());
+    wait("it has ended", &mut || {
+        batida.0.try_wait().expect("asked").is_some()
+    });
+    let _batida = open();
+    wait("the window is as large as it was", &mut || {
+        geometry(&display, &xdotool).contains("Geometry: 1010x707")
+    });
+}

@@ -17,7 +17,7 @@ use crate::engine::Options;
 #[derive(Debug, Args)]
 #[command(next_help_heading = ENVIRONMENT)]
 pub(in crate::cli) struct Common {
-    /// Use this environment from Home, by its name [default: the one selected there]
+    /// Use this environment of the window, by its name [default: the one selected there]
     #[arg(long, global = true, value_name = "NAME", conflicts_with = "demo")]
     pub(in crate::cli) env: Option<String>,
     /// Use the built-in demo: simulated models and a made-up cluster, all on this computer

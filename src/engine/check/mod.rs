@@ -1,4 +1,4 @@
-//! The checks on Home: whether everything that Batida needs works, and what to do otherwise.
+//! The checks in Environments: whether everything that Batida needs works, and what to do otherwise.
 //!
 //! They run in parallel and are reported in a fixed order.
 

@@ -114,11 +114,12 @@ struct Waiting {
 impl Waiting {
     /// Adds a change, in the place of one that it makes needless: nothing grows while the database cannot be written.
     fn add(&mut self, mut change: WorkspaceChange) {
-        use WorkspaceChange::{Draft, Forget, Plan, Playground, Preset};
+        use WorkspaceChange::{Draft, Forget, Plan, Playground, Preset, Window};
         let mut older = Vec::new();
         self.changes.retain(|old| match (&change, old) {
             (Playground { env, .. }, Playground { env: of, .. })
             | (Plan { env, .. }, Plan { env: of, .. }) => env != of,
+            (Window(_), Window(_)) => false,
             (
                 Preset { env, name, .. },
                 Preset {
@@ -184,13 +185,13 @@ impl Shared {
     }
 
     fn add(&self, keep: Keep, waiting: &mut Waiting) {
-        use WorkspaceChange::{Plan, Playground, Preset, Prompts};
+        use WorkspaceChange::{Plan, Playground, Preset, Prompts, Window};
         match keep {
             Keep::Prompts => waiting.prompts = true,
             Keep::Draft(env, attached) => waiting.add(self.draft(env, attached)),
             Keep::Change(change) => match *change {
                 // They would overwrite what nobody has seen; that they are not kept was told at the start.
-                Playground { .. } | Plan { .. } | Preset { .. } if self.unread => {}
+                Playground { .. } | Plan { .. } | Preset { .. } | Window(_) if self.unread => {}
                 change => {
                     waiting.prompts |= matches!(change, Prompts(_));
                     waiting.add(change);

@@ -27,6 +27,8 @@ pub(in crate::io) enum Kind {
     Plan,
     /// A preset.
     Preset,
+    /// How the window was left. One without an environment and a name.
+    Window,
     /// The votes on a pair of models; its name is both.
     Votes,
     /// A file of an earlier version whose values are here, and which is not removed yet; its value is a hash.
@@ -42,6 +44,7 @@ impl Kind {
             Self::Playground => "playground",
             Self::Plan => "plan",
             Self::Preset => "preset",
+            Self::Window => "window",
             Self::Votes => "votes",
             Self::MovedFile => "moved file",
         }
@@ -142,6 +145,9 @@ impl Writing<'_> {
             WorkspaceChange::Preset { env, name, plan } => {
                 self.set(Kind::Preset, env, name, plan.as_ref())?;
             }
+            WorkspaceChange::Window(form) => {
+                self.set(Kind::Window, &EnvId(String::new()), "", Some(form))?;
+            }
             WorkspaceChange::Votes(votes) => self.add_votes(votes)?,
             WorkspaceChange::Draft {
                 env,
@@ -177,9 +183,11 @@ impl Writing<'_> {
                 self.set_if_absent(Kind::Preset, env, name, plan)?;
             }
         }
+        let none = EnvId(String::new());
+        self.set_if_absent(Kind::Window, &none, "", &workspace.window)?;
         for votes in &workspace.votes {
             let pair = pair_of(votes)?;
-            self.set_if_absent(Kind::Votes, &EnvId(String::new()), &pair, votes)?;
+            self.set_if_absent(Kind::Votes, &none, &pair, votes)?;
         }
         Ok(())
     }
@@ -301,6 +309,8 @@ fn workspace(conn: &Connection) -> rusqlite::Result<Workspace> {
     }
     let votes = values(&tx, Kind::Votes)?.into_iter();
     found.votes = votes.filter_map(|(_, _, text)| read(&text)).collect();
+    let window = value(&tx, Kind::Window, "", "")?;
+    found.window = window.as_deref().and_then(read).unwrap_or_default();
     tx.finish()?;
     Ok(found)
 }

@@ -89,8 +89,10 @@ impl Dialer {
         proxy: Option<Proxy>,
     ) -> Result<Self, Failure> {
         let odd = || {
-            let advice =
-                Advice::by_face("Check the API domain on Home", "Check the address in --api");
+            let advice = Advice::by_face(
+                "Check the API domain in Environments",
+                "Check the address in --api",
+            );
             let shown = url.split('?').next().unwrap_or_default();
             Failure::new(format!("{shown} is not a valid address"), advice)
         };

@@ -7,6 +7,8 @@ mod events;
 mod image;
 mod pods;
 
+pub use self::pods::is_starting;
+
 use crate::domain::deployment::{
     ClusterEvent, ContainerBrief, Deployment, DeploymentState, Diagnosis, Generation, PodBrief,
     Progress,

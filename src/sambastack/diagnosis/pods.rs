@@ -27,7 +27,7 @@ pub(super) fn cause(deployment: &Deployment, events: &[&ClusterEvent]) -> Option
 
 /// Whether the pod only needs time: its containers are being created, are initializing, or run but are not ready
 /// yet.
-pub(super) fn is_starting(pod: &PodBrief) -> bool {
+pub fn is_starting(pod: &PodBrief) -> bool {
     let starts = |it: &ContainerBrief| {
         it.started.is_some()
             || matches!(

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use crate::domain::deployment::ServedModel;
 use crate::domain::environment::Environment;
+use crate::domain::plan::Target;
+use crate::domain::workspace::Page;
 use crate::protocol::{ClusterLink, Command, LogSource, ProbeTarget};
 use crate::state::history::Clock;
 use crate::state::{Loadable, State};
@@ -14,13 +17,15 @@ const SIZES_EVERY: Duration = Duration::from_secs(300);
 /// One thing that the views ask of the cluster.
 #[derive(Debug)]
 pub enum ClusterAction {
-    /// Open the page of this deployment; empty for that of the first one.
-    ShowPage(String),
-    /// Open the page of the deployment that is picked on the Playground.
+    /// Show this deployment on the Deployments page.
+    Show(String),
+    /// Open the Deployments page on the deployment that is picked on the Playground.
     ShowPicked,
-    /// Close the page of deployments, and the log with it.
-    ClosePage,
-    /// The page is open: what is not watched is read now and then.
+    /// Chat with this deployment's first model, on the Playground.
+    Chat(String),
+    /// Put this deployment's models into the Benchmark form.
+    Benchmark(String),
+    /// The Deployments page is open: what is not watched is read now and then.
     KeepReading,
     /// Ask the cluster and the API again.
     Refresh,
@@ -52,14 +57,20 @@ impl State {
     ) {
         use ClusterAction as A;
         match action {
-            A::ShowPage(name) => self.connection_mut().cluster.page = Some(name),
+            A::Show(name) => self.connection_mut().cluster.chosen = Some(name),
             A::ShowPicked => {
                 let picked = self.panes().get(0).choice.deployment.clone();
-                self.connection_mut().cluster.page = Some(picked.unwrap_or_default());
+                self.connection_mut().cluster.chosen = picked;
+                self.page = Page::Deployments;
             }
-            A::ClosePage => {
-                self.connection_mut().cluster.page = None;
-                self.close_log(out);
+            A::Chat(name) => {
+                self.panes_mut().activate(0);
+                self.pick_deployment(0, &name);
+                self.page = Page::Playground;
+            }
+            A::Benchmark(name) => {
+                self.benchmark_deployment(&name);
+                self.page = Page::Benchmark;
             }
             A::KeepReading => self.keep_reading(clock.now, out),
             A::Refresh => self.refresh(out),
@@ -75,6 +86,28 @@ impl State {
             }
             A::CloseLog => self.close_log(out),
             A::ListContexts(env) => self.list_contexts(*env, out),
+        }
+    }
+
+    /// Puts a deployment's models into the Benchmark form, in place of those that are there. Models that cannot chat are
+    /// left out, unless there are no others.
+    fn benchmark_deployment(&mut self, name: &str) {
+        let view = self.connection().cluster.view.value();
+        let deployment = view.and_then(|view| view.deployments.iter().find(|it| it.name == name));
+        let models = deployment
+            .map(|it| it.models.as_slice())
+            .unwrap_or_default();
+        let any_chats = models.iter().any(ServedModel::chats);
+        let targets: Vec<Target> = models
+            .iter()
+            .filter(|model| model.chats() || !any_chats)
+            .map(|model| Target {
+                deployment: Some(name.to_owned()),
+                model: model.serving_name.clone(),
+            })
+            .collect();
+        if !targets.is_empty() {
+            self.bench_form().targets = targets;
         }
     }
 

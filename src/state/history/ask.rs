@@ -409,6 +409,7 @@ impl State {
             }
             HistoryAnswer::Session(outcome) => {
                 self.conversations.opened(job, &outcome);
+                self.reopened(job, &outcome);
                 self.history.opened(job, outcome, &mut self.colors, now);
             }
             HistoryAnswer::Trend(outcome) => self.history.trend.resolve(job, outcome, now),

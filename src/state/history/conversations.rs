@@ -331,7 +331,7 @@ impl State {
         let Some(env) = self.settings.by_name(name).map(|env| &env.id) else {
             return Some(Failure::new(
                 format!("The environment {name} of this conversation is gone"),
-                "Add an environment of that name on Home to continue it",
+                "Add an environment of that name in Environments to continue it",
             ));
         };
         if !exchanges.iter().any(Exchange::has_texts) {

@@ -4,6 +4,7 @@ mod action;
 mod ask;
 pub mod conversations;
 mod filter;
+mod reopen;
 pub mod rows;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 pub use self::action::{HistoryAction, TrendOf};
 pub use self::conversations::ConversationsAction;
 pub use self::filter::{Filter, TimeRange, days_before};
+pub(in crate::state) use self::reopen::Reopening;
 use self::rows::Rows;
 use super::Loadable;
 use super::bench::Session;

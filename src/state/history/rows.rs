@@ -69,6 +69,11 @@ impl Rows {
             .get((index % PAGE) as usize)
     }
 
+    /// The rows that are here, in their order.
+    pub fn known(&self) -> impl Iterator<Item = &SessionRow> {
+        self.pages.values().flat_map(|page| &page.rows)
+    }
+
     /// The row of a session, and its place, when it is among those that are here.
     pub fn find(&self, id: &SessionId) -> Option<(u64, &SessionRow)> {
         let place = *self.places.get(id)?;

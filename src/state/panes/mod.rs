@@ -56,6 +56,8 @@ pub struct Pane {
     pub ticked: bool,
     /// The conversation.
     pub chat: ChatState,
+    /// The conversation that it showed before a restart, until that is read.
+    pub(in crate::state) reopen: Option<SessionId>,
 }
 
 impl Pane {
@@ -69,6 +71,7 @@ impl Pane {
             linked: true,
             ticked: true,
             chat: ChatState::default(),
+            reopen: None,
         }
     }
 

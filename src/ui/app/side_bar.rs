@@ -5,14 +5,19 @@ use egui::{
     TextStyle, Ui, WidgetInfo, vec2,
 };
 
-use super::{App, Page, apply_theme};
+use super::App;
+use crate::domain::environment::{ApiAddress, Environment};
 use crate::domain::settings::ThemeChoice;
 use crate::domain::units;
+use crate::domain::workspace::Page;
 use crate::protocol::{KeyStatus, Verdict};
+use crate::state::State;
 use crate::state::action::Action;
-use crate::ui::theme;
+use crate::ui::keys::PAGES;
+use crate::ui::theme::{self, Tokens};
 use crate::ui::views;
-use crate::ui::widgets::{caption, dot, shortened, tokens};
+use crate::ui::views::environments::state_color;
+use crate::ui::widgets::{Choice, Section, picker, shortened, tokens};
 
 impl App {
     pub(super) fn side_bar_ui(&mut self, ui: &mut Ui) {
@@ -37,101 +42,122 @@ impl App {
                 {
                     self.activity.toggle();
                 }
-                self.theme_ui(ui);
-                if self.place_ui(ui) {
-                    self.page = Page::Home;
+                let help = Button::new(RichText::new("Help").small())
+                    .min_size(vec2(ui.available_width(), 24.0));
+                let why = "Connect a cluster or an API, or see the keyboard shortcuts (F1)";
+                if ui.add(help).on_hover_text(why).clicked() {
+                    self.state.page = Page::Welcome;
                 }
+                self.theme_ui(ui);
+                self.environment_ui(ui);
             });
         CentralPanel::no_frame().show(ui, |ui| {
             logo_ui(ui);
             ui.add_space(24.0);
             ui.spacing_mut().item_spacing.y = 4.0;
             let shortcuts = ui.available_width() > 150.0;
-            for (page, name, key) in Page::ALL {
+            for (page, name, key) in PAGES {
                 let busy = page == Page::Benchmark && self.state.bench.running().is_some();
-                if nav_ui(ui, name, shortcuts.then_some(key), self.page == page, busy) {
-                    self.go_to(page);
+                if nav_ui(
+                    ui,
+                    name,
+                    shortcuts.then_some(key),
+                    self.state.page == page,
+                    busy,
+                ) {
+                    self.state.page = page;
                 }
             }
         });
     }
 
-    /// The environment in use, in brief. Gives whether it was clicked.
-    fn place_ui(&mut self, ui: &mut Ui) -> bool {
+    /// The environment in use and how it does, and a list to switch to another on any page.
+    fn environment_ui(&mut self, ui: &mut Ui) {
         let tokens = tokens(ui);
-        let name = self.state.env().name.clone();
-        let cluster =
-            self.state
-                .env()
-                .cluster
-                .as_ref()
-                .map(|cluster| match cluster.namespace.as_str() {
-                    "" => cluster.namespace_label().to_owned(),
-                    namespace => format!("ns {namespace}"),
+        let (color, word) = self.condition(tokens);
+        let state = &self.state;
+        let mut wanted = None;
+        Frame::new()
+            .fill(tokens.raised)
+            .corner_radius(CornerRadius::same(8))
+            .inner_margin(Margin::same(8))
+            .show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                ui.spacing_mut().item_spacing.y = 4.0;
+                let choices = state.settings.environments.iter().map(|env| Choice {
+                    remark: Some(about(env)),
+                    dot: Some(state_color(ui, env, state.connection_of(&env.id))),
+                    ..Choice::plain(&env.name)
                 });
+                let sections = [
+                    Section {
+                        heading: "Environments",
+                        choices: choices.collect(),
+                    },
+                    Section {
+                        heading: "",
+                        choices: vec![Choice::plain(MANAGE)],
+                    },
+                ];
+                let name = Some(state.env().name.as_str());
+                let width = ui.available_width();
+                wanted = picker(
+                    ui,
+                    "Switch environment",
+                    name,
+                    Some(color),
+                    width,
+                    &sections,
+                );
+                for line in facts(state) {
+                    shortened(ui, &line, TextStyle::Small, tokens.dim, width);
+                }
+                {
+                    let word = RichText::new(word)
+                        .small()
+                        .color(tokens.readable(color, tokens.raised));
+                    ui.add(egui::Label::new(word).wrap());
+                }
+            });
+        match wanted {
+            Some(name) if name == MANAGE => self.state.page = Page::Environments,
+            Some(name) => {
+                let env = self.state.settings.by_name(&name).map(|env| env.id.clone());
+                if let Some(env) = env {
+                    self.state.switch(&env, &mut self.out);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// How the environment in use does, as a colour and in words.
+    fn condition(&self, tokens: &Tokens) -> (egui::Color32, &'static str) {
         let insecure = self.state.env().accept_invalid_certs;
-        let place = self.state.connection();
-        let failed = place
-            .cluster
+        let connection = self.state.connection();
+        let cluster = &connection.cluster;
+        let failed = cluster
             .view
             .failure()
-            .or(place.cluster.api_models.failure())
-            .or(place.trouble.as_ref());
-        let (color, word) = match (&place.key, failed) {
+            .or(cluster.api_models.failure())
+            .or(connection.trouble.as_ref());
+        let checks = &connection.checks.done;
+        let env = self.state.env();
+        if env.is_blank() {
+            return (tokens.dim, "not configured");
+        }
+        match (&connection.key, failed) {
             (_, Some(_)) => (tokens.error, "connection problem"),
-            _ if place
-                .checks
-                .done
-                .iter()
-                .any(|check| check.verdict == Verdict::Bad) =>
-            {
+            _ if checks.iter().any(|check| check.verdict == Verdict::Bad) => {
                 (tokens.error, "a check failed")
             }
             (Some(KeyStatus::Missing(_)), None) => (tokens.warning, "API key missing"),
             _ if insecure => (tokens.warning, "certificates not verified"),
-            _ if place.cluster.view.is_loading() || place.cluster.api_models.is_loading() => {
+            _ if cluster.view.is_loading() || cluster.api_models.is_loading() => {
                 (tokens.dim, "loading")
             }
             _ => (tokens.ok, "no problems"),
-        };
-        let host = place.api.as_ref().map(|api| api.host().to_owned());
-        let api = match place.cluster.api_took {
-            Some(took) => Some(format!("api {}", units::duration(took))),
-            None => host.clone(),
-        };
-        let release = place.cluster.release.value().cloned().flatten();
-        let release = release.map(|version| format!("SambaStack {version}"));
-        let response = Frame::new()
-            .fill(tokens.raised)
-            .corner_radius(CornerRadius::same(8))
-            .inner_margin(Margin::symmetric(12, 10))
-            .show(ui, |ui| {
-                ui.set_width(ui.available_width());
-                ui.vertical(|ui| {
-                    ui.spacing_mut().item_spacing.y = 3.0;
-                    ui.spacing_mut().interact_size.y = 16.0;
-                    let width = ui.available_width();
-                    ui.horizontal(|ui| {
-                        dot(ui, color);
-                        shortened(ui, &name, theme::strong_text(), tokens.text, width - 24.0);
-                    });
-                    for line in [cluster, release, api].into_iter().flatten() {
-                        shortened(ui, &line, TextStyle::Small, tokens.dim, width);
-                    }
-                    if color != tokens.ok {
-                        caption(ui, word);
-                    }
-                });
-            })
-            .response
-            .interact(Sense::click());
-        response.widget_info(|| {
-            WidgetInfo::labeled(Role::Button, true, format!("Environment {name}, {word}"))
-        });
-        let at = host
-            .map(|host| format!("API: {host}. "))
-            .unwrap_or_default();
-        response.on_hover_text(format!("{at}Go to Home")).clicked()
+        }
     }
 
     fn theme_ui(&mut self, ui: &mut Ui) {
@@ -155,7 +181,6 @@ impl App {
                     WidgetInfo::selected(Role::RadioButton, true, on, format!("{name} theme"))
                 });
                 if button.clicked() && !on {
-                    apply_theme(ui.ctx(), choice);
                     let clock = super::super::clock(ui.ctx());
                     let action = Action::SetTheme(choice);
                     self.state.act(action, clock, &mut self.out);
@@ -163,6 +188,39 @@ impl App {
             }
         });
     }
+}
+
+/// The last entry of the list of environments.
+const MANAGE: &str = "Manage environments…";
+
+/// What tells an environment from another of a similar name.
+fn about(env: &Environment) -> String {
+    let api = env.api.as_ref().map(ApiAddress::host);
+    let namespace = env.cluster.as_ref().map(|it| it.namespace_label());
+    let parts: Vec<&str> = [api, namespace].into_iter().flatten().collect();
+    match parts.as_slice() {
+        _ if env.demo => "Built in, simulated".to_owned(),
+        [] => "Not configured".to_owned(),
+        parts => parts.join(" · "),
+    }
+}
+
+/// The namespace, the release and the API's response time of the environment in use, as far as they are known.
+fn facts(state: &State) -> impl Iterator<Item = String> {
+    let cluster = state.env().cluster.as_ref();
+    let namespace = cluster.map(|cluster| match cluster.namespace.as_str() {
+        "" => cluster.namespace_label().to_owned(),
+        namespace => format!("ns {namespace}"),
+    });
+    let connection = state.connection();
+    let release = connection.cluster.release.value().cloned().flatten();
+    let release = release.map(|version| format!("SambaStack {version}"));
+    let host = connection.api.as_ref().map(|api| api.host().to_owned());
+    let api = match connection.cluster.api_took {
+        Some(took) => Some(format!("api {}", units::duration(took))),
+        None => host,
+    };
+    [namespace, release, api].into_iter().flatten()
 }
 
 fn logo_ui(ui: &mut Ui) {

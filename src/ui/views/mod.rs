@@ -3,7 +3,10 @@
 pub mod activity;
 pub mod benchmark;
 pub mod code;
+pub mod deployments;
+pub mod environments;
 pub mod history;
-pub mod home;
+mod paragraphs;
 pub mod playground;
 mod waiting;
+pub mod welcome;

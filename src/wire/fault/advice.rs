@@ -10,7 +10,7 @@ const OWN: [&str; 2] = ["stream_options", "stream"];
 /// For faults that a wrong API address causes.
 pub(super) fn address() -> Advice {
     Advice::by_face(
-        "Check the API domain on Home. It must be the API's host, not the web page's",
+        "Check the API domain in Environments. It must be the API's host, not the web page's",
         "Check the address given with --api or in the environment. It must be the API's host, not the web page's",
     )
 }
@@ -20,7 +20,7 @@ pub(super) fn not_there(asked: &RequestInfo<'_>) -> Advice {
     match asked.what {
         // Some APIs have no list of models, and chat well.
         Endpoint::Models => Advice::by_face(
-            "Some APIs have no list of models: pick a model of the cluster. If this API has one, check the API domain on Home",
+            "Some APIs have no list of models: pick a model of the cluster. If this API has one, check the API domain in Environments",
             "Some APIs have no list of models: name a model with --model. If this API has one, check the address of --api or of the environment",
         ),
         Endpoint::Chat | Endpoint::Embeddings => address(),
@@ -31,12 +31,12 @@ pub(super) fn not_there(asked: &RequestInfo<'_>) -> Advice {
 pub(super) fn key(asked: &RequestInfo<'_>) -> Advice {
     if !asked.had_key {
         return Advice::by_face(
-            "Enter an API key in the environment's settings on Home",
+            "Enter an API key in the environment's settings in Environments",
             format!("Set ${KEY_VARIABLE}, or pass --key-env VAR"),
         );
     }
     let check = Advice::by_face(
-        "Check this environment's key on Home",
+        "Check this environment's key in Environments",
         "Check the key in the variable that --key-env or the environment names",
     );
     if asked.cluster {

@@ -79,7 +79,7 @@ pub(super) fn fault(
     };
     let advice = match class {
         FaultClass::NotAnApi => Advice::by_face(
-            "Check the API domain on Home. It looks like the address of a web page or a login portal",
+            "Check the API domain in Environments. It looks like the address of a web page or a login portal",
             "Check the address given with --api or in the environment. It looks like the address of a web page or a login portal",
         ),
         FaultClass::BadRequest => advice::size(asked),

@@ -355,7 +355,7 @@ fn advice_fits_the_place() {
         }
     }
     for failure in every(false).into_iter().chain(every(true)) {
-        for words in ["Home", "drawer", "API domain"] {
+        for words in ["Environments", "drawer", "API domain"] {
             // The name of the thing itself is the same everywhere.
             let line = failure
                 .advice_on_command_line()

@@ -174,7 +174,7 @@ impl TransportError {
                 FaultClass::HostUnknown,
                 format!("Could not resolve the host name {bare}"),
                 Advice::by_face(
-                    "Check the API domain on Home for typos, and whether you need a VPN",
+                    "Check the API domain in Environments for typos, and whether you need a VPN",
                     "Check the address given with --api or in the environment for typos, and whether you need a VPN",
                 ),
             ),
@@ -253,7 +253,7 @@ impl TransportError {
                     "The certificate of {bare} is signed by an authority that this machine does not trust"
                 ),
                 Advice::by_face(
-                    "Add the authority's CA certificate file to the environment on Home",
+                    "Add the authority's CA certificate file in Environments",
                     "Pass the authority's CA certificate file with --ca",
                 )
                 .then("For a self-signed certificate, use that certificate itself"),
@@ -332,7 +332,7 @@ fn at(words: &str, day: &Option<String>) -> String {
 
 fn client_advice() -> Advice {
     Advice::by_face(
-        "Add a client certificate and its key to the environment on Home",
+        "Add a client certificate and its key in Environments",
         "Pass a client certificate and its key with --client-cert FILE --client-key FILE",
     )
     .then("The API's operator issues them")

@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) theme: egui::Theme,
     /// Beside the demo, and selected; with its key.
     pub(crate) env: Option<(Environment, Option<&'static str>)>,
+    /// On the welcome page, as if nothing was ever connected and the demo never chosen.
+    pub(crate) welcome: bool,
 }
 
 impl Default for Setup {
@@ -43,6 +45,7 @@ impl Default for Setup {
             size: LARGE,
             theme: egui::Theme::Dark,
             env: None,
+            welcome: false,
         }
     }
 }
@@ -67,14 +70,22 @@ impl DerefMut for Window {
 }
 
 impl Window {
-    /// As on the first start.
+    /// As on the very first start, on the welcome page.
     pub(crate) fn first_start() -> Self {
+        Self::open(Setup {
+            welcome: true,
+            ..Setup::default()
+        })
+    }
+
+    /// With nothing connected, and the demo chosen.
+    pub(crate) fn start() -> Self {
         Self::open(Setup::default())
     }
 
     /// On the demo, with a deployment and a model picked.
     pub(crate) fn on_demo() -> Self {
-        let mut window = Self::first_start();
+        let mut window = Self::start();
         window.until("a model is picked", |window| {
             window.has_button("Model: Meta-Llama-3.3-70B-Instruct")
         });
@@ -91,19 +102,24 @@ impl Window {
 
     /// With all that can be chosen.
     pub(crate) fn open(setup: Setup) -> Self {
-        let Setup { size, theme, env } = setup;
+        let Setup {
+            size,
+            theme,
+            env,
+            welcome,
+        } = setup;
         let config = tempfile::tempdir().expect("a temporary folder can be made");
         if let Some((env, key)) = env {
             remember(config.path(), env, key);
         }
-        Self::over(config, size, theme)
+        Self::over(config, size, theme, !welcome)
     }
 
     /// Closed, and opened again with the same settings.
     pub(crate) fn restart(self) -> Self {
         let Self { harness, config } = self;
         drop(harness);
-        Self::over(config, LARGE, egui::Theme::Dark)
+        Self::over(config, LARGE, egui::Theme::Dark, false)
     }
 
     /// The same; this is done while it is closed.
@@ -111,10 +127,10 @@ impl Window {
         let Self { harness, config } = self;
         drop(harness);
         meanwhile();
-        Self::over(config, LARGE, egui::Theme::Dark)
+        Self::over(config, LARGE, egui::Theme::Dark, false)
     }
 
-    fn over(config: TempDir, size: Vec2, theme: egui::Theme) -> Self {
+    fn over(config: TempDir, size: Vec2, theme: egui::Theme, welcomed: bool) -> Self {
         let options = Options {
             config: Some(config.path().to_owned()),
             simulated_kubectl: Some(env!("CARGO_BIN_EXE_batida").into()),
@@ -128,7 +144,9 @@ impl Window {
             .build_eframe(move |cc| {
                 let ctx = cc.egui_ctx.clone();
                 let started = Engine::start(options, move || ctx.request_repaint());
-                App::new(&cc.egui_ctx, started.expect("the engine starts"))
+                let mut started = started.expect("the engine starts");
+                started.workspace.window.welcomed |= welcomed;
+                App::new(&cc.egui_ctx, started)
             });
         Self { harness, config }
     }
@@ -406,6 +424,6 @@ pub(crate) fn check_trouble(
         fold.click();
         window.see(details);
     }
-    window.click("Open Home");
-    window.see("Environments: the cluster");
+    window.click("Open Environments");
+    window.see("The cluster, the API and the key");
 }

@@ -144,7 +144,7 @@ impl Target {
                 "Embedding models cannot chat"
             }
             _ if self.panes.is_empty() => "Select a pane to send to",
-            (_, false) => "No API domain: enter one on Home",
+            (_, false) => "No API domain: enter one in Environments",
             (false, true) => "Pick a model first",
             (true, true) if chat.is_editing() => {
                 "Editing an earlier message: sending creates a branch"

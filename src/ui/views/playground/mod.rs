@@ -65,8 +65,6 @@ pub struct PlaygroundUi {
 pub struct PlaygroundOutcome {
     /// Open View code.
     pub view_code: bool,
-    /// Go to Home.
-    pub go_home: bool,
     /// Something was picked or cleared: one can type on.
     pub refocus: bool,
     /// Another pane.

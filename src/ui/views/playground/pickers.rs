@@ -83,14 +83,14 @@ pub(super) fn show(
             (false, true) => 190.0,
             (false, false) => 154.0,
         };
-        freshness_ui(ui, state, (env, others), now, &mut asked, out);
+        freshness_ui(ui, state, (env, others), now, out);
         if !wide {
             from_right(ui, |ui| buttons_ui(ui, state, &mut asked, out));
         }
     });
     if !hidden {
         waiting_ui(ui, state, env, out);
-        troubles_ui(ui, state, env, now, &mut asked);
+        troubles_ui(ui, state, env, now, out);
     }
     asked
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use egui::{Label, RichText, Role, ScrollArea, TextStyle, Ui, WidgetInfo};
 
-use super::PlaygroundOutcome;
 use crate::domain::deployment::DeploymentState;
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
+use crate::domain::workspace::Page;
 use crate::domain::{printable, units};
 use crate::protocol::{ClusterLink, Command, KeyStatus};
 use crate::state::action::Actions;
@@ -22,7 +22,6 @@ pub(super) fn freshness_ui(
     state: &State,
     (env, others): (&EnvId, f32),
     now: Duration,
-    asked: &mut PlaygroundOutcome,
     out: &mut Actions,
 ) {
     let Some(connection) = state.connection_of(env) else {
@@ -41,7 +40,7 @@ pub(super) fn freshness_ui(
     {
         out.push(ClusterAction::Refresh);
     }
-    details_ui(ui, state, others > 0.0, asked, out);
+    details_ui(ui, state, others > 0.0, out);
     if let Some((what, at)) = seen {
         link_ui(ui, (&what, now.saturating_sub(at)), link, others);
     } else if matches!(link, Some(ClusterLink::Reconnecting(_))) {
@@ -89,13 +88,7 @@ fn loading_ui(ui: &mut Ui, cluster: &ClusterState, is_reload: bool, out: &mut Ac
     }
 }
 
-fn details_ui(
-    ui: &mut Ui,
-    state: &State,
-    narrow: bool,
-    asked: &mut PlaygroundOutcome,
-    out: &mut Actions,
-) {
+fn details_ui(ui: &mut Ui, state: &State, narrow: bool, out: &mut Actions) {
     let cluster = &state.connection().cluster;
     if cluster.view.value().is_none() {
         return;
@@ -108,7 +101,6 @@ fn details_ui(
         .clicked()
     {
         out.push(ClusterAction::ShowPicked);
-        asked.go_home = true;
     }
 }
 
@@ -148,7 +140,7 @@ pub(super) fn troubles_ui(
     state: &State,
     env: &EnvId,
     now: Duration,
-    asked: &mut PlaygroundOutcome,
+    out: &mut Actions,
 ) {
     let choice = &state.panes().active_pane().choice;
     let (Some(connection), Some(env)) = (state.connection_of(env), state.settings.get(env)) else {
@@ -185,8 +177,8 @@ pub(super) fn troubles_ui(
                 ));
             }
         });
-    if !boxes.is_empty() && small_button(ui, "Open Home").clicked() {
-        asked.go_home = true;
+    if !boxes.is_empty() && small_button(ui, "Open Environments").clicked() {
+        out.push(Page::Environments);
     }
 }
 

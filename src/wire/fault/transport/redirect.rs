@@ -26,11 +26,11 @@ pub(super) fn redirect(reply: &HttpResponse<'_>, asked: &RequestInfo<'_>) -> Fau
                 .into()
         }
         Target::NotHttp => Advice::by_face(
-            "No API is at such an address. Check the API domain on Home",
+            "No API is at such an address. Check the API domain in Environments",
             "No API is at such an address. Check the address given with --api or in the environment",
         ),
         Target::Elsewhere => Advice::by_face(
-            "The target is no API: it may be a login portal. Check the API domain on Home, and whether the API is behind a login or a VPN",
+            "The target is no API: it may be a login portal. Check the API domain in Environments, and whether the API is behind a login or a VPN",
             "The target is no API: it may be a login portal. Check the address given with --api or in the environment, and whether the API is behind a login or a VPN",
         ),
         Target::Unknown => {

@@ -2,20 +2,22 @@
 
 use egui::{Align, Label, Layout, RichText, Role, ScrollArea, Ui, WidgetInfo, vec2};
 
+use super::actions::actions_ui;
 use super::models::{ProbeRequest, models_ui};
-use super::text::wrapped;
 use crate::domain::deployment::{
-    ClusterEvent, ContainerBrief, Deployment, Diagnosis, PodBrief, Progress,
+    ClusterEvent, ContainerBrief, Deployment, Diagnosis, Health, Hold, PodBrief, Progress,
 };
 use crate::domain::environment::Environment;
 use crate::domain::units;
 use crate::protocol::{Command, LogSource};
+use crate::sambastack::diagnosis::is_starting;
 use crate::sambastack::events::of_deployment;
 use crate::state::action::Actions;
 use crate::state::cluster::ClusterState;
 use crate::ui::theme;
+use crate::ui::views::paragraphs::wrapped;
 use crate::ui::widgets::{
-    caption, column, dot, from_right, shortened, small_button, strong, tokens,
+    caption, column, from_right, health_mark, shortened, small_button, strong, tokens,
 };
 
 /// Gives the log that is to be opened, and what is to be probed.
@@ -36,7 +38,7 @@ pub(super) fn deployment_ui(
         .show(ui, |ui| {
             ui.set_width(ui.available_width() - 4.0);
             ui.horizontal(|ui| {
-                dot(ui, tokens.deployment(deployment));
+                health_mark(ui, cluster.health(deployment));
                 strong(ui, deployment.name.as_str());
                 from_right(ui, |ui| {
                     caption(ui, deployment.generation.kind());
@@ -51,6 +53,7 @@ pub(super) fn deployment_ui(
                 &format!("{}{since}", deployment.state.label()),
                 tokens.dim,
             );
+            wanted = actions_ui(ui, env, cluster, deployment, out);
             if !deployment.reason.is_empty() {
                 wrapped(ui, &deployment.reason, tokens.dim);
             }
@@ -136,17 +139,23 @@ fn heading(ui: &mut Ui, text: &str) {
     strong(ui, text);
 }
 
+/// A pod that only needs time is starting; one with another fault is broken.
+fn pod_health(pod: &PodBrief) -> Health {
+    match &pod.hold {
+        None => Health::Serving,
+        Some(Hold::Leaving | Hold::Completed) => Health::Off,
+        Some(Hold::Unreadable(_)) => Health::Unknown,
+        Some(_) if is_starting(pod) => Health::Starting,
+        Some(_) => Health::Broken,
+    }
+}
+
 /// Gives the log that is to be opened.
 fn pod_ui(ui: &mut Ui, pod: &PodBrief) -> Option<LogSource> {
     let tokens = tokens(ui);
     ui.add_space(4.0);
-    let color = if pod.trouble.is_none() {
-        tokens.ok
-    } else {
-        tokens.warning
-    };
     ui.horizontal(|ui| {
-        dot(ui, color);
+        health_mark(ui, pod_health(pod));
         let width = ui.available_width();
         shortened(
             ui,

@@ -1,4 +1,4 @@
-//! Paragraphs of the pages of Home.
+//! Paragraphs, of which long ones are cut until the user wants to see them whole.
 
 use egui::{Label, RichText, Ui};
 

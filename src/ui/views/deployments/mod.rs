@@ -1,42 +1,53 @@
-//! The page of deployments: a live list, and the details of the chosen one beside it.
+//! The Deployments page: a live list, and the details of the chosen one beside it.
+
+mod actions;
+mod detail;
+mod logs;
+mod models;
 
 use egui::{
-    Button, CornerRadius, Label, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle, Ui,
-    WidgetInfo, vec2,
+    CornerRadius, Label, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo,
+    vec2,
 };
 
-use super::detail::deployment_ui;
-use super::logs::log_ui;
-use super::models::{ProbeRequest, probes_ui};
-use super::text::wrapped;
+use self::detail::deployment_ui;
+use self::logs::log_ui;
+use self::models::{ProbeRequest, probes_ui};
 use crate::domain::deployment::{ClusterView, Deployment};
 use crate::domain::printable;
-use crate::protocol::{ClusterLink, Failure};
+use crate::domain::workspace::Page;
+use crate::protocol::{ClusterLink, Command, Failure};
 use crate::state::State;
 use crate::state::action::Actions;
-use crate::state::cluster::{ClusterAction, EVENTS_EVERY};
+use crate::state::cluster::{ClusterAction, ClusterState, EVENTS_EVERY};
+use crate::ui::views::paragraphs::wrapped;
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
-    MARGIN, caption, column, dot, empty_state, failure_box, filling_card, page_head, shortened,
-    tokens,
+    MARGIN, caption, column, dot, empty_state, failure_box, filling_card, health_mark, page_head,
+    shortened, tokens,
 };
 
 const ROW: f32 = 40.0;
 
-pub(super) fn show(ui: &mut Ui, state: &State, out: &mut Actions) {
+/// Draws the page, and does what it asks of the state.
+pub fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    let clock = crate::ui::clock(ui.ctx());
+    let mut actions = Actions::default();
+    page_ui(ui, state, &mut actions);
+    crate::ui::perform(ui.ctx(), actions, state, clock, out);
+}
+
+fn page_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     let name = &state.env().name;
     page_head(
         ui,
         "Deployments",
         &format!("Deployments on {name}: state, pods, models and events"),
     );
+    if state.env().cluster.is_none() {
+        return no_cluster_ui(ui, state, out);
+    }
     ui.horizontal(|ui| {
-        if ui
-            .add(Button::new("Back to environments").min_size(vec2(0.0, 28.0)))
-            .clicked()
-        {
-            out.push(ClusterAction::ClosePage);
-        }
         link_ui(ui, state);
         probes_ui(ui, state, out);
     });
@@ -50,9 +61,6 @@ pub(super) fn show(ui: &mut Ui, state: &State, out: &mut Actions) {
     if let Some(view) = cluster.view.value() {
         faults_ui(ui, view);
     }
-    let Some(chosen) = &cluster.page else {
-        return;
-    };
     let Some(view) = cluster.view.value() else {
         if cluster.view.is_loading() {
             ui.spinner();
@@ -65,7 +73,21 @@ pub(super) fn show(ui: &mut Ui, state: &State, out: &mut Actions) {
     if view.deployments.is_empty() {
         return nothing_ui(ui, view, cluster.view.failure().is_some());
     }
-    columns_ui(ui, state, chosen, out);
+    columns_ui(ui, state, out);
+}
+
+fn no_cluster_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
+    empty_state(
+        ui,
+        &format!("{} has no cluster", state.env().name),
+        "Connect it to a cluster in Environments, or switch to another environment",
+        60.0,
+    );
+    ui.vertical_centered(|ui| {
+        if ui.button("Open Environments").clicked() {
+            out.push(Page::Environments);
+        }
+    });
 }
 
 /// Where no deployment can be shown: because there is none, or because they could not all be read.
@@ -81,7 +103,7 @@ fn nothing_ui(ui: &mut Ui, view: &ClusterView, has_failed: bool) {
 }
 
 /// The list, the chosen deployment beside it, and a log below them if one is open.
-fn columns_ui(ui: &mut Ui, state: &State, chosen: &str, out: &mut Actions) {
+fn columns_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     let env = state.env();
     let has_log = state.connection().log.is_some();
     let may_probe = state.has_api() && !state.is_benching_here();
@@ -89,9 +111,9 @@ fn columns_ui(ui: &mut Ui, state: &State, chosen: &str, out: &mut Actions) {
     let Some(view) = cluster.view.value() else {
         return;
     };
-    let chosen = match (chosen, view.deployments.first()) {
-        ("", Some(first)) => first.name.clone(),
-        _ => chosen.to_owned(),
+    let chosen = match (&cluster.chosen, view.deployments.first()) {
+        (None, Some(first)) => view.name_of(first),
+        (chosen, _) => chosen.clone().unwrap_or_default(),
     };
     let mut size = ui.available_size();
     let log_height = if has_log {
@@ -105,7 +127,7 @@ fn columns_ui(ui: &mut Ui, state: &State, chosen: &str, out: &mut Actions) {
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = 14.0;
         column(ui, vec2(list, size.y), |ui| {
-            filling_card(ui, |ui| picked = list_ui(ui, view, &chosen));
+            filling_card(ui, |ui| picked = list_ui(ui, cluster, view, &chosen));
         });
         column(ui, vec2(ui.available_width(), size.y), |ui| {
             filling_card(ui, |ui| {
@@ -128,7 +150,7 @@ fn columns_ui(ui: &mut Ui, state: &State, chosen: &str, out: &mut Actions) {
             });
         });
     });
-    out.extend(picked.map(ClusterAction::ShowPage));
+    out.extend(picked.map(ClusterAction::Show));
     if has_log {
         ui.add_space(14.0);
         column(ui, vec2(ui.available_width(), log_height), |ui| {
@@ -196,7 +218,12 @@ fn faults_ui(ui: &mut Ui, view: &ClusterView) {
 }
 
 /// Gives the one that was clicked.
-fn list_ui(ui: &mut Ui, view: &ClusterView, chosen: &str) -> Option<String> {
+fn list_ui(
+    ui: &mut Ui,
+    cluster: &ClusterState,
+    view: &ClusterView,
+    chosen: &str,
+) -> Option<String> {
     let id = ui.scope_id().with("filter");
     let mut filter = ui
         .data(|data| data.get_temp::<String>(id))
@@ -220,7 +247,7 @@ fn list_ui(ui: &mut Ui, view: &ClusterView, chosen: &str) -> Option<String> {
         .show_rows(ui, ROW, shown.len(), |ui, rows| {
             for deployment in &shown[rows] {
                 let name = view.name_of(deployment);
-                if row_ui(ui, deployment, &name, name == chosen) {
+                if row_ui(ui, cluster, deployment, &name, name == chosen) {
                     picked = Some(name);
                 }
             }
@@ -228,7 +255,19 @@ fn list_ui(ui: &mut Ui, view: &ClusterView, chosen: &str) -> Option<String> {
     picked
 }
 
-fn row_ui(ui: &mut Ui, deployment: &Deployment, name: &str, selected: bool) -> bool {
+fn row_ui(
+    ui: &mut Ui,
+    cluster: &ClusterState,
+    deployment: &Deployment,
+    name: &str,
+    selected: bool,
+) -> bool {
+    let health = cluster.health(deployment);
+    // Where its resources say nothing of what is wrong, the likely cause does.
+    let why = match cluster.diagnosis(deployment) {
+        Some(found) if deployment.reasons().is_empty() => found.sentence,
+        _ => deployment.why(),
+    };
     let tokens = tokens(ui);
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, ROW), Sense::click());
@@ -253,14 +292,14 @@ fn row_ui(ui: &mut Ui, deployment: &Deployment, name: &str, selected: bool) -> b
     inside.spacing_mut().item_spacing.y = 1.0;
     inside.spacing_mut().interact_size.y = 15.0;
     inside.horizontal(|ui| {
-        dot(ui, tokens.deployment(deployment));
+        health_mark(ui, health);
         shortened(ui, name, TextStyle::Body, tokens.text, width - 44.0);
     });
     inside.horizontal(|ui| {
         ui.add_space(18.0);
         shortened(
             ui,
-            &printable::cut(&deployment.why(), 300),
+            &printable::cut(&why, 300),
             TextStyle::Small,
             tokens.dim,
             width - 44.0,

@@ -48,7 +48,10 @@ pub(super) fn import_ui(ui: &Ui, state: &State, out: &mut Actions) {
     let modal = Modal::new(Id::unique("import environments")).show(ui.ctx(), |ui| {
         ui.set_width(520.0);
         strong(ui, "Import environments");
-        caption(ui, format!("{KNOWN}. You can also drop a file on Home"));
+        caption(
+            ui,
+            format!("{KNOWN}. You can also drop a file in Environments"),
+        );
         let label = caption(ui, "File to import");
         ui.horizontal(|ui| {
             let mut path = Cow::Borrowed(import.path.as_str());

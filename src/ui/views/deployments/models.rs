@@ -2,7 +2,6 @@
 
 use egui::{Checkbox, DragValue, Role, TextStyle, Ui, WidgetInfo};
 
-use super::text::wrapped;
 use crate::domain::deployment::{Deployment, DeploymentState, ServedModel, Tier};
 use crate::domain::units;
 use crate::protocol::ProbeTarget;
@@ -10,6 +9,7 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::cluster::probes::Found;
 use crate::state::cluster::{ClusterAction, ClusterState};
+use crate::ui::views::paragraphs::wrapped;
 use crate::ui::widgets::{
     caption, dot, from_right, shortened, small_button, small_button_if, tokens,
 };

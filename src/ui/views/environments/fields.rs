@@ -9,7 +9,7 @@ use egui::{
 use secrecy::ExposeSecret as _;
 
 use super::extras::extras_ui;
-use super::form::{Form, PlaceKind};
+use super::form::{Form, PlaceKind, Problems};
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment};
 use crate::domain::pasted;
 use crate::protocol::{Command, FilePurpose, KeyStatus};
@@ -17,18 +17,45 @@ use crate::state::action::{Actions, EnvironmentAction};
 use crate::state::cluster::ClusterAction;
 use crate::state::{Loadable, State};
 use crate::ui::widgets::{
-    Choice, MARGIN, Section, caption, field, field_error, picker, small_button, tokens, warning_box,
+    Choice, MARGIN, Section, caption, column, field, field_error, picker, small_button, strong,
+    tokens, warning_box,
 };
+
+/// Narrower forms have the cluster below the API.
+const TWO_COLUMNS: f32 = 560.0;
 
 pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &State, out: &mut Actions) {
     let problems = form.problems(&state.settings);
-    let problem = |ui: &mut Ui, problem: &Option<String>| {
-        if let Some(text) = problem {
-            field_error(ui, text);
-        }
-    };
+    let width = ui.available_width();
+    if width < TWO_COLUMNS {
+        api_ui(ui, form, &problems, state, out);
+        ui.add_space(8.0);
+        cluster_ui(ui, form, problems.namespace.as_deref(), state, out);
+        return;
+    }
+    let gap = 24.0;
+    let half = (width - gap) / 2.0;
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = gap;
+        column(ui, vec2(half, 0.0), |ui| {
+            api_ui(ui, form, &problems, state, out);
+        });
+        column(ui, vec2(half, 0.0), |ui| {
+            cluster_ui(ui, form, problems.namespace.as_deref(), state, out);
+        });
+    });
+}
+
+fn problem_ui(ui: &mut Ui, problem: Option<&String>) {
+    if let Some(text) = problem {
+        field_error(ui, text);
+    }
+}
+
+fn api_ui(ui: &mut Ui, form: &mut Form, problems: &Problems, state: &State, out: &mut Actions) {
+    strong(ui, "API");
     field(ui, "Name", &mut form.name, "");
-    problem(ui, &problems.name);
+    problem_ui(ui, problems.name.as_ref());
     field(ui, "API domain", &mut form.api, "https://api.example.com");
     match (&problems.api, ApiAddress::parse(&form.api)) {
         // An empty field is not yet a mistake.
@@ -37,26 +64,21 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &State, out: &mut A
         }
         (Some(text), _) => field_error(ui, text),
         (None, Ok(api)) => {
-            ui.add(
-                Label::new(
-                    RichText::new(format!("Chat endpoint: {}", api.chat()))
-                        .small()
-                        .color(tokens(ui).faint),
-                )
-                .wrap(),
-            );
+            let text = format!("Chat endpoint: {}", api.chat());
+            let text = RichText::new(text).small().color(tokens(ui).faint);
+            ui.add(Label::new(text).wrap());
         }
         (None, Err(_)) => {}
     }
     ui.add_space(4.0);
     key_ui(ui, form, state, out);
-    problem(ui, &problems.variable);
+    problem_ui(ui, problems.variable.as_ref());
     ui.add_space(4.0);
     let is_set = !form.extras.is_empty() || !form.key_header.is_empty();
     let section = CollapsingHeader::new("Headers and query parameters").default_open(is_set);
     section.show(ui, |ui| {
         key_header_ui(ui, form);
-        problem(ui, &problems.key_header);
+        problem_ui(ui, problems.key_header.as_ref());
         extras_ui(ui, &mut form.extras, &problems.extras);
     });
     ui.add_space(4.0);
@@ -85,11 +107,6 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &State, out: &mut A
             "Anyone on the network path can read your key and your chats. Use a CA certificate file instead.",
         );
     }
-    ui.add_space(8.0);
-    ui.checkbox(&mut form.has_cluster, "Connect to a cluster (kubectl)");
-    if form.has_cluster {
-        cluster_ui(ui, form, problems.namespace.as_deref(), state, out);
-    }
 }
 
 fn cluster_ui(
@@ -99,15 +116,36 @@ fn cluster_ui(
     state: &State,
     out: &mut Actions,
 ) {
+    strong(ui, "Cluster");
+    ui.checkbox(&mut form.has_cluster, "Connect to a cluster (kubectl)");
+    let before = [
+        &form.kubeconfig,
+        &form.context,
+        &form.namespace,
+        &form.kubectl,
+    ]
+    .map(String::len);
+    let kubeconfig = &mut form.kubeconfig;
+    path_field(ui, &form.id, FilePurpose::Kubeconfig, kubeconfig, out);
+    context_ui(ui, form, state, out);
     let hint = "Namespace of the context";
     field(ui, "Namespace", &mut form.namespace, hint);
     if let Some(text) = problem {
         field_error(ui, text);
     }
-    let kubeconfig = &mut form.kubeconfig;
-    path_field(ui, &form.id, FilePurpose::Kubeconfig, kubeconfig, out);
-    context_ui(ui, form, state, out);
     path_field(ui, &form.id, FilePurpose::Kubectl, &mut form.kubectl, out);
+    let after = [
+        &form.kubeconfig,
+        &form.context,
+        &form.namespace,
+        &form.kubectl,
+    ]
+    .map(String::len);
+    // Whoever names a cluster wants to be connected to it.
+    form.has_cluster |= after
+        .iter()
+        .zip(before)
+        .any(|(after, before)| *after > before);
 }
 
 /// The name of the header that carries the key, for APIs that expect another than the usual one.
@@ -301,6 +339,7 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &State, out: &mut Actions) {
     }
     if let (PlaceKind::Variable, Some(KeyStatus::Missing(why))) =
         (form.place, &state.connection().key)
+        && state.env().api.is_some()
     {
         let why = why.to_string();
         field_error(ui, &why);
@@ -333,6 +372,8 @@ fn present_key_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
                 }
             });
         }
+        // Before an API is named, a key that is missing is not yet a mistake.
+        Some(KeyStatus::Missing(_)) if env.api.is_none() => {}
         Some(KeyStatus::Missing(why)) => field_error(ui, &why.to_string()),
         Some(KeyStatus::NotNeeded) | None => {}
     }

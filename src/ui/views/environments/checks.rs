@@ -1,13 +1,13 @@
-//! Home's checks as they end.
+//! the checks as they end.
 
 use egui::{Button, Label, RichText, Role, ScrollArea, Ui, WidgetInfo, vec2};
 
-use super::text::long_text;
 use crate::domain::units;
 use crate::protocol::{Check, Command, Verdict};
 use crate::state::State;
 use crate::state::action::{Actions, EnvironmentAction};
 use crate::ui::theme;
+use crate::ui::views::paragraphs::long_text;
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
     caption, details_ui, dot, failure_box, from_right, primary_button, shortened, small_button,
