@@ -17,7 +17,7 @@ use std::io::Write;
 
 use crate::domain::failure::Failure;
 use crate::domain::history::{
-    Exchange, ExportFormat, Said, SessionBody, SessionRow, StoredRequest,
+    Exchange, ExportFormat, Said, SessionBody, SessionKind, SessionRow, StoredRequest,
 };
 
 pub use self::json::CHAT_SCHEMA;
@@ -34,6 +34,50 @@ pub struct Exported<'a> {
     pub body: &'a SessionBody,
     /// Its requests in the order of their indexes. Read once, by the formats that have a row a request.
     pub requests: &'a mut dyn Iterator<Item = Result<StoredRequest, Failure>>,
+}
+
+/// The name of a file of these sessions, without its ending: the model, what was run, and the day in UTC, such as
+/// `gpt-oss-120b-sweep-2026-11-30`; of several, how many.
+pub fn file_stem(rows: &[SessionRow]) -> String {
+    // As long as names are that every file system takes.
+    const MAX_MODEL_CHARS: usize = 60;
+    let Some(row) = rows.first() else {
+        return "batida".to_owned();
+    };
+    let day = row.began.strftime("%Y-%m-%d").to_string();
+    let model = match row.models.as_slice() {
+        [] => "batida".to_owned(),
+        [one] => one.clone(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    };
+    let what = match (rows.len(), row.kind) {
+        (1, SessionKind::Chat) => "chat",
+        (1, SessionKind::Bench) => row.title.split(' ').next().unwrap_or_default(),
+        _ => "",
+    };
+    let words = |text: &str| {
+        let kept = |c: char| {
+            if c.is_alphanumeric() || c == '.' || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        };
+        text.chars()
+            .take(MAX_MODEL_CHARS)
+            .map(kept)
+            .collect::<String>()
+    };
+    let parts = match rows.len() {
+        1 => vec![words(&model), words(&what.to_lowercase()), day],
+        count => vec![words(&model), format!("{count}-sessions"), day],
+    };
+    let parts: Vec<&str> = parts
+        .iter()
+        .map(|part| part.trim_matches(['-', '.']))
+        .filter(|part| !part.is_empty())
+        .collect();
+    parts.join("-")
 }
 
 /// Writes the sessions, in their order, as one file.

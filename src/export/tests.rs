@@ -109,3 +109,29 @@ fn attachments_are_named_in_markdown_and_shown_in_html() {
     let json = text(&sample, ExportFormat::Json);
     assert!(json.contains("\"base64\": \"cGl4ZWxz\""), "{json}");
 }
+
+#[test]
+fn a_file_is_named_after_the_model_what_was_run_and_the_day() {
+    let began: jiff::Timestamp = "2026-11-30T12:00:00Z".parse().expect("a moment");
+    let row = |title: &str, models: &[&str]| SessionRow {
+        title: title.to_owned(),
+        models: models.iter().map(|&it| it.to_owned()).collect(),
+        began,
+        ..bench(1.0).row
+    };
+    let of = |rows: &[SessionRow]| file_stem(rows);
+    let sweep = row("Sweep 1–64", &["gpt-oss-120b"]);
+    assert_eq!(of(&[sweep.clone()]), "gpt-oss-120b-sweep-2026-11-30");
+    let odd = row("Rate 4/s Poisson", &["../meta/Llama 3.3", "b"]);
+    assert_eq!(of(&[odd]), "meta-Llama-3.3-and-1-more-rate-2026-11-30");
+    assert_eq!(
+        of(&[sweep.clone(), sweep]),
+        "gpt-oss-120b-2-sessions-2026-11-30"
+    );
+    let said = SessionRow {
+        kind: SessionKind::Chat,
+        ..row("How heavy are whales?", &[])
+    };
+    assert_eq!(of(&[said]), "batida-chat-2026-11-30");
+    assert_eq!(of(&[]), "batida");
+}

@@ -210,7 +210,7 @@ impl State {
             }
             Action::ClearActivity => self.activity.clear(),
             Action::GoTo(page) => self.page = page,
-            Action::EndWelcome => self.welcomed = true,
+            Action::EndWelcome => self.end_welcome(),
             Action::SetTheme(theme) => {
                 self.settings.theme = theme;
                 self.save_settings(out);

@@ -100,6 +100,14 @@ impl State {
         }
     }
 
+    /// The welcome page has done its work: the user chose the demo.
+    pub fn end_welcome(&mut self) {
+        self.welcomed = true;
+        if self.page == Page::Welcome {
+            self.page = self.workspace.window.page;
+        }
+    }
+
     /// Keeps which page is shown, and whether the welcome page has done its work.
     pub fn remember_window(&mut self, out: &mut Vec<Command>) {
         let kept = self.workspace.window;

@@ -182,7 +182,7 @@ impl App {
             self.state.apply(event, now);
         }
         for notice in self.state.notices.take() {
-            self.toasts.add(notice, now);
+            self.toasts.add(notice);
         }
     }
 
@@ -269,6 +269,7 @@ impl eframe::App for App {
             .resizable(false)
             .frame(side)
             .show(ui, |ui| self.side_bar_ui(ui));
+        self.toasts.status_ui(ui);
         self.activity_ui(ui);
         let margin = if narrow {
             Margin::symmetric(14, 14)

@@ -82,15 +82,17 @@ pub fn run(
                 let (ctx, signalled) = (cc.egui_ctx.clone(), cc.egui_ctx.clone());
                 let quit = Quit::on_signal(move || signalled.request_repaint());
                 let mut started = Engine::start(options, move || ctx.request_repaint())?;
+                let selects = select.is_some();
                 if let Some(env) = select {
                     started.settings.selected = env;
-                    started.workspace.window.welcomed = true;
                 }
-                Ok(Box::new(
-                    app::App::new(&cc.egui_ctx, started)
-                        .marking(mark)
-                        .quitting(quit),
-                ))
+                let mut app = app::App::new(&cc.egui_ctx, started)
+                    .marking(mark)
+                    .quitting(quit);
+                if selects {
+                    app.state().end_welcome();
+                }
+                Ok(Box::new(app))
             }),
         )
     };

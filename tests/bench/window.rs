@@ -509,7 +509,9 @@ impl Stage {
         let waker = ctx.clone();
         let started =
             Engine::start(options, move || waker.request_repaint()).expect("the engine starts");
-        let app = App::new(&ctx, started);
+        let mut app = App::new(&ctx, started);
+        // The Playground is measured, not the welcome page.
+        app.state().end_welcome();
         Self {
             ctx,
             app,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use batida::demo::api::{DEMO_KEY, DemoModel};
 use batida::domain::environment::{ApiAddress, EnvId};
+use batida::domain::failure::Failure;
 use batida::domain::settings::ThemeChoice;
 use batida::snippet::Language;
 use egui::accesskit::{Role, Toggled};
@@ -481,6 +482,34 @@ fn see_copied(window: &mut Window, told: &str) {
     window.until("it is dismissed", |window| {
         !window.shows("The clipboard is not available")
     });
+}
+
+#[test]
+fn a_failure_collapses_into_the_status_bar_and_follows_to_no_page() {
+    let mut window = Window::on_demo();
+    let failure = |what: &str| Failure::new(format!("{what} was not saved"), "Try another folder");
+    window.state_mut().state().notices.fail(failure("Chart"));
+    window.see("Chart was not saved");
+    window.see("Try another folder");
+    window.click("History");
+    window.until("its advice is out of the way", |window| {
+        !window.shows("Try another folder")
+    });
+    window.see("1 problem");
+    window.click("Show problems");
+    window.see("Try another folder");
+    window.state_mut().state().notices.fail(failure("Log"));
+    window.click("Playground");
+    window.see("2 problems");
+    window.see("Log was not saved");
+    window.click("Show problems");
+    // The list is placed once its size is known.
+    window.run_steps(3);
+    window.click("Dismiss: Chart was not saved");
+    window.see("1 problem");
+    assert!(!window.shows("Chart was not saved"), "{}", window.told());
+    window.click("Dismiss problems");
+    window.until("the bar is gone", |window| !window.shows("1 problem"));
 }
 
 #[test]

@@ -252,7 +252,7 @@ fn what_is_attached_survives_a_restart_until_it_is_sent() {
     window.click("Remove chart.png");
     window.ask("Hello");
     let mut window = window.restart();
-    window.see("No messages yet");
+    window.see("You asked: note.md");
     window.see("Model: gemma-4-31B-it");
     assert!(
         attached(&mut window).is_empty() && !window.shows("Attached"),

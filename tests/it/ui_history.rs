@@ -168,6 +168,94 @@ fn two_are_compared_below_and_over_the_whole_page() {
     page.see("Sort by When");
 }
 
+/// What the rows of the comparison's table say.
+fn compared_rows(page: &Page) -> Vec<String> {
+    let rows = page.query_all_by_label_contains(", interval ");
+    let spoken = rows.filter_map(|node| {
+        let node = node.accesskit_node();
+        node.label().or(node.value())
+    });
+    spoken.collect()
+}
+
+#[test]
+fn a_comparison_begins_with_its_verdict_and_is_filtered_by_it() {
+    let mut page = Page::with(40);
+    for key in [Key::Space, Key::ArrowDown, Key::Space] {
+        page.key(key);
+    }
+    page.see("2 sessions overlaid");
+    page.click("Compare 2");
+    page.see("Some figures are better, others worse");
+    let all = compared_rows(&page).len();
+    let chip = |page: &Page, words: &str| {
+        let mut chips = page.query_all_by_role(Role::CheckBox);
+        let chip = chips.find(|node| {
+            let label = node.accesskit_node().label().unwrap_or_default();
+            label.ends_with(words)
+        });
+        let chip = chip.expect("there is a chip");
+        let label = chip.accesskit_node().label().unwrap_or_default();
+        let count = label
+            .split(' ')
+            .next()
+            .and_then(|n| n.parse::<usize>().ok());
+        (chip.rect(), count.expect("it begins with a count"), label)
+    };
+    let verdict = page.query_all_by_label_contains("Some figures are better");
+    let verdict = verdict.last().expect("it is seen").rect();
+    let (worse, count, label) = chip(&page, " worse");
+    assert!((verdict.center().y - worse.center().y).abs() < 12.0);
+    let first = page.query_all_by_label_contains(", interval ").next();
+    assert!(first.expect("rows").rect().top() > verdict.bottom());
+    page.click(&label);
+    page.run_steps(4);
+    assert_eq!(
+        compared_rows(&page).len(),
+        count,
+        "{:#?}",
+        compared_rows(&page)
+    );
+    assert!(
+        compared_rows(&page)
+            .iter()
+            .all(|row| row.ends_with("worse"))
+    );
+    let (_, too_few, label) = chip(&page, " need more requests");
+    page.click(&label);
+    page.until("both are listed", |page| {
+        compared_rows(page).len() == count + too_few
+    });
+    page.see("figures with other verdicts not shown");
+    page.click("Show all");
+    page.until("all are listed again", |page| {
+        compared_rows(page).len() == all
+    });
+}
+
+#[test]
+fn escape_closes_one_thing_at_a_time_and_keeps_the_ticks() {
+    let mut page = Page::with(40);
+    for key in [Key::Space, Key::ArrowDown, Key::Space] {
+        page.key(key);
+    }
+    let chosen = |page: &Page| {
+        page.chosen()
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let ticked = chosen(&page);
+    assert_eq!(ticked.len(), 2);
+    page.click("Compare 2");
+    page.see("2 sessions compared");
+    for _ in 0..3 {
+        page.key(Key::Escape);
+        page.see("Sort by When");
+        assert_eq!(chosen(&page), ticked);
+    }
+}
+
 #[test]
 fn checkboxes_choose_and_chats_have_none() {
     let mut page = Page::with(10);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Books, Shared};
 use crate::domain::environment::Environment;
 use crate::domain::failure::Failure;
-use crate::domain::history::{ExportFormat, HistorySettings, Imported, SessionId};
+use crate::domain::history::{ExportFormat, HistorySettings, Imported, SessionId, SessionRow};
 use crate::domain::run::{BenchReport, EnvironmentInfo};
 use crate::engine::history::{Change, Recorder, baselines, sides};
 use crate::io::history::Store;
@@ -155,15 +155,13 @@ impl Shared {
         format: ExportFormat,
         what: &str,
     ) -> Result<Option<PathBuf>, Failure> {
-        let first = sessions
-            .first()
-            .ok_or_else(|| Failure::new("No session was chosen", "Choose one"))?;
-        let stem = if sessions.len() == 1 {
-            first.0.as_str()
-        } else {
-            "batida-sessions"
-        };
-        let name = format!("{stem}.{}", format.ending());
+        if sessions.is_empty() {
+            return Err(Failure::new("No session was chosen", "Choose one"));
+        }
+        let wanted = sessions.clone();
+        let row_of = move |store: &Store| wanted.iter().map(|id| store.row(id)).collect();
+        let rows: Vec<SessionRow> = self.books.recorder.read(row_of).await?;
+        let name = format!("{}.{}", crate::export::file_stem(&rows), format.ending());
         let Some(path) = dialog::place_for_file(
             &format!("Save {what}"),
             &name,

@@ -23,6 +23,7 @@ impl App {
         if std::mem::replace(&mut self.shown, page) == page {
             return;
         }
+        self.toasts.collapse();
         self.state.remember_panes(&mut self.out);
         self.state.delete_removed(&mut self.out);
         self.state.remember_form(&mut self.out);

@@ -144,9 +144,11 @@ impl Window {
             .build_eframe(move |cc| {
                 let ctx = cc.egui_ctx.clone();
                 let started = Engine::start(options, move || ctx.request_repaint());
-                let mut started = started.expect("the engine starts");
-                started.workspace.window.welcomed |= welcomed;
-                App::new(&cc.egui_ctx, started)
+                let mut app = App::new(&cc.egui_ctx, started.expect("the engine starts"));
+                if welcomed {
+                    app.state().end_welcome();
+                }
+                app
             });
         Self { harness, config }
     }

@@ -1,9 +1,12 @@
-//! The comparison of sessions with a baseline: differences, charts, and the table with its verdicts.
+//! The comparison of sessions with a baseline: its verdict, the table, differences, and charts.
 
-use egui::{
-    Align2, Color32, Label, Rect, RichText, Role, ScrollArea, Sense, TextStyle, Ui, WidgetInfo,
-    pos2, vec2,
-};
+mod rows;
+mod verdicts;
+
+use egui::{Label, RichText, Role, ScrollArea, Ui, WidgetInfo};
+
+use self::rows::{has_both, rows_ui};
+use self::verdicts::Shown;
 
 use super::legend::legend_ui;
 use super::lines::{self, Sheet, level_names};
@@ -12,19 +15,17 @@ use super::parts::{chosen, dim, failures_ui, sheets};
 use super::toolbar::least_change_ui;
 use crate::chart::levels::{self, Timing};
 use crate::domain::units;
-use crate::metrics::compare::{
-    Comparison, Difference, Row, Verdict, change_text, interval_text, value_text,
-};
+use crate::metrics::compare::{Comparison, Difference, Row};
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::action::{Action, Actions};
 use crate::state::history::{HistoryAction, headline};
 use crate::ui::chart::{pair, timing_ui};
 use crate::ui::picture::Photographer;
-use crate::ui::theme::{self, Tokens};
+use crate::ui::theme;
 use crate::ui::widgets::{
-    Choice, Section, caption, card, failure_box, fit_middle, from_right, page_head, picker,
-    shortened, small_button, strong, tokens, warning_box,
+    Choice, Section, caption, card, failure_box, from_right, page_head, picker, shortened,
+    small_button, strong, tokens, warning_box,
 };
 
 /// What is chosen in the comparison.
@@ -35,8 +36,10 @@ pub(super) struct CompareUi {
     /// The level whose distribution is shown; `None` for the first.
     level: Option<String>,
     timing: Timing,
-    /// The table has only these levels.
+    /// The table has only this level.
     only: Option<String>,
+    /// The table has only these verdicts.
+    shown: Shown,
 }
 
 /// Draws the comparison over the whole page; gives whether to go back.
@@ -84,6 +87,10 @@ pub(super) fn show(
                 page.other = 0;
             }
             failures_ui(ui, state);
+            card(ui).show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                whole_ui(ui, page, state, out);
+            });
             if let Some(comparison) = state.history.comparison.value() {
                 differences_ui(ui, comparison);
             }
@@ -111,10 +118,6 @@ pub(super) fn show(
                     &mut |ui, p| lines::chart_ui(ui, p, &sheets, levels::knee, height),
                 ],
             );
-            card(ui).show(ui, |ui| {
-                ui.set_width(ui.available_width());
-                whole_ui(ui, page, state, out);
-            });
         });
     back
 }
@@ -185,7 +188,8 @@ pub(super) fn brief_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     let Some(comparison) = comparison_ui(ui, state, out) else {
         return;
     };
-    title_ui(ui, &comparison, &names(state), 0);
+    title_ui(ui, &names(state), 0);
+    dim(ui, &headline(&comparison), ui.available_width());
     let grave: Vec<&str> = comparison
         .differences
         .iter()
@@ -216,7 +220,8 @@ fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &State, out: &mut Actions)
     let others = comparison.labels.len().saturating_sub(1);
     page.other = page.other.min(others.saturating_sub(1));
     let names = names(state);
-    title_ui(ui, &comparison, &names, page.other);
+    page.shown.show(ui, &comparison, page.other);
+    title_ui(ui, &names, page.other);
     let mut levels: Vec<String> = Vec::new();
     for row in &comparison.rows {
         if !row.level.is_empty() && !levels.contains(&row.level) {
@@ -241,9 +246,15 @@ fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &State, out: &mut Actions)
     let fits = |row: &&Row| {
         has_both(row, page.other) && page.only.as_ref().is_none_or(|only| row.level == *only)
     };
-    let rows: Vec<&Row> = comparison.rows.iter().filter(fits).collect();
+    let mut rows: Vec<&Row> = comparison.rows.iter().filter(fits).collect();
+    let all = rows.len();
+    rows.retain(|row| {
+        let cell = row.others.get(page.other);
+        cell.is_some_and(|cell| page.shown.has(cell.verdict))
+    });
     let label = names.get(page.other + 1).map_or("", String::as_str);
     rows_ui(ui, &rows, page.other, label);
+    page.shown.hidden_ui(ui, all - rows.len());
     ui.add_space(4.0);
     for remark in &comparison.remarks {
         let dim = tokens(ui).dim;
@@ -285,16 +296,7 @@ fn comparison_ui(
     same.then(|| comparison.clone())
 }
 
-/// Whether a figure was measured in the baseline and in this other one.
-fn has_both(row: &Row, other: usize) -> bool {
-    row.baseline.is_some()
-        && row
-            .others
-            .get(other)
-            .is_some_and(|cell| cell.value.is_some())
-}
-
-fn title_ui(ui: &mut Ui, comparison: &Comparison, names: &[String], other: usize) {
+fn title_ui(ui: &mut Ui, names: &[String], other: usize) {
     let width = ui.available_width();
     let baseline = names.first().map_or("", String::as_str);
     let this = names.get(other + 1).map_or("", String::as_str);
@@ -302,127 +304,6 @@ fn title_ui(ui: &mut Ui, comparison: &Comparison, names: &[String], other: usize
         format!("{this} compared with the baseline {baseline} (Mann–Whitney, 95 % interval)");
     let text = tokens(ui).text;
     shortened(ui, &title, theme::strong_text(), text, width);
-    dim(ui, &headline(comparison), width);
-}
-
-const HEIGHT: f32 = 21.0;
-
-fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
-    let tokens = tokens(ui);
-    let Some(one) = rows.first() else {
-        caption(ui, "These two runs have no figure in common");
-        return;
-    };
-    let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
-    let small = TextStyle::Small.resolve(ui.style());
-    let figures = theme::small_figure_text().resolve(ui.style());
-    // The interval is the longest, then the verdict.
-    let first = (head.width() * 0.28).min(330.0);
-    let rest = head.width() - first;
-    let ends = [0.14, 0.29, 0.45, 0.75, 1.0].map(|share| head.left() + first + rest * share);
-    let right_of = |n: usize| ends[n];
-    let each = rest * 0.14;
-    let this = fit_middle(ui, this, &TextStyle::Small, each - 10.0);
-    head_ui(ui, head, &this, &ends);
-    ui.spacing_mut().item_spacing.y = 0.0;
-    let several_models = rows.iter().any(|row| row.model != one.model);
-    let mut group = None;
-    for row in rows {
-        if group.replace((&row.model, &row.level)) != Some((&row.model, &row.level)) {
-            group_ui(ui, row, several_models);
-        }
-        let Some(cell) = row.others.get(other) else {
-            continue;
-        };
-        let (rect, response) =
-            ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
-        let name = match (several_models, row.level.is_empty()) {
-            (true, false) => format!("{} · {} · {}", row.title, row.level, row.model),
-            (true, true) => format!("{} · {}", row.title, row.model),
-            (false, false) => format!("{} · {}", row.title, row.level),
-            (false, true) => row.title.clone(),
-        };
-        let (verdict, color) = (cell.verdict.word(), verdict_color(cell.verdict, tokens));
-        let cells = [
-            value_text(row, row.baseline),
-            value_text(row, cell.value),
-            change_text(row, cell),
-            interval_text(cell),
-            verdict.to_owned(),
-        ];
-        if ui.is_rect_visible(rect) {
-            let shown = fit_middle(ui, &row.title, &TextStyle::Small, first - 20.0);
-            let at = rect.left_center() + vec2(12.0, 0.0);
-            ui.painter()
-                .text(at, Align2::LEFT_CENTER, shown, small.clone(), tokens.text);
-            for (n, text) in cells.iter().enumerate() {
-                let at = pos2(right_of(n), rect.center().y);
-                let (font, color) = if n == 4 {
-                    (small.clone(), color)
-                } else {
-                    (figures.clone(), tokens.text)
-                };
-                ui.painter()
-                    .text(at, Align2::RIGHT_CENTER, text, font, color);
-            }
-        }
-        let spoken = format!(
-            "{name}, baseline {}, {}, change {}, interval {}, {verdict}",
-            cells[0], cells[1], cells[2], cells[3]
-        );
-        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
-        if let Some(p) = cell.p {
-            response.on_hover_text(format!("{name}\nrank test p = {p:.4}"));
-        }
-    }
-}
-
-/// The columns' titles.
-fn head_ui(ui: &Ui, head: Rect, this: &str, ends: &[f32; 5]) {
-    let (painter, dim) = (ui.painter(), tokens(ui).dim);
-    let font = TextStyle::Small.resolve(ui.style());
-    let left = head.left_center();
-    painter.text(left, Align2::LEFT_CENTER, "metric", font.clone(), dim);
-    let titles = ["baseline", this, "change", "95 % interval", "verdict"];
-    for (title, right) in titles.into_iter().zip(ends) {
-        let at = pos2(*right, head.center().y);
-        painter.text(at, Align2::RIGHT_CENTER, title, font.clone(), dim);
-    }
-}
-
-/// What the rows below are of.
-fn group_ui(ui: &mut Ui, row: &Row, several_models: bool) {
-    let level = if row.level.is_empty() {
-        "All levels"
-    } else {
-        &row.level
-    };
-    let text = if several_models {
-        format!("{level} · {}", row.model)
-    } else {
-        level.to_owned()
-    };
-    let (rect, _) =
-        ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT + 4.0), Sense::hover());
-    let tokens = tokens(ui);
-    let font = TextStyle::Small.resolve(ui.style());
-    let at = pos2(rect.left(), rect.center().y + 2.0);
-    ui.painter()
-        .text(at, Align2::LEFT_CENTER, text, font, tokens.dim);
-    ui.painter().hline(
-        rect.x_range(),
-        rect.bottom() - 0.5,
-        egui::Stroke::new(1.0, tokens.line),
-    );
-}
-
-fn verdict_color(verdict: Verdict, tokens: &Tokens) -> Color32 {
-    match verdict {
-        Verdict::Better => tokens.ok,
-        Verdict::Worse => tokens.error,
-        Verdict::NoDifference | Verdict::TooFew => tokens.dim,
-        Verdict::Look => tokens.warning,
-    }
 }
 
 /// The table with tabs, for a spreadsheet.

@@ -186,9 +186,6 @@ impl TableUi {
         if pressed(Key::Delete) {
             outcome.question = Some(Question::Delete(history.meant()));
         }
-        if pressed(Key::Escape) {
-            out.push(HistoryAction::Choose(Vec::new()));
-        }
     }
 }
 
