@@ -8,6 +8,7 @@ use egui::{
     Button, Color32, CornerRadius, Frame, Label, Margin, RichText, Role, TextStyle, Ui, WidgetInfo,
 };
 
+use super::definitions::no_data;
 use super::figures;
 use crate::domain::units;
 use crate::metrics::timeline::{AT_ONCE, Reasoning, TokenSource};
@@ -72,6 +73,14 @@ pub(super) fn reasoning_title(answer: &Answer) -> String {
         }
         None => "Reasoning".to_owned(),
     }
+}
+
+/// In a blind vote, while one still answers: when an answer appears tells models apart.
+pub(super) fn held_ui(ui: &mut Ui) {
+    ui.horizontal(|ui| {
+        ui.spinner();
+        caption(ui, "Shown when all models have answered");
+    });
 }
 
 /// A slow model and a stuck one look different: the time runs.
@@ -170,14 +179,19 @@ const WIDE: f32 = 440.0;
 /// In narrower panes the mark of the fastest has a line of its own above the buttons.
 const MIN_SHARED_LINE: f32 = 330.0;
 
-/// The line of figures, what it is the fastest in, and what can be done with the answer.
+/// The line of figures, what it is the fastest in, and what can be done with the answer. `hidden`: figures would tell
+/// models apart.
 pub(super) fn figures_ui(
     ui: &mut Ui,
     answer: &Answer,
-    fastest: Fastest,
+    (fastest, hidden): (Fastest, bool),
     (can_ask, idle): (bool, bool),
     now: Duration,
 ) -> Option<AnswerButton> {
+    if hidden {
+        let buttons = |ui: &mut Ui| answer_buttons(ui, answer, can_ask, idle);
+        return ui.horizontal(|ui| from_right(ui, buttons)).inner;
+    }
     let tokens = tokens(ui);
     let frame = Frame::new()
         .fill(tokens.sunken)
@@ -214,12 +228,11 @@ pub(super) fn figures_ui(
 
 /// Why there is no speed, or why it falls.
 fn speed_note_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
-    let silent = answer.silent_for(now);
-    if silent.is_some() {
+    if answer.silent_for(now).is_some() {
         ui.ctx().request_repaint_after(Duration::from_millis(200));
     }
-    let note = match silent.filter(|silent| *silent >= Duration::from_secs(1)) {
-        Some(silent) => figures::no_data(silent),
+    let note = match answer.stalled_for(now) {
+        Some(silent) => no_data(silent),
         None if answer.reply.figures.at_once => AT_ONCE.to_owned(),
         None => return,
     };
@@ -231,16 +244,16 @@ fn speed_note_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
 fn fastest_ui(ui: &mut Ui, fastest: Fastest) {
     let Some(told) = fastest.told() else { return };
     let ok = tokens(ui).ok;
-    let shown = if fastest.speed && fastest.ttft {
-        "fastest"
-    } else {
-        told
+    let shown = match fastest {
+        Fastest {
+            ttft: Some(_),
+            speed: Some(_),
+        } => "fastest",
+        _ => &told,
     };
     let label = ui.label(RichText::new(format!("▲ {shown}")).small().color(ok));
     label.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Fastest: {told}")));
-    label.on_hover_text(
-        "Compared with panes that got the same message: the most tokens per second, or the lowest time to first token",
-    );
+    label.on_hover_text(format!("Fastest in {told}\n{}", Fastest::RULE));
 }
 
 fn line_of_figures(ui: &mut Ui, answer: &Answer, now: Duration) {
