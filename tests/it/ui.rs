@@ -421,33 +421,35 @@ fn long_lists_can_be_filtered_by_typing() {
     });
 }
 
+/// Filters the list of deployments, closes it, and opens it anew.
+fn check_forgotten(window: &mut Window, way: &str, close: impl Fn(&mut Window)) {
+    window.open_picker("Deployment");
+    window.until("it can be typed", |window| {
+        window.query_by_label("Filter Deployment").is_some()
+    });
+    window.type_into("Filter Deployment", "qwen3");
+    window.until("it filters", |window| window.line("bd-retrieval").is_none());
+    close(window);
+    window.until("it is closed", |window| !window.shows("Filter Deployment"));
+    window.open_picker("Deployment");
+    window.until(way, |window| window.line("bd-retrieval").is_some());
+    let typed = window.field("Filter Deployment").value();
+    assert_eq!(typed.unwrap_or_default(), "", "{way}");
+    window.key_press(Key::Escape);
+    window.step();
+}
+
 #[test]
 fn a_filter_is_forgotten_however_the_list_is_closed() {
     let mut window = Window::on_demo();
-    let ways: [(&str, fn(&mut Window)); 3] = [
-        ("Escape", |window| {
-            window.key_press(Key::Escape);
-            window.step();
-        }),
-        ("a click elsewhere", Window::click_beside),
-        ("the button", |window| window.open_picker("Deployment")),
-    ];
-    for (way, close) in ways {
-        window.open_picker("Deployment");
-        window.until("it can be typed", |window| {
-            window.query_by_label("Filter Deployment").is_some()
-        });
-        window.type_into("Filter Deployment", "qwen3");
-        window.until("it filters", |window| window.line("bd-retrieval").is_none());
-        close(&mut window);
-        window.until("it is closed", |window| !window.shows("Filter Deployment"));
-        window.open_picker("Deployment");
-        window.until(way, |window| window.line("bd-retrieval").is_some());
-        let typed = window.field("Filter Deployment").value();
-        assert_eq!(typed.unwrap_or_default(), "", "{way}");
+    check_forgotten(&mut window, "after Escape", |window| {
         window.key_press(Key::Escape);
         window.step();
-    }
+    });
+    check_forgotten(&mut window, "after a click elsewhere", Window::click_beside);
+    check_forgotten(&mut window, "after its button", |window| {
+        window.open_picker("Deployment");
+    });
 }
 
 #[test]

@@ -279,7 +279,7 @@ fn models_ui(ui: &mut Ui, form_ui: &mut FormUi, form: &mut Form, state: &State) 
         Offers::default()
     };
     let sections = offers.each_ref().map(|(heading, targets)| Section {
-        heading: *heading,
+        heading,
         choices: targets
             .iter()
             .map(|(target, enabled)| Choice {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use egui::{Button, Label, Popup, Ui, vec2};
+use egui::{Button, Popup, TextStyle, Ui, vec2};
 
 use super::PlaygroundOutcome;
 use super::rows::PaneOutcome;
@@ -15,7 +15,7 @@ use crate::state::cluster::ClusterState;
 use crate::state::panes::{MAX_PANES, PaneAction};
 use crate::ui::theme::{GRID, Tokens};
 use crate::ui::views::waiting::waiting_ui;
-use crate::ui::widgets::{Choice, Section, from_right, picker, picker_may_open, tokens};
+use crate::ui::widgets::{Choice, Section, from_right, picker, picker_may_open, shortened, tokens};
 
 /// Picks no deployment.
 const NO_DEPLOYMENT: &str = "None: any model of the API";
@@ -49,9 +49,9 @@ pub(super) fn show(
     ui.horizontal(|ui| {
         ui.set_height(30.0);
         if hidden {
-            let width = ui.available_width() - buttons;
-            let told = Label::new("Models are revealed after you vote").truncate();
-            ui.add_sized(vec2(width, 30.0), told);
+            let told = "Models are revealed after you vote";
+            let (width, text) = (ui.available_width() - buttons, tokens(ui).text);
+            shortened(ui, told, TextStyle::Body, text, width);
         } else {
             freshness_ui(ui, state, (env, buttons, !wide), now, &mut asked, out);
         }

@@ -177,7 +177,9 @@ pub(super) enum AnswerButton {
 const WIDE: f32 = 440.0;
 
 /// In narrower panes the mark of the fastest has a line of its own above the buttons.
-const MIN_SHARED_LINE: f32 = 330.0;
+const MIN_SHARED_LINE: f32 = 420.0;
+/// The room that the mark of the fastest takes.
+const MARK: f32 = 200.0;
 
 /// The line of figures, what it is the fastest in, and what can be done with the answer. `hidden`: figures would tell
 /// models apart.
@@ -200,7 +202,8 @@ pub(super) fn figures_ui(
     frame.inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = 4.0;
-        if ui.available_width() > WIDE {
+        let mark = fastest.told().map_or(0.0, |_| MARK);
+        if ui.available_width() > WIDE + mark {
             ui.horizontal(|ui| {
                 line_of_figures(ui, answer, now);
                 fastest_ui(ui, fastest);
@@ -244,14 +247,7 @@ fn speed_note_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
 fn fastest_ui(ui: &mut Ui, fastest: Fastest) {
     let Some(told) = fastest.told() else { return };
     let ok = tokens(ui).ok;
-    let shown = match fastest {
-        Fastest {
-            ttft: Some(_),
-            speed: Some(_),
-        } => "fastest",
-        _ => &told,
-    };
-    let label = ui.label(RichText::new(format!("▲ {shown}")).small().color(ok));
+    let label = ui.label(RichText::new(format!("▲ {told}")).small().color(ok));
     label.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Fastest: {told}")));
     label.on_hover_text(format!("Fastest in {told}\n{}", Fastest::RULE));
 }
