@@ -372,7 +372,7 @@ fn a_comparison_is_one_conversation_and_opens_in_its_panes() {
     window.click("Close two");
     window.until("one pane", |window| !window.shows("Pane 1: "));
     window.click("Conversations");
-    window.see("Which bridge?, one and 1 more");
+    window.see(" and 1 more · ");
     window.see("1 conversation");
     window.key_press(Key::Enter);
     window.see("Pane 2: two");

@@ -31,7 +31,7 @@ pub(super) fn show(
     if state.panes().names_hidden() {
         card(ui).show(ui, |ui| {
             ui.set_min_size(vec2(ui.available_width(), 120.0));
-            let why = "Charts appear after you vote; each answer shows its own figures";
+            let why = "Figures and charts appear after you vote";
             empty_state(ui, "Models are hidden", why, 24.0);
         });
         return;
