@@ -118,6 +118,20 @@ pub fn session<'a>(
     }
 }
 
+/// How many answers after the first `known` have a point outside of this part of the chart.
+pub fn outside<'a>(
+    models: impl Iterator<Item = &'a history::Series>,
+    figure: Figure,
+    (x, y): (&RangeInclusive<f64>, &RangeInclusive<f64>),
+    known: u64,
+) -> usize {
+    models
+        .flat_map(|model| figure.points(model).iter().rev())
+        .filter(|[n, _]| *n > known as f64)
+        .filter(|[n, value]| !x.contains(n) || !y.contains(value))
+        .count()
+}
+
 /// The answers of one model.
 fn line(index: usize, model: &history::Series, figure: Figure, view: &View) -> Series {
     let all = figure.points(model);

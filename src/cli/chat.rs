@@ -63,6 +63,7 @@ pub(super) async fn run(
         conversation: SessionId(engine::new_id('c')),
         exchange: 0,
         parent: None,
+        pane: None,
         deployment: deployment.clone(),
         said: prompt,
     };

@@ -133,7 +133,9 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
         if !exchange.prompt.is_empty() || !said_otherwise {
             let _ = writeln!(out, "{}\n", quoted(kept(&exchange.prompt)));
         }
-        let _ = writeln!(out, "**{}**\n", escape(&exchange.model));
+        let environment = exchange.environment.as_deref();
+        let on = environment.map_or_else(String::new, |name| format!(" on {}", escape(name)));
+        let _ = writeln!(out, "**{}**{on}\n", escape(&exchange.model));
         if !exchange.reasoning.is_empty() {
             let _ = writeln!(
                 out,

@@ -258,6 +258,8 @@ pub(crate) fn chat() -> Sample {
     let exchange = |id: u64, parent: Option<u64>, ending| Exchange {
         id,
         parent,
+        pane: None,
+        environment: None,
         at: "2026-11-23T14:05:00Z".parse().expect("a moment"),
         model: "gpt-oss-120b".to_owned(),
         deployment: None,

@@ -70,6 +70,22 @@ fn every_column_of_the_table_of_figures_is_in_both_reports() {
 }
 
 #[test]
+fn a_comparison_says_what_was_held_in_another_pane_and_where() {
+    let mut sample = chat();
+    if let SessionBody::Chat { exchanges, .. } = &mut sample.body {
+        exchanges.truncate(2);
+        (exchanges[1].parent, exchanges[1].pane) = (None, Some(2));
+        exchanges[1].environment = Some("east & west".to_owned());
+    }
+    let page = text(&sample, ExportFormat::Html);
+    assert!(page.contains(" · in another pane"), "{page}");
+    assert!(page.contains(" on east &amp; west"), "{page}");
+    assert!(!page.contains("regenerated"), "it is a first message");
+    let markdown = text(&sample, ExportFormat::Markdown);
+    assert!(markdown.contains("** on east "), "{markdown}");
+}
+
+#[test]
 fn attachments_are_named_in_markdown_and_shown_in_html() {
     use crate::domain::conversation::{Attached, Attachment, Image};
 

@@ -75,8 +75,14 @@ struct Conversation {
     turns: Vec<Turn>,
     /// All other branches.
     aside: Vec<Turn>,
-    /// Names it in the history; made up when its first message is sent.
+    /// Names it in the history; made up when its first message is sent. Panes side by side share it.
     id: Option<SessionId>,
+    /// [`Exchange::pane`] of what is said here.
+    ///
+    /// [`Exchange::pane`]: crate::domain::history::Exchange::pane
+    pane: Option<u64>,
+    /// What is said next is the first that is said in this pane.
+    begins: bool,
 }
 
 /// What was said before the conversation was cleared, or another one was opened in its place.
@@ -119,9 +125,6 @@ struct Editing {
     /// What was to be sent along with that.
     attached: Vec<Attachment>,
 }
-
-/// A silence amid an answer is said from here on.
-const SILENCE: Duration = Duration::from_secs(1);
 
 /// What is said to go on with an answer that was cut.
 pub const CONTINUE: &str = "Continue exactly where you stopped, without repeating anything";
@@ -190,9 +193,8 @@ impl ChatState {
     }
 
     /// How long nothing has come of the answer under way, once that is worth a word.
-    pub fn silent_for(&self, now: Duration) -> Option<Duration> {
-        let silent = self.conversation.turns.last()?.answer.silent_for(now)?;
-        (silent >= SILENCE).then_some(silent)
+    pub fn stalled_for(&self, now: Duration) -> Option<Duration> {
+        self.conversation.turns.last()?.answer.stalled_for(now)
     }
 
     /// Sends the draft. `None` when there is nothing to send, or an answer is under way.
@@ -259,6 +261,56 @@ impl ChatState {
                 turn.round = round;
             }
         }
+    }
+
+    /// The next exchange's number, if nothing else is said in this conversation.
+    pub(super) fn next_exchange(&self) -> u64 {
+        self.next_exchange
+    }
+
+    /// Files what was asked last in this conversation, which other panes share: numbers below `free` are theirs.
+    pub(super) fn file_in(&mut self, conversation: &SessionId, free: u64) {
+        let Conversation {
+            turns,
+            id,
+            pane,
+            begins,
+            ..
+        } = &mut self.conversation;
+        let Some(turn) = turns.last_mut() else {
+            return;
+        };
+        if id.as_ref() != Some(conversation) {
+            *id = Some(conversation.clone());
+            *begins = true;
+        }
+        turn.exchange = turn.exchange.max(free);
+        self.next_exchange = turn.exchange + 1;
+        if std::mem::take(begins) {
+            *pane = Some(turn.exchange);
+        }
+    }
+
+    /// Shows what was said in another pane, as far as it is answered. What is said next goes on from there, beside it.
+    pub(super) fn copy_from(&mut self, other: &Self) {
+        let turns = other.conversation.turns.iter();
+        let answered = turns.take_while(|turn| turn.answer.status_is_final());
+        // A copy is not faster than what it is a copy of.
+        let copies = answered.map(|turn| Turn {
+            round: 0,
+            ..turn.clone()
+        });
+        let turns: Vec<Turn> = copies.collect();
+        if turns.is_empty() {
+            return;
+        }
+        self.conversation = Conversation {
+            turns,
+            id: other.conversation.id.clone(),
+            begins: true,
+            ..Conversation::default()
+        };
+        (self.next_turn, self.next_exchange) = (other.next_turn, other.next_exchange);
     }
 
     /// What was asked last waits for others.
@@ -356,6 +408,7 @@ impl ChatState {
             conversation: self.conversation.id.clone()?,
             exchange: turn.exchange,
             parent: turn.parent,
+            pane: self.conversation.pane,
             deployment: turn.answer.deployment.clone(),
             said: turn.said.clone(),
         })

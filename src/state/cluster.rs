@@ -78,15 +78,6 @@ pub struct ModelOffer {
     pub chats: bool,
 }
 
-/// The model picker's two parts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ModelOffers {
-    /// The deployment's own.
-    pub deployed: Vec<ModelOffer>,
-    /// What the API routes besides.
-    pub others: Vec<ModelOffer>,
-}
-
 impl ClusterState {
     /// Takes the answer to a question about the cluster.
     pub(super) fn answered(&mut self, job: JobId, answer: ClusterAnswer, now: Duration) {
@@ -180,6 +171,13 @@ impl ClusterState {
             .find(|deployment| deployment.name == name)
     }
 
+    /// The first deployment that may answer for this model.
+    pub fn serving(&self, model: &str) -> Option<&Deployment> {
+        let all = self.view.value()?.deployments.iter();
+        let mut able = all.filter(|deployment| deployment.may_answer());
+        able.find(|deployment| deployment.models.iter().any(|it| it.serving_name == model))
+    }
+
     /// Puts a deployment into a choice, and its first model when the one there is not among its models.
     pub fn choose_deployment(&self, choice: &mut Choice, name: &str) {
         choice.deployment = Some(name.to_owned());
@@ -247,8 +245,13 @@ impl ClusterState {
         deployment.health(progress, self.silent_model(deployment).is_some())
     }
 
-    /// What the model picker offers with this deployment picked.
-    pub fn offers_of(&self, choice: &Choice) -> ModelOffers {
+    /// What the model picker offers: the models of the deployment that is picked, else those that the API routes.
+    pub fn offers_of(&self, choice: &Choice) -> Vec<ModelOffer> {
+        if choice.deployment.is_some() {
+            let models = self.deployment_of(choice).into_iter();
+            let models = models.flat_map(|deployment| &deployment.models);
+            return models.map(|model| self.offer(model)).collect();
+        }
         let embeds: HashSet<&str> = self
             .view
             .value()
@@ -258,21 +261,8 @@ impl ClusterState {
             .filter(|model| !model.chats())
             .map(|model| model.serving_name.as_str())
             .collect();
-        let deployed: Vec<ModelOffer> = self
-            .deployment_of(choice)
-            .into_iter()
-            .flat_map(|deployment| &deployment.models)
-            .map(|model| self.offer(model))
-            .collect();
-        let others = self
-            .api_models
-            .value()
-            .into_iter()
-            .flatten()
-            .filter(|id| !deployed.iter().any(|offer| offer.name == **id))
-            .map(|id| self.offer_other(id, &embeds))
-            .collect();
-        ModelOffers { deployed, others }
+        let routed = self.api_models.value().into_iter().flatten();
+        routed.map(|id| self.offer_other(id, &embeds)).collect()
     }
 
     fn offer(&self, model: &ServedModel) -> ModelOffer {
@@ -348,19 +338,11 @@ impl ClusterState {
             return None;
         }
         let offers = self.offers_of(choice);
-        let best = |offers: &[ModelOffer]| {
-            let first = |good: fn(&&ModelOffer) -> bool| offers.iter().find(good);
-            let good = first(|offer| offer.chats && offer.remark.is_none());
-            let good = good
-                .or_else(|| first(|offer| offer.chats))
-                .or_else(|| first(|offer| offer.selectable));
-            good.map(|offer| offer.name.clone())
-        };
-        if choice.deployment.is_some() {
-            best(&offers.deployed)
-        } else {
-            best(&offers.others)
-        }
+        let first = |good: fn(&&ModelOffer) -> bool| offers.iter().find(good);
+        let good = first(|offer| offer.chats && offer.remark.is_none())
+            .or_else(|| first(|offer| offer.chats))
+            .or_else(|| first(|offer| offer.selectable));
+        good.map(|offer| offer.name.clone())
     }
 }
 

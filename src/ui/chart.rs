@@ -57,15 +57,19 @@ fn id(ui: &Ui, title: &str) -> egui::Id {
 
 /// The visible range of the chart of that title that this `ui` drew with [`plot_ui`].
 pub(super) fn view(ui: &Ui, title: &str, zoom: Zoom) -> View {
-    let memory = PlotMemory::load(ui.ctx(), id(ui, title)).filter(|memory| {
-        // Until it is zoomed its range is that of the points.
-        zoom != Zoom::Reset && !memory.auto_bounds.x
-    });
-    let range = memory.map(|memory| memory.transform().bounds().range_x());
+    let bounds = zoomed_to(ui, title, zoom);
     View {
-        range,
+        range: bounds.map(|bounds| bounds.range_x()),
         columns: ui.available_width().max(16.0) as usize,
     }
+}
+
+/// What of that chart the user moved or zoomed to; `None` while it shows everything.
+pub(super) fn zoomed_to(ui: &Ui, title: &str, zoom: Zoom) -> Option<PlotBounds> {
+    let memory = PlotMemory::load(ui.ctx(), id(ui, title))?;
+    // Until it is zoomed its range is that of the points.
+    let zoomed = zoom != Zoom::Reset && !(memory.auto_bounds.x && memory.auto_bounds.y);
+    zoomed.then(|| *memory.transform().bounds())
 }
 
 /// Draws the chart alone.

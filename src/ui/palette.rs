@@ -191,9 +191,7 @@ fn perform(entry: &Entry<'_>, out: &mut Actions) -> bool {
         Does::Switch(env) => out.push(EnvironmentAction::Switch((*env).clone())),
         Does::Ask(deployment, model) => {
             out.push(PaneAction::Activate(0));
-            if let Some(name) = deployment {
-                out.push(PaneAction::PickDeployment(0, (*name).to_owned()));
-            }
+            out.push(PaneAction::PickDeployment(0, deployment.map(str::to_owned)));
             out.push(PaneAction::PickModel(0, (*model).to_owned()));
             out.push(Page::Playground);
         }

@@ -17,7 +17,9 @@ use crate::domain::failure::Failure;
 use crate::domain::printable::{cut, printable};
 use crate::domain::units;
 
-pub use self::picker::{Choice, Section, picker, picker_id};
+pub use self::picker::{
+    Choice, Place, Section, picker, picker_is_open, picker_may_open, tick_picker,
+};
 
 /// Whether a name fits what was typed to find it.
 pub fn matches_filter(filter: &str, name: &str) -> bool {

@@ -103,7 +103,7 @@ fn overlays(dir: &Path) {
     draw(&mut window, dir, "embeddings");
     window.set_size(LARGE);
     window.run_steps(2);
-    window.click("+ Compare");
+    window.compare();
     window.see("Pane 2: ");
     draw(&mut window, dir, "embeddings-beside");
 }
@@ -113,12 +113,12 @@ fn panes(dir: &Path) {
     window.ask("Compare them in a table, with code, and list the steps");
     draw(&mut window, dir, "playground-one");
     window.set_size(LARGE);
-    window.click("+ Compare");
+    window.compare();
     window.ask("Explain TTFT in two sentences.");
     draw(&mut window, dir, "playground-two");
     window.set_size(LARGE);
-    window.click("+ Compare");
-    window.click("+ Compare");
+    window.compare();
+    window.compare();
     window.ask("Compare them in a table");
     draw(&mut window, dir, "playground-four");
     window.set_size(LARGE);
@@ -164,7 +164,7 @@ fn functions(dir: &Path) {
     draw(&mut window, dir, "tools-json");
     window.set_size(LARGE);
     window.run_steps(2);
-    window.click("+ Compare");
+    window.compare();
     window.ask("The weather in Rome?");
     draw(&mut window, dir, "tools-panes");
 }
@@ -246,7 +246,7 @@ fn attachments(dir: &Path) {
     drawn(&mut window, "attach-said");
     window.click("note.md · 36 B");
     drop_on(&mut window, &[&chart]);
-    window.pick("Model", "Qwen3-32B");
+    window.pick_of_api("Qwen3-32B");
     window.see("cannot see pictures");
     drawn(&mut window, "attach-refused");
     window.click("Remove chart.png");
@@ -262,7 +262,7 @@ fn attachments(dir: &Path) {
         .push(egui::HoveredFile::default());
     drawn(&mut window, "attach-hint");
     window.input_mut().hovered_files.clear();
-    window.click("+ Compare");
+    window.compare();
     window.run_steps(6);
     drawn(&mut window, "attach-panes");
 }

@@ -54,7 +54,7 @@ fn main() {
     save(&mut window, "view-code");
     window.click("Close");
 
-    window.click("+ Compare");
+    window.compare();
     window.ask("Which of you is faster? Answer with a list");
     save_both(&mut window, "side-by-side");
 

@@ -838,6 +838,7 @@ fn in_turn_nobody_waits_for_what_is_asked_of_the_cluster_behind_an_answer() {
             conversation,
             exchange: 1,
             parent: None,
+            pane: None,
             deployment: None,
             said,
         });

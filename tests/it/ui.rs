@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use batida::demo::api::{DEMO_KEY, DemoModel};
+use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
 use batida::domain::environment::{ApiAddress, EnvId};
 use batida::domain::failure::Failure;
 use batida::domain::settings::ThemeChoice;
@@ -143,7 +143,7 @@ fn escape_stops_too() {
 #[test]
 fn retry_after_a_failure_keeps_the_prompt() {
     let mut window = Window::on_demo();
-    window.pick("Model", "gemma-4-31B-it");
+    window.pick_of_api("gemma-4-31B-it");
     window.ask("one");
     window.ask("two");
     window.ask("three");
@@ -288,6 +288,65 @@ fn the_legend_hides_and_shows_a_line() {
     window.click("Reset zoom");
 }
 
+/// Drags a chart to the right, so that its newest points are out of sight.
+fn drag(window: &mut Window, chart: &str) {
+    let at = window
+        .query_by_label_contains(chart)
+        .expect("there is a chart")
+        .rect()
+        .center();
+    let press = |window: &mut Window, pos: egui::Pos2, pressed: bool| {
+        window.event(egui::Event::PointerButton {
+            pos,
+            button: egui::PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        });
+        window.step();
+    };
+    window.hover_at(at);
+    window.step();
+    press(window, at, true);
+    let to = at + egui::vec2(160.0, 0.0);
+    for step in 1..5 {
+        window.hover_at(at + (to - at) * (step as f32 / 4.0));
+        window.step();
+    }
+    press(window, to, false);
+    window.run_steps(2);
+}
+
+#[test]
+fn a_zoom_is_of_one_environment_and_says_what_came_outside_of_it() {
+    let (_api, mut window) = Api::quick().window_and_self();
+    for question in ["one", "two", "three", "four"] {
+        window.ask(question);
+    }
+    drag(&mut window, "Tokens per second. ");
+    assert!(!window.shows("outside the view"), "nothing has come since");
+    window.ask("five");
+    window.see("Tokens per second. 1 new answer outside the view");
+    assert!(
+        !window.shows("Time to first token, ms. 1 new"),
+        "the other chart shows all"
+    );
+    window.ask("six");
+    window.see("2 new answers outside the view");
+    window.click("Home");
+    window.click("Environment Demo");
+    window.click("Playground");
+    window.see("Deployment: bd-gpt-oss-llama70b");
+    window.ask("to the demo");
+    window.ask("to the demo again");
+    assert!(!window.shows("outside the view"), "{}", window.told());
+    window.click("Home");
+    window.click("Environment mine");
+    window.click("Playground");
+    window.see("2 new answers outside the view");
+    window.click("Reset zoom");
+    window.until("all is shown", |window| !window.shows("outside the view"));
+}
+
 // What there is to pick from
 
 #[test]
@@ -317,9 +376,26 @@ fn picking_a_deployment_brings_its_model_and_keeps_the_conversation() {
     assert!(window.shows("You asked: before"));
     window.ask("after");
     window.see("DeepSeek-R1-0528 · md-deepseek-r1");
-    window.pick("Model", "gemma-4-31B-it");
-    window.see("Deployment: md-deepseek-r1");
     assert!(window.has_button("Show DeepSeek-R1-0528 in the charts"));
+}
+
+#[test]
+fn a_picker_offers_only_models_that_the_deployment_has() {
+    let mut window = Window::on_demo();
+    window.open_picker("Model");
+    window.see("In this deployment");
+    assert!(window.line("gpt-oss-120b").is_some(), "{}", window.told());
+    assert!(window.line("gemma-4-31B-it").is_none(), "{}", window.told());
+    window.key_press(Key::Escape);
+    window.step();
+    window.pick_of_api("gemma-4-31B-it");
+    window.open_picker("Model");
+    window.see("Models on this API");
+    assert!(window.line("DeepSeek-R1-0528").is_some());
+    window.key_press(Key::Escape);
+    window.step();
+    window.pick("Deployment", "md-deepseek-r1");
+    window.see("Model: DeepSeek-R1-0528");
 }
 
 #[test]
@@ -327,7 +403,7 @@ fn long_lists_can_be_filtered_by_typing() {
     let mut window = Window::on_demo();
     window.open_picker("Model");
     window.see("In this deployment");
-    assert!(!window.shows("Filter Model"), "six lines need no filter");
+    assert!(!window.shows("Filter Model"), "two lines need no filter");
     window.key_press(Key::Escape);
     window.step();
     window.open_picker("Deployment");
@@ -344,6 +420,63 @@ fn long_lists_can_be_filtered_by_typing() {
     window.until("the filter is empty again", |window| {
         window.line("bd-retrieval").is_some()
     });
+}
+
+/// Filters the list of deployments, closes it, and opens it anew.
+fn check_forgotten(window: &mut Window, way: &str, close: impl Fn(&mut Window)) {
+    window.open_picker("Deployment");
+    window.until("it can be typed", |window| {
+        window.query_by_label("Filter Deployment").is_some()
+    });
+    window.type_into("Filter Deployment", "qwen3");
+    window.until("it filters", |window| window.line("bd-retrieval").is_none());
+    close(window);
+    window.until("it is closed", |window| !window.shows("Filter Deployment"));
+    window.open_picker("Deployment");
+    window.until(way, |window| window.line("bd-retrieval").is_some());
+    let typed = window.field("Filter Deployment").value();
+    assert_eq!(typed.unwrap_or_default(), "", "{way}");
+    window.key_press(Key::Escape);
+    window.step();
+}
+
+#[test]
+fn a_filter_is_forgotten_however_the_list_is_closed() {
+    let mut window = Window::on_demo();
+    check_forgotten(&mut window, "after Escape", |window| {
+        window.key_press(Key::Escape);
+        window.step();
+    });
+    check_forgotten(&mut window, "after a click elsewhere", Window::click_beside);
+    check_forgotten(&mut window, "after its button", |window| {
+        window.open_picker("Deployment");
+    });
+}
+
+#[test]
+fn a_model_is_found_among_many_by_parts_of_its_name() {
+    let names = (0..303).map(|n| format!("gpt-variant-{n}"));
+    let names = names.chain(["Meta-Llama-3.3-70B-Instruct".to_owned()]);
+    let models = names.map(|name| DemoModel::quick(&name, Quirk::None));
+    let api = Api::start(models.collect());
+    let mut window = api.window();
+    window.see("304 models");
+    window.open_picker("Model");
+    window.until("it can be typed", |window| window.shows("Filter Model"));
+    window.type_into("Filter Model", "llama 3");
+    window.until("it is found", |window| {
+        window.line("gpt-variant-0").is_none()
+            && window.line("Meta-Llama-3.3-70B-Instruct").is_some()
+    });
+    window.type_into("Filter Model", "gpt-variant-30");
+    window.until("the exact one is the first", |window| {
+        let top = |name: &str| window.line(name).map(|line| line.rect().top());
+        top("gpt-variant-30")
+            .zip(top("gpt-variant-300"))
+            .is_some_and(|(exact, longer)| exact < longer)
+    });
+    window.key_press(Key::Enter);
+    window.see("Model: gpt-variant-30");
 }
 
 #[test]

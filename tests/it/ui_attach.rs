@@ -104,13 +104,13 @@ fn a_model_that_is_picked_later_is_looked_at_again() {
         )],
     );
     window.see("Attached: chart.png");
-    window.pick("Model", "Qwen3-32B");
+    window.pick_of_api("Qwen3-32B");
     window.see("Qwen3-32B cannot see pictures. Pick a model with vision");
     assert!(window.button("Send").accesskit_node().is_disabled());
     window.say("What is it?");
     window.run_steps(4);
     assert!(!window.shows("You asked"), "nothing is sent");
-    window.click("+ Compare");
+    window.compare();
     window.see("Untick it, or pick a model with vision");
     window.click("Remove chart.png");
     window.until("it can be sent", |window| {
@@ -381,7 +381,7 @@ fn two_panes_are_sent_the_same_picture() {
         .to_vec();
     let api = Api::start(models);
     let mut window = api.window();
-    window.click("+ Compare");
+    window.compare();
     window.see("Pane 2: ");
     drop_on(
         &mut window,
@@ -418,7 +418,7 @@ fn what_is_attached_fits_in_the_smallest_window() {
     window.ask("What is it?");
     check(&mut window, "a message with attachments");
     drop_on(&mut window, &[&files[1]]);
-    window.pick("Model", "Qwen3-32B");
+    window.pick_of_api("Qwen3-32B");
     window.see("cannot see pictures");
     check(&mut window, "a picture for a model that sees none");
 }

@@ -1,13 +1,15 @@
 //! The Benchmark page, found and used by label. Sessions are told as the engine would tell them.
 
+use batida::demo::api::{DemoModel, Quirk};
 use batida::domain::environment::EnvId;
 use batida::domain::plan::Load;
 use batida::domain::run::{LevelEnd, SessionEnd, Stage};
 use batida::protocol::Failure;
-use egui::accesskit::Role;
+use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
+use crate::support::api::Api;
 use crate::support::bench::{Script, end, run, tell};
 use crate::support::window::{PATIENCE, Window, on_benchmark};
 
@@ -87,6 +89,75 @@ fn the_form_runs_what_it_says_and_is_remembered() {
         kept.benches
             .get(&EnvId::demo())
             .is_some_and(|forms| forms.last.as_ref() == Some(&plan))
+    });
+}
+
+/// The tick of a model in the open list: its place, and whether it is on.
+fn tick(window: &Window, model: &str) -> Option<(egui::Rect, bool)> {
+    let ticks = window.query_all_by_role(Role::CheckBox);
+    let mut named = ticks.filter(|node| node.accesskit_node().label().as_deref() == Some(model));
+    named.next().map(|node| {
+        let on = node.accesskit_node().toggled() == Some(Toggled::True);
+        (node.rect(), on)
+    })
+}
+
+#[test]
+fn ticking_a_model_moves_no_line_of_the_list() {
+    let mut window = on_benchmark();
+    let (first, second) = ("Meta-Llama-3.3-70B-Instruct", "gpt-oss-120b");
+    window.pick("Deployment", "md-deepseek-r1");
+    window.open_picker("Models");
+    let r1 = "DeepSeek-R1-0528";
+    window.until("the list is open", |window| tick(window, r1).is_some());
+    // That of another deployment is below, and stays there when it is no longer ticked.
+    let before = tick(&window, first).expect("it is selected");
+    assert!(before.1 && before.0.top() > tick(&window, r1).expect("it is there").0.top());
+    window.click(first);
+    window.until("it is off", |window| {
+        tick(window, first).is_some_and(|it| !it.1)
+    });
+    assert_eq!(tick(&window, first).map(|it| it.0), Some(before.0));
+    window.click(r1);
+    window.until("it is on", |window| tick(window, r1).is_some_and(|it| it.1));
+    assert_eq!(tick(&window, first).map(|it| it.0), Some(before.0));
+    assert!(
+        tick(&window, second).is_none(),
+        "only the deployment's own are offered"
+    );
+    window.key_press(Key::Escape);
+    window.see("Models: DeepSeek-R1-0528");
+    window.open_picker("Models");
+    window.until("what is not selected is gone", |window| {
+        tick(window, r1).is_some() && tick(window, first).is_none()
+    });
+}
+
+#[test]
+fn the_list_of_models_is_filtered_as_every_list_is() {
+    let names = (0..303).map(|n| format!("gpt-variant-{n}"));
+    let names = names.chain(["Meta-Llama-3.3-70B-Instruct".to_owned()]);
+    let models = names.map(|name| DemoModel::quick(&name, Quirk::None));
+    let api = Api::start(models.collect());
+    let mut window = api.window();
+    window.see("304 models");
+    window.click("Benchmark");
+    window.open_picker("Models");
+    window.until("it can be typed", |window| window.shows("Filter Models"));
+    window.type_into("Filter Models", "llama 3");
+    let llama = "Meta-Llama-3.3-70B-Instruct";
+    window.until("one is left", |window| {
+        tick(window, llama).is_some() && tick(window, "gpt-variant-7").is_none()
+    });
+    window.click(llama);
+    window.until("it is ticked", |window| {
+        tick(window, llama).is_some_and(|it| it.1)
+    });
+    window.key_press(Key::Escape);
+    window.step();
+    window.open_picker("Models");
+    window.until("the filter is forgotten", |window| {
+        tick(window, "gpt-variant-7").is_some()
     });
 }
 

@@ -199,7 +199,7 @@ fn one_that_is_shown_in_a_pane_is_gone_to_and_a_busy_one_stays() {
     window.see("Figures: ");
     window.click("Stop");
     window.see("Stopped");
-    window.click("+ Compare");
+    window.compare();
     window.see("Pane 2: slow · 2");
     window.click("Conversations");
     window.until("it is there", |window| lists(window, "Write 3000 tokens"));
@@ -220,7 +220,7 @@ fn one_that_is_shown_in_a_pane_is_gone_to_and_a_busy_one_stays() {
 #[test]
 fn blind_closes_the_list() {
     let mut window = Window::on_demo();
-    window.click("+ Compare");
+    window.compare();
     window.click("Blind vote");
     window.see("Models are revealed after you vote; you");
     window.key_press_modifiers(Modifiers::COMMAND, Key::K);

@@ -12,7 +12,7 @@ const E5: &str = "E5-Mistral-7B-Instruct";
 /// On the demo, with its embedding model picked: the cluster says what it is.
 fn on_embedder() -> Window {
     let mut window = Window::on_demo();
-    window.pick("Model", E5);
+    window.pick_of_api(E5);
     window.see("Text to embed");
     window
 }
@@ -132,8 +132,8 @@ fn beside_others_it_is_not_chatted_with() {
     ]);
     let mut window = api.window();
     window.pick("Model", "chats");
-    window.click("+ Compare");
-    window.pick("Model", "e5-embeds");
+    window.compare();
+    window.pick("Model of pane 2", "e5-embeds");
     window.see("Text to embed");
     window.ask("Hello");
     assert_eq!(api.bodies().len(), 1);

@@ -50,7 +50,7 @@ fn the_playground_fits() {
 #[test]
 fn panes_side_by_side_fit() {
     let mut window = Window::on_demo();
-    window.click("+ Compare");
+    window.compare();
     check(&mut window, "Panes, two empty");
     window.ask("Compare them in a table, with code, and list the steps");
     check(&mut window, "Panes, two answers");
@@ -60,7 +60,7 @@ fn panes_side_by_side_fit() {
     window.click("Parameters of gpt-oss-120b");
     window.set_size(LARGE);
     for _ in 0..2 {
-        window.click("+ Compare");
+        window.compare();
     }
     window.ask("And you?");
     check(&mut window, "Panes, four");
@@ -119,7 +119,7 @@ fn embeddings_fit() {
     check(&mut window, "Embeddings");
     window.set_size(LARGE);
     window.run_steps(2);
-    window.click("+ Compare");
+    window.compare();
     window.see("Pane 2: ");
     check(&mut window, "Embeddings beside a chat");
 }
@@ -147,7 +147,7 @@ fn functions_and_formats_fit() {
     check(&mut window, "Functions, answered");
     window.set_size(LARGE);
     window.run_steps(2);
-    window.click("+ Compare");
+    window.compare();
     window.ask("The time?");
     check(&mut window, "Functions, side by side");
 }

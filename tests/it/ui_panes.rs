@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use batida::demo::api::{DemoModel, Quirk};
-use egui::accesskit::Toggled;
-use egui::vec2;
+use batida::demo::api::{DEMO_KEY, DemoModel, Quirk, Thinks};
+use batida::domain::environment::ApiAddress;
+use egui::accesskit::{Role, Toggled};
+use egui::{Key, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
+use serde_json::json;
+
 use crate::support::api::Api;
-use crate::support::window::Window;
+use crate::support::environments::api_env;
+use crate::support::scripted::{ScriptedServer, Then};
+use crate::support::window::{LARGE, Window};
 
 const LLAMA: &str = "Meta-Llama-3.3-70B-Instruct";
 
@@ -27,8 +32,8 @@ fn side_by_side(models: &[(&str, u64)]) -> (Api, Window) {
     window.set_size(vec2(1_900.0, 900.0));
     window.pick("Model", models[0].0);
     for (index, (name, _)) in models.iter().enumerate().skip(1) {
-        window.click("+ Compare");
-        window.pick("Model", name);
+        window.compare();
+        window.pick(&format!("Model of pane {}", index + 1), name);
         window.see(&format!("Pane {}: {name}", index + 1));
     }
     (api, window)
@@ -46,13 +51,19 @@ fn text(window: &mut Window, pane: usize) -> String {
         .unwrap_or_default()
 }
 
+fn prompts(window: &mut Window, pane: usize) -> Vec<String> {
+    let turns = window.state_mut().state().panes().chat(pane).turns();
+    turns.iter().map(|turn| turn.said.prompt.clone()).collect()
+}
+
 #[test]
 fn one_message_goes_to_two_models_and_the_fastest_is_marked() {
     let mut window = Window::on_demo();
-    window.click("+ Compare");
+    window.compare();
     window.see("Pane 1: Meta-Llama-3.3-70B-Instruct");
     window.see("Pane 2: gpt-oss-120b");
-    window.see("Model: gpt-oss-120b");
+    window.see("Model of pane 1: Meta-Llama-3.3-70B-Instruct");
+    window.see("Model of pane 2: gpt-oss-120b");
     window.ask("Say something");
     assert_eq!(
         window
@@ -73,7 +84,7 @@ fn one_message_goes_to_two_models_and_the_fastest_is_marked() {
         "{told}"
     );
     window.click("Pane 1: Meta-Llama-3.3-70B-Instruct");
-    window.see(&format!("Model: {LLAMA}"));
+    assert_eq!(window.state_mut().state().panes().active(), 0);
     window.click("Close gpt-oss-120b");
     window.until("one alone looks as it always did", |window| {
         window.has_button("Parameters")
@@ -179,11 +190,11 @@ fn one_after_the_other_when_asked() {
 fn a_pane_may_ask_another_environment() {
     let api = Api::quick();
     let mut window = api.window();
-    window.click("+ Compare");
+    window.compare();
     window.see("quick · 2");
-    window.pick("Environment", "Demo");
+    window.pick("Environment of pane 2", "Demo");
     window.see("Pane 2: Meta-Llama-3.3-70B-Instruct");
-    window.see("Deployment: bd-gpt-oss-llama70b");
+    window.see("Deployment of pane 2: bd-gpt-oss-llama70b");
     window.ask("Hello");
     assert_eq!(
         window
@@ -239,6 +250,263 @@ fn four_are_the_most_and_the_figures_can_make_room() {
     });
     window.click("Figures");
     window.see("This session, median");
+}
+
+/// What is written on each picker, and its whole name.
+fn on_pickers(window: &Window) -> Vec<(String, String)> {
+    let mut written = Vec::new();
+    for clipped in &window.output().shapes {
+        texts_of(&clipped.shape, &mut |text, at| {
+            written.push((text.to_owned(), at))
+        });
+    }
+    let pickers = window.query_all_by_role(Role::ComboBox);
+    let named = pickers.filter_map(|picker| {
+        let label = picker.accesskit_node().label()?;
+        let (_, name) = label.split_once(": ")?;
+        let (text, _) = written
+            .iter()
+            .find(|(_, at)| picker.rect().contains(*at))?
+            .clone();
+        Some((text, name.to_owned()))
+    });
+    named.collect()
+}
+
+fn texts_of(shape: &egui::Shape, each: &mut impl FnMut(&str, egui::Pos2)) {
+    match shape {
+        egui::Shape::Vec(shapes) => shapes.iter().for_each(|shape| texts_of(shape, each)),
+        egui::Shape::Text(text) => each(text.galley.text(), text.visual_bounding_rect().center()),
+        _ => {}
+    }
+}
+
+#[test]
+fn names_keep_18_characters_in_four_panes() {
+    let long = "Meta-Llama-4-Maverick-17B-128E-Instruct-FP8-";
+    let names: Vec<String> = (1..5).map(|n| format!("{long}{n}")).collect();
+    let models: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 0)).collect();
+    let (_api, mut window) = side_by_side(&models);
+    window.set_size(LARGE);
+    window.run_steps(4);
+    for what in ["with", "without"] {
+        // Three panes fit beside the figures, the fourth is scrolled to.
+        if what == "without" {
+            window.click("Figures");
+            window.run_steps(4);
+        }
+        let shown = on_pickers(&window);
+        let of_models = shown.iter().filter(|(_, name)| name.starts_with(long));
+        assert!(of_models.clone().count() >= 3, "{shown:?}");
+        for (text, name) in &shown {
+            let kept = text.chars().filter(|c| *c != '…').count();
+            assert!(
+                text == name || kept >= 18,
+                "{what} figures: {text:?} of {name:?}"
+            );
+        }
+    }
+    // With all three pickers, of the demo's deployments too.
+    for pane in 2..5 {
+        window.click(&format!("Pane {pane}: {long}{pane}"));
+        window.pick(&format!("Environment of pane {pane}"), "Demo");
+    }
+    window.see("Deployment of pane 4: bd-gpt-oss-llama70b");
+    let shown = on_pickers(&window);
+    assert!(shown.len() >= 8, "{shown:?}");
+    for (text, name) in shown {
+        let kept = text.chars().filter(|c| *c != '…').count();
+        assert!(text == name || kept >= 18, "{text:?} of {name:?}");
+    }
+}
+
+#[test]
+fn a_click_anywhere_in_a_pane_selects_it() {
+    let (_api, mut window) = side_by_side(&[("one", 0), ("two", 0)]);
+    assert_eq!(window.state_mut().state().panes().active(), 1);
+    let empty = window.query_all_by_label("No messages yet").next();
+    let at = empty.expect("the first pane is empty").rect().center();
+    window.hover_at(at);
+    window.event(egui::Event::PointerButton {
+        pos: at,
+        button: egui::PointerButton::Primary,
+        pressed: true,
+        modifiers: egui::Modifiers::NONE,
+    });
+    window.run_steps(2);
+    assert_eq!(window.state_mut().state().panes().active(), 0);
+}
+
+#[test]
+fn a_new_pane_may_continue_a_copy_of_the_conversation() {
+    let (api, mut window) = side_by_side(&[("one", 0)]);
+    window.ask("Hello");
+    window.click("+ Compare");
+    assert!(!window.shows("Pane 2: "), "it asks first");
+    window.click("Copy the conversation");
+    window.see("Pane 2: one · 2");
+    assert_eq!(prompts(&mut window, 1), ["Hello"]);
+    window.ask("And you?");
+    let bodies = api.bodies();
+    let said = |body: &serde_json::Value| body["messages"].as_array().map(Vec::len);
+    let lengths: Vec<_> = bodies.iter().map(said).collect();
+    assert_eq!(
+        lengths,
+        [Some(2), Some(4), Some(4)],
+        "each with what was said"
+    );
+    window.click("+ Compare");
+    window.click("Start empty");
+    window.see("Pane 3: ");
+    window.see("No messages yet");
+    assert_eq!(prompts(&mut window, 2), [""; 0]);
+}
+
+#[test]
+fn a_comparison_is_one_conversation_and_opens_in_its_panes() {
+    let (api, mut window) = side_by_side(&[("one", 0), ("two", 0)]);
+    window.ask("Which bridge?");
+    window.ask("How long?");
+    window.click("Clear");
+    window.until("they are empty", |window| window.shows("No messages yet"));
+    window.click("Close two");
+    window.until("one pane", |window| !window.shows("Pane 1: "));
+    window.click("Conversations");
+    window.see(" and 1 more · ");
+    window.see("1 conversation");
+    window.key_press(Key::Enter);
+    window.see("Pane 2: two");
+    for pane in 0..2 {
+        assert_eq!(prompts(&mut window, pane), ["Which bridge?", "How long?"]);
+    }
+    window.ask("And now?");
+    let bodies = api.bodies();
+    let last: Vec<_> = bodies[4..]
+        .iter()
+        .map(|body| body["messages"].as_array().map(Vec::len))
+        .collect();
+    assert_eq!(last, [Some(6), Some(6)], "both go on");
+    window.click("Conversations");
+    window.see("6 answers");
+    window.see("1 conversation");
+    window.click("Close");
+    window.click("History");
+    window.until("it is one session there, too", |window| {
+        window.line("Which bridge?").is_some() || window.shows("Which bridge?")
+    });
+    let total = window.state_mut().state().history.rows.total();
+    assert_eq!(total, Some(1));
+}
+
+#[test]
+fn opening_a_comparison_is_undone_in_all_its_panes() {
+    let (_api, mut window) = side_by_side(&[("one", 0), ("two", 0)]);
+    window.ask("Which bridge?");
+    window.click("Clear");
+    window.ask("Which ship?");
+    window.click("Conversations");
+    window.see("2 conversations");
+    window.key_press(Key::ArrowDown);
+    window.step();
+    window.key_press(Key::Enter);
+    window.until("it is open in both", |window| {
+        window.query_all_by_label_contains("Opened: ").count() == 2
+    });
+    let undo = window.query_all_by_label("Undo opening").next();
+    undo.expect("there is one a pane").click();
+    window.until("it is undone", |window| !window.shows("Opened: "));
+    for pane in 0..2 {
+        assert_eq!(prompts(&mut window, pane), ["Which ship?"]);
+    }
+}
+
+#[test]
+fn a_stalled_answer_says_so_and_its_speed_falls() {
+    let server = ScriptedServer::start(|asked, reply| {
+        if asked.target.contains("/models") {
+            reply.json(200, &json!({"data": [{"id": "m"}]}));
+            return Then::KeepOpen;
+        }
+        reply.stream();
+        for _ in 0..20 {
+            reply.text("word ");
+            reply.pause(Duration::from_millis(10));
+        }
+        reply.wait_for_next();
+        Then::Close
+    });
+    let url = ApiAddress::parse(&server.url()).expect("it is an address");
+    let mut window = Window::on(api_env(&url), Some(DEMO_KEY));
+    window.see("Model: m");
+    window.say("Hello");
+    window.see("no data for 1 s");
+    let speed = |window: &Window| -> f64 {
+        let figures = window.query_by_label_contains("Figures: ");
+        let told = figures.and_then(|node| node.accesskit_node().value());
+        let told = told.unwrap_or_default();
+        let number = told.trim_start_matches("Figures: ").split(' ').next();
+        number
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_else(|| panic!("{told:?}"))
+    };
+    let before = speed(&window);
+    window.see("no data for 2 s");
+    let after = speed(&window);
+    assert!(after < before && before < 30.0, "{before:?} {after:?}");
+    window.click("Stop");
+    window.see("Stopped");
+    assert!(!window.shows("no data for"), "{}", window.told());
+}
+
+#[test]
+fn blind_hides_all_that_tells_models_apart() {
+    let thinks = DemoModel {
+        thinks: Thinks::Reasoning,
+        ..DemoModel::quick("m-one", Quirk::None)
+    };
+    let slow = DemoModel {
+        per_token: Duration::from_millis(20),
+        ..DemoModel::quick("m-two", Quirk::None)
+    };
+    let api = Api::start(vec![thinks, slow]);
+    let mut window = api.window();
+    window.set_size(vec2(1_900.0, 900.0));
+    window.pick("Model", "m-one");
+    window.click("+ Compare");
+    window.pick("Model of pane 2", "m-two");
+    window.click("Blind vote");
+    window.say("Write 60 tokens");
+    window.until("the fast one is complete", |window| {
+        window
+            .query_all_by_label_contains("Shown when all models")
+            .count()
+            == 2
+            && api.bodies().len() == 2
+    });
+    let panes = window.state_mut().state().panes();
+    let answered = |index: usize| panes.chat(index).turns()[0].answer.status_is_final();
+    assert!(!(answered(0) && answered(1)));
+    assert!(!window.has_button("Stop Model A"), "{}", window.told());
+    window.see("Which answer is best?");
+    let told = window.told();
+    for tells in [
+        "Figures: ",
+        "Fastest",
+        "tok/s",
+        "TTFT: ",
+        "Reasoning",
+        "Parameters of",
+        "Pane 1",
+        "m-one",
+        "m-two",
+        "Model of pane",
+    ] {
+        assert!(!told.contains(tells), "{tells:?} in\n{told}");
+    }
+    assert_eq!(window.query_all_by_label("Copy answer").count(), 2);
+    window.click("Equal");
+    window.see("Figures: ");
+    window.see("Reasoning");
 }
 
 #[test]
@@ -298,8 +566,8 @@ fn blind_hides_the_names_in_failures_and_in_the_activity_too() {
     let mut window = api.window();
     window.set_size(vec2(1_900.0, 900.0));
     window.pick("Model", "m-one");
-    window.click("+ Compare");
-    window.pick("Model", "m-two");
+    window.compare();
+    window.pick("Model of pane 2", "m-two");
     window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::J);
     window.click("Blind vote");
     window.see("Models are revealed after you vote; you");

@@ -325,7 +325,7 @@ fn each_pane_has_calls_of_its_own() {
     ]);
     let mut window = api.window();
     offer_weather(&mut window);
-    window.click("+ Compare");
+    window.compare();
     window.ask("What is the weather in Paris?");
     window.until("both call", |window| {
         window

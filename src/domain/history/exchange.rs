@@ -15,6 +15,13 @@ pub struct Exchange {
     pub id: u64,
     /// The exchange it follows; several may follow the same one.
     pub parent: Option<u64>,
+    /// The pane of a comparison it was held in, as a whole named by the first exchange in there; `None` in the pane that
+    /// the conversation began in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pane: Option<u64>,
+    /// The name of the environment that was asked, where the pane is another one than the conversation began in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// When it was sent.
     pub at: Timestamp,
     /// The model's serving name.
@@ -132,6 +139,8 @@ pub struct Filing {
     pub exchange: u64,
     /// The exchange it follows.
     pub parent: Option<u64>,
+    /// [`Exchange::pane`].
+    pub pane: Option<u64>,
     /// The deployment that was picked.
     pub deployment: Option<String>,
     /// What the user said.

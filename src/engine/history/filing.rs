@@ -78,6 +78,7 @@ impl Kept {
     fn exchange(self, ending: ExchangeEnding) -> Exchange {
         let Self {
             filing,
+            environment,
             texts,
             at,
             model,
@@ -107,6 +108,8 @@ impl Kept {
         let exchange = Exchange {
             id: filing.exchange,
             parent: filing.parent,
+            pane: filing.pane,
+            environment: filing.pane.map(|_| environment),
             at,
             model,
             deployment: filing.deployment,
@@ -273,14 +276,14 @@ impl Keeping {
         report: &ChatReport,
         surroundings: Option<EnvironmentInfo>,
     ) -> Option<SessionId> {
+        let kept = self.kept.take()?;
+        // Another pane of a comparison may ask another cluster than the conversation began on.
+        let begins = kept.filing.pane.is_none();
         let record = ChatRecord {
-            surroundings,
-            ..self.kept.take()?.end(report)
+            surroundings: surroundings.filter(|_| begins),
+            ..kept.end(report)
         };
-        let asked = record
-            .surroundings
-            .is_none()
-            .then(|| record.session.clone());
+        let asked = (begins && record.surroundings.is_none()).then(|| record.session.clone());
         self.recorder.chat(record);
         asked
     }

@@ -57,9 +57,11 @@ fn question(exchange: &Exchange, before: Option<&Exchange>, all: &[Exchange]) ->
         let parent = exchange
             .parent
             .and_then(|id| all.iter().position(|other| other.id == id));
-        who.push_str(&parent.map_or(" · regenerated".to_owned(), |at| {
-            format!(" · after answer {}", at + 1)
-        }));
+        who.push_str(&match (parent, exchange.pane) {
+            (Some(at), _) => format!(" · after answer {}", at + 1),
+            (None, Some(_)) => " · in another pane".to_owned(),
+            (None, None) => " · regenerated".to_owned(),
+        });
     }
     let said_otherwise = !exchange.attachments.is_empty() || !exchange.results.is_empty();
     html! {
@@ -78,6 +80,7 @@ fn answer(exchange: &Exchange) -> Markup {
             p.who {
                 (exchange.model)
                 @if let Some(deployment) = &exchange.deployment { " of " (deployment) }
+                @if let Some(environment) = &exchange.environment { " on " (environment) }
             }
             @if !exchange.reasoning.is_empty() {
                 details { summary { "Reasoning" } div.text { (exchange.reasoning) } }

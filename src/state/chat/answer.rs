@@ -10,6 +10,9 @@ use crate::protocol::{FinishReason, JobId};
 
 /// An answer is told of so often; a silence up to this is none.
 const JITTER: Duration = Duration::from_millis(100);
+/// A silence amid an answer is said from here on.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// An answer as it grows.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -62,6 +65,11 @@ impl Answer {
     pub fn silent_for(&self, now: Duration) -> Option<Duration> {
         let streaming = !self.status_is_final() && self.reply.figures.ttft.is_some();
         Some(now.saturating_sub(self.heard_at?)).filter(|_| streaming)
+    }
+
+    /// The same, once it is worth a word.
+    pub fn stalled_for(&self, now: Duration) -> Option<Duration> {
+        self.silent_for(now).filter(|silent| *silent >= SILENCE)
     }
 
     /// Tokens per second so far: that of an answer under way falls while nothing comes.

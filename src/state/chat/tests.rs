@@ -153,7 +153,7 @@ fn the_rate_of_an_answer_falls_while_nothing_comes() {
     );
     assert_eq!(answer(&chat).silent_for(s(5.0)), Some(s(3.0)));
     assert_eq!(
-        (chat.silent_for(s(2.5)), chat.silent_for(s(5.0))),
+        (chat.stalled_for(s(2.5)), chat.stalled_for(s(5.0))),
         (None, Some(s(3.0)))
     );
     assert_eq!(

@@ -351,9 +351,10 @@ impl ChatState {
         };
         let aside = exchanges.iter().map(said).collect();
         self.conversation = Conversation {
-            turns: Vec::new(),
             aside,
             id: Some(conversation),
+            pane: exchanges.last().and_then(|last| last.pane),
+            ..Conversation::default()
         };
         if let Some(last) = exchanges.last() {
             self.conversation.lead_to(last.id);

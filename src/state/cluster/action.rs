@@ -65,7 +65,7 @@ impl State {
             }
             A::Chat(name) => {
                 self.panes_mut().activate(0);
-                self.pick_deployment(0, &name);
+                self.pick_deployment(0, Some(&name));
                 self.page = Page::Playground;
             }
             A::Benchmark(name) => {

@@ -1,15 +1,18 @@
 //! The conversations that are kept, as the Playground lists them: searched, named, opened, deleted.
 
+mod comparison;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::rows::Rows;
 use super::{CHANGED, TYPED, wait_until};
+use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::history::{
     Deletion, Exchange, ExportFormat, HistoryPage, HistoryQuery, SessionBody, SessionId,
-    SessionKind, SortBy, StoredSession,
+    SessionKind, SessionRow, SortBy, StoredSession,
 };
 use crate::protocol::{Command, HistoryQuestion, JobId, Question};
 use crate::state::State;
@@ -340,14 +343,18 @@ impl State {
                 "The History page shows them. Change what is kept under Data retention there",
             ));
         }
-        let switches = self.panes().active() == 0 && self.settings.selected != *env;
-        let (panes, index) = if switches {
-            (&self.connection_of(env)?.panes, 0)
+        let several = comparison::is_one(exchanges);
+        let panes = if self.continues_there(several, env) {
+            &self.connection_of(env)?.panes
         } else {
-            (self.panes(), self.panes().active())
+            self.panes()
         };
-        let is_busy =
-            panes.showing(&stored.row.id).is_none() && panes.chat(index).running().is_some();
+        let is_busy = panes.showing(&stored.row.id).is_none()
+            && if several {
+                !panes.is_idle()
+            } else {
+                panes.active_pane().chat.running().is_some()
+            };
         is_busy.then(|| {
             Failure::new(
                 "An answer is under way on the Playground",
@@ -356,8 +363,15 @@ impl State {
         })
     }
 
+    /// Whether a conversation is gone on with in the environment where it was held, and not in a pane of the one in use:
+    /// a comparison is, and what the first pane shows.
+    fn continues_there(&self, several: bool, env: &EnvId) -> bool {
+        self.settings.selected != *env && (several || self.panes().active() == 0)
+    }
+
     /// Goes on with a conversation out of the history: in the active pane, else in the first one of the environment
-    /// where it was held. What was there is brought back by [`Self::undo_open`].
+    /// where it was held; with a comparison in as many panes as it was held in. What was there is brought back by
+    /// [`Self::undo_open`].
     ///
     /// # Errors
     /// When that environment is gone, its texts were not kept, or an answer is under way there.
@@ -374,10 +388,9 @@ impl State {
         else {
             return Ok(());
         };
-        let (env, Some(last)) = (env.id.clone(), exchanges.last()) else {
-            return Ok(());
-        };
-        if self.panes().active() == 0 && self.settings.selected != env {
+        let env = env.id.clone();
+        let several = comparison::is_one(exchanges);
+        if self.continues_there(several, &env) {
             self.switch(&env, out);
             self.panes_mut().activate(0);
         }
@@ -385,20 +398,39 @@ impl State {
             self.panes_mut().activate(index);
             return Ok(());
         }
-        let index = self.panes().active();
-        let panes = self.panes_mut();
         // The conversation tells which model is which.
-        panes.end_blind();
-        let pane = panes.get(index);
+        self.panes_mut().end_blind();
+        if several {
+            self.take_up_comparison(&stored.row, exchanges, &env, out);
+        } else {
+            let index = self.panes().active();
+            self.take_up(index, &stored.row, exchanges, &env, out);
+        }
+        Ok(())
+    }
+
+    /// Shows these exchanges of a conversation in a pane, and asks there whom the last of them asked.
+    fn take_up(
+        &mut self,
+        index: usize,
+        row: &SessionRow,
+        exchanges: &[Exchange],
+        env: &EnvId,
+        out: &mut Vec<Command>,
+    ) {
+        let Some(last) = exchanges.last() else {
+            return;
+        };
+        let pane = self.panes().get(index);
         let before = Whereabouts {
             env: pane.env.clone(),
             choice: pane.choice.clone(),
             linked: pane.linked,
         };
-        self.pick_pane_env(index, &env, out);
+        self.pick_pane_env(index, env, out);
         let panes = self.panes_mut();
         let chat = panes.chat_mut(index);
-        chat.take_up(&stored.row.title, stored.row.id.clone(), exchanges, before);
+        chat.take_up(&row.title, row.id.clone(), exchanges, before);
         let keeps_link = panes.chat(index).has_settings_of(panes.chat(0));
         let pane = panes.get_mut(index);
         pane.choice = Choice {
@@ -409,11 +441,20 @@ impl State {
         pane.linked &= keeps_link;
         self.conversation_is_back(index);
         self.colors.note(&last.model);
-        Ok(())
     }
 
-    /// Brings back what the pane showed before another conversation was opened in it.
+    /// Brings back what was shown before another conversation was opened: in all panes that show it.
     pub fn undo_open(&mut self, index: usize, out: &mut Vec<Command>) {
+        let opened = self.panes().chat(index).conversation().cloned();
+        for index in 0..self.panes().count() {
+            let chat = self.panes().chat(index);
+            if chat.opened().is_some() && chat.conversation() == opened.as_ref() {
+                self.undo_open_in(index, out);
+            }
+        }
+    }
+
+    fn undo_open_in(&mut self, index: usize, out: &mut Vec<Command>) {
         let Some(before) = self.panes_mut().chat_mut(index).undo_open() else {
             return;
         };

@@ -12,11 +12,14 @@ use crate::state::chat::Act;
 /// One thing that the Playground asks of its panes; panes by their index.
 #[derive(Debug)]
 pub enum PaneAction {
-    /// Add a pane.
-    Add,
+    /// Add a pane, with a copy of the active one's conversation or an empty one.
+    Add {
+        /// Copy it.
+        copy: bool,
+    },
     /// Close a pane.
     Close(usize),
-    /// Use the pickers for this pane.
+    /// Select a pane.
     Activate(usize),
     /// Send to a pane, or no longer.
     Tick(usize, bool),
@@ -24,8 +27,8 @@ pub enum PaneAction {
     Link(usize, bool),
     /// Ask another environment.
     PickEnv(usize, EnvId),
-    /// Ask another deployment.
-    PickDeployment(usize, String),
+    /// Ask another deployment; `None` for models of the API alone.
+    PickDeployment(usize, Option<String>),
     /// Ask another model.
     PickModel(usize, String),
     /// The user says whether a pane's model makes embeddings.
@@ -103,10 +106,10 @@ impl State {
             A::Draft(text) => panes.drafting_chat_mut().draft = text,
             A::Detach(at) => panes.drafting_chat_mut().detach(at),
             A::CancelEdit => panes.drafting_chat_mut().stop_editing(),
-            A::Add => self.add_pane(),
+            A::Add { copy } => self.add_pane_for(copy),
             A::Close(index) => self.close_pane(index, out),
             A::PickEnv(index, env) => self.pick_pane_env(index, &env, out),
-            A::PickDeployment(index, name) => self.pick_deployment(index, &name),
+            A::PickDeployment(index, name) => self.pick_deployment(index, name.as_deref()),
             A::SayEmbeds(index, on) => self.say_embeds(index, on),
             A::Embed(index) => self.embed(index, now, out),
             A::UseAsSystemPrompt(text) => self.use_as_system_prompt(text),

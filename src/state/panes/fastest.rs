@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Panes;
+use crate::domain::units;
 use crate::metrics::timeline::Figures;
 use crate::state::chat::AnswerStatus;
 
@@ -45,37 +46,41 @@ impl Panes {
 }
 
 /// In which figures an answer was the fastest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Fastest {
-    /// Its first token came soonest.
-    pub ttft: bool,
-    /// It had the most tokens per second; only where all are counted alike.
-    pub speed: bool,
+    /// Its first token came soonest: by this share of the next one's time.
+    pub ttft: Option<f64>,
+    /// It had the most tokens per second, by this share of the next one's; only where all are counted alike.
+    pub speed: Option<f64>,
 }
 
 impl Fastest {
+    /// When an answer is marked as the fastest.
+    pub const RULE: &str = "Marked when it is at least 10 % ahead of the next answer to the same message, for the time to \
+                            first token by at least 10 ms too";
+
     /// In words; `None` where it was in nothing.
-    pub fn told(self) -> Option<&'static str> {
-        match (self.speed, self.ttft) {
-            (true, true) => Some("tok/s and TTFT"),
-            (true, false) => Some("tok/s"),
-            (false, true) => Some("TTFT"),
-            (false, false) => None,
-        }
+    pub fn told(self) -> Option<String> {
+        let by = |name: &str, share: f64| format!("{name} by {}", units::whole_percent(share));
+        let speed = self.speed.map(|share| by("tok/s", share));
+        let ttft = self.ttft.map(|share| by("TTFT", share));
+        let told: Vec<String> = speed.into_iter().chain(ttft).collect();
+        (!told.is_empty()).then(|| told.join(", "))
     }
 }
 
-/// By less than this share one answer is no faster than another: the same model asked twice differs by more.
-const SIGNIFICANT_SHARE: f64 = 0.05;
+/// By less than this share one answer is no faster than another: the same model asked twice differs by as much.
+const SIGNIFICANT_SHARE: f64 = 0.1;
+/// Nobody notices less of a delay, and the network alone differs by as much.
+const SIGNIFICANT_DELAY: Duration = Duration::from_millis(10);
 
 fn fastest_of(all: &[Figures]) -> Vec<Fastest> {
     let mut ttfts: Vec<Duration> = all.iter().filter_map(|figures| figures.ttft).collect();
     ttfts.sort_unstable();
     let ttft = match ttfts[..] {
-        [first, second, ..]
-            if first.as_secs_f64() <= second.as_secs_f64() * (1.0 - SIGNIFICANT_SHARE) =>
-        {
-            Some(first)
+        [first, second, ..] if second - first >= SIGNIFICANT_DELAY => {
+            let ahead = 1.0 - first.as_secs_f64() / second.as_secs_f64();
+            (ahead >= SIGNIFICANT_SHARE).then_some((first, ahead))
         }
         _ => None,
     };
@@ -89,12 +94,15 @@ fn fastest_of(all: &[Figures]) -> Vec<Fastest> {
         .collect();
     speeds.sort_unstable_by(|a, b| b.total_cmp(a));
     let speed = match speeds[..] {
-        [first, second, ..] if alike && first >= second * (1.0 + SIGNIFICANT_SHARE) => Some(first),
+        [first, second, ..] if alike && first >= second * (1.0 + SIGNIFICANT_SHARE) => {
+            Some((first, first / second - 1.0))
+        }
         _ => None,
     };
     let mark = |figures: &Figures| Fastest {
-        ttft: ttft.is_some() && figures.ttft == ttft,
-        speed: speed.is_some() && figures.tokens_per_sec == speed,
+        ttft: ttft.and_then(|(first, ahead)| (figures.ttft == Some(first)).then_some(ahead)),
+        speed: speed
+            .and_then(|(first, ahead)| (figures.tokens_per_sec == Some(first)).then_some(ahead)),
     };
     all.iter().map(mark).collect()
 }

@@ -27,7 +27,7 @@ pub const MAX_PANES: usize = 4;
 #[derive(Debug)]
 pub struct Panes {
     list: Vec<Pane>,
-    /// The pane that the pickers are for.
+    /// The pane that conversations open in, and that the keys scroll.
     active: usize,
     /// They are asked sequentially, so that they do not share the machine.
     pub in_turn: bool,
@@ -150,17 +150,17 @@ impl Panes {
         self.list.iter_mut().map(|pane| &mut pane.chat)
     }
 
-    /// The index of the pane that the pickers are for.
+    /// The index of the pane that conversations open in, and that the keys scroll.
     pub fn active(&self) -> usize {
         self.active.min(self.list.len() - 1)
     }
 
-    /// The pane that the pickers are for.
+    /// The same pane.
     pub fn active_pane(&self) -> &Pane {
         self.get(self.active())
     }
 
-    /// The pickers are for this pane.
+    /// Selects this pane.
     pub fn activate(&mut self, index: usize) {
         self.active = index;
     }
@@ -298,10 +298,28 @@ impl Panes {
         self.list.iter().all(|pane| pane.chat.running().is_none())
     }
 
-    /// The pane that shows this conversation.
+    /// The pane that shows this conversation: of several the active one, else the first.
     pub fn showing(&self, id: &SessionId) -> Option<usize> {
         let shows = |pane: &Pane| pane.chat.conversation() == Some(id);
+        if shows(self.active_pane()) {
+            return Some(self.active());
+        }
         self.list.iter().position(shows)
+    }
+
+    /// The conversation that a pane's next message belongs to, and its first number that no exchange has: panes side by
+    /// side are one conversation. `None` where none has begun.
+    fn shared_conversation(&self, index: usize) -> Option<(SessionId, u64)> {
+        let others = || {
+            let all = self.list.iter().enumerate();
+            all.filter(move |(other, _)| *other != index)
+                .map(|(_, pane)| &pane.chat)
+        };
+        let own = self.chat(index).conversation();
+        let id = own.or_else(|| others().find_map(ChatState::conversation))?;
+        let sharing = others().filter(|chat| chat.conversation() == Some(id));
+        let free = sharing.map(ChatState::next_exchange).max().unwrap_or(0);
+        Some((id.clone(), free))
     }
 
     /// Empties all conversations, unless an answer is under way; [`Self::undo_clear`] brings them back.
@@ -324,9 +342,28 @@ impl Panes {
             && panes.any(|pane| pane.chat.can_undo_clear())
     }
 
+    /// Shows in the pane at `to` what was said in the one at `from`.
+    fn copy_conversation(&mut self, from: usize, to: usize) {
+        if let Ok([from, to]) = self.list.get_disjoint_mut([from, to]) {
+            to.chat.copy_from(&from.chat);
+        }
+    }
+
     /// Brings back what was cleared.
     pub(super) fn undo_clear(&mut self) {
         self.chats_mut().for_each(ChatState::undo_clear);
+    }
+
+    /// The message that is being answered; `None` when no answer is under way.
+    pub fn round_under_way(&self) -> Option<u64> {
+        let answering = self
+            .list
+            .iter()
+            .filter(|pane| pane.chat.running().is_some());
+        answering
+            .filter_map(|pane| pane.chat.turns().last())
+            .map(|turn| turn.round)
+            .max()
     }
 
     /// Numbers a message, so that its answers in several panes can be compared.

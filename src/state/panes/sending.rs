@@ -9,7 +9,7 @@ use crate::domain::failure::Failure;
 use crate::protocol::{ChatAsk, ChatOrder, Command, JobId};
 use crate::state::State;
 use crate::state::chat::{Act, Asking, ChatState, UserInput};
-use crate::state::cluster::{ClusterState, ModelOffers};
+use crate::state::cluster::{Choice, ClusterState};
 use crate::state::jobs::Work;
 
 impl State {
@@ -47,24 +47,37 @@ impl State {
         }
         let active = panes.active_pane();
         let (env, mut choice) = (active.env.clone(), active.choice.clone());
-        let ModelOffers { deployed, others } = self
-            .pane_cluster(panes.active())
-            .map(|cluster| cluster.offers_of(&choice))
-            .unwrap_or_default();
         let is_taken = |model: &String| {
             let mut taken = panes.all().iter().map(|pane| pane.choice.model.as_ref());
             taken.any(|taken| taken == Some(model))
         };
-        let free = deployed
-            .into_iter()
-            .chain(others)
-            .find(|offer| offer.selectable && offer.remark.is_none() && !is_taken(&offer.name));
-        if let Some(free) = free {
-            choice.model = Some(free.name);
+        if let Some(cluster) = self.pane_cluster(panes.active()) {
+            let free_of = |choice: &Choice| {
+                let mut offers = cluster.offers_of(choice).into_iter();
+                let free = offers.find(|offer| {
+                    offer.selectable && offer.remark.is_none() && !is_taken(&offer.name)
+                });
+                free.map(|offer| offer.name)
+            };
+            if let Some(model) = free_of(&choice) {
+                choice.model = Some(model);
+            } else if let Some(model) = free_of(&Choice::default()) {
+                choice.deployment = cluster.serving(&model).map(|it| it.name.clone());
+                choice.model = Some(model);
+            }
         }
         let panes = self.panes_mut();
         panes.get_mut(0).settled = true;
         panes.add(env, choice);
+    }
+
+    /// Adds a pane, with a copy of the active one's conversation if that is wanted.
+    pub(super) fn add_pane_for(&mut self, copy: bool) {
+        let (of, before) = (self.panes().active(), self.panes().count());
+        self.add_pane();
+        if copy && self.panes().count() > before {
+            self.panes_mut().copy_conversation(of, before);
+        }
     }
 
     /// Closes a pane; an answer under way ends.
@@ -77,11 +90,13 @@ impl State {
         out.extend(jobs.map(|job| Command::Cancel { job }));
     }
 
-    /// Picks a pane's deployment. Its best model is taken unless the one in use is among its models.
-    pub fn pick_deployment(&mut self, index: usize, name: &str) {
+    /// Picks a pane's deployment, or none. Its best model is taken unless the one in use is among its models.
+    pub fn pick_deployment(&mut self, index: usize, name: Option<&str>) {
         let mut choice = self.panes().get(index).choice.clone();
-        if let Some(cluster) = self.pane_cluster(index) {
-            cluster.choose_deployment(&mut choice, name);
+        match (name, self.pane_cluster(index)) {
+            (Some(name), Some(cluster)) => cluster.choose_deployment(&mut choice, name),
+            (Some(_), None) => {}
+            (None, _) => choice.deployment = None,
         }
         let pane = self.panes_mut().get_mut(index);
         (pane.choice, pane.settled) = (choice, true);
@@ -259,6 +274,7 @@ impl State {
         let name = self.panes().name(index)?;
         let job: JobId = self.jobs.begin(&place.id, Work::Chat);
         let panes = self.panes_mut();
+        let shared = panes.shared_conversation(index);
         // A model that was asked stays picked.
         panes.get_mut(index).settled = true;
         let chat = panes.chat_to_ask(index);
@@ -273,6 +289,9 @@ impl State {
             return None;
         };
         chat.note(name, round);
+        if let Some((conversation, free)) = shared {
+            chat.file_in(&conversation, free);
+        }
         let filing = chat.filing();
         Some(ChatAsk {
             job,

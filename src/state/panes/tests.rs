@@ -73,7 +73,7 @@ fn one_draft_goes_to_all_that_are_ticked_and_each_keeps_its_conversation() {
         .filter_map(|ask| ask.filing.as_ref())
         .map(|f| &f.conversation)
         .collect();
-    assert!(names.len() == 2 && names[0] != names[1], "{names:?}");
+    assert!(names.len() == 2 && names[0] == names[1], "{names:?}");
     assert!(state.panes().chat(1).turns().is_empty());
     state.panes_mut().chat_mut(0).draft = "more".to_owned();
     assert!(
@@ -88,6 +88,51 @@ fn one_draft_goes_to_all_that_are_ticked_and_each_keeps_its_conversation() {
         2,
         "the charts show both"
     );
+}
+
+fn filed(asks: &[ChatAsk]) -> Vec<(u64, Option<u64>, Option<u64>)> {
+    let filings = asks.iter().filter_map(|ask| ask.filing.as_ref());
+    filings
+        .map(|filing| (filing.exchange, filing.parent, filing.pane))
+        .collect()
+}
+
+fn end_all(state: &mut State, asks: &[ChatAsk]) {
+    for ask in asks {
+        end(state, ask.job, 10, 50.0);
+    }
+}
+
+#[test]
+fn panes_side_by_side_are_one_conversation_in_which_no_number_is_used_twice() {
+    let mut state = with_models(&["a", "b"]);
+    let (asks, _) = send(&mut state, "hello");
+    assert_eq!(filed(&asks), [(1, None, None), (2, None, Some(2))]);
+    end_all(&mut state, &asks);
+    let (asks, _) = send(&mut state, "more");
+    assert_eq!(filed(&asks), [(3, Some(1), None), (4, Some(2), Some(2))]);
+    end_all(&mut state, &asks);
+    state.panes_mut().activate(0);
+    state.add_pane_for(true);
+    state.add_pane_for(false);
+    assert_eq!(state.panes().chat(2).turns().len(), 2);
+    let (asks, _) = send(&mut state, "and now?");
+    let copied = (7, Some(3), Some(7));
+    let empty = (8, None, Some(8));
+    assert_eq!(
+        filed(&asks),
+        [(5, Some(3), None), (6, Some(4), Some(2)), copied, empty]
+    );
+    let mut named = asks.iter().filter_map(|ask| ask.filing.as_ref());
+    let first = named.next().expect("it is kept").conversation.clone();
+    assert!(named.all(|filing| filing.conversation == first));
+    end_all(&mut state, &asks);
+    state.panes_mut().clear();
+    let (asks, _) = send(&mut state, "anew");
+    let filing = asks[3].filing.as_ref().expect("it is kept");
+    assert_ne!(filing.conversation, first);
+    let began = asks[0].filing.as_ref().expect("it is kept");
+    assert_eq!(filing.conversation, began.conversation);
 }
 
 #[test]
@@ -121,13 +166,14 @@ fn the_fastest_is_known_when_all_have_answered() {
         "one still answers"
     );
     end(&mut state, asks[1].job, 10, 50.0);
-    let marks: Vec<Option<&str>> = state
+    let marks: Vec<Option<String>> = state
         .panes()
         .fastest()
         .iter()
         .map(|turns| turns.values().next().and_then(|marks| marks.told()))
         .collect();
-    assert_eq!(marks, [Some("tok/s"), Some("TTFT")]);
+    let told = ["tok/s by 80 %", "TTFT by 50 %"];
+    assert_eq!(marks, told.map(|told| Some(told.to_owned())));
     let (asks, _) = send(&mut state, "again");
     end(&mut state, asks[0].job, 20, 90.0);
     let why = Failure::new("down", "");
@@ -145,6 +191,25 @@ fn the_fastest_is_known_when_all_have_answered() {
         state.panes().fastest()[0][&last].told(),
         None,
         "there is nobody to be faster than"
+    );
+}
+
+#[test]
+fn a_small_difference_makes_nobody_the_fastest() {
+    let marks = |(ttft, speed): (u64, f64), (other_ttft, other_speed): (u64, f64)| {
+        let mut state = with_models(&["a", "b"]);
+        let (asks, _) = send(&mut state, "hello");
+        end(&mut state, asks[0].job, ttft, speed);
+        end(&mut state, asks[1].job, other_ttft, other_speed);
+        let panes = state.panes().fastest();
+        let told = panes.iter().flat_map(HashMap::values);
+        told.filter_map(|marks| marks.told()).collect::<Vec<_>>()
+    };
+    assert_eq!(marks((200, 109.0), (215, 100.0)), [""; 0], "under a tenth");
+    assert_eq!(marks((5, 100.0), (14, 100.0)), [""; 0], "under 10 ms");
+    assert_eq!(
+        marks((178, 111.0), (200, 100.0)),
+        ["tok/s by 11 %, TTFT by 11 %"]
     );
 }
 

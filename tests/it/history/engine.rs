@@ -143,6 +143,7 @@ impl Window {
             conversation: id("c1"),
             exchange,
             parent: exchange.checked_sub(1),
+            pane: None,
             deployment: Some("md-gpt-oss".to_owned()),
             said: UserInput::text(prompt),
         };
@@ -419,6 +420,7 @@ fn a_chat_that_the_window_is_closed_over_keeps_its_question() {
         conversation: id("c1"),
         exchange: 0,
         parent: None,
+        pane: None,
         deployment: None,
         said,
     };
@@ -563,6 +565,7 @@ fn what_was_never_sent_is_kept_where_it_was_said() {
             conversation,
             exchange,
             parent,
+            pane: None,
             deployment: None,
             said,
         };

@@ -206,6 +206,8 @@ pub(crate) fn exchange(n: u64, parent: Option<u64>, prompt: &str) -> Exchange {
     Exchange {
         id: n,
         parent,
+        pane: None,
+        environment: None,
         at: at(5, 10) + Duration::from_secs(60 * n),
         model: MODEL.to_owned(),
         deployment: Some("md-gpt".to_owned()),

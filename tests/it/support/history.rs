@@ -417,6 +417,8 @@ fn exchange(row: &SessionRow, id: u64, parent: Option<u64>) -> Exchange {
     Exchange {
         id,
         parent,
+        pane: None,
+        environment: None,
         at: row.began,
         model: row.models[0].clone(),
         deployment: row.deployments.first().cloned(),

@@ -70,7 +70,7 @@ pub(crate) fn with_prompts() -> Window {
 
 pub(crate) fn with_embeddings() -> Window {
     let mut window = Window::on_demo();
-    window.pick("Model", "E5-Mistral-7B-Instruct");
+    window.pick_of_api("E5-Mistral-7B-Instruct");
     window.type_into("Text to embed", "The cat sleeps on the sofa");
     window.type_into("Second text, to compare", "Cats are sleeping on a sofa");
     window.click("Embed");

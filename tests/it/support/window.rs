@@ -320,6 +320,22 @@ impl Window {
         });
     }
 
+    /// Picks a model of the API, whichever deployment it is of.
+    #[track_caller]
+    pub(crate) fn pick_of_api(&mut self, model: &str) {
+        self.pick("Deployment", "None: any model of the API");
+        self.pick("Model", model);
+    }
+
+    /// Adds a pane without a copy of the conversation.
+    #[track_caller]
+    pub(crate) fn compare(&mut self) {
+        self.click("+ Compare");
+        if self.has_button("Start empty") {
+            self.click("Start empty");
+        }
+    }
+
     /// Opens a picker's list.
     #[track_caller]
     pub(crate) fn open_picker(&mut self, picker: &str) {

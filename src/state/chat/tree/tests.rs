@@ -185,6 +185,8 @@ fn exchange(id: u64, parent: Option<u64>, prompt: &str) -> Exchange {
     Exchange {
         id,
         parent,
+        pane: None,
+        environment: None,
         at: jiff::Timestamp::UNIX_EPOCH,
         model: "m".to_owned(),
         deployment: None,

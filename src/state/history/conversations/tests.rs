@@ -147,10 +147,12 @@ fn what_is_deleted_for_good_cannot_be_brought_back() {
     assert_ne!(state.panes().chat(0).conversation(), Some(&id));
 }
 
-fn exchange() -> Exchange {
+pub(super) fn exchange() -> Exchange {
     Exchange {
         id: 1,
         parent: None,
+        pane: None,
+        environment: None,
         at: jiff::Timestamp::UNIX_EPOCH,
         model: "a".to_owned(),
         deployment: None,

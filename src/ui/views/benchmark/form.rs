@@ -1,6 +1,6 @@
 //! The form of a benchmark plan: checked and kept while it is typed.
 
-use egui::{Align, Button, Checkbox, Layout, Role, ScrollArea, TextStyle, Ui, WidgetInfo, vec2};
+use egui::{Align, Button, Layout, ScrollArea, TextStyle, Ui, vec2};
 
 use super::fields::{fields_ui, problem_ui};
 use crate::domain::command_line;
@@ -13,8 +13,8 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::bench::{BenchAction, Form, Preset, Read};
 use crate::ui::widgets::{
-    Choice, LONGEST_TOLD, MOST_LINES, Section, caption, card, field, fit_middle, picker,
-    primary_button, small_button, small_button_if, tokens,
+    Choice, LONGEST_TOLD, Place, Section, caption, card, field, fit_middle, picker, picker_is_open,
+    picker_may_open, primary_button, small_button, small_button_if, tick_picker, tokens,
 };
 
 const NO_DEPLOYMENT: &str = "None: any model of the API";
@@ -24,6 +24,8 @@ const NO_DEPLOYMENT: &str = "None: any model of the API";
 pub(super) struct FormUi {
     /// Whose models are offered; `None` for all of the API's.
     deployment: Option<String>,
+    /// What was ticked when the list of models was opened.
+    listed: Vec<Target>,
     /// The model in use was taken over once.
     seeded: bool,
     /// Changed since it was kept in the settings.
@@ -264,102 +266,43 @@ fn deployment_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &State) {
     }
 }
 
-/// Check boxes in a list under a button: the models of the deployment, those chosen elsewhere, the API's.
-fn models_ui(ui: &mut Ui, form_ui: &FormUi, form: &mut Form, state: &State) {
-    let chosen = &form.targets;
-    let mut toggled = None;
-    let names = chosen
-        .iter()
-        .map(|target| target.model.as_str())
-        .collect::<Vec<_>>()
-        .join(", ");
-    let width = ui.available_width();
-    let shown = if names.is_empty() {
-        "None".to_owned()
-    } else {
-        units::shorten_middle(&names, LONGEST_TOLD)
-    };
-    let text = fit_middle(ui, &shown, &TextStyle::Button, width - 48.0);
-    let button = ui.add(Button::new((text, egui::Atom::grow())).min_size(vec2(width, 30.0)));
-    let tip = egui::pos2(button.rect.right() - 14.0, button.rect.center().y + 2.5);
-    ui.painter().add(egui::Shape::convex_polygon(
-        vec![tip, tip + vec2(-4.0, -5.0), tip + vec2(4.0, -5.0)],
-        tokens(ui).dim,
-        egui::Stroke::NONE,
-    ));
-    button.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, format!("Models: {shown}")));
-    let button = if names.is_empty() {
-        button
-    } else {
-        button.on_hover_text(chosen_told(chosen))
-    };
-    let filter_id = ui.make_persistent_id("models filter");
-    egui::Popup::menu(&button)
-        .width(width.max(320.0))
-        .accessible_name("Models list")
-        .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
-        .show(|ui| {
-            let mut offers = offers(state, form_ui.deployment.as_deref(), chosen);
-            if offers
-                .iter()
-                .map(|(_, targets)| targets.len())
-                .sum::<usize>()
-                > MOST_LINES
-            {
-                filter_ui(ui, filter_id, &mut offers);
-            }
-            ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
-                ui.set_width(width.max(300.0));
-                for (heading, targets) in offers.iter().filter(|(_, targets)| !targets.is_empty()) {
-                    caption(ui, *heading);
-                    if targets.len() > MOST_LINES {
-                        let more = units::count((targets.len() - MOST_LINES) as u64);
-                        caption(ui, format!("{more} more: type to filter"));
-                    }
-                    for (target, enabled) in targets.iter().take(MOST_LINES) {
-                        let mut on = chosen.contains(target);
-                        let name = fit_middle(
-                            ui,
-                            &target.model,
-                            &TextStyle::Button,
-                            ui.available_width() - 28.0,
-                        );
-                        let line = ui.add_enabled(*enabled, Checkbox::new(&mut on, name));
-                        line.widget_info(|| {
-                            WidgetInfo::selected(Role::CheckBox, *enabled, on, &target.model)
-                        });
-                        let told = units::shorten_middle(&target.model, LONGEST_TOLD);
-                        if line.on_hover_text(told).changed() {
-                            toggled = Some((target.clone(), on));
-                        }
-                    }
-                }
-                if offers.iter().all(|(_, targets)| targets.is_empty()) {
-                    caption(ui, "No models yet");
-                }
-            });
-        });
-    if let Some((target, on)) = toggled {
-        form.targets.retain(|other| *other != target);
-        form.targets.extend(on.then_some(target));
-    }
-}
+const MODELS: &str = "Models";
 
-/// Of a list that is too long to look through: leaves what has the typed text in its name.
-fn filter_ui(ui: &mut Ui, id: egui::Id, offers: &mut Offers) {
-    let mut filter: String = ui.data_mut(|data| data.get_temp(id).unwrap_or_default());
-    let edit = egui::TextEdit::singleline(&mut filter)
-        .hint_text("Type to filter")
-        .desired_width(f32::INFINITY);
-    ui.add(edit)
-        .widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Filter models"));
-    let wanted = filter.trim().to_lowercase();
-    if !wanted.is_empty() {
-        for (_, targets) in offers {
-            targets.retain(|(target, _)| target.model.to_lowercase().contains(&wanted));
+/// A list with ticks under a button.
+fn models_ui(ui: &mut Ui, form_ui: &mut FormUi, form: &mut Form, state: &State) {
+    if !picker_is_open(ui, MODELS) && form_ui.listed != form.targets {
+        form_ui.listed.clone_from(&form.targets);
+    }
+    let offers = if picker_may_open(ui, MODELS) {
+        offers(state, form_ui.deployment.as_deref(), &form_ui.listed)
+    } else {
+        Offers::default()
+    };
+    let sections = offers.each_ref().map(|(heading, targets)| Section {
+        heading,
+        choices: targets
+            .iter()
+            .map(|(target, enabled)| Choice {
+                enabled: *enabled,
+                ..Choice::plain(&target.model)
+            })
+            .collect(),
+    });
+    let names: Vec<&str> = form.targets.iter().map(|it| it.model.as_str()).collect();
+    let names = units::shorten_middle(&names.join(", "), LONGEST_TOLD);
+    let shown = Some(names.as_str()).filter(|names| !names.is_empty());
+    let told = chosen_told(&form.targets);
+    let target = |(section, line): Place| &offers[section].1[line].0;
+    let is_ticked = |place: Place| form.targets.contains(target(place));
+    let width = ui.available_width();
+    let toggled = tick_picker(ui, MODELS, (shown, &told), width, &sections, &is_ticked);
+    if let Some(target) = toggled.map(target) {
+        let before = form.targets.len();
+        form.targets.retain(|other| other != target);
+        if form.targets.len() == before {
+            form.targets.push(target.clone());
         }
     }
-    ui.data_mut(|data| data.insert_temp(id, filter));
 }
 
 fn chosen_told(chosen: &[Target]) -> String {
@@ -370,16 +313,15 @@ fn chosen_told(chosen: &[Target]) -> String {
     chosen.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-type Offers = [(&'static str, Vec<(Target, bool)>); 3];
+type Offers = [(&'static str, Vec<(Target, bool)>); 2];
 
-fn offers(state: &State, deployment: Option<&str>, chosen: &[Target]) -> Offers {
+/// The models of the deployment, or those of the API where none is picked, and what was `listed` besides when the list
+/// was opened: a line stays where it is while the list is open, whatever is ticked.
+fn offers(state: &State, deployment: Option<&str>, listed: &[Target]) -> Offers {
     let cluster = &state.connection().cluster;
-    let found = cluster
-        .view
-        .value()
-        .into_iter()
-        .flat_map(|view| &view.deployments);
-    let of_deployment: Vec<(Target, bool)> = found
+    let found = cluster.view.value().into_iter();
+    let of_deployment = found
+        .flat_map(|view| &view.deployments)
         .filter(|found| Some(found.name.as_str()) == deployment)
         .flat_map(|found| &found.models)
         .map(|model| {
@@ -388,35 +330,32 @@ fn offers(state: &State, deployment: Option<&str>, chosen: &[Target]) -> Offers 
                 model: model.serving_name.clone(),
             };
             (target, model.chats())
-        })
-        .collect();
-    let offered = |target: &Target| {
-        of_deployment
-            .iter()
-            .any(|(other, _)| other.model == target.model)
-    };
-    let elsewhere: Vec<(Target, bool)> = chosen
-        .iter()
-        .filter(|target| of_deployment.iter().all(|(other, _)| other != *target))
-        .map(|target| (target.clone(), true))
-        .collect();
+        });
     let of_api = cluster.api_models.value().into_iter().flatten();
-    let others = of_api
-        .map(|id| Target {
-            deployment: None,
-            model: id.clone(),
+    let of_api = of_api
+        .filter(|_| deployment.is_none())
+        .filter(|id| {
+            let mut with_deployment = listed.iter().filter(|it| it.deployment.is_some());
+            with_deployment.all(|other| other.model != **id)
         })
-        .filter(|target| !offered(target) && chosen.iter().all(|other| other.model != target.model))
-        .map(|target| {
-            let embeds = crate::domain::deployment::embeds_by_name(&target.model);
+        .map(|id| {
+            let embeds = crate::domain::deployment::embeds_by_name(id);
+            let target = Target {
+                deployment: None,
+                model: id.clone(),
+            };
             (target, !embeds)
-        })
-        .collect();
-    [
-        ("Models of this deployment", of_deployment),
-        ("Selected", elsewhere),
-        ("Other models of this API", others),
-    ]
+        });
+    let offered: Vec<(Target, bool)> = of_deployment.chain(of_api).collect();
+    let is_offered = |target: &&Target| offered.iter().any(|(other, _)| other == *target);
+    let elsewhere = listed.iter().filter(|target| !is_offered(target));
+    let elsewhere = elsewhere.map(|target| (target.clone(), true)).collect();
+    let heading = if deployment.is_some() {
+        "Models of this deployment"
+    } else {
+        "Models of this API"
+    };
+    [(heading, offered), ("Selected", elsewhere)]
 }
 
 fn foot_ui(ui: &mut Ui, state: &State, read: &Read, out: &mut Actions) {

@@ -4,16 +4,17 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use egui::{
-    Button, Color32, Id, Key, Margin, Modifiers, RichText, Role, ScrollArea, Sense, Stroke, Ui,
+    Button, Color32, Id, Key, Margin, Modifiers, Rect, RichText, Role, ScrollArea, Stroke, Ui,
     WidgetInfo,
 };
 
 use super::conversations;
 use super::embed;
 use super::parameters::ParametersUi;
+use super::pickers;
 use super::rows::{PaneOutcome, Part, Rows, TurnStyle};
 use crate::state::chat::{Act, ChatState};
-use crate::state::panes::Fastest;
+use crate::state::panes::{Fastest, PaneAction};
 use crate::state::{self, ModelColors, State};
 use crate::ui::theme;
 use crate::ui::transcript::Transcript;
@@ -31,7 +32,7 @@ pub(super) struct Pane<'a> {
     pub(super) name: Option<String>,
     /// There are others beside it.
     pub(super) several: bool,
-    /// The pickers, and the keys that scroll, are for it.
+    /// Conversations open in it, and the keys scroll it.
     pub(super) active: bool,
     /// A blind vote is on: colours and models are hidden.
     pub(super) hidden: bool,
@@ -60,14 +61,32 @@ pub(super) fn show(
     } else {
         Stroke::new(1.0, tokens(ui).line)
     };
-    card(ui)
+    let shown = card(ui)
         .stroke(stroke)
         .inner_margin(Margin::symmetric(12, 8))
         .show(ui, |ui| {
             ui.set_min_size(ui.available_size());
             pane_ui(ui, state, pane, parameters, open, now)
-        })
-        .inner
+        });
+    let mut todo = shown.inner;
+    if pane.several && !pane.active && !pane.hidden && is_pressed(ui, shown.response.rect) {
+        todo.asks.push(PaneAction::Activate(pane.index));
+    }
+    todo
+}
+
+/// Whether a button of the mouse was pressed within, and not on what lies above.
+fn is_pressed(ui: &Ui, rect: Rect) -> bool {
+    let pressed = ui.input(|input| {
+        input
+            .pointer
+            .any_pressed()
+            .then(|| input.pointer.interact_pos())
+    });
+    pressed.flatten().is_some_and(|at| {
+        ui.clip_rect().intersect(rect).contains(at)
+            && ui.ctx().layer_id_at(at) == Some(ui.layer_id())
+    })
 }
 
 /// What is inside a pane's card.
@@ -87,13 +106,15 @@ fn pane_ui(
     });
     head_ui(ui, state, pane, color, parameters, &mut todo);
     ui.separator();
-    if parameters.is_open(pane.pane.id) {
+    if parameters.is_open(pane.pane.id) && !pane.hidden {
         parameters_ui(ui, state, pane, parameters, &mut todo);
         ui.separator();
     }
     let redaction = state.redaction();
     if state.pane_embeds(pane.index) {
-        let model = pane.pane.choice.model.as_deref().unwrap_or_default();
+        let model = pane.pane.choice.model.as_deref();
+        let model = pane.name.as_deref().filter(|_| pane.hidden).or(model);
+        let model = model.unwrap_or_default();
         let (ready, guess) = (
             state.can_ask(pane.index),
             state.embeds_is_a_guess(pane.index),
@@ -126,6 +147,7 @@ fn pane_ui(
         keys: pane.active,
         fastest: Some(pane.fastest),
         hidden: pane.name.as_deref().filter(|_| pane.hidden),
+        held: state.panes().round_under_way().filter(|_| pane.hidden),
         redaction: Some(&redaction),
     };
     let open = (&mut open.transcript, &mut open.unfolded);
@@ -222,6 +244,7 @@ pub(in crate::ui::views) fn read_ui(
         keys: true,
         fastest: None,
         hidden: None,
+        held: None,
         redaction: None,
     };
     let todo = turns_ui(ui, id, chat, looks, open);
@@ -257,6 +280,7 @@ fn keys_ui(ui: &Ui, chat: &ChatState, transcript: &mut Transcript) {
     });
 }
 
+/// Whom the pane asks, and its buttons.
 fn head_ui(
     ui: &mut Ui,
     state: &State,
@@ -265,48 +289,56 @@ fn head_ui(
     parameters: &mut ParametersUi,
     todo: &mut PaneOutcome,
 ) {
-    let tokens = tokens(ui);
-    let name = &pane.name;
-    let spoken = name.as_deref().unwrap_or("no model");
+    ui.spacing_mut().item_spacing.y = theme::GRID;
+    let panes = state.panes();
+    let set = panes.chat(panes.settings_of(pane.index)).params.count_set();
+    let closable = panes.is_closable(pane.index);
+    let mut buttons = |ui: &mut Ui, todo: &mut PaneOutcome| {
+        head_buttons_ui(ui, pane, (set, closable), parameters, todo);
+    };
+    if !pane.several {
+        let width = if set == 0 { 96.0 } else { 132.0 };
+        let last = Some((width, &mut buttons as _));
+        return pickers::pane_ui(ui, state, pane.index, todo, last);
+    }
     ui.horizontal(|ui| {
-        if pane.several {
-            let mut on = pane.pane.ticked;
-            let tick = ui.checkbox(&mut on, "");
-            let told = format!("Send to {spoken}");
-            tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &told));
-            if tick
-                .on_hover_text("Include this pane when you send")
-                .changed()
-            {
-                todo.tick = Some(on);
+        tick_ui(ui, pane, todo);
+        match (&pane.name, color) {
+            (Some(name), Some(color)) if pane.hidden => {
+                dot(ui, color);
+                let width = ui.available_width() - 40.0;
+                shortened(ui, name, theme::strong_text(), tokens(ui).text, width);
             }
-        }
-        let panes = state.panes();
-        let set = panes.chat(panes.settings_of(pane.index)).params.count_set();
-        let buttons = match (pane.several, set) {
-            (true, 0) => 104.0,
-            (true, _) => 128.0,
-            (false, _) => 160.0,
-        };
-        let name_width = ui.available_width() - buttons - if color.is_some() { 18.0 } else { 0.0 };
-        if let (Some(name), Some(color)) = (name, color) {
-            dot(ui, color);
-            let label = shortened(ui, name, theme::strong_text(), tokens.text, name_width);
-            if pane.several && !pane.hidden {
-                let label = label.interact(Sense::click());
+            _ => {
+                let text = RichText::new(format!("Pane {}", pane.index + 1)).small();
+                let button = ui.add(Button::new(text).selected(pane.active));
+                let name = pane.name.as_deref().unwrap_or("no model");
                 let told = format!("Pane {}: {name}", pane.index + 1);
-                label.widget_info(|| WidgetInfo::selected(Role::Button, true, pane.active, &told));
-                todo.activate |= label.on_hover_text("Select this pane").clicked();
+                button.widget_info(|| WidgetInfo::selected(Role::Button, true, pane.active, &told));
+                let help = "Conversations open in the pane that is selected";
+                if button.on_hover_text(help).clicked() {
+                    todo.asks.push(PaneAction::Activate(pane.index));
+                    todo.refocus = true;
+                }
             }
-        } else {
-            let label = caption(ui, "No model picked").interact(Sense::click());
-            todo.activate |= label.clicked();
         }
-        from_right(ui, |ui| {
-            let closable = state.panes().is_closable(pane.index);
-            head_buttons_ui(ui, pane, (set, closable), parameters, todo);
-        });
+        from_right(ui, |ui| buttons(ui, todo));
     });
+    if !pane.hidden {
+        pickers::pane_ui(ui, state, pane.index, todo, None);
+    }
+}
+
+/// Whether the pane takes part in what is sent.
+fn tick_ui(ui: &mut Ui, pane: &Pane<'_>, todo: &mut PaneOutcome) {
+    let mut on = pane.pane.ticked;
+    let tick = ui.checkbox(&mut on, "");
+    let told = format!("Send to {}", pane.name.as_deref().unwrap_or("no model"));
+    tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &told));
+    let tick = tick.on_hover_text("Include this pane when you send");
+    if tick.changed() {
+        todo.tick = Some(on);
+    }
 }
 
 /// From the right: close, stop, and the parameters, of which `set` differ from the defaults.
@@ -330,6 +362,10 @@ fn head_buttons_ui(
             .on_hover_text("Close this pane")
             .on_disabled_hover_text(why)
             .clicked();
+    }
+    if pane.hidden {
+        // Which of them still answers, and which has parameters of its own, tells them apart.
+        return;
     }
     if let (Some(job), true) = (pane.pane.chat.running(), pane.several) {
         let stop = labelled(small_button(ui, "Stop"), "Stop");

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use egui::{Label, Layout, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
+use egui_plot::PlotBounds;
 
-use super::definitions::{LATENCY, SPEED, TTFT};
+use super::definitions::{LATENCY, SPEED, TTFT, no_data};
 use super::{panes, vote};
 use crate::chart::answers::{self, Figure};
 use crate::chart::{Kind, Look};
@@ -14,7 +15,7 @@ use crate::metrics::timeline::{AT_ONCE, Figures, TokenSource};
 use crate::protocol::Command;
 use crate::state::action::Actions;
 use crate::state::{ModelColors, State};
-use crate::ui::chart::{Zoom, plot_ui, sample_ui, view};
+use crate::ui::chart::{Zoom, plot_ui, sample_ui, view, zoomed_to};
 use crate::ui::theme;
 use crate::ui::widgets::{
     NARROW, Tile, caption, card, empty_state, fit_middle, from_right, small_button, strong, tokens,
@@ -30,7 +31,7 @@ pub(super) fn show(
     if state.panes().names_hidden() {
         card(ui).show(ui, |ui| {
             ui.set_min_size(vec2(ui.available_width(), 120.0));
-            let why = "Charts appear after you vote; each answer shows its own figures";
+            let why = "Figures and charts appear after you vote";
             empty_state(ui, "Models are hidden", why, 24.0);
         });
         return;
@@ -46,7 +47,7 @@ pub(super) fn show(
         let tokens = tokens(ui);
         let name = state.panes().name(0);
         let chat = &state.panes().chat(0);
-        let silent = chat.silent_for(now);
+        let silent = chat.stalled_for(now);
         let latest = chat
             .latest_figures(now)
             .map(|(name, figures)| (name.to_owned(), figures));
@@ -71,7 +72,8 @@ pub(super) fn show(
                 history: session,
                 colors: &state.colors,
             };
-            charts_ui(ui, &lines, hidden, out);
+            // A zoom belongs to one environment's chart.
+            ui.push_id(&state.env().id, |ui| charts_ui(ui, &lines, hidden, out));
             if !votes.is_empty() {
                 vote::tally_ui(ui, votes);
             }
@@ -142,11 +144,6 @@ fn tiles_ui(
         }
         .show(ui, width);
     });
-}
-
-/// Says how long a running answer has sent nothing.
-pub(super) fn no_data(silent: Duration) -> String {
-    format!("no data for {} s", silent.as_secs())
 }
 
 /// All figures of an answer, for the hover.
@@ -273,13 +270,45 @@ fn charts_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut
                 .map(|series| (lines.colors.index(&series.model), series))
                 .collect();
             let view = view(ui, title, zoom);
-            plot_ui(ui, &answers::session(drawn, figure, &view), height, zoom);
+            let news = news_outside(ui, (figure, title), zoom, lines.history, hidden);
+            let mut chart = answers::session(drawn, figure, &view);
+            if news > 0 {
+                let told = format!("{} outside the view", units::counted(news, "new answer"));
+                chart.summary = format!("{told}. {}", chart.summary);
+                chart.beyond = Some(told);
+            }
+            plot_ui(ui, &chart, height, zoom);
         });
     }
     card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
         table_ui(ui, lines, hidden, out);
     });
+}
+
+/// How many answers of the lines that are drawn came since the chart was last moved or zoomed, and are not on it.
+fn news_outside(
+    ui: &Ui,
+    (figure, title): (Figure, &str),
+    zoom: Zoom,
+    history: &SessionHistory,
+    hidden: &[String],
+) -> usize {
+    let id = ui.scope_id().with(("zoomed", title));
+    let Some(bounds) = zoomed_to(ui, title, zoom) else {
+        ui.data_mut(|data| data.remove::<(PlotBounds, u64)>(id));
+        return 0;
+    };
+    let answers = history.answers();
+    let (before, known) = ui.data_mut(|data| *data.get_temp_mut_or(id, (bounds, answers)));
+    if before != bounds {
+        ui.data_mut(|data| data.insert_temp(id, (bounds, answers)));
+        return 0;
+    }
+    let drawn = history.series().iter();
+    let drawn = drawn.filter(|series| !hidden.contains(&series.model));
+    let seen = (&bounds.range_x(), &bounds.range_y());
+    answers::outside(drawn, figure, seen, known)
 }
 
 fn table_height(history: &SessionHistory) -> f32 {

@@ -67,8 +67,8 @@ pub struct PlaygroundOutcome {
     pub view_code: bool,
     /// Something was picked or cleared: one can type on.
     pub refocus: bool,
-    /// Another pane.
-    pub(super) compare: bool,
+    /// Another pane, and whether with a copy of the active one's conversation.
+    pub(super) add: Option<bool>,
     /// Show or hide the figures beside the panes.
     pub(super) figures: bool,
 }
@@ -159,8 +159,8 @@ impl PlaygroundUi {
             asked.refocus = true;
             self.take(ui, taken, state, out);
         }
-        if asked.compare {
-            out.push(PaneAction::Add);
+        if let Some(copy) = asked.add {
+            out.push(PaneAction::Add { copy });
             self.reveal = true;
             asked.refocus = true;
         }
@@ -231,10 +231,10 @@ impl PlaygroundUi {
         (asked, beside): (&mut PlaygroundOutcome, bool),
     ) {
         let from_pickers = pickers::show(ui, state, beside, now, out);
-        let (compare, figures, refocus) = (asked.compare, asked.figures, asked.refocus);
+        let (add, figures, refocus) = (asked.add, asked.figures, asked.refocus);
         *asked = from_pickers;
         asked.refocus |= refocus;
-        asked.compare |= compare;
+        asked.add = asked.add.or(add);
         asked.figures |= figures;
         let composer = composer::height(ui) + attachments::height(state);
         let bar = vote::height(state);
@@ -310,7 +310,7 @@ impl PlaygroundUi {
             let id = pane.id;
             let none = HashMap::new();
             let fastest = fastest.get(index).unwrap_or(&none);
-            // Marking the active pane would give its model away: the pickers show it.
+            // Marking the active pane would give its model away.
             let active = index == active && !is_hidden;
             let pane = Pane {
                 index,
@@ -353,7 +353,8 @@ fn do_in_pane(
     out.extend(edited.map(|(system, params)| PaneAction::Edit(index, system, Box::new(params))));
     let typed = todo.typed;
     out.extend(typed.map(|(call, text)| PaneAction::TypeResult(index, call, text)));
-    asked.refocus |= todo.act.is_some() || todo.undo_open || todo.activate || todo.close;
+    asked.refocus |= todo.act.is_some() || todo.undo_open || todo.refocus || todo.close;
+    out.extend(todo.asks);
     out.extend(todo.act.map(|act| PaneAction::Do(index, act)));
     out.extend(todo.stop.map(|job| Command::Cancel { job }));
     let embed = todo.embed;
@@ -378,9 +379,6 @@ fn do_in_pane(
     out.extend(embed.copy);
     if todo.undo_open {
         out.push(PaneAction::UndoOpen(index));
-    }
-    if todo.activate {
-        out.push(PaneAction::Activate(index));
     }
     if todo.close {
         out.push(PaneAction::Close(index));

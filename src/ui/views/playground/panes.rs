@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use egui::{Label, Margin, RichText, Role, Sense, Ui, WidgetInfo, vec2};
 
-use super::definitions::{LATENCY, SPEED, TTFT};
+use super::definitions::{LATENCY, SPEED, TTFT, no_data};
 use crate::domain::units::{self, Figure};
 use crate::metrics::timeline::{Figures, TokenSource};
 use crate::state::State;
@@ -16,6 +16,8 @@ struct PaneFigures {
     name: String,
     color: usize,
     figures: Figures,
+    /// How long nothing has come of its answer.
+    stalled: Option<Duration>,
 }
 
 /// The last figures of all panes.
@@ -31,6 +33,7 @@ pub(super) fn tiles_ui(ui: &mut Ui, state: &State, now: Duration) {
                 color: state.colors.index(&series),
                 name: series,
                 figures,
+                stalled: state.panes().chat(index).stalled_for(now),
             })
         })
         .collect();
@@ -69,9 +72,13 @@ fn tile_ui(
     let told = |line: &PaneFigures| {
         figure(&line.figures).map_or_else(|| units::ABSENT.to_owned(), |f| f.to_string())
     };
+    let stalled = |line: &PaneFigures| {
+        let told = line.stalled.map(no_data);
+        told.map(|told| format!(" ({told})")).unwrap_or_default()
+    };
     let spoken: Vec<String> = lines
         .iter()
-        .map(|line| format!("{} {}", line.name, told(line)))
+        .map(|line| format!("{} {}{}", line.name, told(line), stalled(line)))
         .collect();
     let spoken = format!("{title}: {}", spoken.join(", "));
     let response = card(ui)
@@ -87,6 +94,7 @@ fn tile_ui(
                         let color = tokens.model_color(line.color);
                         dot(ui, color);
                         let text = RichText::new(told(line)).text_style(theme::small_figure_text());
+                        let color = line.stalled.map_or(color, |_| tokens.warning);
                         ui.add(Label::new(text.color(color)).truncate());
                     });
                 }

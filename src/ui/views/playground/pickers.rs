@@ -1,27 +1,33 @@
-//! The row above the chat: deployment, model, and how fresh what they offer is.
+//! Whom the panes ask: the row above them, and the pickers in each pane's header.
 
 use std::time::Duration;
 
-use egui::{Button, Label, Ui, vec2};
+use egui::{Button, Popup, TextStyle, Ui, vec2};
 
 use super::PlaygroundOutcome;
+use super::rows::PaneOutcome;
 use super::status::{freshness_ui, troubles_ui};
 use crate::domain::deployment::{Deployment, DeploymentState};
 use crate::domain::printable;
 use crate::state::State;
 use crate::state::action::Actions;
-use crate::state::cluster::{ClusterState, ModelOffer};
+use crate::state::cluster::ClusterState;
 use crate::state::panes::{MAX_PANES, PaneAction};
-use crate::ui::theme::Tokens;
+use crate::ui::theme::{GRID, Tokens};
 use crate::ui::views::waiting::waiting_ui;
-use crate::ui::widgets::{Choice, Section, caption, from_right, picker, picker_id, tokens};
+use crate::ui::widgets::{Choice, Section, from_right, picker, picker_may_open, shortened, tokens};
 
-/// Whether the buttons have room beside the pickers; there are more of them with several panes.
+/// Picks no deployment.
+const NO_DEPLOYMENT: &str = "None: any model of the API";
+/// In a narrower picker fewer than 18 characters of a name are left.
+const MIN_PICKER: f32 = 204.0;
+
+/// Whether all buttons have room in the row above the panes; there are more of them with several panes.
 pub(super) fn is_wide(width: f32, several: bool) -> bool {
-    width > if several { 790.0 } else { 620.0 }
+    width > if several { 800.0 } else { 620.0 }
 }
 
-/// `beside`: the figures are beside the panes.
+/// How fresh what the active pane asks is, with the buttons for all panes. `beside`: the figures are beside the panes.
 pub(super) fn show(
     ui: &mut Ui,
     state: &State,
@@ -33,60 +39,28 @@ pub(super) fn show(
     let several = state.panes().count() > 1;
     let wide = is_wide(ui.available_width(), several);
     let hidden = state.panes().names_hidden();
+    let env = &state.panes().active_pane().env;
     // Room for the wider of the two labels, so that nothing moves when it changes.
-    let buttons = if wide {
-        310.0 + if several { 172.0 } else { 0.0 }
-    } else {
-        0.0
+    let buttons = match (wide, several) {
+        (true, true) => 482.0,
+        (true, false) => 310.0,
+        (false, _) => 190.0,
     };
-    let index = state.panes().active();
-    let env = &state.panes().get(index).env;
-    let has_cluster = state
-        .settings
-        .get(env)
-        .is_some_and(|env| env.cluster.is_some());
-    let has_env = index > 0 && state.settings.environments.len() > 1;
-    ui.horizontal_top(|ui| {
-        let width = ui.available_width() - buttons - if wide { 8.0 } else { 0.0 };
-        if hidden {
-            ui.vertical(|ui| {
-                ui.set_width(width);
-                caption(ui, "Blind vote");
-                ui.horizontal(|ui| {
-                    ui.set_height(30.0);
-                    ui.add(Label::new("Models are revealed after you vote").truncate());
-                });
-            });
-        } else {
-            pick_ui(
-                ui,
-                state,
-                index,
-                width,
-                (has_env, has_cluster),
-                (&mut asked, out),
-            );
-        }
-        if wide {
-            ui.vertical(|ui| {
-                caption(ui, "");
-                ui.horizontal(|ui| {
-                    compare_ui(ui, state, beside, &mut asked, out);
-                    buttons_ui(ui, state, &mut asked, out);
-                });
-            });
-        }
-    });
     ui.horizontal(|ui| {
-        let others = match (wide, state.panes().can_undo_clear() && !hidden) {
-            (true, _) => 0.0,
-            (false, true) => 190.0,
-            (false, false) => 154.0,
-        };
-        freshness_ui(ui, state, (env, others), now, out);
-        if !wide {
-            from_right(ui, |ui| buttons_ui(ui, state, &mut asked, out));
+        ui.set_height(30.0);
+        if hidden {
+            let told = "Models are revealed after you vote";
+            let (width, text) = (ui.available_width() - buttons, tokens(ui).text);
+            shortened(ui, told, TextStyle::Body, text, width);
+        } else {
+            freshness_ui(ui, state, (env, buttons, !wide), now, out);
         }
+        from_right(ui, |ui| {
+            if wide {
+                compare_ui(ui, state, beside, &mut asked, out);
+            }
+            buttons_ui(ui, state, &mut asked, out);
+        });
     });
     if !hidden {
         waiting_ui(ui, state, env, out);
@@ -95,35 +69,71 @@ pub(super) fn show(
     asked
 }
 
-/// The pickers of a pane.
-fn pick_ui(
+/// What a pane picks.
+#[derive(Clone, Copy)]
+enum Picks {
+    Environment,
+    Deployment,
+    Model,
+}
+
+/// What is drawn at the right of the last picker.
+type Last<'a> = &'a mut dyn FnMut(&mut Ui, &mut PaneOutcome);
+
+/// A pane's pickers, beside each other where each has the room that a name needs. `last`: with its width.
+pub(super) fn pane_ui(
     ui: &mut Ui,
     state: &State,
     index: usize,
-    width: f32,
-    (has_env, has_cluster): (bool, bool),
-    (asked, out): (&mut PlaygroundOutcome, &mut Actions),
+    todo: &mut PaneOutcome,
+    mut last: Option<(f32, Last<'_>)>,
 ) {
-    let env_width = if has_env { (width * 0.28).floor() } else { 0.0 };
-    let width = width - if has_env { env_width + 8.0 } else { 0.0 };
-    let (first, second) = if has_cluster {
-        (width * 0.54, width * 0.46 - 8.0)
+    let several = state.panes().count() > 1;
+    let env = state.settings.get(&state.panes().get(index).env);
+    let mut picks = Vec::new();
+    if several && state.settings.environments.len() > 1 {
+        picks.push(Picks::Environment);
+    }
+    if env.is_some_and(|env| env.cluster.is_some()) {
+        picks.push(Picks::Deployment);
+    }
+    picks.push(Picks::Model);
+    let gap = 2.0 * GRID;
+    let beside = last.as_ref().map_or(0.0, |(width, _)| width + gap);
+    let room = ui.available_width() - beside;
+    let columns = ((room + gap) / (MIN_PICKER + gap)).floor();
+    let columns = (columns as usize).clamp(1, picks.len());
+    let rows = picks.chunks(columns);
+    let end = rows.len() - 1;
+    for (row, picks) in rows.enumerate() {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = gap;
+            let room = ui.available_width() - if row == end { beside } else { 0.0 };
+            let gaps = gap * (picks.len() - 1) as f32;
+            let width = ((room - gaps) / picks.len() as f32).floor();
+            for pick in picks {
+                let asks = match pick {
+                    Picks::Environment => env_ui(ui, state, index, width),
+                    Picks::Deployment => deployment_ui(ui, state, index, width),
+                    Picks::Model => model_ui(ui, state, index, width),
+                };
+                todo.refocus |= asks.is_some();
+                todo.asks.extend(asks);
+            }
+            if let Some((_, last)) = last.take_if(|_| row == end) {
+                from_right(ui, |ui| last(ui, todo));
+            }
+        });
+    }
+}
+
+/// What a pane's picker is called: with several panes each has its own.
+fn label(state: &State, index: usize, what: &str) -> String {
+    if state.panes().count() > 1 {
+        format!("{what} of pane {}", index + 1)
     } else {
-        (0.0, width)
-    };
-    if has_env {
-        asked.refocus |= ui
-            .vertical(|ui| env_ui(ui, state, index, env_width, out))
-            .inner;
+        what.to_owned()
     }
-    if has_cluster {
-        asked.refocus |= ui
-            .vertical(|ui| deployment_ui(ui, state, index, first, out))
-            .inner;
-    }
-    asked.refocus |= ui
-        .vertical(|ui| model_ui(ui, state, index, second, out))
-        .inner;
 }
 
 /// Another pane; and with several, whether the figures are beside them.
@@ -147,10 +157,19 @@ pub(super) fn compare_ui(
     } else {
         "Four panes are the most; close one first"
     };
-    asked.compare |= more
-        .on_hover_text(help)
-        .on_disabled_hover_text(most)
-        .clicked();
+    let more = more.on_hover_text(help).on_disabled_hover_text(most);
+    if state.panes().active_pane().chat.turns().is_empty() {
+        asked.add = asked.add.or(more.clicked().then_some(false));
+    } else {
+        let menu = Popup::menu(&more).accessible_name("The new pane's conversation");
+        menu.show(|ui| {
+            let copies = "The new pane continues from the answers that are there";
+            let copy = ui.button("Copy the conversation").on_hover_text(copies);
+            let empty = ui.button("Start empty");
+            let copy = copy.clicked().then_some(true);
+            asked.add = asked.add.or(copy).or(empty.clicked().then_some(false));
+        });
+    }
     if panes > 1 {
         let figures = ui.add(Button::new("Figures").min_size(size).selected(beside));
         asked.figures |= figures
@@ -173,40 +192,33 @@ pub(super) fn compare_ui(
     }
 }
 
-/// Gives whether another environment was picked.
-fn env_ui(ui: &mut Ui, state: &State, index: usize, width: f32, out: &mut Actions) -> bool {
-    caption(ui, "Environment");
+fn env_ui(ui: &mut Ui, state: &State, index: usize, width: f32) -> Option<PaneAction> {
     let picked = &state.panes().get(index).env;
     let environments = &state.settings.environments;
     let choices = environments
         .iter()
         .map(|env| Choice::plain(&env.name))
         .collect();
-    let name = environments
-        .iter()
-        .find(|env| env.id == *picked)
-        .map(|env| env.name.as_str());
-    let chosen = picker(
-        ui,
-        "Environment",
-        name,
-        None,
-        width,
-        &[Section {
-            heading: "",
-            choices,
-        }],
-    );
-    let env = chosen.and_then(|name| environments.iter().find(|env| env.name == name));
-    if let Some(env) = env {
-        out.push(PaneAction::PickEnv(index, env.id.clone()));
+    let section = Section {
+        heading: "",
+        choices,
+    };
+    let name = state.settings.get(picked).map(|env| env.name.as_str());
+    let label = label(state, index, "Environment");
+    let sections = [section];
+    let shown = ui.add_enabled_ui(index > 0, |ui| {
+        picker(ui, &label, name, None, width, &sections)
+    });
+    if index == 0 {
+        let why = "The first pane asks the environment that the window is on";
+        shown.response.on_hover_text(why);
     }
-    env.is_some()
+    let chosen = shown.inner?;
+    let env = environments.iter().find(|env| env.name == chosen)?;
+    Some(PaneAction::PickEnv(index, env.id.clone()))
 }
 
-/// Gives whether another deployment was picked.
-fn deployment_ui(ui: &mut Ui, state: &State, index: usize, width: f32, out: &mut Actions) -> bool {
-    caption(ui, "Deployment");
+fn deployment_ui(ui: &mut Ui, state: &State, index: usize, width: f32) -> Option<PaneAction> {
     let tokens = tokens(ui);
     let choice = &state.panes().get(index).choice;
     let none = ClusterState::default();
@@ -214,41 +226,42 @@ fn deployment_ui(ui: &mut Ui, state: &State, index: usize, width: f32, out: &mut
     let color = cluster
         .deployment_of(choice)
         .map(|deployment| tokens.deployment(deployment));
-    let all = cluster
-        .view
-        .value()
-        .map(|view| view.deployments.as_slice())
-        .unwrap_or_default();
-    let (may_answer, others): (Vec<_>, Vec<_>) =
-        all.iter().partition(|deployment| deployment.may_answer());
+    let label = label(state, index, "Deployment");
+    let sections = if picker_may_open(ui, &label) {
+        deployments(cluster, tokens)
+    } else {
+        Vec::new()
+    };
+    // A model of the API alone has none, whether that was picked or not.
+    let alone = choice.model.is_some().then_some(NO_DEPLOYMENT);
+    let shown = choice.deployment.as_deref().or(alone);
+    let name = picker(ui, &label, shown, color, width, &sections)?;
+    let name = Some(name).filter(|name| name != NO_DEPLOYMENT);
+    Some(PaneAction::PickDeployment(index, name))
+}
+
+fn deployments<'a>(cluster: &'a ClusterState, tokens: &Tokens) -> Vec<Section<'a>> {
+    let view = cluster.view.value().into_iter();
+    let (may_answer, others): (Vec<_>, Vec<_>) = view
+        .flat_map(|view| &view.deployments)
+        .partition(|deployment| deployment.may_answer());
     let (deployed, unknown): (Vec<_>, Vec<_>) = may_answer
         .into_iter()
         .partition(|deployment| deployment.state == DeploymentState::Deployed);
-    let sections = [
+    let section = |heading, list: &[&'a Deployment], enabled| Section {
+        heading,
+        choices: choices_of(list, enabled, tokens),
+    };
+    vec![
+        // The first, so that it is in sight in the longest list.
         Section {
-            heading: "Deployed",
-            choices: choices_of(&deployed, true, tokens),
+            heading: "",
+            choices: vec![Choice::plain(NO_DEPLOYMENT)],
         },
-        Section {
-            heading: "State unknown",
-            choices: choices_of(&unknown, true, tokens),
-        },
-        Section {
-            heading: "Not ready",
-            choices: choices_of(&others, false, tokens),
-        },
-    ];
-    let chosen = picker(
-        ui,
-        "Deployment",
-        choice.deployment.as_deref(),
-        color,
-        width,
-        &sections,
-    );
-    let is_chosen = chosen.is_some();
-    out.extend(chosen.map(|name| PaneAction::PickDeployment(index, name)));
-    is_chosen
+        section("Deployed", &deployed, true),
+        section("State unknown", &unknown, true),
+        section("Not ready", &others, false),
+    ]
 }
 
 fn choices_of<'a>(list: &[&'a Deployment], enabled: bool, tokens: &Tokens) -> Vec<Choice<'a>> {
@@ -273,72 +286,41 @@ fn choice_of<'a>(deployment: &'a Deployment, enabled: bool, tokens: &Tokens) -> 
     }
 }
 
-/// Models that are cheap to list in every frame.
-const MANY: usize = 2_000;
-
-/// Gives whether another model was picked.
-fn model_ui(ui: &mut Ui, state: &State, index: usize, width: f32, out: &mut Actions) -> bool {
-    caption(ui, "Model");
+/// Offers the models of the deployment that is picked; those of the API where none is.
+fn model_ui(ui: &mut Ui, state: &State, index: usize, width: f32) -> Option<PaneAction> {
     let tokens = tokens(ui);
     let color = state
         .panes()
         .name(index)
         .map(|name| tokens.model_color(state.colors.index(&name)));
     let choice = &state.panes().get(index).choice;
-    // A list of very many is put together only while it is open, or may be about to open.
-    let open = egui::Popup::is_id_open(ui.ctx(), picker_id(ui, "Model"))
-        || ui.input(|input| {
-            !input
-                .events
-                .iter()
-                .all(|event| matches!(event, egui::Event::PointerMoved(_)))
-        });
-    let offers = state
-        .pane_cluster(index)
-        .filter(|cluster| {
-            open || cluster
-                .api_models
-                .value()
-                .is_none_or(|all| all.len() < MANY)
-        })
-        .map(|cluster| cluster.offers_of(choice))
-        .unwrap_or_default();
-    fn lines(list: &[ModelOffer]) -> Vec<Choice<'_>> {
-        list.iter()
-            .map(|offer| Choice {
-                name: &offer.name,
-                remark: offer.remark.clone(),
-                dot: None,
-                enabled: offer.selectable,
-            })
-            .collect()
-    }
-    let of_deployment = choice.deployment.is_some();
-    let sections = [
-        Section {
-            heading: "In this deployment",
-            choices: lines(&offers.deployed),
+    let label = label(state, index, "Model");
+    let open = picker_may_open(ui, &label);
+    let cluster = state.pane_cluster(index).filter(|_| open);
+    let offers = cluster.map(|cluster| cluster.offers_of(choice));
+    let choices = offers.iter().flatten().map(|offer| Choice {
+        name: &offer.name,
+        remark: offer.remark.clone(),
+        dot: None,
+        enabled: offer.selectable,
+    });
+    let section = Section {
+        heading: if choice.deployment.is_some() {
+            "In this deployment"
+        } else {
+            "Models on this API"
         },
-        Section {
-            heading: if of_deployment {
-                "Other models on this API"
-            } else {
-                "Models on this API"
-            },
-            choices: lines(&offers.others),
-        },
-    ];
-    let chosen = picker(
+        choices: choices.collect(),
+    };
+    let name = picker(
         ui,
-        "Model",
+        &label,
         choice.model.as_deref(),
         color,
         width,
-        &sections,
-    );
-    let is_chosen = chosen.is_some();
-    out.extend(chosen.map(|name| PaneAction::PickModel(index, name)));
-    is_chosen
+        &[section],
+    )?;
+    Some(PaneAction::PickModel(index, name))
 }
 
 fn buttons_ui(ui: &mut Ui, state: &State, asked: &mut PlaygroundOutcome, out: &mut Actions) {

@@ -13,7 +13,7 @@ use crate::domain::params::Params;
 use crate::protocol::JobId;
 use crate::state::ModelColors;
 use crate::state::chat::{Act, AnswerStatus, ChatState, Turn};
-use crate::state::panes::Fastest;
+use crate::state::panes::{Fastest, PaneAction};
 use crate::state::redaction::Redaction;
 use crate::ui::transcript::{self, Body, FOLD_HEIGHT, Row, RowSource, Tone};
 use crate::ui::widgets::{caption, small_button_if, tokens};
@@ -27,8 +27,10 @@ pub(super) struct PaneOutcome {
     pub(super) copy: Option<(&'static str, String)>,
     /// The result of a call of the last answer was typed.
     pub(super) typed: Option<(usize, String)>,
-    /// The pickers are to be for this pane.
-    pub(super) activate: bool,
+    /// Do this to the pane.
+    pub(super) asks: Vec<PaneAction>,
+    /// Something was picked: one can type on.
+    pub(super) refocus: bool,
     /// It takes part in what is sent, or no longer.
     pub(super) tick: Option<bool>,
     /// It takes the first pane's parameters, or has its own.
@@ -72,6 +74,8 @@ pub(super) enum Part {
     Notice,
     Figures,
     Ahead,
+    /// In place of an answer that is not to be seen yet.
+    Held,
 }
 
 impl Part {
@@ -92,6 +96,7 @@ impl Part {
             Self::Block => 11,
             Self::Calls => 12,
             Self::Checked => 13,
+            Self::Held => 14,
             Self::File(at) => 1_024 + 2 * u64::from(at),
             Self::FileText(at) => 1_025 + 2 * u64::from(at),
         }
@@ -143,7 +148,7 @@ impl Part {
                 let growing = growing && answer.reply.text.is_empty();
                 (6.0, text(&answer.reply.reasoning, Tone::Reasoning, growing))
             }
-            Self::Waiting => (6.0, own(20.0)),
+            Self::Waiting | Self::Held => (6.0, own(20.0)),
             Self::Text => (6.0, text(&answer.reply.text, Tone::Answer, growing)),
             Self::Block => (6.0, text(&answer.form.block, Tone::Answer, growing)),
             Self::Calls => (6.0, own(120.0 * answer.reply.calls.len() as f32)),
@@ -202,7 +207,12 @@ impl<'a> Rows<'a> {
                 }
             }
             push(Part::Model);
-            if !answer.reply.reasoning.is_empty() {
+            if looks.held == Some(turn.round) {
+                push(Part::Held);
+                continue;
+            }
+            // Whether a model thinks tells it from one that does not.
+            if !answer.reply.reasoning.is_empty() && looks.hidden.is_none() {
                 push(Part::ReasoningHead);
                 if unfolded.contains(&turn.id) {
                     push(Part::Reasoning);
@@ -288,7 +298,8 @@ impl Rows<'_> {
             .copied()
             .unwrap_or_default();
         let can = (!self.looks.reading, self.is_idle());
-        match turn::figures_ui(ui, answer, fastest, can, self.looks.now) {
+        let hidden = self.looks.hidden.is_some();
+        match turn::figures_ui(ui, answer, (fastest, hidden), can, self.looks.now) {
             Some(AnswerButton::Copy) => {
                 self.todo.copy = Some(("Answer", answer.reply.text.clone()))
             }
@@ -377,6 +388,7 @@ impl RowSource for Rows<'_> {
                     self.toggled = Some(fold);
                 }
             }
+            Part::Held => turn::held_ui(ui),
             Part::Waiting => turn::waiting_ui(ui, answer, self.looks.now),
             Part::Notice => {
                 let is_last = at + 1 == self.chat.turns().len();
@@ -410,6 +422,8 @@ pub(super) struct TurnStyle<'a> {
     pub(super) fastest: Option<&'a HashMap<u64, Fastest>>,
     /// The model's name in a blind vote.
     pub(super) hidden: Option<&'a str>,
+    /// The round whose answers are not to be seen yet.
+    pub(super) held: Option<u64>,
     /// Removes hidden names from failures.
     pub(super) redaction: Option<&'a Redaction>,
 }

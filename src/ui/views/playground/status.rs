@@ -16,11 +16,11 @@ use crate::state::{ConnectionState, State};
 use crate::ui::widgets::{caption, failure_box, shortened, small_button, tokens, warning_box};
 
 /// How fresh the data is, with the ways to reload it and to see more of it. `others`: the width of the buttons that share
-/// the line; 0 in a wide window.
+/// the line.
 pub(super) fn freshness_ui(
     ui: &mut Ui,
     state: &State,
-    (env, others): (&EnvId, f32),
+    (env, others, narrow): (&EnvId, f32, bool),
     now: Duration,
     out: &mut Actions,
 ) {
@@ -40,7 +40,7 @@ pub(super) fn freshness_ui(
     {
         out.push(ClusterAction::Refresh);
     }
-    details_ui(ui, state, others > 0.0, out);
+    details_ui(ui, state, narrow, out);
     if let Some((what, at)) = seen {
         link_ui(ui, (&what, now.saturating_sub(at)), link, others);
     } else if matches!(link, Some(ClusterLink::Reconnecting(_))) {

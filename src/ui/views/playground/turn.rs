@@ -8,6 +8,7 @@ use egui::{
     Button, Color32, CornerRadius, Frame, Label, Margin, RichText, Role, TextStyle, Ui, WidgetInfo,
 };
 
+use super::definitions::no_data;
 use super::figures;
 use crate::domain::units;
 use crate::metrics::timeline::{AT_ONCE, Reasoning, TokenSource};
@@ -72,6 +73,14 @@ pub(super) fn reasoning_title(answer: &Answer) -> String {
         }
         None => "Reasoning".to_owned(),
     }
+}
+
+/// In a blind vote, while one still answers: when an answer appears tells models apart.
+pub(super) fn held_ui(ui: &mut Ui) {
+    ui.horizontal(|ui| {
+        ui.spinner();
+        caption(ui, "Shown when all models have answered");
+    });
 }
 
 /// A slow model and a stuck one look different: the time runs.
@@ -168,16 +177,23 @@ pub(super) enum AnswerButton {
 const WIDE: f32 = 440.0;
 
 /// In narrower panes the mark of the fastest has a line of its own above the buttons.
-const MIN_SHARED_LINE: f32 = 330.0;
+const MIN_SHARED_LINE: f32 = 420.0;
+/// The room that the mark of the fastest takes.
+const MARK: f32 = 200.0;
 
-/// The line of figures, what it is the fastest in, and what can be done with the answer.
+/// The line of figures, what it is the fastest in, and what can be done with the answer. `hidden`: figures would tell
+/// models apart.
 pub(super) fn figures_ui(
     ui: &mut Ui,
     answer: &Answer,
-    fastest: Fastest,
+    (fastest, hidden): (Fastest, bool),
     (can_ask, idle): (bool, bool),
     now: Duration,
 ) -> Option<AnswerButton> {
+    if hidden {
+        let buttons = |ui: &mut Ui| answer_buttons(ui, answer, can_ask, idle);
+        return ui.horizontal(|ui| from_right(ui, buttons)).inner;
+    }
     let tokens = tokens(ui);
     let frame = Frame::new()
         .fill(tokens.sunken)
@@ -186,7 +202,8 @@ pub(super) fn figures_ui(
     frame.inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = 4.0;
-        if ui.available_width() > WIDE {
+        let mark = fastest.told().map_or(0.0, |_| MARK);
+        if ui.available_width() > WIDE + mark {
             ui.horizontal(|ui| {
                 line_of_figures(ui, answer, now);
                 fastest_ui(ui, fastest);
@@ -214,12 +231,11 @@ pub(super) fn figures_ui(
 
 /// Why there is no speed, or why it falls.
 fn speed_note_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
-    let silent = answer.silent_for(now);
-    if silent.is_some() {
+    if answer.silent_for(now).is_some() {
         ui.ctx().request_repaint_after(Duration::from_millis(200));
     }
-    let note = match silent.filter(|silent| *silent >= Duration::from_secs(1)) {
-        Some(silent) => figures::no_data(silent),
+    let note = match answer.stalled_for(now) {
+        Some(silent) => no_data(silent),
         None if answer.reply.figures.at_once => AT_ONCE.to_owned(),
         None => return,
     };
@@ -231,16 +247,9 @@ fn speed_note_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
 fn fastest_ui(ui: &mut Ui, fastest: Fastest) {
     let Some(told) = fastest.told() else { return };
     let ok = tokens(ui).ok;
-    let shown = if fastest.speed && fastest.ttft {
-        "fastest"
-    } else {
-        told
-    };
-    let label = ui.label(RichText::new(format!("▲ {shown}")).small().color(ok));
+    let label = ui.label(RichText::new(format!("▲ {told}")).small().color(ok));
     label.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Fastest: {told}")));
-    label.on_hover_text(
-        "Compared with panes that got the same message: the most tokens per second, or the lowest time to first token",
-    );
+    label.on_hover_text(format!("Fastest in {told}\n{}", Fastest::RULE));
 }
 
 fn line_of_figures(ui: &mut Ui, answer: &Answer, now: Duration) {
