@@ -413,6 +413,7 @@ fn view_code_shows_each_language_and_masks_the_key() {
         "chat/completions",
         "from openai import OpenAI",
         "from sambanova import SambaNova",
+        "new OpenAI({",
         "reqwest",
     ]) {
         window.click(language.label());
