@@ -1,9 +1,14 @@
 //! One block of Markdown: what it is made of, where each piece of it stands, and how it is drawn.
 //!
-//! Nothing is ever fetched: an image becomes a link to it, HTML is shown as it was written.
+//! Nothing is ever fetched: an image becomes a link to it, HTML is shown as it was written, and so is LaTeX that one
+//! line of Unicode cannot say.
 
 mod builder;
+mod inline;
+mod latex;
+mod math;
 mod table;
+mod words;
 
 use egui::text::LayoutJob;
 use egui::{Id, Pos2, Rect, Stroke, Ui, Vec2, vec2};
@@ -13,6 +18,7 @@ use self::builder::Builder;
 use super::blocks::{Block, Kind};
 use super::code::{Code, CodeState};
 use super::draw::{self, Link};
+use super::order::Order;
 use crate::ui::theme::{self, Tokens};
 
 /// Between a paragraph and what follows it.
@@ -58,7 +64,8 @@ struct Text {
     job: LayoutJob,
     links: Vec<Link>,
     chars: usize,
-    /// Shift to the right within a table's cell.
+    /// In which order its words stand, where some are read from the right.
+    order: Option<Order>,
     size: Vec2,
 }
 
@@ -112,7 +119,7 @@ impl Laid {
                     if !ui.is_rect_visible(Rect::from_min_size(pos, text.size)) {
                         continue;
                     }
-                    let galley = draw::label(ui, id, pos, text.job.clone());
+                    let galley = draw::label(ui, id, pos, text.job.clone(), text.order.as_mut());
                     draw::links(ui, id, pos, &galley, &text.links);
                     end = Some(
                         galley

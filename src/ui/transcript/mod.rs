@@ -14,6 +14,7 @@ mod colors;
 mod draw;
 mod fold;
 mod markdown;
+mod order;
 mod row;
 mod text;
 
