@@ -19,6 +19,10 @@ pub struct Workspace {
     pub votes: Vec<PairVotes>,
     /// How the Playground was left, by environment.
     pub playgrounds: BTreeMap<EnvId, PlaygroundForm>,
+    /// The Playground's presets: their names, in the order in which they were made.
+    pub chat_presets: Vec<(String, ChatPreset)>,
+    /// Where the window's parts stand.
+    pub layout: WindowLayout,
 }
 
 /// One change to keep. A change and not the whole, so that two windows do not overwrite each other's values.
@@ -38,6 +42,13 @@ pub enum WorkspaceChange {
         name: String,
         plan: Option<Plan>,
     },
+    /// A preset of the Playground, in the place of one of that name; `None` deletes it.
+    ChatPreset {
+        name: String,
+        preset: Option<Box<ChatPreset>>,
+    },
+    /// Where the window's parts stand.
+    Layout(WindowLayout),
     /// Further votes on a pair.
     Votes(PairVotes),
     /// The attachments of a draft, under an id that no other has, in the place of those with the ids `replaces`. Another
@@ -88,6 +99,24 @@ pub struct PaneForm {
     pub system: String,
     /// The knobs.
     pub params: Params,
+}
+
+/// A system prompt and parameters that are used again, in any environment.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChatPreset {
+    /// The system prompt.
+    pub system: String,
+    /// The parameters.
+    pub params: Params,
+}
+
+/// Where the window's parts stand, as the user has put them.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WindowLayout {
+    /// How wide the Playground's figures are, in points; `None` where the window's width decides.
+    pub figures: Option<f32>,
 }
 
 /// How often one model was found better than another by someone who did not know which was which.

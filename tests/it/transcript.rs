@@ -428,3 +428,22 @@ fn code_is_shown_without_ligatures() {
     });
     output.textures_delta.clear();
 }
+
+#[test]
+fn lines_are_at_most_about_ninety_letters_wide() {
+    let text = "some words to be read ".repeat(40);
+    let both = vec![(Tone::Prompt, text.clone()), (Tone::Answer, text)];
+    let mut harness = chat_in(both, vec2(2_200.0, 1_000.0), false);
+    harness.run();
+    let lines: Vec<_> = harness.get_all_by_label_contains("some words").collect();
+    for line in lines {
+        let rect = line.rect();
+        assert!((400.0..610.0).contains(&rect.width()), "{rect}");
+        assert!(
+            rect.left() > 690.0 && rect.right() < 1_510.0,
+            "in the middle: {rect}"
+        );
+        let letters = 22.0 * 40.0 / (rect.height() / 20.0);
+        assert!((60.0..100.0).contains(&letters), "{letters} a line");
+    }
+}

@@ -3,6 +3,7 @@
 mod action;
 mod blind;
 mod fastest;
+mod presets;
 mod sending;
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,8 @@ use pulldown_cmark::{
     CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd, TextMergeStream,
 };
 
-use super::inline::Inline;
 use super::math::Lifted;
-use super::{GAP, INDENT, ITEM_GAP, Ink, Laid, Nested, Piece, Table, Text, What};
+use super::{GAP, INDENT, ITEM_GAP, Ink, Laid, MAX_LINE, Nested, Piece, Table, Text, What};
 use crate::ui::theme::Tokens;
 use crate::ui::transcript::code::{Code, CodeState};
 use crate::ui::transcript::order;
@@ -37,6 +36,14 @@ pub(super) struct Builder<'u> {
     pub(super) table: Option<Table>,
     /// It is as wide as its text.
     is_plain: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct Inline {
+    pub(super) strong: u32,
+    pub(super) emphasis: u32,
+    pub(super) strike: u32,
+    pub(super) heading: Option<HeadingLevel>,
 }
 
 impl<'u> Builder<'u> {
@@ -309,7 +316,8 @@ impl<'u> Builder<'u> {
             _ => GAP,
         };
         self.begin_piece(above);
-        let size = self.measure(&mut text, self.width - self.left);
+        let room = (self.width - self.left).min(MAX_LINE);
+        let size = self.measure(&mut text, room);
         self.piece(What::Text(text), size);
     }
 

@@ -4,20 +4,12 @@ use egui::text::TextFormat;
 use egui::{Align, FontFamily, FontId, Stroke, TextStyle};
 use pulldown_cmark::HeadingLevel;
 
-use super::builder::Builder;
+use super::builder::{Builder, Inline};
 use super::latex;
 use super::math::{Formula, Lifted, Part};
 use super::words::{self, Piece};
 use crate::ui::theme;
 use crate::ui::transcript::draw::{self, Link};
-
-#[derive(Clone, Copy, Default)]
-pub(super) struct Inline {
-    pub(super) strong: u32,
-    pub(super) emphasis: u32,
-    pub(super) strike: u32,
-    pub(super) heading: Option<HeadingLevel>,
-}
 
 impl Builder<'_> {
     /// A text with formulas, addresses and footnotes in it.
