@@ -360,7 +360,7 @@ fn formulas_are_shown_in_signs_or_as_they_are_written() {
     let words = words(&harness);
     assert_eq!(words[0], "Mass: E = mc², and");
     assert_eq!(words[1], "a/b − ∑ᵢ₌₁ⁿ i");
-    assert_eq!(words[2], "but \n$$\\hat{x}_1 * y_*$$\n and \\(open_a_");
+    assert_eq!(words[2], "but \n$$\\hat{x}_1 * y_*$$\nand \\(open_a_");
 }
 
 #[test]

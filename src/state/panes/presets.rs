@@ -51,7 +51,7 @@ mod tests {
         let mut out = Vec::new();
         let mut act = |state: &mut State, action| {
             state.act_on_panes(action, Default::default(), &mut out);
-            out.drain(..).collect::<Vec<_>>()
+            std::mem::take(&mut out)
         };
         state.panes_mut().chat_mut(0).system = "first".to_owned();
         state.add_pane();

@@ -15,8 +15,8 @@ use std::ops::Range;
 
 use self::cut::cut;
 use self::lines::{
-    Indent, ItemStart, closes_fence, fence_start, indent_of, is_footnote, is_table_rule,
-    item_start, open_formula,
+    Indent, ItemStart, closes_fence, fence_start, formula_after, indent_of, is_footnote,
+    is_table_rule, item_start,
 };
 
 /// A paragraph is cut before it is longer than this, in bytes.
@@ -103,7 +103,8 @@ struct State {
     /// A cut was made within a line: what follows on it is not the start of a line.
     mid_line: bool,
     last_line: Range<usize>,
-    /// What ends the formula that is open: its lines begin no lists.
+    /// What ends the formula that is open before the last line, and after it: its lines begin no lists.
+    formula_before: Option<&'static [u8]>,
     formula: Option<&'static [u8]>,
 }
 
@@ -200,6 +201,10 @@ impl Blocks {
         if std::mem::take(&mut self.state.mid_line) {
             // It is still the line that was cut: a bar at its end makes a table's head of it.
             self.state.last_line.end = line.end;
+            if self.format == Format::Markdown {
+                let whole = &text.as_bytes()[self.state.last_line.clone()];
+                self.state.formula = formula_after(self.state.formula_before, whole);
+            }
             self.extend(line.end);
         } else if self.format == Format::Plain {
             self.read_plain(line.clone());
@@ -261,13 +266,11 @@ impl Blocks {
             return self.read_blank(line);
         }
         let last_line = std::mem::replace(&mut self.state.last_line, line.clone());
-        if let Some(end) = self.state.formula.filter(|_| !after_blank) {
-            if memchr::memmem::find(rest, end).is_some() {
-                self.state.formula = None;
-            }
+        self.state.formula_before = self.state.formula.filter(|_| !after_blank);
+        self.state.formula = formula_after(self.state.formula_before, bytes);
+        if self.state.formula_before.is_some() {
             return self.extend(line.end);
         }
-        self.state.formula = open_formula(rest);
         if self.continues_item(rest, &indent) {
             return self.extend(line.end);
         }

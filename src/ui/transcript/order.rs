@@ -148,7 +148,8 @@ fn in_order(galley: &Galley, right: Option<f32>) -> Option<Galley> {
             }
         }
         if let Some(right) = right.filter(|_| paragraph.level.is_rtl()) {
-            placed.pos.x += (right - row.size.x).max(0.0);
+            // The space at the end of a row is at its left.
+            placed.pos.x += right - x;
         }
     }
     if let Some(right) = right {

@@ -96,8 +96,16 @@ pub(super) fn is_table_rule(line: &[u8]) -> bool {
         && line.contains(&b'-')
 }
 
-/// What ends the formula that a line begins and leaves open; see [`super::super::markdown`].
-pub(super) fn open_formula(line: &[u8]) -> Option<&'static [u8]> {
+/// What ends the formula that is open after a line, with the one that is open before it; see
+/// [`super::super::markdown`].
+pub(super) fn formula_after(before: Option<&'static [u8]>, line: &[u8]) -> Option<&'static [u8]> {
+    match before {
+        Some(end) => before.filter(|_| memmem::find(line, end).is_none()),
+        None => open_formula(line),
+    }
+}
+
+fn open_formula(line: &[u8]) -> Option<&'static [u8]> {
     let (open, close): (&[u8], &'static [u8]) = (br"\[", br"\]");
     if let Some(at) = memmem::rfind(line, open)
         && memmem::find(&line[at..], close).is_none()

@@ -20,6 +20,12 @@ impl Builder<'_> {
                 // What is a link already has no other link in it.
                 Part::Words(words) if self.link.is_some() => self.push(words),
                 Part::Words(words) => {
+                    let begins_line = self.text.job.text.ends_with('\n');
+                    let words = if begins_line {
+                        words.trim_start()
+                    } else {
+                        words
+                    };
                     for piece in words::pieces(words) {
                         match piece {
                             Piece::Text(text) => self.push(text),

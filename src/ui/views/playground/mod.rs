@@ -40,6 +40,7 @@ use crate::state::State;
 use crate::state::action::{Action, Actions};
 use crate::state::history::Clock;
 use crate::state::panes::PaneAction;
+use crate::ui::theme::GRID;
 use crate::ui::widgets::{column, page_head};
 
 /// The page's own state: folds, dialogs and hidden lines.
@@ -158,7 +159,8 @@ impl PlaygroundUi {
                 self.first = place.unwrap_or(self.first);
             }
             if let Some(index) = sheet {
-                column(ui, vec2(SHEET, height), |ui| {
+                // It ends where the composer does.
+                column(ui, vec2(SHEET, height - 3.0 * GRID), |ui| {
                     self.parameters.show(ui, state, index, out);
                 });
             }
