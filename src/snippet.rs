@@ -12,6 +12,7 @@ mod curl;
 mod pictures;
 mod python;
 mod rust;
+mod typescript;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -38,16 +39,19 @@ pub enum Language {
     PythonOpenai,
     /// Python with the `sambanova` package.
     PythonSambanova,
+    /// TypeScript with the `openai` package.
+    Typescript,
     /// Rust with `reqwest`.
     Rust,
 }
 
 impl Language {
     /// All of them, in the order of the tabs.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Curl,
         Self::PythonOpenai,
         Self::PythonSambanova,
+        Self::Typescript,
         Self::Rust,
     ];
 
@@ -57,6 +61,7 @@ impl Language {
             Self::Curl => "cURL",
             Self::PythonOpenai => "Python (openai)",
             Self::PythonSambanova => "Python (sambanova)",
+            Self::Typescript => "TypeScript (openai)",
             Self::Rust => "Rust (reqwest)",
         }
     }
@@ -66,6 +71,8 @@ impl Language {
         match self {
             Self::Curl => "sh",
             Self::PythonOpenai | Self::PythonSambanova => "py",
+            // The highlighter has no TypeScript; what these programs use of it reads the same.
+            Self::Typescript => "js",
             Self::Rust => "rs",
         }
     }
@@ -75,6 +82,7 @@ impl Language {
         match self {
             Self::Curl => "chat.sh",
             Self::PythonOpenai | Self::PythonSambanova => "chat.py",
+            Self::Typescript => "chat.mts",
             Self::Rust => "main.rs",
         }
     }
@@ -224,6 +232,7 @@ pub fn write(spec: &SnippetSpec, key: KeyText<'_>) -> String {
         Language::Curl => curl::curl(spec, key),
         Language::PythonOpenai => python::python(spec, key, &python::OPENAI),
         Language::PythonSambanova => python::python(spec, key, &python::SAMBANOVA),
+        Language::Typescript => typescript::typescript(spec, key),
         Language::Rust => rust::rust(spec, key),
     }
 }
@@ -248,7 +257,7 @@ fn json_escape(c: char, out: &mut String) {
     }
 }
 
-/// A string literal as Python and Rust both read it; they differ in how any other character is written.
+/// A string literal as Python, TypeScript and Rust read it; they differ in how any other character is written.
 fn quoted(text: &str, other: impl Fn(char, &mut String)) -> String {
     let escaped = escape(
         text,

@@ -20,37 +20,10 @@ pub struct Workspace {
     pub votes: Vec<PairVotes>,
     /// How the Playground was left, by environment.
     pub playgrounds: BTreeMap<EnvId, PlaygroundForm>,
-    /// How the window was left.
-    pub window: WindowForm,
-}
-
-/// The window's pages, in the order of the side bar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Page {
-    /// Chat with models.
-    #[default]
-    Playground,
-    /// Run a benchmark.
-    Benchmark,
-    /// Look at earlier sessions, and compare runs.
-    History,
-    /// Look at the cluster's deployments.
-    Deployments,
-    /// Add and change environments.
-    Environments,
-    /// Connect a first cluster or API; not in the side bar.
-    Welcome,
-}
-
-/// What is remembered of the window itself. Its size and position are eframe's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct WindowForm {
-    /// The page that was open.
-    pub page: Page,
-    /// Something was connected, or the demo was chosen: the welcome page is not shown by itself again.
-    pub welcomed: bool,
+    /// The Playground's presets: their names, in the order in which they were made.
+    pub chat_presets: Vec<(String, ChatPreset)>,
+    /// Where the window's parts stand.
+    pub layout: WindowLayout,
 }
 
 /// One change to keep. A change and not the whole, so that two windows do not overwrite each other's values.
@@ -70,8 +43,13 @@ pub enum WorkspaceChange {
         name: String,
         plan: Option<Plan>,
     },
-    /// How the window was left.
-    Window(WindowForm),
+    /// A preset of the Playground, in the place of one of that name; `None` deletes it.
+    ChatPreset {
+        name: String,
+        preset: Option<Box<ChatPreset>>,
+    },
+    /// Where the window's parts stand.
+    Layout(WindowLayout),
     /// Further votes on a pair.
     Votes(PairVotes),
     /// The attachments of a draft, under an id that no other has, in the place of those with the ids `replaces`. Another
@@ -124,6 +102,47 @@ pub struct PaneForm {
     pub system: String,
     /// The knobs.
     pub params: Params,
+}
+
+/// A system prompt and parameters that are used again, in any environment.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChatPreset {
+    /// The system prompt.
+    pub system: String,
+    /// The parameters.
+    pub params: Params,
+}
+
+/// The window's pages, in the order of the side bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Page {
+    /// Chat with models.
+    #[default]
+    Playground,
+    /// Run a benchmark.
+    Benchmark,
+    /// Look at earlier sessions, and compare runs.
+    History,
+    /// Look at the cluster's deployments.
+    Deployments,
+    /// Add and change environments.
+    Environments,
+    /// Connect a first cluster or API; not in the side bar.
+    Welcome,
+}
+
+/// How the window was left. Its size and position are eframe's.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WindowLayout {
+    /// The page that was open.
+    pub page: Page,
+    /// Something was connected, or the demo was chosen: the welcome page is not shown by itself again.
+    pub welcomed: bool,
+    /// How wide the Playground's figures are, in points; `None` where the window's width decides.
+    pub figures: Option<f32>,
 }
 
 /// How often one model was found better than another by someone who did not know which was which.

@@ -200,9 +200,11 @@ fn the_key_and_the_extras_are_those_of_the_environment() {
             !snippet.contains("stream_options") && !snippet.contains("SAMBANOVA"),
             "{snippet}"
         );
-        // The packages send their own header unless a request says otherwise.
+        // The packages send their own header unless they are told not to.
         let omits = snippet.contains("extra_headers={\"Authorization\": Omit()}");
         assert_eq!(omits, snippet.contains("import Omit, "), "{snippet}");
+        let is_typescript = language == Language::Typescript;
+        assert_eq!(snippet.contains("Authorization: null"), is_typescript);
         // Without a key variable no key is sent.
         let keyless = SnippetSpec {
             key_variable: None,
@@ -243,6 +245,19 @@ fn a_shell_is_given_no_comments() {
         2,
         "only where it is quoted: {snippet}"
     );
+}
+
+#[test]
+fn a_number_that_javascript_rounds_is_said_to_be() {
+    for (seed, is_rounded) in [(1 << 53, false), ((1 << 53) + 1, true), (i64::MIN, true)] {
+        let mut spec = spec(Language::Typescript, &["Hi"]);
+        spec.request.params.seed = Some(seed);
+        let snippet = write(&spec, KeyText::Variable);
+        let line = snippet.lines().find(|line| line.contains("seed: "));
+        let line = line.expect("it is sent");
+        assert!(line.contains(&format!("seed: {seed},")), "{line}");
+        assert_eq!(line.contains("rounds"), is_rounded, "{line}");
+    }
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl Action {
         match self {
             Self::Send(_) => false,
             Self::History(action) => !action.only_reads(),
-            Self::Cluster(ClusterAction::KeepReading)
+            Self::Cluster(ClusterAction::KeepReading | ClusterAction::KeepSizes)
             | Self::Conversations(ConversationsAction::Want(_)) => false,
             _ => true,
         }

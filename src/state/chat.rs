@@ -3,12 +3,14 @@
 //! It is a tree: what is shown is one way through it, the rest is kept aside ([`tree`]).
 
 mod answer;
+mod context;
 mod form;
 mod messages;
 mod tree;
 mod undo;
 
 pub use self::answer::{Answer, AnswerStatus};
+pub use self::context::ContextUse;
 pub use self::form::{CallCheck, CallForm, Form};
 pub use self::tree::Act;
 

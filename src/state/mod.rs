@@ -133,7 +133,7 @@ impl State {
             last_save: None,
             jobs: Jobs::default(),
             page: first_page(&settings, &workspace),
-            welcomed: workspace.window.welcomed,
+            welcomed: workspace.layout.welcomed,
             settings,
             workspace,
             workspace_lost: false,
@@ -322,8 +322,8 @@ impl State {
 /// The page to begin with: the one that was left, or the welcome page while nothing was ever connected.
 fn first_page(settings: &Settings, workspace: &Workspace) -> Page {
     let has_own = settings.environments.iter().any(|env| !env.demo);
-    if has_own || workspace.window.welcomed {
-        workspace.window.page
+    if has_own || workspace.layout.welcomed {
+        workspace.layout.page
     } else {
         Page::Welcome
     }

@@ -8,7 +8,7 @@ use super::panes::MAX_PANES;
 use crate::domain::environment::EnvId;
 use crate::domain::library::LibraryChange;
 use crate::domain::settings::Settings;
-use crate::domain::workspace::{Page, PaneForm, PlaygroundForm, WindowForm, WorkspaceChange};
+use crate::domain::workspace::{Page, PaneForm, PlaygroundForm, WindowLayout, WorkspaceChange};
 use crate::protocol::Command;
 
 impl ConnectionState {
@@ -104,25 +104,26 @@ impl State {
     pub fn end_welcome(&mut self) {
         self.welcomed = true;
         if self.page == Page::Welcome {
-            self.page = self.workspace.window.page;
+            self.page = self.workspace.layout.page;
         }
     }
 
     /// Keeps which page is shown, and whether the welcome page has done its work.
     pub fn remember_window(&mut self, out: &mut Vec<Command>) {
-        let kept = self.workspace.window;
+        let kept = self.workspace.layout;
         let has_own = self.settings.environments.iter().any(|env| !env.demo);
-        let form = WindowForm {
+        let layout = WindowLayout {
             page: if self.page == Page::Welcome {
                 kept.page
             } else {
                 self.page
             },
             welcomed: self.welcomed || has_own,
+            ..kept
         };
-        if form != kept {
-            self.workspace.window = form;
-            let change = WorkspaceChange::Window(form);
+        if layout != kept {
+            self.workspace.layout = layout;
+            let change = WorkspaceChange::Layout(layout);
             out.push(Command::Keep { change });
         }
     }

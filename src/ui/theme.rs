@@ -227,7 +227,8 @@ pub fn install(ctx: &egui::Context) {
 }
 
 fn fonts() -> FontDefinitions {
-    // egui's own fonts stay behind ours, for the signs that Inter and JetBrains Mono lack.
+    // egui's own fonts stay behind ours, for the signs that Inter and JetBrains Mono lack. JetBrains Mono is kept without
+    // its feature `calt` (by `pyftsubset`), whose ligatures draw `!=` and `->` as one sign: code shows its characters.
     let mut fonts = FontDefinitions::default();
     let ours: [(&str, &[u8]); 4] = [
         (

@@ -59,6 +59,8 @@ mod ui_library;
 #[cfg(feature = "gui")]
 mod ui_panes;
 #[cfg(feature = "gui")]
+mod ui_parameters;
+#[cfg(feature = "gui")]
 mod ui_start;
 #[cfg(feature = "gui")]
 mod ui_tools;

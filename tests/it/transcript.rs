@@ -53,6 +53,11 @@ impl RowSource for Texts {
 }
 
 fn chat(texts: Vec<(Tone, String)>) -> Harness<'static, Chat> {
+    chat_in(texts, vec2(700.0, 500.0), false)
+}
+
+/// `tofu`: of a script that none of the installed fonts may have.
+fn chat_in(texts: Vec<(Tone, String)>, size: egui::Vec2, tofu: bool) -> Harness<'static, Chat> {
     let rows = Texts {
         texts,
         ..Texts::default()
@@ -62,13 +67,15 @@ fn chat(texts: Vec<(Tone, String)>) -> Harness<'static, Chat> {
         rows,
         shown: None,
     };
-    Harness::builder()
-        .with_size(vec2(700.0, 500.0))
-        .with_context_setup(theme::install)
-        .build_ui_state(
-            |ui, chat| chat.shown = Some(chat.view.show(ui, Id::unique("chat"), &mut chat.rows)),
-            chat,
-        )
+    let builder = Harness::builder().with_size(size);
+    let builder = match tofu {
+        true => builder.allow_missing_glyphs(),
+        false => builder,
+    };
+    builder.with_context_setup(theme::install).build_ui_state(
+        |ui, chat| chat.shown = Some(chat.view.show(ui, Id::unique("chat"), &mut chat.rows)),
+        chat,
+    )
 }
 
 fn answer(text: &str) -> Harness<'static, Chat> {
@@ -332,4 +339,111 @@ fn reasoning_folds() {
         .click();
     harness.run();
     assert!(*harness.state());
+}
+
+/// The words of a text that was drawn, which are also what is selected and copied.
+fn words(harness: &Harness<'_, Chat>) -> Vec<String> {
+    let nodes = harness.get_all(
+        egui_kittest::kittest::By::new()
+            .predicate(|node| node.role() == egui::accesskit::Role::Label),
+    );
+    let text = |node: egui_kittest::Node<'_>| node.accesskit_node().value();
+    nodes.filter_map(text).collect()
+}
+
+#[test]
+fn formulas_are_shown_in_signs_or_as_they_are_written() {
+    let text = "Mass: \\(E = mc^2\\), and\n\n\\[ \\frac{a}{b}\n- \\sum_{i=1}^n i \\]\n\n\
+                but $$\\hat{x}_1 * y_*$$ and \\(open_a_";
+    let mut harness = answer(text);
+    harness.run();
+    let words = words(&harness);
+    assert_eq!(words[0], "Mass: E = mc², and");
+    assert_eq!(words[1], "a/b − ∑ᵢ₌₁ⁿ i");
+    assert_eq!(words[2], "but \n$$\\hat{x}_1 * y_*$$\nand \\(open_a_");
+}
+
+#[test]
+fn bare_addresses_are_links_and_footnotes_are_marked() {
+    let mut harness = answer(
+        "See https://a.example/b_c_d, or [this](https://b.example) and `https://c.example`.[^1]\n\n\
+         [^1]: It is *there*.\n\n    Twice.",
+    );
+    harness.run();
+    harness.get_by_role_and_label(egui::accesskit::Role::Link, "https://a.example/b_c_d");
+    harness.get_by_role_and_label(egui::accesskit::Role::Link, "this");
+    let links = harness.get_all_by_role(egui::accesskit::Role::Link);
+    assert_eq!(links.count(), 2, "code is none");
+    let words = words(&harness);
+    assert!(words[0].ends_with(".[1]"), "{words:?}");
+    assert_eq!(words[1], "[1] It is there.");
+    assert_eq!(words[2], "Twice.");
+}
+
+#[test]
+fn text_from_the_right_stays_in_the_order_in_which_it_is_written() {
+    let text = "שלום עולם, https://a.example/x (כן)";
+    let of = |tone, text: &str| chat_in(vec![(tone, text.to_owned())], vec2(700.0, 500.0), true);
+    let mut harness = of(Tone::Answer, text);
+    harness.run();
+    assert_eq!(words(&harness)[0], text);
+    let link = harness
+        .get_by_role_and_label(egui::accesskit::Role::Link, "https://a.example/x")
+        .rect();
+    // The paragraph is at the right; the link is to the left of the words before it.
+    assert!(link.right() < 600.0 && link.left() > 350.0, "{link:?}");
+    let mut harness = of(Tone::Prompt, "שלום");
+    harness.run();
+    let bubble = harness.get_by_label("שלום").rect();
+    assert!(bubble.width() < 80.0, "{bubble:?}");
+}
+
+/// Each sign of code has a glyph of its own.
+#[test]
+fn code_is_shown_without_ligatures() {
+    let ctx = egui::Context::default();
+    theme::install(&ctx);
+    let mut output = ctx.run_ui(egui::RawInput::default(), |ui| {
+        let font = egui::FontId::monospace(12.0);
+        let glyphs = |text: &str| {
+            let galley = ui.fonts_mut(|fonts| {
+                fonts.layout_no_wrap(text.to_owned(), font.clone(), egui::Color32::PLACEHOLDER)
+            });
+            let glyphs = galley.rows[0].glyphs.iter();
+            glyphs.map(|glyph| glyph.uv_rect).collect::<Vec<_>>()
+        };
+        for pair in ["!=", "->", "=>", "==", "<=", "fi"] {
+            let alone = pair.chars().flat_map(|sign| glyphs(&format!("{sign}")));
+            let alone: Vec<_> = alone.map(|rect| rect.size).collect();
+            let together: Vec<_> = glyphs(pair).iter().map(|rect| rect.size).collect();
+            let same = together.iter().zip(&alone);
+            // They may stand between two pixels.
+            let same = same.filter(|(a, b)| (**a - **b).length() < 2.0).count();
+            assert_eq!(
+                (same, together.len()),
+                (2, 2),
+                "{pair}: {together:?} {alone:?}"
+            );
+        }
+    });
+    output.textures_delta.clear();
+}
+
+#[test]
+fn lines_are_at_most_about_ninety_letters_wide() {
+    let text = "some words to be read ".repeat(40);
+    let both = vec![(Tone::Prompt, text.clone()), (Tone::Answer, text)];
+    let mut harness = chat_in(both, vec2(2_200.0, 1_000.0), false);
+    harness.run();
+    let lines: Vec<_> = harness.get_all_by_label_contains("some words").collect();
+    for line in lines {
+        let rect = line.rect();
+        assert!((400.0..610.0).contains(&rect.width()), "{rect}");
+        assert!(
+            rect.left() > 690.0 && rect.right() < 1_510.0,
+            "in the middle: {rect}"
+        );
+        let letters = 22.0 * 40.0 / (rect.height() / 20.0);
+        assert!((60.0..100.0).contains(&letters), "{letters} a line");
+    }
 }

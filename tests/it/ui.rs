@@ -545,6 +545,7 @@ fn view_code_shows_each_language_and_masks_the_key() {
         "chat/completions",
         "from openai import OpenAI",
         "from sambanova import SambaNova",
+        "new OpenAI({",
         "reqwest",
     ]) {
         window.click(language.label());
@@ -598,6 +599,24 @@ fn view_code_ends_with_the_users_turn() {
             .find_map(|node| node.accesskit_node().value())
             .unwrap_or_default();
         written.contains("Write 250 tokens") && written.len() < length
+    });
+}
+
+#[test]
+fn view_code_ends_with_a_message_that_was_not_answered() {
+    let (mut api, mut window) = Api::quick().window_and_self();
+    window.ask("the first question");
+    api.stop();
+    window.say("the second question");
+    window.until("it failed", |window| window.has_button("Retry"));
+    window.click("View code");
+    window.until("both questions are in the code", |window| {
+        let mut code = window.query_all_by_label_contains("chat/completions");
+        let written = code
+            .find_map(|node| node.accesskit_node().value())
+            .unwrap_or_default();
+        let end = written.rfind("the second question");
+        end > written.rfind("\"assistant\"") && written.contains("the first question")
     });
 }
 

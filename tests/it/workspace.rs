@@ -9,7 +9,8 @@ use batida::domain::library::{Library, LibraryChange, Prompt};
 use batida::domain::plan::{Arrivals, Load, Plan, Target};
 use batida::domain::settings::ThemeChoice;
 use batida::domain::workspace::{
-    PairVotes, PaneForm, PlaygroundForm, Workspace, WorkspaceChange as Change,
+    ChatPreset, Page, PairVotes, PaneForm, PlaygroundForm, WindowLayout, Workspace,
+    WorkspaceChange as Change,
 };
 use batida::io::earlier_files::move_in;
 use batida::io::history::{FILE, Store, StoredDraft};
@@ -163,6 +164,56 @@ fn what_is_restored_replaces_nothing() {
     assert_eq!((&found.votes, found.votes[0].ties), (&lost.votes, 2));
     let presets = [("a".to_owned(), seeded(3)), ("b".to_owned(), seeded(2))];
     assert_eq!(found.benches[&EnvId::demo()].presets, presets);
+}
+
+#[test]
+fn presets_of_the_playground_belong_to_no_environment() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    assert_eq!(store.workspace().expect("read"), Workspace::default());
+    let preset = |seed| ChatPreset {
+        system: "Answer in rhyme".to_owned(),
+        params: Params {
+            seed: Some(seed),
+            ..Params::default()
+        },
+    };
+    let change = |name: &str, preset: Option<ChatPreset>| Change::ChatPreset {
+        name: name.to_owned(),
+        preset: preset.map(Box::new),
+    };
+    let layout = WindowLayout {
+        figures: Some(412.5),
+        page: Page::History,
+        welcomed: true,
+    };
+    keep(&store, change("b", Some(preset(1))));
+    keep(&store, change("a", Some(preset(2))));
+    keep(&store, change("b", Some(preset(3))));
+    keep(&store, change("c", None));
+    keep(&store, Change::Layout(layout));
+    keep(&store, Change::Forget { env: env("e1") });
+    drop(store);
+    let store = open(dir.path());
+    let whole = store.workspace().expect("read");
+    let presets = [("b".to_owned(), preset(3)), ("a".to_owned(), preset(2))];
+    assert_eq!(
+        (&whole.chat_presets[..], whole.layout),
+        (&presets[..], layout)
+    );
+    keep(&store, change("a", None));
+    let other = WindowLayout {
+        figures: None,
+        ..layout
+    };
+    keep(&store, Change::Layout(other));
+    keep(&store, Change::Restore(Box::new(whole.clone())));
+    let found = store.workspace().expect("read");
+    assert_eq!(found.chat_presets, whole.chat_presets);
+    assert_eq!(
+        found.layout, other,
+        "what another window has kept since stays"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use batida::domain::conversation::{
     AnswerFormat, ChatRequest, Effort, Message, Params, Role, Tool, ToolCall, ToolResult,
 };
 use batida::domain::dialect::Dialect;
-use batida::domain::environment::ApiAddress;
+use batida::domain::environment::{ApiAddress, HeaderName};
 use batida::io::attachment;
 use batida::snippet::{KeyText, Language, SnippetSpec, body_in_words, write};
 use batida::wire::openai::chat_body;
@@ -347,7 +347,11 @@ fn check_said(server: &Demo, spec: &SnippetSpec, key: KeyText<'_>, command: &mut
     else {
         panic!("{} requests\n{said}", received.len() - before)
     };
-    assert_eq!(*body, spec.body());
+    if spec.language == Language::Typescript {
+        assert_eq!(as_javascript(body), as_javascript(&spec.body()));
+    } else {
+        assert_eq!(*body, spec.body());
+    }
     assert_eq!(
         authorization.as_deref(),
         Some(format!("Bearer {sent}").as_str())
@@ -533,6 +537,86 @@ base64 = "0.23"
     }
 }
 
+/// JavaScript has one kind of number, so it writes 1.0 as 1.
+fn as_javascript(body: &Value) -> Value {
+    match body {
+        Value::Number(number) => json!(number.as_f64()),
+        Value::Array(items) => items.iter().map(as_javascript).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), as_javascript(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// All of them are checked and translated at once by TypeScript's own compiler, with the package's types.
+#[test]
+fn typescript_snippets_run() {
+    let (node, packages) = node_with_openai();
+    let server = demo();
+    let pictures = tempfile::tempdir().expect("a folder");
+    let mut specs = Vec::new();
+    for (stream, mut params) in cases() {
+        // A larger one is not exact in JavaScript, and the program says so.
+        params.seed = params.seed.map(|_| -(1 << 53));
+        let spec = nasty_spec(Language::Typescript, &server.root(), stream, params);
+        specs.extend([KeyText::Variable, KeyText::Plain(KEY)].map(|key| (spec.clone(), key)));
+    }
+    let embeds = embed_specs(Language::Typescript, &server.root());
+    specs.extend(embeds.map(|spec| (spec, KeyText::Variable)));
+    for stream in [true, false] {
+        let root = server.root();
+        let spec = spec_with_pictures(Language::Typescript, &root, stream, pictures.path());
+        specs.push((spec, KeyText::Variable));
+    }
+    // It is compiled only: nobody answers at its address.
+    let mut careless = plain_spec(Language::Typescript, true);
+    careless.accept_invalid_certs = true;
+    careless.key_header = HeaderName::parse("api-key").ok();
+    careless.api = ApiAddress::parse("h.example/v1?api-version=1").expect("an address");
+
+    let dir = tempfile::tempdir_in(&packages).expect("a folder");
+    let careless = (careless, KeyText::Variable);
+    let all: Vec<_> = specs.iter().chain([&careless]).collect();
+    for (number, (spec, key)) in all.iter().enumerate() {
+        let file = dir.path().join(format!("s{number}.mts"));
+        fs::write(file, write(spec, *key)).expect("written");
+    }
+    let mut compiler = quiet(&node);
+    compiler
+        .arg(packages.join("node_modules/typescript/bin/tsc"))
+        .args(["--strict", "--noUnusedLocals", "--skipLibCheck"])
+        .args(["--target", "es2022", "--module", "nodenext"])
+        .args((0..all.len()).map(|number| format!("s{number}.mts")));
+    output_of(compiler.current_dir(dir.path()));
+    for (number, (spec, key)) in specs.iter().enumerate() {
+        let mut program = quiet(&node);
+        program.current_dir(pictures.path());
+        let file = dir.path().join(format!("s{number}.mjs"));
+        check_said(&server, spec, *key, program.arg(file));
+    }
+}
+
+/// Node.js, and the folder in which npm has installed the packages: `BATIDA_TEST_NODE_PACKAGES`, else the one of the
+/// README's test command.
+#[track_caller]
+fn node_with_openai() -> (PathBuf, PathBuf) {
+    let node = find("node", "nodejs");
+    let named = std::env::var_os("BATIDA_TEST_NODE_PACKAGES").map(PathBuf::from);
+    let packages =
+        named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ci/node"));
+    for package in ["openai", "typescript", "@types/node"] {
+        let found = packages.join("node_modules").join(package).is_dir();
+        assert!(
+            found,
+            "{} has no package {package}: npm install --prefix target/ci/node openai typescript@5 @types/node",
+            packages.display()
+        );
+    }
+    (node, packages)
+}
+
 /// A file that did not change is not compiled again.
 fn write_if_new(path: &Path, text: &str) {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
@@ -615,9 +699,10 @@ fn check_snapshot(name: &str, spec: &SnippetSpec, key: KeyText<'_>) {
 
 #[test]
 fn snippets_read_well() {
-    for (language, name) in Language::ALL
-        .into_iter()
-        .zip(["curl", "openai", "sambanova", "rust"])
+    for (language, name) in
+        Language::ALL
+            .into_iter()
+            .zip(["curl", "openai", "sambanova", "typescript", "rust"])
     {
         check_snapshot(
             &format!("{name}_streamed"),

@@ -27,8 +27,10 @@ pub(in crate::io) enum Kind {
     Plan,
     /// A preset.
     Preset,
-    /// How the window was left. One without an environment and a name.
-    Window,
+    /// A preset of the Playground, without an environment.
+    ChatPreset,
+    /// Where the window's parts stand. One without an environment and a name.
+    Layout,
     /// The votes on a pair of models; its name is both.
     Votes,
     /// A file of an earlier version whose values are here, and which is not removed yet; its value is a hash.
@@ -44,7 +46,8 @@ impl Kind {
             Self::Playground => "playground",
             Self::Plan => "plan",
             Self::Preset => "preset",
-            Self::Window => "window",
+            Self::ChatPreset => "chat preset",
+            Self::Layout => "layout",
             Self::Votes => "votes",
             Self::MovedFile => "moved file",
         }
@@ -61,6 +64,9 @@ pub struct StoredDraft {
     /// `None` where they cannot be read.
     pub attached: Option<Vec<Attachment>>,
 }
+
+/// The environment of what belongs to all of them.
+const NONE: EnvId = EnvId(String::new());
 
 /// A value with its environment and its name.
 type Row = (EnvId, String, String);
@@ -145,8 +151,11 @@ impl Writing<'_> {
             WorkspaceChange::Preset { env, name, plan } => {
                 self.set(Kind::Preset, env, name, plan.as_ref())?;
             }
-            WorkspaceChange::Window(form) => {
-                self.set(Kind::Window, &EnvId(String::new()), "", Some(form))?;
+            WorkspaceChange::ChatPreset { name, preset } => {
+                self.set(Kind::ChatPreset, &NONE, name, preset.as_deref())?;
+            }
+            WorkspaceChange::Layout(layout) => {
+                self.set(Kind::Layout, &NONE, "", Some(layout))?;
             }
             WorkspaceChange::Votes(votes) => self.add_votes(votes)?,
             WorkspaceChange::Draft {
@@ -183,18 +192,19 @@ impl Writing<'_> {
                 self.set_if_absent(Kind::Preset, env, name, plan)?;
             }
         }
-        let none = EnvId(String::new());
-        self.set_if_absent(Kind::Window, &none, "", &workspace.window)?;
+        for (name, preset) in &workspace.chat_presets {
+            self.set_if_absent(Kind::ChatPreset, &NONE, name, preset)?;
+        }
+        self.set_if_absent(Kind::Layout, &NONE, "", &workspace.layout)?;
         for votes in &workspace.votes {
             let pair = pair_of(votes)?;
-            self.set_if_absent(Kind::Votes, &none, &pair, votes)?;
+            self.set_if_absent(Kind::Votes, &NONE, &pair, votes)?;
         }
         Ok(())
     }
 
     /// Gives how many prompts were added.
     pub(in crate::io) fn change_prompts(&self, change: LibraryChange) -> Result<usize, Trouble> {
-        let none = EnvId(String::new());
         let old = value(self.0, Kind::Prompts, "", "")?.unwrap_or_default();
         let mut library = match Library::read(&old) {
             Ok(library) => library,
@@ -202,12 +212,12 @@ impl Writing<'_> {
                 let free: i64 =
                     self.0
                         .query_row("SELECT max(rowid) FROM workspace", [], |row| row.get(0))?;
-                self.put(Kind::Prompts, &none, &format!("unread {free}"), &old)?;
+                self.put(Kind::Prompts, &NONE, &format!("unread {free}"), &old)?;
                 Library::default()
             }
         };
         let added = library.change(change);
-        self.put(Kind::Prompts, &none, "", &library.write())?;
+        self.put(Kind::Prompts, &NONE, "", &library.write())?;
         Ok(added)
     }
 
@@ -217,7 +227,7 @@ impl Writing<'_> {
         let old = value(self.0, Kind::Votes, "", &pair)?;
         let mut all: Vec<PairVotes> = old.as_deref().and_then(read).into_iter().collect();
         votes.add_to(&mut all);
-        self.set(Kind::Votes, &EnvId(String::new()), &pair, all.last())
+        self.set(Kind::Votes, &NONE, &pair, all.last())
     }
 
     fn set_if_absent<T: Serialize>(
@@ -307,10 +317,14 @@ fn workspace(conn: &Connection) -> rusqlite::Result<Workspace> {
             forms.presets.push((name, plan));
         }
     }
+    for (_, name, text) in values(&tx, Kind::ChatPreset)? {
+        let preset = read(&text).map(|preset| (name, preset));
+        found.chat_presets.extend(preset);
+    }
+    let layout = value(&tx, Kind::Layout, "", "")?;
+    found.layout = layout.as_deref().and_then(read).unwrap_or_default();
     let votes = values(&tx, Kind::Votes)?.into_iter();
     found.votes = votes.filter_map(|(_, _, text)| read(&text)).collect();
-    let window = value(&tx, Kind::Window, "", "")?;
-    found.window = window.as_deref().and_then(read).unwrap_or_default();
     tx.finish()?;
     Ok(found)
 }

@@ -5,14 +5,43 @@ use crate::domain::conversation::{ChatRequest, Message, Role, ToolCall};
 
 impl ChatState {
     /// What would be sent with the system prompt and the parameters of `settings`, and with this draft as the last
-    /// message if there is one. For View code.
+    /// message if there is one.
     pub fn request(&self, model: &str, said: &UserInput, settings: &Self) -> ChatRequest {
+        let (before, said) = self.drafted_or_results(said);
+        self.request_after(before, &said, model, settings)
+    }
+
+    /// The same; without a draft it is the last request that was sent. Its answer is no part of it, whether it has
+    /// come, is coming or has failed. For View code.
+    pub fn request_shown(&self, model: &str, said: &UserInput, settings: &Self) -> ChatRequest {
+        let (before, said) = self.drafted_or_results(said);
+        match before.checked_sub(1) {
+            Some(last) if said.is_empty() => {
+                let said = &self.conversation.turns[last].said;
+                self.request_after(last, said, model, settings)
+            }
+            _ => self.request_after(before, &said, model, settings),
+        }
+    }
+
+    /// How many turns come before the draft, and the draft; the results that are typed where there is none.
+    fn drafted_or_results(&self, said: &UserInput) -> (usize, UserInput) {
         let before = self.way_before_draft();
         let mut said = said.clone();
         if said.is_empty() && before == self.conversation.turns.len() {
             said.results = self.drafted_results();
         }
-        let said = said.answering(self.called_at_the_end_of(before));
+        (before, said)
+    }
+
+    fn request_after(
+        &self,
+        before: usize,
+        said: &UserInput,
+        model: &str,
+        settings: &Self,
+    ) -> ChatRequest {
+        let said = said.clone().answering(self.called_at_the_end_of(before));
         let mut messages = self.messages(&settings.system, before, &said);
         if !messages.iter().any(|message| message.role == Role::User) {
             messages.push(Message::new(Role::User, "Hello"));

@@ -53,6 +53,37 @@ fn the_whole_conversation_is_sent_without_its_reasoning() {
 }
 
 #[test]
+fn view_code_shows_the_last_request_until_something_is_typed() {
+    let mut chat = ChatState::default();
+    converse(&mut chat, 1, "one", "first");
+    let shown = |chat: &ChatState| {
+        let request = chat.request_shown("m", &chat.drafted(), chat);
+        let last = request.messages.last().map(|last| last.content.clone());
+        (request.messages.len(), last.unwrap_or_default())
+    };
+    assert_eq!(
+        shown(&chat),
+        (2, "one".to_owned()),
+        "its answer is not in it"
+    );
+    chat.draft = "two".to_owned();
+    assert_eq!(shown(&chat), (4, "two".to_owned()));
+    let sent = chat.send(&asking(2, "m")).expect("sends");
+    assert_eq!(sent.messages.len(), 4);
+    assert_eq!(shown(&chat), (4, "two".to_owned()), "no answer has come");
+    finish(&mut chat, 2, ChatEnding::Failed(Failure::new("down", "")));
+    assert_eq!(shown(&chat), (4, "two".to_owned()), "it failed");
+    chat.turn_to(Act::Edit(0));
+    chat.draft.clear();
+    let greeting = (2, "Hello".to_owned());
+    assert_eq!(
+        shown(&chat),
+        greeting,
+        "nothing comes before the edited one"
+    );
+}
+
+#[test]
 fn a_retry_keeps_the_prompt_and_takes_the_place_of_the_failure() {
     let mut chat = ChatState {
         draft: "question".to_owned(),

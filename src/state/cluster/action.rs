@@ -27,6 +27,8 @@ pub enum ClusterAction {
     Benchmark(String),
     /// The Deployments page is open: what is not watched is read now and then.
     KeepReading,
+    /// Context lengths are shown: they are read now and then.
+    KeepSizes,
     /// Ask the cluster and the API again.
     Refresh,
     /// Probe these models.
@@ -73,6 +75,7 @@ impl State {
                 self.page = Page::Benchmark;
             }
             A::KeepReading => self.keep_reading(clock.now, out),
+            A::KeepSizes => self.keep_sizes(clock.now, out),
             A::Refresh => self.refresh(out),
             A::Probe(targets) => self.probe(targets, out),
             A::ProbeAll => self.probe_all(clock.now, out),
@@ -111,22 +114,19 @@ impl State {
         }
     }
 
+    /// Whether the cluster may be asked. A stopped watch needs the user, e.g. to log in: nothing is requested until a
+    /// refresh.
+    fn may_read(&self) -> bool {
+        let link = &self.connection().cluster.link;
+        self.env().cluster.is_some() && !matches!(link, Some(ClusterLink::Stopped(_)))
+    }
+
     /// While the page of deployments is open, what is not watched is read now and then.
     fn keep_reading(&mut self, now: Duration, out: &mut Vec<Command>) {
-        fn due<T>(value: &Loadable<T>, now: Duration, every: Duration) -> bool {
-            match value {
-                Loadable::Absent => true,
-                Loadable::Ready(_, at) => now.saturating_sub(*at) >= every,
-                // A failed request is repeated only when the user refreshes.
-                Loadable::Loading { .. } | Loadable::Failed { .. } => false,
-            }
-        }
-        let has_cluster = self.env().cluster.is_some();
-        let cluster = &mut self.connection_mut().cluster;
-        // A stopped watch needs the user, e.g. to log in. Nothing is requested until a refresh.
-        if !has_cluster || matches!(cluster.link, Some(ClusterLink::Stopped(_))) {
+        if !self.may_read() {
             return;
         }
+        let cluster = &mut self.connection_mut().cluster;
         let back = cluster.reread && !cluster.events.is_loading();
         if back {
             cluster.reread = false;
@@ -134,14 +134,27 @@ impl State {
                 cluster.sizes = Loadable::Absent;
             }
         }
-        let events = back || due(&cluster.events, now, EVENTS_EVERY);
-        // After the cluster itself, which the page is for.
-        let sizes = cluster.view.value().is_some() && due(&cluster.sizes, now, SIZES_EVERY);
-        if events {
+        if back || due(&cluster.events, now, EVENTS_EVERY) {
             self.load_cluster_events(out);
         }
-        if sizes {
+        self.keep_sizes(now, out);
+    }
+
+    fn keep_sizes(&mut self, now: Duration, out: &mut Vec<Command>) {
+        let cluster = &self.connection().cluster;
+        // After the cluster itself, which is what is looked at first.
+        let is_due = cluster.view.value().is_some() && due(&cluster.sizes, now, SIZES_EVERY);
+        if is_due && self.may_read() {
             self.load_sizes(out);
         }
+    }
+}
+
+fn due<T>(value: &Loadable<T>, now: Duration, every: Duration) -> bool {
+    match value {
+        Loadable::Absent => true,
+        Loadable::Ready(_, at) => now.saturating_sub(*at) >= every,
+        // A failed request is repeated only when the user refreshes.
+        Loadable::Loading { .. } | Loadable::Failed { .. } => false,
     }
 }

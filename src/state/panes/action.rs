@@ -41,6 +41,12 @@ pub enum PaneAction {
     Embed(usize),
     /// The system prompt and the parameters were edited.
     Edit(usize, String, Box<Params>),
+    /// Keep a pane's system prompt and parameters as a preset of this name.
+    SavePreset(usize, String),
+    /// Delete the preset of this name.
+    DeletePreset(String),
+    /// Give the figures this width, or that which suits the window.
+    PlaceFigures(Option<f32>),
     /// Use this as the system prompt of the active pane.
     UseAsSystemPrompt(String),
     /// Do what a button of the conversation says.
@@ -98,6 +104,9 @@ impl State {
                 let chat = panes.chat_mut(index);
                 (chat.system, chat.params) = (system, *params);
             }
+            A::SavePreset(index, name) => self.save_chat_preset(index, name, out),
+            A::DeletePreset(name) => self.delete_chat_preset(name, out),
+            A::PlaceFigures(width) => self.place_figures(width, out),
             A::TypeResult(index, call, text) => panes.chat_mut(index).type_result(call, text),
             A::Clear => panes.clear(),
             A::BeginBlind => panes.begin_blind(),

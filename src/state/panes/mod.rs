@@ -3,6 +3,7 @@
 mod action;
 mod blind;
 mod fastest;
+mod presets;
 mod sending;
 #[cfg(test)]
 mod tests;
@@ -274,6 +275,14 @@ impl Panes {
         let said = self.chat(self.drafting()).drafted();
         let settings = self.chat(self.settings_of(index));
         Some(self.chat(index).request(model, &said, settings))
+    }
+
+    /// The same for View code: without a draft it ends with the last message that was sent.
+    pub fn request_shown(&self, index: usize) -> Option<ChatRequest> {
+        let model = self.get(index).choice.model.as_ref()?;
+        let said = self.chat(self.drafting()).drafted();
+        let settings = self.chat(self.settings_of(index));
+        Some(self.chat(index).request_shown(model, &said, settings))
     }
 
     /// The pane whose draft the composer shows: the one in which a message is being edited, else the first.

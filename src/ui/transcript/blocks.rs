@@ -8,12 +8,15 @@
 //! What is too long to be laid out at once is cut further, at a space between words. Emphasis that spans
 //! such a cut shows its asterisks; that is the price of a paragraph of many pages.
 
+mod cut;
 mod lines;
 
 use std::ops::Range;
 
+use self::cut::cut;
 use self::lines::{
-    Indent, ItemStart, closes_fence, fence_start, indent_of, is_table_rule, item_start,
+    Indent, ItemStart, closes_fence, fence_start, formula_after, indent_of, is_footnote,
+    is_table_rule, item_start,
 };
 
 /// A paragraph is cut before it is longer than this, in bytes.
@@ -22,8 +25,6 @@ const LONG_TEXT: usize = 4 * 1024;
 const LONG_ITEM: usize = 12 * 1024;
 /// A table is cut after so many rows; each part repeats the header.
 const TABLE_ROWS: usize = 30;
-/// A cut looks this far ahead, so that it does not depend on where the network cut the text.
-const LOOK_AHEAD: usize = 8;
 
 /// A list item's marker, `123456789.`, in bytes.
 const LONGEST_MARKER: usize = 10;
@@ -102,6 +103,9 @@ struct State {
     /// A cut was made within a line: what follows on it is not the start of a line.
     mid_line: bool,
     last_line: Range<usize>,
+    /// What ends the formula that is open before the last line, and after it: its lines begin no lists.
+    formula_before: Option<&'static [u8]>,
+    formula: Option<&'static [u8]>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -197,6 +201,10 @@ impl Blocks {
         if std::mem::take(&mut self.state.mid_line) {
             // It is still the line that was cut: a bar at its end makes a table's head of it.
             self.state.last_line.end = line.end;
+            if self.format == Format::Markdown {
+                let whole = &text.as_bytes()[self.state.last_line.clone()];
+                self.state.formula = formula_after(self.state.formula_before, whole);
+            }
             self.extend(line.end);
         } else if self.format == Format::Plain {
             self.read_plain(line.clone());
@@ -258,6 +266,11 @@ impl Blocks {
             return self.read_blank(line);
         }
         let last_line = std::mem::replace(&mut self.state.last_line, line.clone());
+        self.state.formula_before = self.state.formula.filter(|_| !after_blank);
+        self.state.formula = formula_after(self.state.formula_before, bytes);
+        if self.state.formula_before.is_some() {
+            return self.extend(line.end);
+        }
         if self.continues_item(rest, &indent) {
             return self.extend(line.end);
         }
@@ -347,6 +360,18 @@ impl Blocks {
                 closed: false,
             };
             self.start(line.clone(), Kind::Code(fence), Inside::Code { mark, len });
+            return true;
+        }
+        if is_footnote(rest)
+            && (after_blank || matches!(self.state.inside, Inside::Nothing | Inside::Item { .. }))
+        {
+            let inside = Inside::Item {
+                content: 4,
+                number: None,
+                delimiter: b'^',
+                fenced: false,
+            };
+            self.start(line.clone(), Kind::Item { number: None }, inside);
             return true;
         }
         let Some(item) = item_start(rest) else {
@@ -448,32 +473,6 @@ impl Blocks {
             .last()
             .is_some_and(|last| indent_of(&text.as_bytes()[last.range.clone()]).columns >= 4)
     }
-}
-
-/// Where to cut a block that has become too long: between words, best after a sentence.
-///
-/// Looks at nothing beyond `long` and a few bytes, so the answer is the same however much has arrived.
-fn cut(text: &str, block: Range<usize>, long: usize) -> Option<usize> {
-    if block.len() < long + LOOK_AHEAD {
-        return None;
-    }
-    let bytes = text.as_bytes();
-    let mut between_words = None;
-    for at in (block.start + long / 2..block.start + long).rev() {
-        let space = matches!(bytes[at - 1], b' ' | b'\n');
-        // What begins with a letter is a paragraph also when it is read alone.
-        if space && text.is_char_boundary(at) && text[at..].starts_with(char::is_alphabetic) {
-            if matches!(bytes[at - 2], b'.' | b'!' | b'?' | b':' | b'\n') {
-                return Some(at);
-            }
-            between_words = between_words.or(Some(at));
-        }
-    }
-    between_words.or_else(|| {
-        (block.start + long / 2..=block.start + long)
-            .rev()
-            .find(|&at| text.is_char_boundary(at))
-    })
 }
 
 #[cfg(test)]

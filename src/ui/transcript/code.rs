@@ -133,7 +133,7 @@ impl CodeState {
             }
             let job = self.chunk_job(ui, index, lines.clone(), code, frame);
             let pos = pos2(min.x, min.y + lines.start as f32 * row);
-            draw::label(ui, id.with(index), pos, job);
+            draw::label(ui, id.with(index), pos, job, None);
         }
         self.chunks
             .retain(|_, chunk| frame < chunk.seen + draw::FORGET_AFTER);

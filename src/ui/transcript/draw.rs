@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use egui::text::LayoutJob;
 use egui::text_selection::LabelSelectionState;
-use egui::{Galley, Id, Pos2, Rect, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
+use egui::{Galley, Id, Pos2, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2};
+
+use super::order::Order;
 
 /// Frames after which the layout of a row out of sight is dropped.
 pub(super) const FORGET_AFTER: u64 = 240;
@@ -19,11 +21,21 @@ pub(super) struct Link {
     pub url: String,
 }
 
-/// Draws selectable text, and returns it as it was laid out.
+/// Draws selectable text, and returns it as it was laid out. `order`: of a text that is read from the right.
 ///
 /// Its galley is asked for each frame instead of kept, because egui may redraw its font atlas.
-pub(super) fn label(ui: &Ui, id: Id, pos: Pos2, job: LayoutJob) -> Arc<Galley> {
+pub(super) fn label(
+    ui: &Ui,
+    id: Id,
+    pos: Pos2,
+    job: LayoutJob,
+    order: Option<&mut Order>,
+) -> Arc<Galley> {
     let galley = ui.fonts_mut(|fonts| fonts.layout_job(job));
+    let galley = match order {
+        Some(order) => order.ordered(galley),
+        None => galley,
+    };
     let rect = Rect::from_min_size(pos, galley.size());
     if ui.is_rect_visible(rect) {
         // As egui's label does: the text can be selected, and is no stop of the Tab key.
@@ -97,10 +109,18 @@ fn rects_of(galley: &Galley, chars: &Range<usize>) -> impl Iterator<Item = Rect>
         let here = chars.start.max(start)..chars.end.min(start + count);
         let row_start = start;
         start += count;
-        (!here.is_empty()).then(|| {
-            let x = |char: usize| row.x_offset((char - row_start).into());
-            let (left, right) = (x(here.start), x(here.end));
-            Rect::from_min_size(row.pos + vec2(left, 0.0), vec2(right - left, row.height()))
+        let glyphs = row.glyphs.iter().skip(here.start.saturating_sub(row_start));
+        let glyphs = glyphs.take(here.len());
+        // Words that are read from the right may stand in any order.
+        let span = glyphs.fold(None, |span: Option<(f32, f32)>, glyph| {
+            let (left, right) = (glyph.pos.x, glyph.max_x());
+            let (min, max) = span.unwrap_or((left, right));
+            Some((min.min(left), max.max(right)))
+        });
+        span.map(|(left, right)| {
+            let x = row.pos.x;
+            let (top, bottom) = (row.pos.y, row.pos.y + row.height());
+            Rect::from_min_max(pos2(x + left, top), pos2(x + right, bottom))
         })
     })
 }

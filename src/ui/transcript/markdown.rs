@@ -1,9 +1,14 @@
 //! One block of Markdown: what it is made of, where each piece of it stands, and how it is drawn.
 //!
-//! Nothing is ever fetched: an image becomes a link to it, HTML is shown as it was written.
+//! Nothing is ever fetched: an image becomes a link to it, HTML is shown as it was written, and so is LaTeX that one
+//! line of Unicode cannot say.
 
 mod builder;
+mod inline;
+mod latex;
+mod math;
 mod table;
+mod words;
 
 use egui::text::LayoutJob;
 use egui::{Id, Pos2, Rect, Stroke, Ui, Vec2, vec2};
@@ -13,6 +18,7 @@ use self::builder::Builder;
 use super::blocks::{Block, Kind};
 use super::code::{Code, CodeState};
 use super::draw::{self, Link};
+use super::order::Order;
 use crate::ui::theme::{self, Tokens};
 
 /// Between a paragraph and what follows it.
@@ -23,6 +29,10 @@ const ITEM_GAP: f32 = 4.0;
 const INDENT: f32 = 24.0;
 const CELL: Vec2 = vec2(10.0, 6.0);
 const BODY_LINE: f32 = 20.0;
+/// How wide a letter is on average.
+const LETTER: f32 = 6.6;
+/// Longer lines are hard to read: 90 letters. Code and tables may be wider.
+const MAX_LINE: f32 = 90.0 * LETTER;
 
 /// A block that is laid out for one width.
 pub(super) struct Laid {
@@ -58,7 +68,8 @@ struct Text {
     job: LayoutJob,
     links: Vec<Link>,
     chars: usize,
-    /// Shift to the right within a table's cell.
+    /// In which order its words stand, where some are read from the right.
+    order: Option<Order>,
     size: Vec2,
 }
 
@@ -112,7 +123,7 @@ impl Laid {
                     if !ui.is_rect_visible(Rect::from_min_size(pos, text.size)) {
                         continue;
                     }
-                    let galley = draw::label(ui, id, pos, text.job.clone());
+                    let galley = draw::label(ui, id, pos, text.job.clone(), text.order.as_mut());
                     draw::links(ui, id, pos, &galley, &text.links);
                     end = Some(
                         galley
@@ -185,7 +196,7 @@ fn check(ui: &Ui, pos: Pos2, done: bool, id: Id) {
 /// The height a block that was never laid out is taken to have.
 pub(super) fn estimate(text: &str, block: &Block, width: f32) -> f32 {
     let source = &text.as_bytes()[block.range.clone()];
-    let per_line = (width / 6.6).max(8.0);
+    let per_line = (width.min(MAX_LINE) / LETTER).max(8.0);
     match &block.kind {
         Kind::Plain => estimate_of(source.len(), newlines(source), width),
         Kind::Code(fence) => newlines(&text.as_bytes()[fence.body.clone()]) as f32 * 16.0 + 44.0,
@@ -198,7 +209,7 @@ pub(super) fn estimate(text: &str, block: &Block, width: f32) -> f32 {
 
 /// The height of a text of so many bytes and line ends, taken as a whole.
 pub(super) fn estimate_of(len: usize, newlines: usize, width: f32) -> f32 {
-    let per_line = (width / 6.6).max(8.0);
+    let per_line = (width.min(MAX_LINE) / LETTER).max(8.0);
     // A line end costs half a line on average: it leaves the line before it unfilled.
     (len as f32 / per_line + 0.5 * newlines as f32)
         .ceil()

@@ -14,6 +14,7 @@ mod colors;
 mod draw;
 mod fold;
 mod markdown;
+mod order;
 mod row;
 mod text;
 
@@ -103,6 +104,8 @@ pub struct Transcript {
     /// Where each row begins (its gap included), and where the last one ends.
     tops: Vec<f64>,
     layout: Option<Layout>,
+    /// How far the rows stand from the left of the room there is for them.
+    left: f32,
     /// How far the list is scrolled, and whether it follows its end.
     offset: f64,
     follows: bool,
@@ -134,6 +137,7 @@ impl Default for Transcript {
             rows: Vec::new(),
             tops: vec![0.0],
             layout: None,
+            left: 0.0,
             offset: 0.0,
             follows: true,
             drawn: 0.0,
@@ -164,7 +168,10 @@ impl Transcript {
     pub fn show(&mut self, ui: &mut Ui, id: Id, source: &mut dyn RowSource) -> Shown {
         self.frame += 1;
         let bars = ui.spacing().scroll.floating_allocated_width;
-        self.remember(ui, source, (ui.available_width() - bars).floor().max(80.0));
+        let room = (ui.available_width() - bars).floor().max(80.0);
+        let width = room.min(MAX_WIDTH);
+        self.left = ((room - width) / 2.0).floor();
+        self.remember(ui, source, width);
         self.apply_jump();
 
         let view = ui.available_height();
@@ -347,7 +354,7 @@ impl Transcript {
 
         // The scroll area stands at the offset it was given before anything was laid out.
         let top = ui.max_rect().top() + viewport.top();
-        let left = ui.max_rect().left();
+        let left = ui.max_rect().left() + self.left;
         let width = self
             .layout
             .map_or(ui.available_width(), |layout| layout.width);
@@ -457,6 +464,8 @@ impl Transcript {
     }
 }
 
+/// In wider views the rows stand in the middle.
+const MAX_WIDTH: f32 = 800.0;
 /// Heights settle in two rounds, or three where an estimate was much too high.
 const MAX_ROUNDS: usize = 8;
 /// How far from the end the way back to it is offered.

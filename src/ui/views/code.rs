@@ -2,7 +2,6 @@
 
 use egui::{Context, Id, Label, Modal, RichText, ScrollArea, TextStyle, Ui, vec2};
 
-use crate::domain::conversation::Role;
 use crate::domain::dialect::Dialect;
 use crate::domain::environment::Environment;
 use crate::protocol::{Command, JobId, KeyStatus};
@@ -215,15 +214,7 @@ impl CodeUi {
     /// All that the code says; `None` while something is missing.
     fn spec(&self, state: &State, index: usize, env: &Environment) -> Option<SnippetSpec> {
         let api = state.connection_of(&env.id)?.api.clone()?;
-        let mut request = state.panes().request(index)?;
-        // The request that was sent: its answer was no part of it.
-        while request
-            .messages
-            .last()
-            .is_some_and(|message| message.role == Role::Assistant)
-        {
-            request.messages.pop();
-        }
+        let request = state.panes().request_shown(index)?;
         let dialect = state.dialect(&env.id, &request.model);
         let embed = state
             .pane_embeds(index)

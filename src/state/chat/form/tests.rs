@@ -96,7 +96,7 @@ fn results_are_sent_together_in_order_and_the_conversation_goes_on() {
     chat.type_result(1, "13:00".to_owned());
     chat.type_result(7, "nobody asked".to_owned());
     assert_eq!(chat.typed_results(), ["", "13:00"]);
-    let shown = told(&chat.request("m", &UserInput::default(), &chat));
+    let shown = told(&chat.request_shown("m", &UserInput::default(), &chat));
     let request = chat.ask_for(Act::SendResults, &asking(2)).expect("it asks");
     assert_eq!(told(&request), shown, "View code shows what would be sent");
     let results = [
@@ -140,7 +140,7 @@ fn a_message_instead_of_results_says_that_there_are_none() {
     );
     chat.draft = "Never mind".to_owned();
     let result = format!("tool a: {NOT_ANSWERED}");
-    let shown = told(&chat.request("m", &chat.drafted(), &chat));
+    let shown = told(&chat.request_shown("m", &chat.drafted(), &chat));
     assert_eq!(
         shown,
         [

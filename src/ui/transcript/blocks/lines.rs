@@ -1,5 +1,7 @@
 //! What a single line of Markdown begins: an item, a fence, a rule.
 
+use memchr::memmem;
+
 pub(super) struct Indent {
     pub(super) bytes: usize,
     pub(super) columns: usize,
@@ -92,4 +94,32 @@ pub(super) fn is_table_rule(line: &[u8]) -> bool {
         .all(|b| matches!(b, b'|' | b'-' | b':' | b' ' | b'\t' | b'\r' | b'\n'))
         && line.contains(&b'|')
         && line.contains(&b'-')
+}
+
+/// What ends the formula that is open after a line, with the one that is open before it; see
+/// [`super::super::markdown`].
+pub(super) fn formula_after(before: Option<&'static [u8]>, line: &[u8]) -> Option<&'static [u8]> {
+    match before {
+        Some(end) => before.filter(|_| memmem::find(line, end).is_none()),
+        None => open_formula(line),
+    }
+}
+
+fn open_formula(line: &[u8]) -> Option<&'static [u8]> {
+    let (open, close): (&[u8], &'static [u8]) = (br"\[", br"\]");
+    if let Some(at) = memmem::rfind(line, open)
+        && memmem::find(&line[at..], close).is_none()
+    {
+        return Some(close);
+    }
+    let close: &'static [u8] = b"$$";
+    let is_open = !memmem::find_iter(line, close).count().is_multiple_of(2);
+    is_open.then_some(close)
+}
+
+/// `[^name]:`, before the text of a footnote.
+pub(super) fn is_footnote(line: &[u8]) -> bool {
+    let name = line.strip_prefix(b"[^").unwrap_or_default();
+    let end = name.iter().position(|b| matches!(b, b']' | b' ' | b'\t'));
+    end.is_some_and(|end| end > 0 && name[end..].starts_with(b"]:"))
 }

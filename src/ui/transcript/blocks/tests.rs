@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::cut::LOOK_AHEAD;
 use super::*;
 
 fn blocks_of(text: &str, format: Format) -> Vec<Block> {
@@ -49,6 +50,21 @@ fn blocks_are_what_stands_alone() {
     );
     check_blocks("    a\n\n    b\n\nc", &["    a\n\n    b\n\n", "c"]);
     check_blocks("a\n2. b\n***\n", &["a\n2. b\n***\n"]);
+}
+
+#[test]
+fn a_formula_begins_no_list_and_a_footnote_is_a_block() {
+    check_blocks(
+        "so \\[\na\n- b\n\\]\n- c",
+        &["so \\[\na\n- b\n\\]\n", "- c"],
+    );
+    check_blocks("$$\n+ a\n$$\n- b", &["$$\n+ a\n$$\n", "- b"]);
+    check_blocks("$$ a $$\n- b", &["$$ a $$\n", "- b"]);
+    check_blocks("\\[ a\n\n- b", &["\\[ a\n\n", "- b"]);
+    check_blocks(
+        "a[^1]\n\n[^1]: b\n\n    c\n[^2]: d",
+        &["a[^1]\n\n", "[^1]: b\n\n    c\n", "[^2]: d"],
+    );
 }
 
 #[test]
@@ -144,6 +160,10 @@ fn markdown() -> impl Strategy<Value = Text> {
         Just("| a | b |\n".to_owned()),
         Just("|---|---|\n".to_owned()),
         Just("`".to_owned()),
+        Just("\\[".to_owned()),
+        Just("\\]\n".to_owned()),
+        Just("$$".to_owned()),
+        Just("[^1]: ".to_owned()),
         Just("**".to_owned()),
         Just("<b>".to_owned()),
         Just("é漢🙂".to_owned()),

@@ -3,40 +3,47 @@
 use std::ops::Range;
 
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
-use egui::{Align, Color32, FontFamily, FontId, Stroke, TextStyle, Ui, Vec2, pos2, vec2};
-use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use egui::{Color32, Ui, Vec2, pos2, vec2};
+use pulldown_cmark::{
+    CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd, TextMergeStream,
+};
 
-use super::{GAP, INDENT, ITEM_GAP, Ink, Laid, Nested, Piece, Table, Text, What};
-use crate::ui::theme::{self, Tokens};
+use super::math::Lifted;
+use super::{GAP, INDENT, ITEM_GAP, Ink, Laid, MAX_LINE, Nested, Piece, Table, Text, What};
+use crate::ui::theme::Tokens;
 use crate::ui::transcript::code::{Code, CodeState};
-use crate::ui::transcript::draw::{self, Link};
+use crate::ui::transcript::order;
 
 pub(super) struct Builder<'u> {
-    ui: &'u Ui,
-    tokens: &'static Tokens,
-    ink: Color32,
+    pub(super) ui: &'u Ui,
+    pub(super) tokens: &'static Tokens,
+    pub(super) ink: Color32,
     pub(super) width: f32,
     /// The left end of what is being laid out, and where the next piece goes.
     pub(super) left: f32,
     pub(super) y: f32,
     pub(super) pieces: Vec<Piece>,
-    text: Text,
-    style: Inline,
+    pub(super) text: Text,
+    pub(super) style: Inline,
     lists: Vec<Option<u64>>,
     /// For each item that is open: whether its first piece is still to come, directly beside its marker.
     beside_marker: bool,
     quotes: Vec<(usize, f32)>,
-    link: Option<(usize, String)>,
+    pub(super) link: Option<(usize, String)>,
     code: Option<(String, String)>,
+    /// The footnote whose text begins.
+    note: Option<String>,
     pub(super) table: Option<Table>,
+    /// It is as wide as its text.
+    is_plain: bool,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Inline {
-    strong: u32,
-    emphasis: u32,
-    strike: u32,
-    heading: Option<HeadingLevel>,
+pub(super) struct Inline {
+    pub(super) strong: u32,
+    pub(super) emphasis: u32,
+    pub(super) strike: u32,
+    pub(super) heading: Option<HeadingLevel>,
 }
 
 impl<'u> Builder<'u> {
@@ -61,11 +68,14 @@ impl<'u> Builder<'u> {
             quotes: Vec::new(),
             link: None,
             code: None,
+            note: None,
             table: None,
+            is_plain: false,
         }
     }
 
     pub(super) fn plain(&mut self, text: &str) {
+        self.is_plain = true;
         self.push(text);
         self.flush();
     }
@@ -76,25 +86,28 @@ impl<'u> Builder<'u> {
             | Options::ENABLE_TASKLISTS
             | Options::ENABLE_FOOTNOTES;
         let mut number = number;
-        for event in Parser::new_ext(source, options) {
+        let lifted = Lifted::new(source);
+        for event in TextMergeStream::new(Parser::new_ext(&lifted.source, options)) {
             match event {
                 Event::Start(Tag::List(Some(first))) => {
                     self.lists.push(Some(number.take().unwrap_or(first)))
                 }
-                Event::Start(tag) => self.start(tag),
+                Event::Start(tag) => self.start(tag, &lifted),
                 Event::End(tag) => self.end(tag),
                 Event::Text(text) => match &mut self.code {
-                    Some((code, _)) => code.push_str(&text),
-                    None => self.push(&text),
+                    Some((code, _)) => code.push_str(&lifted.written(&text)),
+                    None => self.text(&text, &lifted),
                 },
-                Event::Code(code) => self.push_as(&code, self.code_format()),
-                Event::Html(html) => self.push_as(&html, self.code_format()),
                 Event::InlineHtml(html) if is_break(&html) => self.push("\n"),
-                Event::InlineHtml(html) => self.push_as(&html, self.code_format()),
-                Event::InlineMath(math) | Event::DisplayMath(math) => {
-                    self.push_as(&math, self.code_format())
+                // Of formulas within Markdown the parser is told nothing.
+                Event::Code(code)
+                | Event::Html(code)
+                | Event::InlineHtml(code)
+                | Event::InlineMath(code)
+                | Event::DisplayMath(code) => {
+                    self.push_as(&lifted.written(&code), self.code_format());
                 }
-                Event::FootnoteReference(name) => self.push(&format!("[{name}]")),
+                Event::FootnoteReference(name) => self.footnote(&name),
                 Event::SoftBreak => self.push(" "),
                 Event::HardBreak => self.push("\n"),
                 Event::Rule => {
@@ -122,9 +135,15 @@ impl<'u> Builder<'u> {
         }
     }
 
-    fn start(&mut self, tag: Tag<'_>) {
+    fn start(&mut self, tag: Tag<'_>, lifted: &Lifted<'_>) {
         match tag {
-            Tag::Paragraph | Tag::HtmlBlock => self.flush(),
+            Tag::Paragraph | Tag::HtmlBlock => {
+                self.flush();
+                if let Some(name) = self.note.take() {
+                    self.footnote(&name);
+                    self.push(" ");
+                }
+            }
             Tag::Heading { level, .. } => {
                 self.flush();
                 self.style.heading = Some(level);
@@ -151,7 +170,7 @@ impl<'u> Builder<'u> {
             Tag::Item => self.item(),
             Tag::FootnoteDefinition(name) => {
                 self.flush();
-                self.push(&format!("[{name}] "));
+                self.note = Some(name.to_string());
             }
             Tag::Table(alignments) => {
                 self.flush();
@@ -169,9 +188,13 @@ impl<'u> Builder<'u> {
             Tag::Emphasis => self.style.emphasis += 1,
             Tag::Strong => self.style.strong += 1,
             Tag::Strikethrough => self.style.strike += 1,
-            Tag::Link { dest_url, .. } => self.link = Some((self.text.chars, dest_url.to_string())),
+            Tag::Link { dest_url, .. } => {
+                let url = lifted.written(&dest_url).into_owned();
+                self.link = Some((self.text.chars, url));
+            }
             Tag::Image { dest_url, .. } => {
-                self.link = Some((self.text.chars, dest_url.to_string()));
+                let url = lifted.written(&dest_url).into_owned();
+                self.link = Some((self.text.chars, url));
                 self.push("Image: ");
             }
             _ => {}
@@ -219,17 +242,7 @@ impl<'u> Builder<'u> {
             TagEnd::Emphasis => self.style.emphasis = self.style.emphasis.saturating_sub(1),
             TagEnd::Strong => self.style.strong = self.style.strong.saturating_sub(1),
             TagEnd::Strikethrough => self.style.strike = self.style.strike.saturating_sub(1),
-            TagEnd::Link | TagEnd::Image => {
-                if let Some((start, url)) = self.link.take() {
-                    let chars = start..self.text.chars;
-                    if draw::opens(&url) && !chars.is_empty() {
-                        self.text.links.push(Link { chars, url });
-                    } else if !url.is_empty() {
-                        // Not to be opened from here, but not hidden either.
-                        self.push(&format!(" ({url})"));
-                    }
-                }
-            }
+            TagEnd::Link | TagEnd::Image => self.end_link(),
             _ => {}
         }
     }
@@ -287,70 +300,6 @@ impl<'u> Builder<'u> {
         );
     }
 
-    fn push(&mut self, text: &str) {
-        self.push_as(text, self.format());
-    }
-
-    fn push_as(&mut self, text: &str, format: TextFormat) {
-        let text = text.replace('\r', "");
-        self.text.chars += text.chars().count();
-        self.text.job.append(&text, 0.0, format);
-    }
-
-    fn format(&self) -> TextFormat {
-        let Inline {
-            strong,
-            emphasis,
-            strike,
-            heading,
-        } = self.style;
-        let size = match heading {
-            Some(HeadingLevel::H1) => 19.0,
-            Some(HeadingLevel::H2) => 17.0,
-            Some(HeadingLevel::H3) => 15.0,
-            Some(_) | None => self.size(),
-        };
-        let bold = strong > 0 || heading.is_some();
-        let family = if bold {
-            theme::semibold()
-        } else {
-            FontFamily::Proportional
-        };
-        let linked = self.link.as_ref().is_some_and(|(_, url)| draw::opens(url));
-        let color = if linked { self.tokens.accent } else { self.ink };
-        let stroke = |on: bool| {
-            if on {
-                Stroke::new(1.0, color)
-            } else {
-                Stroke::NONE
-            }
-        };
-        TextFormat {
-            font_id: FontId::new(size, family),
-            line_height: Some((size * 1.5).round()),
-            color,
-            italics: emphasis > 0,
-            strikethrough: stroke(strike > 0),
-            valign: Align::Center,
-            ..TextFormat::default()
-        }
-    }
-
-    fn code_format(&self) -> TextFormat {
-        let format = self.format();
-        TextFormat {
-            font_id: FontId::monospace(format.font_id.size - 1.0),
-            line_height: Some(format.font_id.size + 4.0),
-            background: self.tokens.raised,
-            expand_bg: 1.0,
-            ..format
-        }
-    }
-
-    fn size(&self) -> f32 {
-        TextStyle::Body.resolve(self.ui.style()).size
-    }
-
     /// Puts what was written so far below what is there.
     fn flush(&mut self) {
         if self.text.job.text.is_empty() || self.table.is_some() {
@@ -367,7 +316,8 @@ impl<'u> Builder<'u> {
             _ => GAP,
         };
         self.begin_piece(above);
-        let size = self.measure(&mut text, self.width - self.left);
+        let room = (self.width - self.left).min(MAX_LINE);
+        let size = self.measure(&mut text, room);
         self.piece(What::Text(text), size);
     }
 
@@ -382,6 +332,7 @@ impl<'u> Builder<'u> {
     }
 
     pub(super) fn measure(&self, text: &mut Text, width: f32) -> Vec2 {
+        text.order = order::cut(&mut text.job);
         text.job.wrap = if width.is_finite() {
             TextWrapping::wrap_at_width(width.max(24.0))
         } else {
@@ -391,6 +342,10 @@ impl<'u> Builder<'u> {
             .ui
             .fonts_mut(|fonts| fonts.layout_job(text.job.clone()))
             .size();
+        if let Some(order) = &mut text.order {
+            let room = if self.is_plain { f32::INFINITY } else { width };
+            text.size.x = order.align(text.size.x, room);
+        }
         text.size
     }
 

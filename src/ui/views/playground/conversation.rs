@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use egui::{
-    Button, Color32, Id, Key, Margin, Modifiers, Rect, RichText, Role, ScrollArea, Stroke, Ui,
-    WidgetInfo,
+    Button, Color32, Id, Key, Margin, Modifiers, Rect, RichText, Role, Stroke, Ui, WidgetInfo,
 };
 
 use super::conversations;
@@ -19,7 +18,7 @@ use crate::state::{self, ModelColors, State};
 use crate::ui::theme;
 use crate::ui::transcript::Transcript;
 use crate::ui::widgets::{
-    caption, card, dot, empty_state, from_right, shortened, small_button, small_button_if, tokens,
+    card, dot, empty_state, from_right, shortened, small_button, small_button_if, tokens,
 };
 
 /// A pane as it is drawn in this frame.
@@ -106,10 +105,6 @@ fn pane_ui(
     });
     head_ui(ui, state, pane, color, parameters, &mut todo);
     ui.separator();
-    if parameters.is_open(pane.pane.id) && !pane.hidden {
-        parameters_ui(ui, state, pane, parameters, &mut todo);
-        ui.separator();
-    }
     let redaction = state.redaction();
     if state.pane_embeds(pane.index) {
         let model = pane.pane.choice.model.as_deref();
@@ -167,37 +162,6 @@ fn has_cluster(state: &State, pane: &Pane<'_>) -> bool {
         .settings
         .get(&pane.pane.env)
         .is_some_and(|env| env.cluster.is_some())
-}
-
-fn parameters_ui(
-    ui: &mut Ui,
-    state: &State,
-    pane: &Pane<'_>,
-    parameters: &mut ParametersUi,
-    todo: &mut PaneOutcome,
-) {
-    let most = ui.available_height() * 0.6;
-    ScrollArea::vertical()
-        .id_salt("parameters")
-        .max_height(most)
-        .auto_shrink([false, true])
-        .show(ui, |ui| {
-            ui.set_width(ui.available_width() - 8.0);
-            if state.embeds_is_a_guess(pane.index) {
-                let mut embeds = state.pane_embeds(pane.index);
-                let tick = ui.checkbox(&mut embeds, "This model makes embeddings");
-                if tick
-                    .on_hover_text("The cluster does not report what kind of model this is")
-                    .changed()
-                {
-                    todo.embeds = Some(embeds);
-                }
-            }
-            if link_ui(ui, pane, todo) {
-                let chat = &pane.pane.chat;
-                todo.edited = parameters.show(ui, (&state.env().id, pane.pane.id), chat);
-            }
-        });
 }
 
 fn turns_ui(
@@ -392,22 +356,4 @@ fn head_buttons_ui(
     {
         parameters.toggle(pane.pane.id);
     }
-}
-
-/// Whether the pane has parameters of its own; gives whether they are to be shown.
-fn link_ui(ui: &mut Ui, pane: &Pane<'_>, todo: &mut PaneOutcome) -> bool {
-    if pane.index == 0 {
-        return true;
-    }
-    let mut linked = pane.pane.linked;
-    if ui
-        .checkbox(&mut linked, "Linked to the first pane")
-        .changed()
-    {
-        todo.link = Some(linked);
-    }
-    if linked {
-        caption(ui, "Uses the first pane's system prompt and parameters");
-    }
-    !linked
 }

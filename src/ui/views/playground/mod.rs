@@ -2,6 +2,7 @@
 
 mod attachments;
 mod calls;
+mod columns;
 mod composer;
 mod conversation;
 mod conversations;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use egui::{Align, Button, Key, Layout, Modifiers, Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
+use self::columns::{Columns, SHEET};
 use self::conversation::{Pane, PaneUi};
 pub(super) use self::conversation::{ReadOutcome, read_ui};
 use self::conversations::ConversationsUi;
@@ -38,6 +40,7 @@ use crate::state::State;
 use crate::state::action::{Action, Actions};
 use crate::state::history::Clock;
 use crate::state::panes::PaneAction;
+use crate::ui::theme::GRID;
 use crate::ui::widgets::{column, page_head};
 
 /// The page's own state: folds, dialogs and hidden lines.
@@ -52,6 +55,8 @@ pub struct PlaygroundUi {
     hidden: Vec<String>,
     /// Whether the figures are beside the panes; `None` while the window's width decides.
     figures: Option<bool>,
+    /// How wide they are while their divider is dragged.
+    dragged: Option<f32>,
     /// Whether the page was drawn since it was opened.
     arrived: bool,
     /// The first pane that is seen, where not all fit.
@@ -130,29 +135,46 @@ impl PlaygroundUi {
             "Playground",
             "Chat with a deployed model and see how fast it answers",
         );
-        let (width, height) = (ui.available_width(), ui.available_height());
+        let height = ui.available_height();
+        let sheet = self.parameters.shown(state);
+        let width = ui.available_width();
         let several = state.panes().count() > 1;
-        let beside = !several || self.figures.unwrap_or(width >= ROOMY);
-        let right = if beside {
-            (width * 0.3).clamp(282.0, 360.0)
-        } else {
-            0.0
-        };
-        let left = if beside { width - right - GAP } else { width };
+        let wanted = (!several || self.figures.unwrap_or(width >= ROOMY))
+            .then(|| self.dragged.or(state.workspace.layout.figures));
+        let Columns { left, figures } = Columns::of(width, wanted, sheet.is_some());
+        let beside = figures.is_some();
         self.head_ui(ui, state, (top, left, beside), &mut asked, out);
         ui.spacing_mut().item_spacing.x = GAP;
         ui.horizontal_top(|ui| {
             column(ui, vec2(left, height), |ui| {
                 self.chat_ui(ui, state, clock.now, out, (&mut asked, beside))
             });
-            if beside {
-                column(ui, vec2(right, height), |ui| {
+            let opened = self.parameters.shown(state).filter(|_| sheet.is_none());
+            if let Some(index) = opened {
+                // Its pane is seen beside the sheet, which takes room from the panes.
+                let panes = state.panes();
+                let place = (0..panes.count()).find(|place| panes.at_position(*place) == index);
+                self.first = place.unwrap_or(self.first);
+            }
+            if let Some(index) = sheet {
+                // It ends where the composer does.
+                column(ui, vec2(SHEET, height - 3.0 * GRID), |ui| {
+                    self.parameters.show(ui, state, index, out);
+                });
+            }
+            if let Some(width) = figures {
+                columns::divider_ui(ui, width, &mut self.dragged, out);
+                column(ui, vec2(width, height), |ui| {
                     figures::show(ui, state, &mut self.hidden, clock.now, out)
                 });
             }
         });
         if asked.figures {
             self.figures = Some(!beside);
+            if !beside {
+                // There may be room for one of them only.
+                self.parameters.close();
+            }
         }
         asked.refocus |= self.conversations.show(ui.ctx(), state, clock.today, out);
         if let ControlFlow::Break(taken) = self.library.show(ui.ctx(), state, out) {
@@ -347,10 +369,6 @@ fn do_in_pane(
         text,
     }));
     out.extend(todo.tick.map(|on| PaneAction::Tick(index, on)));
-    out.extend(todo.link.map(|on| PaneAction::Link(index, on)));
-    out.extend(todo.embeds.map(|on| PaneAction::SayEmbeds(index, on)));
-    let edited = todo.edited;
-    out.extend(edited.map(|(system, params)| PaneAction::Edit(index, system, Box::new(params))));
     let typed = todo.typed;
     out.extend(typed.map(|(call, text)| PaneAction::TypeResult(index, call, text)));
     asked.refocus |= todo.act.is_some() || todo.undo_open || todo.refocus || todo.close;

@@ -9,7 +9,6 @@ use super::embed::EmbedOutcome;
 use super::turn::{self, AnswerButton};
 use super::{attachments, calls};
 use crate::domain::conversation::{Attached, Attachment};
-use crate::domain::params::Params;
 use crate::protocol::JobId;
 use crate::state::ModelColors;
 use crate::state::chat::{Act, AnswerStatus, ChatState, Turn};
@@ -33,12 +32,6 @@ pub(super) struct PaneOutcome {
     pub(super) refocus: bool,
     /// It takes part in what is sent, or no longer.
     pub(super) tick: Option<bool>,
-    /// It takes the first pane's parameters, or has its own.
-    pub(super) link: Option<bool>,
-    /// The user says whether its model makes embeddings.
-    pub(super) embeds: Option<bool>,
-    /// The system prompt and the parameters as they were edited.
-    pub(super) edited: Option<(String, Params)>,
     /// Close it.
     pub(super) close: bool,
     /// Bring back what was there before another conversation was opened.
