@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use batida::domain::command_line;
 use batida::domain::environment::Environment;
 use batida::domain::figures::COLUMNS;
-use batida::domain::plan::{Field, Target};
+use batida::domain::plan::{Field, Plan, Target};
 use batida::domain::run::LevelReport;
 use batida::domain::settings::Settings;
 use batida::domain::stats::{P50, P95, P99};
@@ -234,6 +234,29 @@ fn the_form_is_copied_as_the_command_that_does_the_same() {
         panic!("it is copied")
     };
     assert!(text.contains("--seed 7"), "{text}");
+}
+
+#[test]
+fn what_is_typed_reaches_the_state_and_another_plan_replaces_it() {
+    let mut page = Page::new();
+    let field = |page: &Page| {
+        let field = page.get_by_role_and_label(Role::TextInput, "Warm-up requests");
+        field.value().unwrap_or_default()
+    };
+    page.get_by_role_and_label(Role::TextInput, "Warm-up requests")
+        .focus();
+    page.run_steps(2);
+    page.get_by_role_and_label(Role::TextInput, "Warm-up requests")
+        .type_text("1");
+    page.run_steps(2);
+    let plan = page.state().state.read_bench_form().plan;
+    assert_eq!(field(&page), plan.warmup.to_string());
+    assert_ne!(plan.warmup, Plan::default().warmup);
+    let other = Plan { warmup: 9, ..plan };
+    let state = &mut page.state_mut().state;
+    state.plan_again(&other, "elsewhere", &mut Vec::new());
+    page.run_steps(2);
+    assert_eq!(field(&page), "9");
 }
 
 // How the page is looked at

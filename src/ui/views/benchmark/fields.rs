@@ -2,11 +2,12 @@
 
 use egui::{Align, CollapsingHeader, Label, Layout, Response, RichText, Ui};
 
+use super::draft::Draft;
 use crate::domain::environment::Environment;
 use crate::domain::plan::{Field, Load, Objectives, TimeUnit};
 use crate::domain::plan_fields::ON;
 use crate::domain::units;
-use crate::state::bench::{Form, LoadKind, Read};
+use crate::state::bench::{LoadKind, Read};
 use crate::ui::widgets::{
     Choice, Section, caption, field, field_error, picker, tokens, warning_box,
 };
@@ -14,7 +15,7 @@ use crate::ui::widgets::{
 /// More requests per second than 240 a minute.
 const INGRESS_PER_SEC: f64 = 4.0;
 
-pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, env: &Environment, read: &Read) {
+pub(super) fn fields_ui(ui: &mut Ui, draft: &mut Draft, env: &Environment, read: &Read) {
     let behind_ingress = !env.demo && env.cluster.is_some();
     caption(ui, "Load");
     let sections = [Section {
@@ -27,7 +28,7 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, env: &Environment, read: &
     let chosen = picker(
         ui,
         "Load",
-        Some(form.kind.name()),
+        Some(draft.form().kind.name()),
         None,
         ui.available_width(),
         &sections,
@@ -36,9 +37,12 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, env: &Environment, read: &
         .iter()
         .find(|(_, name)| Some(*name) == chosen.as_deref())
     {
-        form.kind = *kind;
+        draft.edit(|form| {
+            form.kind = *kind;
+            true
+        });
     }
-    load_ui(ui, form, read);
+    load_ui(ui, draft, read);
     if behind_ingress
         && let Load::Rate { per_sec, .. } = &read.plan.load
         && per_sec.iter().any(|rate| *rate > INGRESS_PER_SEC)
@@ -49,10 +53,10 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, env: &Environment, read: &
         );
     }
     ui.add_space(4.0);
-    prompts_ui(ui, form, read);
-    pair(ui, form, read, Field::LevelRequests, Field::Warmup);
-    pair(ui, form, read, Field::SessionTime, Field::SessionErrors);
-    checked(ui, form, read, Field::Goodput);
+    prompts_ui(ui, draft, read);
+    pair(ui, draft, read, Field::LevelRequests, Field::Warmup);
+    pair(ui, draft, read, Field::SessionTime, Field::SessionErrors);
+    checked(ui, draft, read, Field::Goodput);
     if !read.plan.objectives.is_empty() && read.problem(Field::Goodput).is_none() {
         let dim = tokens(ui).dim;
         let text = RichText::new(objectives_told(&read.plan.objectives))
@@ -69,7 +73,7 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, env: &Environment, read: &
     CollapsingHeader::new(RichText::new(title).small())
         .id_salt("more")
         .show_unindented(ui, |ui| {
-            more_ui(ui, form, read);
+            more_ui(ui, draft, read);
         });
 }
 
@@ -88,27 +92,27 @@ fn objectives_told(objectives: &Objectives) -> String {
     told.collect::<Vec<_>>().join(" · ")
 }
 
-fn load_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
-    match form.kind {
-        LoadKind::Fixed => checked(ui, form, read, Field::Concurrency),
-        LoadKind::Sweep => checked(ui, form, read, Field::Sweep),
+fn load_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
+    match draft.form().kind {
+        LoadKind::Fixed => checked(ui, draft, read, Field::Concurrency),
+        LoadKind::Sweep => checked(ui, draft, read, Field::Sweep),
         LoadKind::Rate => {
-            checked(ui, form, read, Field::Rate);
-            switch(ui, form, Field::Poisson)
+            checked(ui, draft, read, Field::Rate);
+            switch(ui, draft, Field::Poisson)
                 .on_hover_text("As independent users would arrive; otherwise evenly spaced");
-            checked(ui, form, read, Field::MaxInFlight)
+            checked(ui, draft, read, Field::MaxInFlight)
         }
-        LoadKind::Max => checked(ui, form, read, Field::Max),
+        LoadKind::Max => checked(ui, draft, read, Field::Max),
         LoadKind::Trace => {
-            checked(ui, form, read, Field::Trace);
-            unit_ui(ui, form);
-            checked(ui, form, read, Field::MaxInFlight)
+            checked(ui, draft, read, Field::Trace);
+            unit_ui(ui, draft);
+            checked(ui, draft, read, Field::MaxInFlight)
         }
     };
 }
 
 /// The unit of a trace's times.
-fn unit_ui(ui: &mut Ui, form: &mut Form) {
+fn unit_ui(ui: &mut Ui, draft: &mut Draft) {
     const AUTO: &str = "Detect from the file";
     let name = |unit: TimeUnit| match unit {
         TimeUnit::S => "Seconds",
@@ -126,8 +130,7 @@ fn unit_ui(ui: &mut Ui, form: &mut Form) {
         heading: "",
         choices,
     }];
-    let text = form.text_mut(Field::TraceUnit);
-    let shown = TimeUnit::parse(text).map_or(AUTO, name);
+    let shown = TimeUnit::parse(draft.form().text(Field::TraceUnit)).map_or(AUTO, name);
     if let Some(chosen) = picker(
         ui,
         &label,
@@ -137,11 +140,14 @@ fn unit_ui(ui: &mut Ui, form: &mut Form) {
         &sections,
     ) {
         let unit = TimeUnit::ALL.into_iter().find(|unit| name(*unit) == chosen);
-        *text = unit.map(TimeUnit::name).unwrap_or_default().to_owned();
+        draft.edit(|form| {
+            *form.text_mut(Field::TraceUnit) = unit.map_or("", TimeUnit::name).to_owned();
+            true
+        });
     }
 }
 
-fn prompts_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
+fn prompts_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
     const KINDS: [&str; 2] = ["Synthetic, each unique", "From a file"];
     caption(ui, "Prompts");
     let choices = KINDS.map(Choice::plain);
@@ -149,7 +155,7 @@ fn prompts_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
         heading: "",
         choices: choices.into(),
     }];
-    let shown = KINDS[usize::from(form.from_file)];
+    let shown = KINDS[usize::from(draft.form().from_file)];
     if let Some(chosen) = picker(
         ui,
         "Prompts",
@@ -158,13 +164,16 @@ fn prompts_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
         ui.available_width(),
         &sections,
     ) {
-        form.from_file = chosen == KINDS[1];
+        draft.edit(|form| {
+            form.from_file = chosen == KINDS[1];
+            true
+        });
     }
-    if form.from_file {
-        checked(ui, form, read, Field::PromptsFile);
-        checked(ui, form, read, Field::OutputTokens);
+    if draft.form().from_file {
+        checked(ui, draft, read, Field::PromptsFile);
+        checked(ui, draft, read, Field::OutputTokens);
     } else {
-        pair(ui, form, read, Field::InputTokens, Field::OutputTokens);
+        pair(ui, draft, read, Field::InputTokens, Field::OutputTokens);
     }
 }
 
@@ -182,42 +191,37 @@ const MORE: [Field; 10] = [
     Field::Tags,
 ];
 
-fn more_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
+fn more_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
     ui.spacing_mut().item_spacing.y = 5.0;
-    if !form.from_file {
-        checked(ui, form, read, Field::PrefixTokens);
+    if !draft.form().from_file {
+        checked(ui, draft, read, Field::PrefixTokens);
     }
-    switch(ui, form, Field::IgnoreEos).on_hover_text(
+    switch(ui, draft, Field::IgnoreEos).on_hover_text(
         "Asks the server to generate all output tokens, where the deployment allows it",
     );
-    pair(ui, form, read, Field::Turns, Field::LevelTime);
-    pair(ui, form, read, Field::LevelErrors, Field::SessionRequests);
-    pair(ui, form, read, Field::RampUp, Field::Timeout);
-    pair(ui, form, read, Field::Seed, Field::Tags);
+    pair(ui, draft, read, Field::Turns, Field::LevelTime);
+    pair(ui, draft, read, Field::LevelErrors, Field::SessionRequests);
+    pair(ui, draft, read, Field::RampUp, Field::Timeout);
+    pair(ui, draft, read, Field::Seed, Field::Tags);
 }
 
 /// Two fields side by side.
-fn pair(ui: &mut Ui, form: &mut Form, read: &Read, left: Field, right: Field) {
+fn pair(ui: &mut Ui, draft: &mut Draft, read: &Read, left: Field, right: Field) {
     ui.columns(2, |columns| {
         for (ui, at) in columns.iter_mut().zip([left, right]) {
             // egui's columns justify their text, which spreads the words of a name that needs two lines.
             ui.with_layout(Layout::top_down(Align::Min), |ui| {
                 ui.spacing_mut().item_spacing.y = 5.0;
-                checked(ui, form, read, at);
+                checked(ui, draft, read, at);
             });
         }
     });
 }
 
 /// A field, and below it what is wrong with it.
-fn checked(ui: &mut Ui, form: &mut Form, read: &Read, at: Field) -> Response {
+fn checked(ui: &mut Ui, draft: &mut Draft, read: &Read, at: Field) -> Response {
     let spec = at.spec();
-    let text = if at == Field::Tags {
-        &mut form.tags
-    } else {
-        form.text_mut(at)
-    };
-    let mut response = field(ui, &spec.label(), text, spec.hint);
+    let mut response = draft.text_ui(at, |text| field(ui, &spec.label(), text, spec.hint));
     let told = match at {
         Field::InputTokens => "1000, 500-1500 or 1000±200",
         Field::OutputTokens => "max_tokens: 128, 64-256 or 128±20",
@@ -234,12 +238,15 @@ fn checked(ui: &mut Ui, form: &mut Form, read: &Read, at: Field) -> Response {
     response
 }
 
-fn switch(ui: &mut Ui, form: &mut Form, at: Field) -> Response {
-    let text = form.text_mut(at);
-    let mut on = text == ON;
-    let response = ui.checkbox(&mut on, at.spec().label());
-    *text = if on { ON } else { "" }.to_owned();
-    response
+fn switch(ui: &mut Ui, draft: &mut Draft, at: Field) -> Response {
+    draft.text_ui(at, |text| {
+        let mut on = text == ON;
+        let response = ui.checkbox(&mut on, at.spec().label());
+        if response.changed() {
+            *text = if on { ON } else { "" }.to_owned();
+        }
+        response
+    })
 }
 
 pub(super) fn problem_ui(ui: &mut Ui, read: &Read, at: Field) {

@@ -2,6 +2,7 @@
 
 use egui::{Align, Button, Checkbox, Layout, Role, ScrollArea, TextStyle, Ui, WidgetInfo, vec2};
 
+use super::draft::Draft;
 use super::fields::{fields_ui, problem_ui};
 use crate::domain::command_line;
 use crate::domain::deployment::DeploymentState;
@@ -26,8 +27,6 @@ pub(super) struct FormUi {
     deployment: Option<String>,
     /// The model in use was taken over once.
     seeded: bool,
-    /// Changed since it was kept in the settings.
-    changed: bool,
     /// The name being typed for a new preset.
     naming: Option<String>,
 }
@@ -35,15 +34,15 @@ pub(super) struct FormUi {
 pub(super) fn show(
     ui: &mut Ui,
     form_ui: &mut FormUi,
-    form: &mut Form,
+    draft: &mut Draft,
     state: &State,
     out: &mut Actions,
 ) {
-    form_ui.seed(form, state);
-    let before = form.clone();
+    draft.follow(state);
+    draft.edit(|form| form_ui.seed(form, state));
     card(ui).show(ui, |ui| {
         ui.set_min_size(ui.available_size());
-        let read = form.read();
+        let read = draft.form().read();
         let foot = if state.bench.running().is_some() {
             60.0
         } else {
@@ -56,27 +55,23 @@ pub(super) fn show(
             .show(ui, |ui| {
                 ui.set_width(ui.available_width() - 4.0);
                 ui.spacing_mut().item_spacing.y = 5.0;
-                presets_ui(ui, form_ui, form, state, &read, out);
-                targets_ui(ui, form_ui, form, state, &read);
-                fields_ui(ui, form, state.env(), &read);
+                presets_ui(ui, form_ui, draft, state, &read, out);
+                targets_ui(ui, form_ui, draft, state, &read);
+                fields_ui(ui, draft, state.env(), &read);
             });
+        draft.tell(out);
         ui.add_space(4.0);
         foot_ui(ui, state, &read, out);
     });
-    form_ui.changed |= *form != before;
-    // A half-typed number is not worth remembering.
     let typing = ui.ctx().memory(|memory| memory.focused().is_some());
-    if form_ui.changed && !typing {
-        form_ui.changed = false;
-        out.push(BenchAction::RememberForm);
-    }
+    draft.keep(typing, out);
 }
 
 impl FormUi {
-    /// The first time the model in use elsewhere is taken over.
-    fn seed(&mut self, form: &mut Form, state: &State) {
+    /// The first time the model in use elsewhere is taken over. Whether the form changed.
+    fn seed(&mut self, form: &mut Form, state: &State) -> bool {
         if self.seeded {
-            return;
+            return false;
         }
         let choice = &state.panes().get(0).choice;
         let known = state
@@ -90,23 +85,25 @@ impl FormUi {
                     .any(|model| Some(&model.serving_name) == choice.model.as_ref())
             });
         let Some(model) = choice.model.clone() else {
-            return;
+            return false;
         };
         self.seeded = true;
         self.deployment.clone_from(&choice.deployment);
-        if form.targets.is_empty() {
+        let takes = form.targets.is_empty();
+        if takes {
             form.targets.push(Target {
                 deployment: choice.deployment.clone().filter(|_| known),
                 model,
             });
         }
+        takes
     }
 }
 
 fn presets_ui(
     ui: &mut Ui,
     form_ui: &mut FormUi,
-    form: &mut Form,
+    draft: &mut Draft,
     state: &State,
     read: &Read,
     out: &mut Actions,
@@ -140,7 +137,12 @@ fn presets_ui(
     let width = ui.available_width();
     if let Some(name) = picker(ui, "Preset", Some(shown), None, width, &sections) {
         let chosen = state.presets().filter(|preset| preset.name == name).last();
-        chosen.into_iter().for_each(|preset| form.take(preset.plan));
+        if let Some(preset) = chosen {
+            draft.edit(|form| {
+                form.take(preset.plan);
+                true
+            });
+        }
     }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
@@ -205,12 +207,12 @@ fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, out: &mut Actions) {
     }
 }
 
-fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, form: &mut Form, state: &State, read: &Read) {
+fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, draft: &mut Draft, state: &State, read: &Read) {
     if state.env().cluster.is_some() {
         deployment_ui(ui, form_ui, state);
     }
     caption(ui, "Models (run in turn)");
-    models_ui(ui, form_ui, form, state);
+    draft.edit(|form| models_ui(ui, form_ui, form, state));
     problem_ui(ui, read, Field::Model);
 }
 
@@ -264,8 +266,9 @@ fn deployment_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &State) {
     }
 }
 
-/// Check boxes in a list under a button: the models of the deployment, those chosen elsewhere, the API's.
-fn models_ui(ui: &mut Ui, form_ui: &FormUi, form: &mut Form, state: &State) {
+/// Check boxes in a list under a button: the models of the deployment, those chosen elsewhere, the API's. Whether the
+/// form changed.
+fn models_ui(ui: &mut Ui, form_ui: &FormUi, form: &mut Form, state: &State) -> bool {
     let chosen = &form.targets;
     let mut toggled = None;
     let names = chosen
@@ -339,10 +342,12 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, form: &mut Form, state: &State) {
                 }
             });
         });
-    if let Some((target, on)) = toggled {
-        form.targets.retain(|other| *other != target);
-        form.targets.extend(on.then_some(target));
-    }
+    let Some((target, on)) = toggled else {
+        return false;
+    };
+    form.targets.retain(|other| *other != target);
+    form.targets.extend(on.then_some(target));
+    true
 }
 
 /// Of a list that is too long to look through: leaves what has the typed text in its name.

@@ -1,6 +1,7 @@
 //! The Benchmark page: a form on the left, and on the right the session under way or the last one.
 
 mod charts;
+mod draft;
 mod fields;
 mod figures;
 mod form;
@@ -17,7 +18,7 @@ use crate::domain::environment::EnvId;
 use crate::domain::history::SessionId;
 use crate::protocol::Command;
 use crate::state::action::Actions;
-use crate::state::bench::{Form, Session};
+use crate::state::bench::Session;
 use crate::state::history::{Clock, headline};
 use crate::state::{ModelColors, State};
 use crate::ui::picture::Photographer;
@@ -26,7 +27,7 @@ use crate::ui::widgets::{caption, card, column, empty_state, page_head, small_bu
 /// What is chosen and open on the page. Nothing of the session: that is the state's.
 #[derive(Default)]
 pub struct BenchmarkUi {
-    forms: HashMap<EnvId, form::FormUi>,
+    forms: HashMap<EnvId, (form::FormUi, draft::Draft)>,
     session: SessionUi,
 }
 
@@ -86,11 +87,8 @@ impl BenchmarkUi {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> Asked {
-        // The form is the page's to edit while it is drawn.
-        let mut form = state.take_bench_form();
         let mut actions = Actions::default();
-        let asked = self.page_ui(ui, state, &mut form, &mut actions);
-        state.put_bench_form(form);
+        let asked = self.page_ui(ui, state, &mut actions);
         self.session.work(ui, now, &mut actions);
         let clock = Clock {
             now,
@@ -100,7 +98,7 @@ impl BenchmarkUi {
         asked
     }
 
-    fn page_ui(&mut self, ui: &mut Ui, state: &State, form: &mut Form, out: &mut Actions) -> Asked {
+    fn page_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Actions) -> Asked {
         let mut asked = Asked::default();
         page_head(
             ui,
@@ -113,8 +111,8 @@ impl BenchmarkUi {
         ui.spacing_mut().item_spacing.x = gap;
         ui.horizontal_top(|ui| {
             column(ui, vec2(left, height), |ui| {
-                let form_ui = self.forms.entry(state.env().id.clone()).or_default();
-                form::show(ui, form_ui, form, state, out);
+                let (form_ui, draft) = self.forms.entry(state.env().id.clone()).or_default();
+                form::show(ui, form_ui, draft, state, out);
             });
             column(ui, vec2(width - left - gap, height), |ui| {
                 ScrollArea::vertical()
