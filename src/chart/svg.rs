@@ -5,7 +5,9 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{Axis, Chart, Color, Dash, Entry, Kind, Look, Mark, Marker, Point, Series, Weight};
+use super::{
+    Axis, Chart, Color, Dash, Entry, Kind, Label, Look, Mark, Marker, Point, Series, Weight,
+};
 use crate::domain::printable::printable;
 
 /// The classes: of a chart in a file of its own, and of the report around it.
@@ -88,6 +90,7 @@ fn drawing(chart: &Chart<'_>, id: &str, width: f64) -> Markup {
         (area.axes())
         @for series in &chart.series { (area.series(series, chart)) }
         (area.marks(&chart.marks))
+        (area.labels(&chart.labels))
         @if let Some(beyond) = &chart.beyond {
             text.look x=(area.right - 4.0) y=(area.top + 12.0) text-anchor="end" { (beyond) }
         }
@@ -220,6 +223,31 @@ impl Area<'_> {
                     (block(look, [*from, middle - row / 2.0, (to - from).max(1.0), row]))
                 }
             }
+        }
+    }
+
+    fn labels(&self, labels: &[Label]) -> Markup {
+        let mut placed: Vec<(f64, f64, f64, &str)> = Vec::new();
+        for Label { x, y, text } in labels {
+            let Some((x, y)) = self.x(*x).zip(self.y(*y)) else {
+                continue;
+            };
+            // About as wide as these letters are.
+            let width = text.chars().count() as f64 * 6.0;
+            let left = if x + 6.0 + width <= self.right {
+                x + 6.0
+            } else {
+                x - 6.0 - width
+            };
+            let free = |(other, above, wide, _): &(f64, f64, f64, &str)| {
+                left > other + wide || other > &(left + width) || (above - y).abs() > 11.0
+            };
+            if placed.iter().all(free) {
+                placed.push((left, y, width, text));
+            }
+        }
+        html! {
+            @for (left, y, _, text) in placed { text x=(px(left)) y=(px((y - 5.0).max(self.top + 8.0))) { (text) } }
         }
     }
 

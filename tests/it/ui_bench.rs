@@ -189,8 +189,12 @@ fn a_session_is_seen_while_it_runs_and_after() {
     window.see("c=1, requests 200, errors 0");
     window.see("c=2, requests 142, errors 1");
     window.see("Last requests in flight. 24 requests");
-    window.see("Errors, warnings and notes of c=2");
-    window.see("measurement warning: timers fired up to 8 ms late");
+    window
+        .get_by_label("1 kind of error, 1 measurement warning at c=2")
+        .click();
+    window.step();
+    window.see("errors: 1 × queue_full: HTTP 503");
+    window.see("level: timers fired up to 8 ms late");
     window.click("ITL distribution");
     window.click("Pause");
     window.see("Resume");

@@ -7,16 +7,16 @@ use batida::domain::command_line;
 use batida::domain::environment::Environment;
 use batida::domain::figures::COLUMNS;
 use batida::domain::plan::{Field, Plan, Target};
-use batida::domain::run::LevelReport;
+use batida::domain::run::{LevelReport, Stats};
 use batida::domain::settings::Settings;
-use batida::domain::stats::{P50, P95, P99};
+use batida::domain::stats::{P50, P95, P99, Percentiles};
 use batida::domain::units::short;
 use batida::protocol::{Command, JobId};
 use batida::state::State;
 use batida::ui::theme;
 use batida::ui::views::benchmark::BenchmarkUi;
 use egui::accesskit::Role;
-use egui::{CentralPanel, Rect, TexturesDelta, Theme, Ui, Vec2, vec2};
+use egui::{CentralPanel, Key, Rect, TexturesDelta, Theme, Ui, Vec2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, TestRenderer};
 use image::{Rgba, RgbaImage};
@@ -237,6 +237,124 @@ fn the_form_is_copied_as_the_command_that_does_the_same() {
 }
 
 #[test]
+fn results_begin_with_warnings_in_a_line_tiles_and_levels() {
+    let mut page = Page::of_two_levels();
+    let line = "1 kind of error, 1 measurement warning at c=2";
+    let order = [
+        line,
+        "Output throughput ",
+        "c=1, requests 200",
+        "TTFT per request, ms. ",
+        "Output tokens per second. ",
+        "Throughput against per-user speed (the knee). ",
+    ];
+    let tops: Vec<f32> = order
+        .iter()
+        .map(|begins| page.place(begins).top())
+        .collect();
+    assert!(tops.is_sorted_by(|a, b| a < b), "{tops:?}");
+    assert!(!page.shows("timers fired"), "it is folded");
+    page.press(line);
+    let [error, warning] = ["errors: 1 × queue_full", "level: timers fired"];
+    page.see(warning);
+    assert!(
+        page.place(error).top() < page.place(warning).top(),
+        "the gravest comes first"
+    );
+    page.press("c=1, requests 200");
+    page.until("the other level has none", |page| {
+        !page.shows("timers fired")
+    });
+    // Charts by level stand beside those over time.
+    for [time, level] in [
+        ["TTFT per request, ms. ", "TTFT p50 and p99 by level, ms. "],
+        ["Output tokens per second. ", "Output tokens/s by level. "],
+    ] {
+        let [time, level] = [page.place(time), page.place(level)];
+        assert!((time.bottom() - level.bottom()).abs() < 1.0 && time.right() < level.left());
+    }
+}
+
+#[test]
+fn the_level_shown_is_chosen_by_click_and_arrow_keys_and_named() {
+    let mut page = Page::of_two_levels();
+    page.see("c=2 · p99 ");
+    page.press("c=1, requests 200");
+    page.see("c=1 · p99 ");
+    assert!(!page.shows("c=2 · p99 "));
+    page.see("Distribution of the level. odd, \"very\" c=1, ");
+    page.key_press(Key::ArrowDown);
+    page.see("c=2 · p99 ");
+    page.key_press(Key::ArrowDown);
+    page.run_steps(2);
+    page.see("c=2 · p99 ");
+    page.key_press(Key::ArrowUp);
+    page.see("c=1 · p99 ");
+    page.see("Distribution of the level. odd, \"very\" c=1, ");
+}
+
+#[test]
+fn a_chart_is_seen_without_scrolling_in_the_smallest_window() {
+    let mut page = Page::of_two_levels();
+    // The side bar takes the rest of 900 points.
+    let size = vec2(752.0, 600.0);
+    page.set_size(size);
+    page.run_steps(4);
+    let screen = Rect::from_min_size(egui::Pos2::ZERO, size);
+    let chart = page.place("TTFT per request, ms. ").intersect(screen);
+    assert!(chart.height() > 80.0, "{chart:?}");
+    assert!(page.place("c=1, requests 200").bottom() < chart.top());
+}
+
+#[test]
+fn tokens_that_arrive_in_groups_have_the_gap_between_groups() {
+    let mut page = Page::of_two_levels();
+    page.see("ITL p50 ");
+    let session = page.state_mut().state.bench.session.as_mut();
+    let level = session
+        .expect("it runs")
+        .levels
+        .last_mut()
+        .expect("it runs");
+    level.itl_ms = Stats {
+        percentiles: Percentiles::of([(P50, 0.0), (P99, 15.1)]),
+        buckets: vec![[0.0, 0.001, 700.0], [15.0, 15.2, 100.0]],
+        count: 800,
+        max: Some(15.2),
+        ..Stats::default()
+    };
+    page.run_steps(3);
+    page.see("Chunk gap p50 15 ms");
+    page.see("Tokens arrive in groups of 8.0: the gap between groups is shown");
+    assert!(!page.shows("ITL p50 "));
+    page.get_by_role_and_label(Role::RadioButton, "ITL distribution")
+        .click_accesskit();
+    page.run_steps(3);
+    page.see("c=2, 100 gaps (max 15 ms)");
+}
+
+#[test]
+fn what_has_no_interval_is_said_where_the_intervals_are() {
+    let mut page = Page::of_two_levels();
+    let note = "p99 of TTFT rests on 142 requests: it needs 368 for a 95 % interval";
+    let session = page.state_mut().state.bench.session.as_mut();
+    let level = session
+        .expect("it runs")
+        .levels
+        .last_mut()
+        .expect("it runs");
+    level.notes = vec![note.to_owned()];
+    page.run_steps(3);
+    let line = "1 kind of error, 1 measurement warning at c=2";
+    page.press(line);
+    assert!(!page.shows(note));
+    page.hover("TTFT p50 ");
+    page.see(note);
+    page.hover("ITL p50 ");
+    assert!(!page.shows(note), "it is another figure's");
+}
+
+#[test]
 fn what_is_typed_reaches_the_state_and_another_plan_replaces_it() {
     let mut page = Page::new();
     let field = |page: &Page| {
@@ -390,6 +508,20 @@ impl Page {
     #[track_caller]
     fn click(&mut self, label: &str) {
         self.get_by_role_and_label(Role::Button, label).click();
+        self.run_steps(3);
+    }
+
+    /// Clicks what begins so.
+    #[track_caller]
+    fn press(&mut self, begins: &str) {
+        let told = |node: &egui_kittest::Node<'_>| {
+            let label = node.accesskit_node().label();
+            label.is_some_and(|text| text.starts_with(begins))
+        };
+        let found = self.root().children_recursive().find(told);
+        found
+            .unwrap_or_else(|| panic!("nothing begins with {begins:?}"))
+            .click();
         self.run_steps(3);
     }
 

@@ -212,7 +212,13 @@ fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, draft: &mut Draft, state: &Stat
         deployment_ui(ui, form_ui, state);
     }
     caption(ui, "Models (run in turn)");
-    draft.edit(|form| models_ui(ui, form_ui, form, state));
+    if let Some((target, on)) = models_ui(ui, form_ui, draft.form(), state) {
+        draft.edit(|form| {
+            form.targets.retain(|other| *other != target);
+            form.targets.extend(on.then_some(target));
+            true
+        });
+    }
     problem_ui(ui, read, Field::Model);
 }
 
@@ -266,9 +272,9 @@ fn deployment_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &State) {
     }
 }
 
-/// Check boxes in a list under a button: the models of the deployment, those chosen elsewhere, the API's. Whether the
-/// form changed.
-fn models_ui(ui: &mut Ui, form_ui: &FormUi, form: &mut Form, state: &State) -> bool {
+/// Check boxes in a list under a button: the models of the deployment, those chosen elsewhere, the API's. Gives
+/// the one that is to be chosen, or no longer.
+fn models_ui(ui: &mut Ui, form_ui: &FormUi, form: &Form, state: &State) -> Option<(Target, bool)> {
     let chosen = &form.targets;
     let mut toggled = None;
     let names = chosen
@@ -342,12 +348,7 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, form: &mut Form, state: &State) -> b
                 }
             });
         });
-    let Some((target, on)) = toggled else {
-        return false;
-    };
-    form.targets.retain(|other| *other != target);
-    form.targets.extend(on.then_some(target));
-    true
+    toggled
 }
 
 /// Of a list that is too long to look through: leaves what has the typed text in its name.

@@ -6,7 +6,9 @@ mod fields;
 mod figures;
 mod form;
 mod live;
+mod remarks;
 mod table;
+mod tiles;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use egui::{ScrollArea, Ui, vec2};
 use crate::chart::levels::Timing;
 use crate::domain::environment::EnvId;
 use crate::domain::history::SessionId;
+use crate::domain::run::LevelReport;
 use crate::protocol::Command;
 use crate::state::action::Actions;
 use crate::state::bench::Session;
@@ -36,10 +39,47 @@ pub struct BenchmarkUi {
 pub(super) struct SessionUi {
     /// Which distribution is shown.
     shown: Timing,
-    /// The level whose distribution is shown; `None` follows the session.
-    level: Option<usize>,
+    level: LevelChoice,
     photographer: Photographer,
 }
+
+/// The level whose figures and distribution are shown; `None` follows the session.
+#[derive(Default)]
+struct LevelChoice(Option<usize>);
+
+impl LevelChoice {
+    /// Its index; `None` while there is no level.
+    fn shown(&self, session: &Session) -> Option<usize> {
+        self.of(session).map(|level| level.index)
+    }
+
+    /// The level itself.
+    fn of<'a>(&self, session: &'a Session) -> Option<&'a LevelReport> {
+        let chosen = self
+            .0
+            .and_then(|level| session.levels.iter().find(|report| report.index == level));
+        chosen.or(session.current())
+    }
+
+    /// Shows this level. Who chooses the one under way follows the session.
+    fn choose(&mut self, level: usize, session: &Session) {
+        let current = session.current().map(|level| level.index);
+        self.0 = Some(level).filter(|level| Some(*level) != current);
+    }
+
+    /// Shows the level so many rows below, and gives its index.
+    fn step(&mut self, by: isize, session: &Session) -> Option<usize> {
+        let levels = &session.levels;
+        let shown = self.shown(session)?;
+        let at = levels.iter().position(|level| level.index == shown)?;
+        let next = levels.get(at.checked_add_signed(by)?)?.index;
+        self.choose(next, session);
+        Some(next)
+    }
+}
+
+/// Lower than this, the page leaves out what is on hover as well, so that a chart is seen without scrolling.
+const LOW: f32 = 640.0;
 
 impl SessionUi {
     /// Draws how far it is, its charts and its table. `elsewhere`: of another environment than the one in use.
@@ -51,15 +91,18 @@ impl SessionUi {
         colors: &ModelColors,
         out: &mut Actions,
     ) {
-        if self
-            .level
-            .is_some_and(|level| session.levels.iter().all(|report| report.index != level))
-        {
-            self.level = None;
+        let compact = ui.clip_rect().height() < LOW;
+        live::show(ui, session, elsewhere, compact, out);
+        let level = self.level.of(session);
+        if let Some(level) = level {
+            remarks::show(ui, session, level);
         }
-        live::show(ui, session, self.level, elsewhere, out);
-        charts::show(ui, self, session, colors);
-        table::show(ui, session, colors, &mut self.level, out);
+        tiles::show(ui, session, level, compact);
+        if let Some(level) = level {
+            remarks::below_ui(ui, level, compact);
+        }
+        table::show(ui, session, colors, &mut self.level, compact, out);
+        charts::show(ui, self, session, colors, compact);
         if !session.flights.is_empty() {
             charts::timeline_ui(ui, &mut self.photographer, session);
         }
