@@ -5,6 +5,7 @@ pub mod answers;
 mod axis;
 pub mod bench;
 pub mod distribution;
+pub mod labels;
 pub mod levels;
 pub mod svg;
 mod thin;
@@ -31,7 +32,7 @@ pub struct Chart<'a> {
     pub series: Vec<Series>,
     /// Lines across the chart.
     pub marks: Vec<Mark>,
-    /// Words beside points. What would lie over an earlier one is left out.
+    /// Words beside points, see [`labels::places`].
     pub labels: Vec<Label>,
     /// What the axes leave out.
     pub beyond: Option<String>,

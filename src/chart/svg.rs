@@ -5,6 +5,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use super::labels::{Beside, places};
 use super::{
     Axis, Chart, Color, Dash, Entry, Kind, Label, Look, Mark, Marker, Point, Series, Weight,
 };
@@ -227,27 +228,26 @@ impl Area<'_> {
     }
 
     fn labels(&self, labels: &[Label]) -> Markup {
-        let mut placed: Vec<(f64, f64, f64, &str)> = Vec::new();
+        const HEIGHT: f64 = 11.0;
+        let mut texts = Vec::new();
+        let mut points = Vec::new();
         for Label { x, y, text } in labels {
             let Some((x, y)) = self.x(*x).zip(self.y(*y)) else {
                 continue;
             };
             // About as wide as these letters are.
             let width = text.chars().count() as f64 * 6.0;
-            let left = if x + 6.0 + width <= self.right {
-                x + 6.0
-            } else {
-                x - 6.0 - width
-            };
-            let free = |(other, above, wide, _): &(f64, f64, f64, &str)| {
-                left > other + wide || other > &(left + width) || (above - y).abs() > 11.0
-            };
-            if placed.iter().all(free) {
-                placed.push((left, y, width, text));
-            }
+            points.push(Beside { x, y, width });
+            texts.push(text);
         }
+        let frame = [self.left, self.top, self.right, self.bottom];
+        let places = places(&points, HEIGHT, frame);
         html! {
-            @for (left, y, _, text) in placed { text x=(px(left)) y=(px((y - 5.0).max(self.top + 8.0))) { (text) } }
+            @for (place, text) in places.into_iter().zip(texts) {
+                @if let Some([left, top]) = place {
+                    text x=(px(left)) y=(px(top + HEIGHT - 2.0)) { (text) }
+                }
+            }
         }
     }
 

@@ -105,7 +105,7 @@ pub(super) fn plot_ui(ui: &mut Ui, chart: &Chart<'_>, height: f32, zoom: Zoom) -
         egui::Stroke::new(1.0, tokens.line_strong),
     );
     marks_ui(ui, chart, &transform, &font, tokens);
-    labels::labels_ui(ui, &chart.x, &chart.y, &chart.labels, (&transform, &font));
+    labels::labels_ui(ui, chart, &transform, &font);
     if let Some(beyond) = &chart.beyond {
         let at = frame.right_top() + vec2(-4.0, 10.0);
         let font = TextStyle::Small.resolve(ui.style());

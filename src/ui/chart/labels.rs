@@ -1,43 +1,37 @@
 //! Words beside points.
 
-use egui::{FontId, Rect, Ui, pos2, vec2};
+use std::sync::Arc;
+
+use egui::{FontId, Galley, Ui, pos2};
 use egui_plot::{PlotPoint, PlotTransform};
 
-use crate::chart::{Axis, Label};
+use crate::chart::labels::{Beside, places};
+use crate::chart::{Chart, Label};
 use crate::ui::widgets::tokens;
 
-/// Writes each right above its point, or left of it where there is no room. What would lie over an earlier one is left
-/// out.
-pub(super) fn labels_ui(
-    ui: &Ui,
-    x: &Axis,
-    y: &Axis,
-    labels: &[Label],
-    (transform, font): (&PlotTransform, &FontId),
-) {
-    let color = tokens(ui).dim;
+/// Writes each beside its point, where there is a free place.
+pub(super) fn labels_ui(ui: &Ui, chart: &Chart<'_>, transform: &PlotTransform, font: &FontId) {
+    let (painter, color) = (ui.painter(), tokens(ui).dim);
     let frame = *transform.frame();
-    let mut taken: Vec<Rect> = Vec::new();
-    for label in labels {
-        let Some((x, y)) = x.place(label.x).zip(y.place(label.y)) else {
-            continue;
-        };
+    let at = |label: &Label| {
+        let (x, y) = chart.x.place(label.x).zip(chart.y.place(label.y))?;
         let at = transform.position_from_point(&PlotPoint::new(x, y));
-        if !frame.expand(1.0).contains(at) {
-            continue;
-        }
-        let painter = ui.painter();
         let galley = painter.layout_no_wrap(label.text.clone(), font.clone(), color);
-        let left = if at.x + 6.0 + galley.size().x <= frame.right() {
-            at.x + 6.0
-        } else {
-            at.x - 6.0 - galley.size().x
+        let beside = Beside {
+            x: at.x.into(),
+            y: at.y.into(),
+            width: galley.size().x.into(),
         };
-        let top = (at.y - galley.size().y - 2.0).max(frame.top());
-        let place = Rect::from_min_size(pos2(left, top), galley.size());
-        if taken.iter().all(|other| !other.intersects(place)) {
-            taken.push(place.expand2(vec2(2.0, 0.0)));
-            painter.galley(place.min, galley, color);
+        frame.expand(1.0).contains(at).then_some((beside, galley))
+    };
+    let (points, galleys): (Vec<Beside>, Vec<Arc<Galley>>) =
+        chart.labels.iter().filter_map(at).unzip();
+    let height = galleys.first().map_or(0.0, |galley| galley.size().y);
+    let frame = [frame.left(), frame.top(), frame.right(), frame.bottom()].map(f64::from);
+    let places = places(&points, height.into(), frame);
+    for (place, galley) in places.into_iter().zip(galleys) {
+        if let Some([left, top]) = place {
+            painter.galley(pos2(left as f32, top as f32), galley, color);
         }
     }
 }
