@@ -2,6 +2,7 @@
 
 mod form;
 mod session;
+mod speed;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,7 +13,8 @@ use super::State;
 use super::jobs::Work;
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
-use crate::domain::plan::{Arrivals, Ends, Field, Load, Plan};
+use crate::domain::history::Trend;
+use crate::domain::plan::{Arrivals, Ends, Field, Load, Plan, Target};
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::workspace::{BenchForms, WorkspaceChange};
 use crate::metrics::compare::Comparison;
@@ -25,6 +27,7 @@ pub use self::session::{Session, Standing};
 #[derive(Debug, Default)]
 pub struct BenchState {
     forms: HashMap<EnvId, Held>,
+    speeds: speed::Speeds,
     /// The session under way, or the last one.
     pub session: Option<Session>,
 }
@@ -43,6 +46,8 @@ pub enum BenchAction {
     Run,
     /// This is what the page's form says now.
     Edit(Box<Form>),
+    /// Find out how fast this target answered last.
+    WantSpeed(Target),
     /// Keep the form, as far as it is sound and has changed.
     RememberForm,
     /// Keep the form as a preset of this name.
@@ -72,6 +77,7 @@ impl State {
         match action {
             BenchAction::Run => self.run_bench(out),
             BenchAction::Edit(form) => self.edit_form(*form),
+            BenchAction::WantSpeed(target) => self.ask_speed(target, out),
             BenchAction::RememberForm => self.remember_form(out),
             BenchAction::SavePreset(name) => self.save_preset(&name, out),
             BenchAction::DeletePreset(name) => self.delete_preset(&name, out),
@@ -298,7 +304,18 @@ impl BenchState {
     pub(super) fn end(&mut self, job: JobId, outcome: Result<Arc<BenchReport>, Failure>) {
         if let Some(session) = self.of_job(job) {
             session.end(outcome);
+            self.speeds.forget();
         }
+    }
+
+    /// The history told how fast a model answered.
+    pub(super) fn speed_known(
+        &mut self,
+        job: JobId,
+        trend: &Result<Trend, Failure>,
+        now: Duration,
+    ) {
+        self.speeds.known(job, trend, now);
     }
 
     /// A session of this window was held against its baseline.

@@ -145,6 +145,39 @@ fn a_session_is_stopped_with_what_it_has() {
 }
 
 #[test]
+fn the_form_estimates_the_run_and_refuses_what_it_cannot_measure() {
+    let mut window = on_benchmark();
+    window.type_into("Concurrent clients per level", "1, 64");
+    window.type_into("Requests per level", "20");
+    window.see("c=64 needs at least 64 requests: with 20 there are never 64 in flight");
+    let disabled = |window: &mut Window| {
+        let run = window.button("Run benchmark");
+        run.accesskit_node().is_disabled()
+    };
+    assert!(disabled(&mut window));
+    window.type_into("Requests per level", "100");
+    window.see("c=64 has hardly any steady part with 100 requests");
+    assert!(!disabled(&mut window), "it is only warned of");
+    window.see("200 requests · time unknown");
+    window.see("Tokens: 51,200 in, ≤ 25,600 out");
+    window.type_into("Concurrent clients per level", "2, 4");
+    window.type_into("Requests per level", "12");
+    window.type_into("Output tokens", "8");
+    window.until("nothing is warned of", |window| {
+        !window.shows("steady part") && window.shows("24 requests · time unknown")
+    });
+    window.click("Run benchmark");
+    window.until("it has ended", |window| window.has_button("Save report"));
+    window.see("24 requests · about 0:0");
+    window.type_into("Time limit", "1s");
+    window.type_into("Requests per level", "9000");
+    window.see("The time limit of 1s may end the run before all levels");
+    for group in ["What to measure", "Limits"] {
+        window.see(group);
+    }
+}
+
+#[test]
 fn presets_are_kept_taken_and_deleted() {
     let mut window = on_benchmark();
     window.pick("Preset", "Steady rate");

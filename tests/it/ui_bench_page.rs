@@ -414,11 +414,10 @@ impl Stage {
         CentralPanel::no_frame().show(ui, |ui| {
             let _ = self.page.show(ui, &mut self.state, now, &mut out);
         });
-        // What the settings keep is another test's.
-        self.sent.extend(
-            out.into_iter()
-                .filter(|command| !matches!(command, Command::SaveSettings { .. })),
-        );
+        // What the settings keep, and what the history is asked for, is another test's.
+        let others =
+            |it: &Command| !matches!(it, Command::SaveSettings { .. } | Command::Ask { .. });
+        self.sent.extend(out.into_iter().filter(others));
     }
 }
 

@@ -8,8 +8,9 @@ use crate::domain::plan::{Field, Load, Objectives, TimeUnit};
 use crate::domain::plan_fields::ON;
 use crate::domain::units;
 use crate::state::bench::{LoadKind, Read};
+use crate::ui::theme::GRID;
 use crate::ui::widgets::{
-    Choice, Section, caption, field, field_error, picker, tokens, warning_box,
+    Choice, Section, caption, field, field_error, picker, strong, tokens, warning_box,
 };
 
 /// More requests per second than 240 a minute.
@@ -17,7 +18,7 @@ const INGRESS_PER_SEC: f64 = 4.0;
 
 pub(super) fn fields_ui(ui: &mut Ui, draft: &mut Draft, env: &Environment, read: &Read) {
     let behind_ingress = !env.demo && env.cluster.is_some();
-    caption(ui, "Load");
+    group_ui(ui, "Load");
     let sections = [Section {
         heading: "",
         choices: LoadKind::ALL
@@ -52,9 +53,11 @@ pub(super) fn fields_ui(ui: &mut Ui, draft: &mut Draft, env: &Environment, read:
             "This ingress may allow 240 requests/min; above that you would measure the limit",
         );
     }
-    ui.add_space(4.0);
+    checked(ui, draft, read, Field::Warmup);
+    group_ui(ui, "Prompts");
     prompts_ui(ui, draft, read);
-    pair(ui, draft, read, Field::LevelRequests, Field::Warmup);
+    group_ui(ui, "Limits");
+    pair(ui, draft, read, Field::LevelRequests, Field::LevelTime);
     pair(ui, draft, read, Field::SessionTime, Field::SessionErrors);
     checked(ui, draft, read, Field::Goodput);
     if !read.plan.objectives.is_empty() && read.problem(Field::Goodput).is_none() {
@@ -75,6 +78,12 @@ pub(super) fn fields_ui(ui: &mut Ui, draft: &mut Draft, env: &Environment, read:
         .show_unindented(ui, |ui| {
             more_ui(ui, draft, read);
         });
+}
+
+/// The title of a group of fields.
+pub(super) fn group_ui(ui: &mut Ui, title: &str) {
+    ui.add_space(GRID);
+    strong(ui, title);
 }
 
 /// `TTFT ≤ 500 ms · ITL ≤ 15 ms`
@@ -149,7 +158,6 @@ fn unit_ui(ui: &mut Ui, draft: &mut Draft) {
 
 fn prompts_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
     const KINDS: [&str; 2] = ["Synthetic, each unique", "From a file"];
-    caption(ui, "Prompts");
     let choices = KINDS.map(Choice::plain);
     let sections = [Section {
         heading: "",
@@ -178,11 +186,10 @@ fn prompts_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
 }
 
 /// Fields that are folded away.
-const MORE: [Field; 10] = [
+const MORE: [Field; 9] = [
     Field::PrefixTokens,
     Field::IgnoreEos,
     Field::Turns,
-    Field::LevelTime,
     Field::LevelErrors,
     Field::SessionRequests,
     Field::RampUp,
@@ -199,10 +206,10 @@ fn more_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
     switch(ui, draft, Field::IgnoreEos).on_hover_text(
         "Asks the server to generate all output tokens, where the deployment allows it",
     );
-    pair(ui, draft, read, Field::Turns, Field::LevelTime);
-    pair(ui, draft, read, Field::LevelErrors, Field::SessionRequests);
-    pair(ui, draft, read, Field::RampUp, Field::Timeout);
-    pair(ui, draft, read, Field::Seed, Field::Tags);
+    pair(ui, draft, read, Field::Turns, Field::LevelErrors);
+    pair(ui, draft, read, Field::SessionRequests, Field::RampUp);
+    pair(ui, draft, read, Field::Timeout, Field::Seed);
+    checked(ui, draft, read, Field::Tags);
 }
 
 /// Two fields side by side.

@@ -1,13 +1,13 @@
 //! The form of a benchmark plan: checked and kept while it is typed.
 
-use egui::{Align, Button, Checkbox, Layout, Role, ScrollArea, TextStyle, Ui, WidgetInfo, vec2};
+use egui::{Button, Checkbox, Role, ScrollArea, TextStyle, Ui, WidgetInfo, vec2};
 
 use super::draft::Draft;
-use super::fields::{fields_ui, problem_ui};
+use super::fields::{fields_ui, group_ui, problem_ui};
+use super::foot::Foot;
 use crate::domain::command_line;
 use crate::domain::deployment::DeploymentState;
 use crate::domain::plan::{Field, Plan, Target};
-use crate::domain::run::Steer;
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
@@ -15,7 +15,7 @@ use crate::state::action::Actions;
 use crate::state::bench::{BenchAction, Form, Preset, Read};
 use crate::ui::widgets::{
     Choice, LONGEST_TOLD, MOST_LINES, Section, caption, card, field, fit_middle, picker,
-    primary_button, small_button, small_button_if, tokens,
+    small_button, small_button_if, tokens,
 };
 
 const NO_DEPLOYMENT: &str = "None: any model of the API";
@@ -43,14 +43,10 @@ pub(super) fn show(
     card(ui).show(ui, |ui| {
         ui.set_min_size(ui.available_size());
         let read = draft.form().read();
-        let foot = if state.bench.running().is_some() {
-            60.0
-        } else {
-            40.0
-        };
+        let foot = Foot::of(state, &read, out);
         ScrollArea::vertical()
             .id_salt("form")
-            .max_height(ui.available_height() - foot)
+            .max_height(ui.available_height() - foot.height())
             .auto_shrink([false, false])
             .show(ui, |ui| {
                 ui.set_width(ui.available_width() - 4.0);
@@ -61,7 +57,7 @@ pub(super) fn show(
             });
         draft.tell(out);
         ui.add_space(4.0);
-        foot_ui(ui, state, &read, out);
+        foot.show(ui, state, &read, out);
     });
     let typing = ui.ctx().memory(|memory| memory.focused().is_some());
     draft.keep(typing, out);
@@ -208,6 +204,7 @@ fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, out: &mut Actions) {
 }
 
 fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, draft: &mut Draft, state: &State, read: &Read) {
+    group_ui(ui, "What to measure");
     if state.env().cluster.is_some() {
         deployment_ui(ui, form_ui, state);
     }
@@ -423,61 +420,4 @@ fn offers(state: &State, deployment: Option<&str>, chosen: &[Target]) -> Offers 
         ("Selected", elsewhere),
         ("Other models of this API", others),
     ]
-}
-
-fn foot_ui(ui: &mut Ui, state: &State, read: &Read, out: &mut Actions) {
-    let running = state
-        .bench
-        .session
-        .as_ref()
-        .filter(|session| session.is_running());
-    let Some(session) = running else {
-        let can = read.problems.is_empty();
-        let button = ui
-            .with_layout(Layout::top_down_justified(Align::Center), |ui| {
-                primary_button(ui, "Run benchmark", can)
-            })
-            .inner;
-        let why = read
-            .problems
-            .first()
-            .map(|(_, text)| text.clone())
-            .unwrap_or_default();
-        if button.on_disabled_hover_text(why).clicked() {
-            out.push(BenchAction::Run);
-        }
-        return;
-    };
-    let (paused, stopping, env) = (session.is_paused(), session.stopping, &session.env_name);
-    let here = session.env == state.env().id;
-    let told = match (stopping, here) {
-        (true, _) => "Stopping…".to_owned(),
-        (false, true) => "A session is running".to_owned(),
-        (false, false) => fit_middle(
-            ui,
-            &format!("Running on {env}"),
-            &TextStyle::Small,
-            ui.available_width(),
-        ),
-    };
-    caption(ui, told);
-    ui.horizontal(|ui| {
-        let half = (ui.available_width() - 8.0) / 2.0;
-        let name = if paused { "Resume" } else { "Pause" };
-        let steer = if paused { Steer::Resume } else { Steer::Pause };
-        if ui
-            .add_enabled(!stopping, Button::new(name).min_size(vec2(half, 28.0)))
-            .clicked()
-        {
-            out.push(BenchAction::Steer(steer));
-        }
-        let stop = ui.allocate_ui_with_layout(
-            vec2(half, 28.0),
-            Layout::top_down_justified(Align::Center),
-            |ui| primary_button(ui, "Stop", !stopping),
-        );
-        if stop.inner.clicked() {
-            out.push(BenchAction::Stop);
-        }
-    });
 }

@@ -4,6 +4,7 @@ mod charts;
 mod draft;
 mod fields;
 mod figures;
+mod foot;
 mod form;
 mod live;
 mod remarks;
