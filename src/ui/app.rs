@@ -8,6 +8,7 @@ use crossbeam_channel::Receiver;
 use egui::{CentralPanel, Context, Frame, Key, Margin, Modifiers, Panel, Ui};
 
 use super::pictures;
+use super::save_as::SaveAs;
 use super::theme;
 use super::toasts::Toasts;
 use super::views::activity::ActivityUi;
@@ -65,6 +66,7 @@ pub struct App {
     home: HomeUi,
     playground: PlaygroundUi,
     benchmark: BenchmarkUi,
+    save_as: SaveAs,
     history: HistoryUi,
     closing: Closing,
     quit: Quit,
@@ -112,6 +114,7 @@ impl App {
             home: HomeUi::default(),
             playground: PlaygroundUi::default(),
             benchmark: BenchmarkUi::default(),
+            save_as: SaveAs::default(),
             history: HistoryUi::default(),
             closing: Closing::No,
             quit: Quit::default(),
@@ -395,6 +398,15 @@ impl eframe::App for App {
         self.code.show(&ctx, &self.state, &mut self.out);
         pictures::large_ui(&ctx, &mut self.out);
         pictures::work(&ctx, &mut self.state, &mut self.out);
+        let mut actions = Actions::default();
+        self.save_as.show(&ctx, &self.state, &mut actions);
+        super::perform(
+            &ctx,
+            actions,
+            &mut self.state,
+            super::clock(&ctx),
+            &mut self.out,
+        );
         self.closing_ui(&ctx);
         self.toasts.show(&ctx, now);
         self.take_copies(&ctx);

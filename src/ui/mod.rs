@@ -4,6 +4,7 @@ pub mod app;
 mod chart;
 mod picture;
 mod pictures;
+mod save_as;
 pub mod theme;
 mod toasts;
 pub mod transcript;

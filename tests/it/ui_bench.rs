@@ -333,9 +333,48 @@ fn a_chart_that_cannot_be_saved_says_so() {
         window.shows("No file dialog") || window.shows("Could not capture the chart")
     });
     assert!(!window.shows("saved as"));
+    if window.shows("No file dialog") {
+        window.click("Cancel");
+    }
     window.until("the button is back", |window| {
         window.has_button("Export TTFT per request, ms")
     });
+}
+
+#[test]
+fn without_a_file_dialog_a_path_is_typed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut window = on_benchmark();
+    let job = run(&mut window, "Quick look");
+    tell(&mut window, job, |script| script.level(0, true));
+    window.click("Save as CSV");
+    window.see("Save Levels");
+    window.see("No file dialog could be opened. Type where to save it");
+    assert_eq!(
+        window.field("Path").value().as_deref(),
+        Some("~/batida-levels.csv")
+    );
+    window.type_into("Path", "levels.csv");
+    window.click("Save");
+    window.see("The path does not say in which folder");
+    let path = dir.path().join("levels.csv");
+    std::fs::write(&path, "mine").expect("it is written");
+    let typed = path.display().to_string();
+    window.type_into("Path", &typed);
+    window.click("Save");
+    window.see("exists already. Type another name");
+    assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "mine");
+    assert_eq!(
+        window.field("Path").value().as_deref(),
+        Some(typed.as_str())
+    );
+    let path = dir.path().join("others.csv");
+    window.type_into("Path", &path.display().to_string());
+    window.click("Save");
+    window.until("it is saved", |window| window.shows("Levels saved as"));
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    assert!(text.starts_with("model,"), "{text}");
+    assert!(!window.shows("Save Levels"));
 }
 
 // How a session is told

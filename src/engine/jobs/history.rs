@@ -1,6 +1,6 @@
 //! The history: answers to its questions, changes, comparisons with the baseline, files.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -139,47 +139,22 @@ impl Shared {
         }
     }
 
-    /// Asks for a place, then writes there what may be more than fits into memory.
-    pub(super) async fn export(&self, sessions: Vec<SessionId>, format: ExportFormat) {
-        let what = match sessions.len() {
-            1 => format!("Session as {}", format.name()),
-            n => format!("{n} sessions as {}", format.name()),
-        };
-        let outcome = self.export_to_a_place(sessions, format, &what).await;
-        self.emitter.emit(Event::FileSaved { what, outcome });
-    }
-
-    async fn export_to_a_place(
+    /// Writes what may be more than fits into memory.
+    pub(super) async fn export(
         &self,
+        path: &Path,
         sessions: Vec<SessionId>,
         format: ExportFormat,
-        what: &str,
-    ) -> Result<Option<PathBuf>, Failure> {
-        let first = sessions
-            .first()
-            .ok_or_else(|| Failure::new("No session was chosen", "Choose one"))?;
-        let stem = if sessions.len() == 1 {
-            first.0.as_str()
-        } else {
-            "batida-sessions"
-        };
-        let name = format!("{stem}.{}", format.ending());
-        let Some(path) = dialog::place_for_file(
-            &format!("Save {what}"),
-            &name,
-            "Use batida history export instead",
-        )
-        .await?
-        else {
-            return Ok(None);
-        };
+    ) -> Result<(), Failure> {
+        if sessions.is_empty() {
+            return Err(Failure::new("No session was chosen", "Choose one"));
+        }
         let dir = self.books.recorder.dir()?;
-        files::save_pieces(&path, move |out| {
+        files::save_pieces(path, move |out| {
             let store = Store::open_to_read(&dir)?;
             crate::engine::history::export(&store, &sessions, format, out)
         })
-        .await?;
-        Ok(Some(path))
+        .await
     }
 
     /// Asks for a result file and keeps what is in it.

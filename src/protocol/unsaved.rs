@@ -1,0 +1,67 @@
+//! What is to be saved where the user says.
+
+use std::sync::Arc;
+
+use crate::domain::failure::Failure;
+use crate::domain::history::{ExportFormat, SessionId};
+
+/// What is to be saved. A clone shares the content.
+#[derive(Debug, Clone)]
+pub enum Unsaved {
+    /// A file: what it is for people, its suggested name, and its content.
+    File {
+        /// For people.
+        what: String,
+        /// Suggested.
+        name: String,
+        /// Its bytes.
+        content: Arc<[u8]>,
+    },
+    /// Sessions of the history, which may be more than fits into memory.
+    Sessions {
+        /// Which.
+        sessions: Vec<SessionId>,
+        /// As what.
+        format: ExportFormat,
+    },
+}
+
+impl Unsaved {
+    /// What it is, for people.
+    pub fn what(&self) -> String {
+        match self {
+            Self::File { what, .. } => what.clone(),
+            Self::Sessions { sessions, format } if sessions.len() == 1 => {
+                format!("Session as {}", format.name())
+            }
+            Self::Sessions { sessions, format } => {
+                format!("{} sessions as {}", sessions.len(), format.name())
+            }
+        }
+    }
+
+    /// The suggested name of its file.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File { name, .. } => name.clone(),
+            Self::Sessions { sessions, format } => {
+                let stem = match &sessions[..] {
+                    [one] => one.0.as_str(),
+                    _ => "batida-sessions",
+                };
+                format!("{stem}.{}", format.ending())
+            }
+        }
+    }
+}
+
+/// What is to be saved at a path that the user types.
+#[derive(Debug, Clone)]
+pub struct PathNeeded {
+    /// What is saved.
+    pub unsaved: Unsaved,
+    /// A first proposal, or what was typed last.
+    pub path: String,
+    /// Why it is asked for.
+    pub why: Failure,
+}
