@@ -26,7 +26,7 @@ pub use self::question::{
     HistoryAnswer, HistoryKind, HistoryQuestion, LocalAnswer, LocalKind, LocalQuestion, Question,
     QuestionKind,
 };
-pub use self::unsaved::{PathNeeded, Unsaved};
+pub use self::unsaved::{PathNeeded, PictureUse, Unsaved};
 pub use self::values::{
     AttachSources, DraftFiles, DraftsFound, EnvOffers, FilePurpose, ImportedPrompts,
     ImportedSessions, KeyChange, KeyStatus, Opened, PickedFile, Picture,
@@ -151,6 +151,13 @@ pub enum Command {
     /// Write it at the path that the user typed, where nothing is yet: [`Event::FileSaved`], or
     /// [`Event::PathNeeded`] again.
     SaveAt { unsaved: Unsaved, path: String },
+    /// Draw an SVG as pixels and save them, or put them on the clipboard: [`Event::FileSaved`] or [`Event::Copied`].
+    Draw {
+        what: String,
+        name: String,
+        svg: String,
+        then: PictureUse,
+    },
     /// Put text on the clipboard: [`Event::Copied`]. `what` names it for people.
     Copy { what: String, text: String },
     /// Put a picture on the clipboard: [`Event::Copied`].

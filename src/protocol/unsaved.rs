@@ -65,3 +65,12 @@ pub struct PathNeeded {
     /// Why it is asked for.
     pub why: Failure,
 }
+
+/// What becomes of a picture that is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PictureUse {
+    /// It is saved as a PNG.
+    Save,
+    /// It is put on the clipboard.
+    Copy,
+}

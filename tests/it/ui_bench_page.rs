@@ -11,15 +11,14 @@ use batida::domain::run::{LevelReport, Stats};
 use batida::domain::settings::Settings;
 use batida::domain::stats::{P50, P95, P99, Percentiles};
 use batida::domain::units::short;
-use batida::protocol::{Command, JobId};
+use batida::protocol::{Command, JobId, PictureUse};
 use batida::state::State;
 use batida::ui::theme;
 use batida::ui::views::benchmark::BenchmarkUi;
 use egui::accesskit::Role;
-use egui::{CentralPanel, Key, Rect, TexturesDelta, Theme, Ui, Vec2, vec2};
+use egui::{CentralPanel, Key, Rect, Theme, Ui, Vec2, vec2};
+use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use egui_kittest::{Harness, TestRenderer};
-use image::{Rgba, RgbaImage};
 
 use crate::support::bench::Script;
 use crate::support::window::PATIENCE;
@@ -115,27 +114,47 @@ fn a_wide_window_shows_every_column_of_the_table_of_figures() {
 }
 
 #[test]
-fn a_chart_is_saved_as_a_picture_of_itself() {
+fn a_chart_becomes_a_picture_in_either_theme_with_its_model_and_date() {
     let mut page = Page::of_two_levels();
-    page.click("Export TTFT per request, ms");
-    page.click("Save as PNG");
-    page.until("it is taken", |page| !page.state().sent.is_empty());
-    let Some(Command::SaveFile {
-        what,
-        name,
-        content,
-    }) = page.asked()
-    else {
-        panic!("it is saved")
+    let mut draw = |theme: Option<&str>, name: &str| {
+        page.click("Export TTFT per request, ms");
+        if let Some(theme) = theme {
+            page.click(theme);
+        }
+        page.click(name);
+        page.until("it is asked for", |page| !page.state().sent.is_empty());
+        let Some(Command::Draw {
+            what,
+            name,
+            svg,
+            then,
+        }) = page.asked()
+        else {
+            panic!("it is drawn")
+        };
+        assert_eq!(
+            (what.as_str(), name.as_str()),
+            ("TTFT per request, ms", "batida-ttft-per-request-ms.png")
+        );
+        (svg, then)
     };
-    assert_eq!(
-        (what.as_str(), name.as_str()),
-        ("TTFT per request, ms", "batida-ttft-per-request-ms.png")
-    );
-    let picture = image::load_from_memory(&content)
-        .expect("it is a PNG")
-        .to_rgba8();
-    page.check_picture("TTFT per request, ms", &picture);
+    let (dark, then) = draw(None, "Save as PNG");
+    assert_eq!(then, PictureUse::Save);
+    assert!(dark.contains(".paper { fill: #161920; }"), "as the window");
+    let (light, then) = draw(Some("Light"), "Copy picture");
+    assert_eq!(then, PictureUse::Copy);
+    assert!(light.contains(".paper { fill: #ffffff; }"));
+    let words = [
+        ">TTFT per request, ms</text>",
+        ">TTFT, ms</text>",
+        ">time since the session began, min:s</text>",
+    ];
+    for word in words {
+        assert!(light.contains(word), "{word}: {light}");
+    }
+    let day = jiff::Timestamp::now().strftime("%Y-").to_string();
+    let about = format!(">odd, &quot;very&quot; · {day}");
+    assert!(light.contains(&about), "{about}: {light}");
 }
 
 #[test]
@@ -173,41 +192,6 @@ fn a_chart_is_saved_as_the_svg_of_the_report() {
         svg.contains(&format!("{dots} requests, slowest")),
         "the words are those of the window: {svg}"
     );
-}
-
-#[test]
-fn a_chart_is_copied_as_a_picture_of_itself() {
-    let mut page = Page::of_two_levels();
-    page.click("Export Output tokens per second");
-    page.click("Copy picture");
-    page.until("it is taken", |page| !page.state().sent.is_empty());
-    let Some(Command::CopyImage { what, picture }) = page.asked() else {
-        panic!("it is copied")
-    };
-    assert_eq!(what, "Output tokens per second");
-    let (width, height) = (picture.width as u32, picture.height as u32);
-    let picture =
-        RgbaImage::from_raw(width, height, picture.rgba.to_vec()).expect("four bytes a pixel");
-    page.check_picture("Output tokens per second", &picture);
-}
-
-#[test]
-fn a_picture_that_could_not_be_taken_is_told_and_the_button_comes_back() {
-    let mut page = Page::two_levels_on(Page::seen_by(Blind));
-    page.click("Export TTFT per request, ms");
-    page.click("Save as PNG");
-    page.until("it is told", |page| {
-        !page.state().state.notices.all().is_empty()
-    });
-    assert!(
-        page.state().state.notices.all()[0]
-            .text
-            .starts_with("Could not capture the chart")
-    );
-    assert_eq!(page.state().sent.len(), 0, "nothing is saved");
-    page.until("the button is back", |page| {
-        page.query_by_label("Export TTFT per request, ms").is_some()
-    });
 }
 
 #[test]
@@ -423,10 +407,6 @@ impl Stage {
 
 impl Page {
     fn new() -> Self {
-        Self::seen_by(Places)
-    }
-
-    fn seen_by(renderer: impl TestRenderer + 'static) -> Self {
         let mut state = State::new(Settings::default());
         state.bench_form().targets = vec![Target {
             deployment: None,
@@ -444,7 +424,6 @@ impl Page {
             .with_step_dt(1.0 / 30.0)
             .with_max_steps(8)
             .with_render_cursor(false)
-            .renderer(renderer)
             .build_ui_state(|ui, stage: &mut Stage| stage.frame(ui), stage);
         let mut page = Self(harness);
         page.run_steps(4);
@@ -453,10 +432,7 @@ impl Page {
 
     /// In which a level has ended, and another is under way.
     fn of_two_levels() -> Self {
-        Self::two_levels_on(Self::new())
-    }
-
-    fn two_levels_on(mut page: Self) -> Self {
+        let mut page = Self::new();
         let state = &mut page.state_mut().state;
         let mut out = Vec::new();
         state.run_bench(&mut out);
@@ -621,69 +597,6 @@ impl Page {
             ["requests", "running"]
         );
     }
-
-    /// The picture holds the chart of that title, and nothing from beyond its card.
-    #[track_caller]
-    fn check_picture(&self, title: &str, picture: &RgbaImage) {
-        let seen = |x: u32, y: u32| place_of(*picture.get_pixel(x, y));
-        let (width, height) = picture.dimensions();
-        let ([left, top], [right, bottom]) = (seen(0, 0), seen(width - 1, height - 1));
-        assert_eq!(
-            [right - left, bottom - top],
-            [width - 1, height - 1],
-            "it is of one piece"
-        );
-        let chart = self.place(&format!("{title}. "));
-        let picture = Rect::from_min_max(
-            egui::pos2(left as f32, top as f32),
-            egui::pos2(right as f32 + 1.0, bottom as f32 + 1.0),
-        );
-        assert!(picture.contains_rect(chart), "{picture:?} {chart:?}");
-        let around = picture.size() - chart.size();
-        assert!(
-            around.x < 40.0 && around.y < 80.0,
-            "a title and a margin: {picture:?} {chart:?}"
-        );
-    }
-}
-
-/// A renderer whose every pixel says where it is.
-struct Places;
-
-impl TestRenderer for Places {
-    fn handle_delta(&mut self, delta: &mut TexturesDelta) {
-        delta.clear();
-    }
-
-    fn render(
-        &mut self,
-        ctx: &egui::Context,
-        output: &egui::FullOutput,
-    ) -> Result<RgbaImage, String> {
-        let size = ctx.content_rect().size() * output.pixels_per_point;
-        let pixel = |x: u32, y: u32| Rgba([x as u8, y as u8, ((x >> 8) << 4 | y >> 8) as u8, 255]);
-        Ok(RgbaImage::from_fn(size.x as u32, size.y as u32, pixel))
-    }
-}
-
-/// A renderer that fails, as where there is no graphics card.
-struct Blind;
-
-impl TestRenderer for Blind {
-    fn handle_delta(&mut self, delta: &mut TexturesDelta) {
-        delta.clear();
-    }
-
-    fn render(&mut self, _: &egui::Context, _: &egui::FullOutput) -> Result<RgbaImage, String> {
-        Err("nothing to be seen".to_owned())
-    }
-}
-
-fn place_of(Rgba([x, y, high, _]): Rgba<u8>) -> [u32; 2] {
-    [
-        u32::from(high >> 4) << 8 | u32::from(x),
-        u32::from(high & 15) << 8 | u32::from(y),
-    ]
 }
 
 fn unquoted(cell: &str) -> String {

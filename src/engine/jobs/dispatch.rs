@@ -137,6 +137,12 @@ impl Jobs {
                 };
                 self.act(async move { shared.save_as(unsaved).await });
             }
+            Command::Draw {
+                what,
+                name,
+                svg,
+                then,
+            } => self.act(async move { shared.draw(what, name, svg, then).await }),
             Command::SaveAt { unsaved, path } => {
                 self.act(async move { shared.save_at(unsaved, path).await });
             }

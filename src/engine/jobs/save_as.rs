@@ -2,11 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Shared;
+use super::{Shared, own_fault};
 use crate::domain::failure::Failure;
 use crate::io::kubectl::with_home;
-use crate::io::{dialog, files};
-use crate::protocol::{Event, PathNeeded, Unsaved};
+use crate::io::{dialog, files, raster};
+use crate::protocol::{Event, PathNeeded, Picture, PictureUse, Unsaved};
+
+/// A picture, as it is used.
+enum Drawn {
+    Png(Vec<u8>),
+    Pixels(Picture),
+}
 
 impl Shared {
     /// Asks for a place and writes there. Without a dialog the user is to type a path.
@@ -21,6 +27,30 @@ impl Shared {
             Err(why) => {
                 let path = Path::new("~").join(name).display().to_string();
                 self.needs_path(unsaved, path, why);
+            }
+        }
+    }
+
+    /// Draws a picture, then saves or copies it.
+    pub(super) async fn draw(&self, what: String, name: String, svg: String, then: PictureUse) {
+        let drawn = tokio::task::spawn_blocking(move || match then {
+            PictureUse::Save => raster::png(&svg).map(Drawn::Png),
+            PictureUse::Copy => raster::draw(&svg).map(Drawn::Pixels),
+        });
+        match drawn.await.unwrap_or_else(|panic| Err(own_fault(&panic))) {
+            Ok(Drawn::Png(content)) => {
+                let content = content.into();
+                let file = Unsaved::File {
+                    what,
+                    name,
+                    content,
+                };
+                self.save_as(file).await;
+            }
+            Ok(Drawn::Pixels(picture)) => self.copy_picture(what, picture).await,
+            Err(why) => {
+                let outcome = Err(why);
+                self.emitter.emit(Event::FileSaved { what, outcome });
             }
         }
     }

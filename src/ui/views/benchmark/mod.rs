@@ -19,7 +19,7 @@ use egui::{ScrollArea, Ui, vec2};
 use crate::chart::levels::Timing;
 use crate::domain::environment::EnvId;
 use crate::domain::history::SessionId;
-use crate::domain::run::LevelReport;
+use crate::domain::run::{LevelReport, known};
 use crate::protocol::Command;
 use crate::state::action::Actions;
 use crate::state::bench::Session;
@@ -92,6 +92,7 @@ impl SessionUi {
         colors: &ModelColors,
         out: &mut Actions,
     ) {
+        self.photographer.of(about(session));
         let compact = ui.clip_rect().height() < LOW;
         live::show(ui, session, elsewhere, compact, out);
         let level = self.level.of(session);
@@ -110,9 +111,23 @@ impl SessionUi {
     }
 
     /// Takes the pictures that were asked for; called once a frame, after all is drawn.
-    pub(super) fn work(&mut self, ui: &Ui, now: Duration, out: &mut Actions) {
-        self.photographer.work(ui.ctx(), now, out);
+    pub(super) fn work(&mut self, out: &mut Actions) {
+        self.photographer.work(out);
     }
+}
+
+/// The models and the date, as a picture of a chart tells them.
+fn about(session: &Session) -> String {
+    let models = session.plan.targets.iter().map(|it| it.model.as_str());
+    let began = match &session.outcome {
+        Some(Ok(report)) => known::moment(report.started_at),
+        _ => Some(crate::engine::clock()),
+    };
+    let date = began.map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
+    let models = models.collect::<Vec<_>>().join(", ");
+    let words = [Some(models), date].into_iter().flatten();
+    let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" · ")
 }
 
 /// What the page asks of the window.
@@ -133,7 +148,7 @@ impl BenchmarkUi {
     ) -> Asked {
         let mut actions = Actions::default();
         let asked = self.page_ui(ui, state, &mut actions);
-        self.session.work(ui, now, &mut actions);
+        self.session.work(&mut actions);
         let clock = Clock {
             now,
             today: crate::engine::clock(),
