@@ -211,7 +211,7 @@ fn chart<'a>(
     hover: super::Hover<'a>,
 ) -> Chart<'a> {
     let x = Axis::between("answer", 0.5, answers.max(2) as f64 + 0.5, Unit::Whole);
-    let y = Axis::from_zero("", heights(&series));
+    let y = Axis::from_zero(title, heights(&series));
     Chart {
         note: "a point an answer".to_owned(),
         ..Chart::new(title, x, y, series, hover)

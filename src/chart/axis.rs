@@ -17,6 +17,8 @@ enum Scale {
     Linear(Unit),
     /// Decades; values that are not positive have no place.
     Log,
+    /// Times as a clock shows them, between these pairs of a value and its place: both rise.
+    Stretched(Vec<[f64; 2]>),
     /// Names at 0, 1, 2 and so on.
     Names(Vec<String>),
     /// Nothing is written.
@@ -30,6 +32,8 @@ pub enum Unit {
     Number,
     /// Whole numbers from 1.
     Whole,
+    /// Whole numbers from 0.
+    Count,
     /// Shares, 0 to 1, as percentages.
     Share,
     /// Seconds: `1.5 s`.
@@ -77,6 +81,46 @@ impl Axis {
         let (least, most) = ends(values);
         let room = ((most - least) * 0.06).max(most * 0.03);
         Self::between(title, (least - room).max(0.0), most + room, Unit::Number)
+    }
+
+    /// From zero to above the largest of these counts, with whole numbers alone.
+    pub fn of_counts(title: &str, values: impl Iterator<Item = f64>) -> Self {
+        Self {
+            scale: Scale::Linear(Unit::Count),
+            ..Self::from_zero(title, values.map(|value| value.max(1.0)))
+        }
+    }
+
+    /// Logarithmic, from one positive value to a larger one.
+    pub fn log(title: &str, from: f64, to: f64) -> Self {
+        Self {
+            scale: Scale::Log,
+            ..Self::between(title, from.log10(), to.log10(), Unit::Number)
+        }
+    }
+
+    /// A clock's times from `from` to `to`, on which no stretch between two of `begins` (ascending) is narrower than
+    /// half of an even share: what is over in a second stays readable beside what took a minute.
+    pub fn of_stretches(title: &str, [from, to]: [f64; 2], begins: &[f64]) -> Self {
+        let inside = begins.iter().copied().filter(|at| *at > from && *at < to);
+        let ends: Vec<f64> = inside.chain([to]).collect();
+        let least = (to - from) / (2.0 * ends.len() as f64);
+        let Some(first) = ends.first().filter(|_| ends.len() > 2) else {
+            return Self::between(title, from, to, Unit::Clock);
+        };
+        let mut knots = vec![[from, from], [*first, *first]];
+        for pair in ends.windows(2) {
+            let place = knots.last().map_or(from, |[_, place]| *place);
+            knots.push([pair[1], place + (pair[1] - pair[0]).max(least)]);
+        }
+        let end = knots.last().map_or(to, |[_, place]| *place);
+        if end <= to * (1.0 + 1e-9) {
+            return Self::between(title, from, to, Unit::Clock);
+        }
+        Self {
+            scale: Scale::Stretched(knots),
+            ..Self::between(title, from, end, Unit::Clock)
+        }
     }
 
     /// As wide as these values, and logarithmic where some are many times as large as others.
@@ -135,6 +179,11 @@ impl Axis {
         self.scale == Scale::Log
     }
 
+    /// Whether short stretches are drawn wider than they are.
+    pub fn is_stretched(&self) -> bool {
+        matches!(self.scale, Scale::Stretched(_))
+    }
+
     /// Whether nothing is written on it.
     pub fn is_bare(&self) -> bool {
         self.scale == Scale::Bare
@@ -147,10 +196,10 @@ impl Axis {
 
     /// Where a value lies between the ends: the value itself, or its logarithm. `None` for what has no place.
     pub fn place(&self, value: f64) -> Option<f64> {
-        let place = if self.is_log() {
-            value.max(0.0).log10()
-        } else {
-            value
+        let place = match &self.scale {
+            Scale::Log => value.max(0.0).log10(),
+            Scale::Stretched(knots) => between_knots(knots, value, [0, 1]),
+            _ => value,
         };
         place.is_finite().then_some(place)
     }
@@ -189,11 +238,26 @@ impl Axis {
                         step: 2f64.log10(),
                     })
                     .collect();
+                // Within one decade there may be hardly any of them.
+                if all.len() < 3 {
+                    let [from, to] = [from, to].map(|end| 10f64.powf(end));
+                    let round = evenly(from, to, round_up((to - from) / parts));
+                    let placed = |tick: Tick| Tick {
+                        at: tick.at.log10(),
+                        ..tick
+                    };
+                    return round
+                        .into_iter()
+                        .filter(|tick| tick.at > 0.0)
+                        .map(placed)
+                        .collect();
+                }
                 if all.len() as f64 <= parts.max(3.0) * 1.5 {
                     return all;
                 }
                 evenly(from, to, ((to - from) / parts).ceil().max(1.0))
             }
+            Scale::Stretched(knots) => stretched_ticks(knots, [from, to], parts),
             Scale::Linear(unit) => evenly(from, to, unit.step((to - from) / parts)),
         }
     }
@@ -209,6 +273,7 @@ impl Axis {
                 let value = 10f64.powf(tick.at);
                 number(value, value, value)
             }
+            Scale::Stretched(knots) => units::clock(between_knots(knots, tick.at, [1, 0])),
             Scale::Linear(unit) => unit.written(tick, self.to.abs()),
         }
     }
@@ -226,7 +291,7 @@ impl Unit {
         ];
         match self {
             Self::Number | Self::Share | Self::Seconds => round_up(step),
-            Self::Whole => round_up(step).max(1.0),
+            Self::Whole | Self::Count => round_up(step).max(1.0),
             Self::Clock => CLOCK
                 .into_iter()
                 .find(|rounder| *rounder >= step)
@@ -243,7 +308,7 @@ impl Unit {
 
     fn written(self, Tick { at, step }: Tick, most: f64) -> String {
         match self {
-            Self::Number => number(at, step, most),
+            Self::Number | Self::Count => number(at, step, most),
             Self::Whole if at < 1.0 => String::new(),
             Self::Whole => units::count(at.round() as u64),
             Self::Share => units::in_percent(&number(at * 100.0, step * 100.0, 100.0)),
@@ -290,6 +355,37 @@ fn number(value: f64, step: f64, most: f64) -> String {
     }
 }
 
+/// What lies on the lines between such pairs where one side, `of[0]`, is `value`: the other side.
+fn between_knots(knots: &[[f64; 2]], value: f64, [from, to]: [usize; 2]) -> f64 {
+    let after = knots.partition_point(|knot| knot[from] < value);
+    let second = after.clamp(1, knots.len().saturating_sub(1).max(1));
+    match (knots.get(second - 1), knots.get(second)) {
+        (Some(a), Some(b)) if b[from] > a[from] => {
+            a[to] + (value - a[from]) / (b[from] - a[from]) * (b[to] - a[to])
+        }
+        _ => value,
+    }
+}
+
+/// Round times within each stretch, as many as it has room for.
+fn stretched_ticks(knots: &[[f64; 2]], [from, to]: [f64; 2], parts: f64) -> Vec<Tick> {
+    let room = (to - from) / parts;
+    let mut ticks: Vec<Tick> = Vec::new();
+    for pair in knots.windows(2) {
+        let [[begin, left], [end, right]] = [pair[0], pair[1]];
+        let fit = ((right - left) / room).max(1.0);
+        let step = Unit::Clock.step((end - begin) / fit);
+        for time in evenly(begin.max(0.0), end, step) {
+            let at = between_knots(knots, time.at, [0, 1]);
+            let inside = at >= from - 1e-9 && at <= to + 1e-9;
+            if inside && ticks.last().is_none_or(|last| at - last.at >= room * 0.8) {
+                ticks.push(Tick { at, step });
+            }
+        }
+    }
+    ticks
+}
+
 /// To 1, 2 or 5 times a power of ten.
 fn round_up(value: f64) -> f64 {
     let power = 10f64.powf(value.log10().floor());
@@ -334,91 +430,4 @@ fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(axis: &Axis, parts: f64) -> Vec<String> {
-        axis.ticks(axis.ends(), parts)
-            .into_iter()
-            .map(|tick| axis.written(tick))
-            .collect()
-    }
-
-    #[test]
-    fn axes_end_on_round_numbers_and_hold_every_value() {
-        for most in [0.003, 0.7, 1.0, 9.0, 88.0, 1_234.0, 5e6] {
-            let axis = Axis::from_zero("", [most].into_iter());
-            assert!(
-                axis.ends()[1] >= most && written(&axis, 5.0).len() <= 7,
-                "{axis:?}"
-            );
-            let axis = Axis::scaled("", [most / 30.0, most].into_iter(), true);
-            assert!(
-                axis.is_log() && axis.ends()[0] <= (most / 30.0).log10(),
-                "{axis:?}"
-            );
-            assert!(axis.ends()[1] >= most.log10(), "{axis:?}");
-            assert!((2..=9).contains(&written(&axis, 6.0).len()), "{axis:?}");
-        }
-    }
-
-    #[test]
-    fn an_axis_has_a_few_round_values() {
-        let check = |axis: &Axis, ends, parts, expected: &[&str]| {
-            let found: Vec<String> = axis
-                .ticks(ends, parts)
-                .into_iter()
-                .map(|tick| axis.written(tick))
-                .collect();
-            assert_eq!(found, expected, "{axis:?}");
-        };
-        let number = Axis::between("", 0.0, 150.0, Unit::Number);
-        check(&number, [-8.0, 150.0], 5.0, &["0", "50", "100", "150"]);
-        check(&number, [0.0, 0.6], 3.0, &["0", "0.2", "0.4", "0.6"]);
-        let thousands = Axis::from_zero("", [12_000.0].into_iter());
-        check(&thousands, [0.0, 12_500.0], 5.0, &["0", "5k", "10k"]);
-        check(&number, [f64::NAN, 1.0], 5.0, &[]);
-        check(
-            &Axis::between("", 0.5, 5.5, Unit::Whole),
-            [0.5, 5.5],
-            9.0,
-            &["1", "2", "3", "4", "5"],
-        );
-        check(
-            &Axis::between("", 0.0, 1.0, Unit::Share),
-            [0.0, 1.0],
-            2.0,
-            &["0 %", "50 %", "100 %"],
-        );
-        check(
-            &Axis::between("", 0.0, 90.0, Unit::Clock),
-            [0.0, 90.0],
-            4.0,
-            &["0:00", "0:30", "1:00", "1:30"],
-        );
-        let day = 20_422.0;
-        check(
-            &Axis::between("", day, day + 1.0, Unit::Date),
-            [day, day + 1.0],
-            2.0,
-            &["Nov 30", "Nov 30 12:00", "Dec 1"],
-        );
-        let names = Axis::of_names("", ["c=1", "c=2", "c=4"].map(str::to_owned).to_vec());
-        check(&names, names.ends(), 8.0, &["c=1", "c=2", "c=4"]);
-        check(&names, names.ends(), 2.0, &["c=1", "c=4"]);
-        let wide = Axis::scaled("", [1.0, 1e9].into_iter(), true);
-        check(&wide, wide.ends(), 4.0, &["1", "1,000", "1M", "1,000M"]);
-    }
-
-    #[test]
-    fn nonsense_has_no_place() {
-        let log = Axis::scaled("", [f64::NAN, 1.0, 1e3].into_iter(), true);
-        assert_eq!(
-            (log.place(f64::NAN), log.place(0.0), log.place(-1.0)),
-            (None, None, None)
-        );
-        assert_eq!(log.place(100.0), Some(2.0));
-        assert_eq!(Axis::from_zero("", std::iter::empty()).ends(), [0.0, 1.0]);
-        assert_eq!(Axis::around("", std::iter::empty()).ends(), [0.0, 1.0]);
-    }
-}
+mod tests;

@@ -1,11 +1,9 @@
-//! Charts of a benchmark over time, and of one of its levels.
+//! Charts of a benchmark over time.
 
-use super::levels::Timing;
 use super::{
     Axis, Chart, Color, Dots, Kind, Look, Mark, Marker, Point, Series, Unit, Weight, heights,
 };
-use crate::domain::run::{Flight, INTERVALS, LevelReport, RatePoint, Stats};
-use crate::domain::stats::{P99, Percentile};
+use crate::domain::run::{Flight, RatePoint};
 use crate::domain::units;
 
 /// A level on a chart over time.
@@ -23,16 +21,24 @@ pub struct Stretch {
     pub began_s: Option<f64>,
 }
 
-/// The time of a session of `elapsed_s` seconds so far.
-fn time_axis(elapsed_s: f64) -> Axis {
+/// The time of a session of `elapsed_s` seconds so far. Short levels among long ones are wider than they are.
+fn time_axis(elapsed_s: f64, levels: &[Stretch]) -> Axis {
     let to = elapsed_s.max(10.0);
+    let begins: Vec<f64> = levels.iter().filter_map(|level| level.began_s).collect();
     // What happened at once is not on the edge, and "0:00" does not touch the other axis' zero.
-    Axis::between(
-        "time since the session began",
-        to * -0.02,
-        to * 1.01,
-        Unit::Clock,
-    )
+    Axis::of_stretches(TIME, [to * -0.02, to * 1.01], &begins)
+}
+
+/// What an axis of time says, in a clock's minutes and seconds.
+const TIME: &str = "time since the session began, min:s";
+
+/// Added to the note of a chart over time.
+fn stretched(x: &Axis) -> &'static str {
+    if x.is_stretched() {
+        "; short levels are drawn wider"
+    } else {
+        ""
+    }
 }
 
 fn begins(levels: &[Stretch]) -> Vec<Mark> {
@@ -80,8 +86,9 @@ pub fn ttft_over_time<'a>(dots: &'a Dots, levels: &'a [Stretch], elapsed_s: f64)
         format!("{level}{told}\nsent at {}", units::clock(dot.at_s))
     };
     let requests = units::counted(added, "request");
+    let x = time_axis(last, levels);
     Chart {
-        note,
+        note: format!("{note}{}", stretched(&x)),
         summary: format!("{requests}, slowest {slowest:.0} ms"),
         marks: begins(levels),
         legend: series
@@ -89,13 +96,7 @@ pub fn ttft_over_time<'a>(dots: &'a Dots, levels: &'a [Stretch], elapsed_s: f64)
             .filter(|_| series.len() > 1)
             .map(Series::entry)
             .collect(),
-        ..Chart::new(
-            "TTFT per request, ms",
-            time_axis(last),
-            y,
-            series,
-            Box::new(hover),
-        )
+        ..Chart::new("TTFT per request, ms", x, y, series, Box::new(hover))
     }
 }
 
@@ -149,8 +150,9 @@ pub fn tokens_over_time<'a>(
     let series = vec![Series::new("all", Look::of(0), Kind::Area, points)];
     let (last, most) = (rates.last(), heights(&series).fold(0.0, f64::max));
     let now = units::rate(last.map_or(0.0, |rate| rate.tokens_per_s));
-    let x = time_axis(last.map_or(0.0, |rate| rate.at_s).max(elapsed_s));
-    let y = Axis::from_zero("tok/s", heights(&series));
+    let elapsed_s = last.map_or(0.0, |rate| rate.at_s).max(elapsed_s);
+    let x = time_axis(elapsed_s, levels);
+    let y = Axis::from_zero("output, tok/s", heights(&series));
     let hover = |_: &Series, point: &Point| {
         let Some(rate) = rates.get(point.of) else {
             return String::new();
@@ -163,140 +165,11 @@ pub fn tokens_over_time<'a>(
         )
     };
     Chart {
-        note: "all answers together".to_owned(),
+        note: format!("all answers together{}", stretched(&x)),
         summary: format!("now {now}, at most {}", units::rate(most)),
         marks: begins(levels),
         ..Chart::new("Output tokens per second", x, y, series, Box::new(hover))
     }
-}
-
-/// Bars of the distribution, however fine its buckets are.
-const BARS: usize = 40;
-
-/// How many requests took how long at a level. Below what a bar says stand the level's figures.
-pub fn distribution<'a>(level: Option<&'a LevelReport>, timing: Timing, look: Look) -> Chart<'a> {
-    let stats = level.map(|level| timing.stats(level));
-    let (points, tail) = stats.map(bars).unwrap_or_default();
-    let from = points
-        .first()
-        .and_then(|bar| bar.interval)
-        .map_or(0.0, |[from, _]| from);
-    let to = points
-        .last()
-        .and_then(|bar| bar.interval)
-        .map_or(1.0, |[_, to]| to);
-    let mut marks: Vec<Mark> = Vec::new();
-    for percentile in Percentile::all_with_interval() {
-        let value = stats.and_then(|stats| stats.at(percentile));
-        let Some(x) = value.filter(|value| *value <= to) else {
-            continue;
-        };
-        // Of few requests two are the same one.
-        match marks
-            .last_mut()
-            .filter(|mark| x - mark.x < (to - from) * 0.005)
-        {
-            Some(mark) => mark.label = format!("{} {percentile}", mark.label),
-            None => marks.push(Mark {
-                x,
-                label: percentile.to_string(),
-                bare: false,
-            }),
-        }
-    }
-    let name = level.map_or_else(
-        || "No level yet".to_owned(),
-        |level| format!("{} {}", level.credited(), level.label),
-    );
-    let count = usize::try_from(stats.map_or(0, |stats| stats.count)).unwrap_or(usize::MAX);
-    let series = vec![Series::new(&name, look, Kind::Bars, points)];
-    // The interval of a bar is its width, not an error in y.
-    let y = Axis::from_zero(
-        "values",
-        series
-            .iter()
-            .flat_map(|series| &series.points)
-            .map(|bar| bar.y),
-    );
-    let hover = move |_: &Series, bar: &Point| {
-        let [from, to] = bar
-            .interval
-            .unwrap_or([bar.x; 2])
-            .map(|end| units::short(Some(end)));
-        let count = units::count(bar.y as u64);
-        let figures = stats
-            .filter(|stats| stats.count > 0)
-            .map(|stats| format!("{}\n{INTERVALS}", timing.figure().intervals(stats)))
-            .unwrap_or_default();
-        format!("{from} to {to} ms\n{count}\n{figures}")
-    };
-    let beyond = tail.map(|(count, slowest)| {
-        format!(
-            "{} more, up to {} →",
-            units::count(count),
-            units::time(Some(slowest))
-        )
-    });
-    let x = Axis::between("ms", from, to, Unit::Number);
-    Chart {
-        summary: format!("{name}, {}", units::counted(count, "value")),
-        note: name,
-        marks,
-        beyond,
-        ..Chart::new(
-            "Distribution of the level, ms",
-            x,
-            y,
-            series,
-            Box::new(hover),
-        )
-    }
-}
-
-/// How many values lie beyond the last bar, and the largest of them.
-type Tail = Option<(u64, f64)>;
-
-/// Equally wide bars, and what lies far beyond p99 and beyond the last of them: a single straggler would press all
-/// others together. Counts are whole: a bucket that lies across an edge is not cut into fractions.
-fn bars(stats: &Stats) -> (Vec<Point>, Tail) {
-    let (Some(first), Some(last)) = (stats.buckets.first(), stats.buckets.last()) else {
-        return (Vec::new(), None);
-    };
-    let (low, p99) = (first[0], stats.at(P99).unwrap_or(last[1]));
-    let high = last[1].min(low + (p99 - low) * 1.4).max(low + 1e-6);
-    let width = (high - low) / BARS as f64;
-    // How many lie below an edge, to the nearest whole one: bars of differences of these lose and invent none.
-    let below = |edge: f64| {
-        let part = |[from, to, count]: &[f64; 3]| {
-            count * ((edge - from) / (to - from).max(1e-9)).clamp(0.0, 1.0)
-        };
-        stats.buckets.iter().map(part).sum::<f64>().round()
-    };
-    let edges: Vec<f64> = (0..=BARS).map(|n| low + n as f64 * width).collect();
-    let counts: Vec<f64> = edges.iter().map(|edge| below(*edge)).collect();
-    let bar = |(of, (edges, counts)): (usize, (&[f64], &[f64]))| {
-        let (x, y) = (f64::midpoint(edges[0], edges[1]), counts[1] - counts[0]);
-        Point {
-            x,
-            y,
-            interval: Some([edges[0], edges[1]]),
-            of,
-        }
-    };
-    let bars = edges
-        .windows(2)
-        .zip(counts.windows(2))
-        .enumerate()
-        .map(bar)
-        .collect();
-    let all: f64 = stats.buckets.iter().map(|bucket| bucket[2]).sum();
-    let beyond = (all - counts.last().copied().unwrap_or_default())
-        .round()
-        .max(0.0) as u64;
-    (
-        bars,
-        (beyond > 0).then(|| (beyond, stats.max.unwrap_or(last[1]))),
-    )
 }
 
 /// The last requests in flight, a row each: how long it was queued, waited for its first token, and streamed.
@@ -311,7 +184,7 @@ pub fn in_flight(flights: &[Flight], now_s: f64) -> Chart<'_> {
         .filter(|f| f.first_s.is_some() && f.ended_s.is_none())
         .count();
     let x = Axis::between(
-        "time since the session began",
+        "time since the session began, s",
         from,
         now_s.max(from + 0.001),
         Unit::Seconds,
@@ -418,44 +291,6 @@ fn flight_told(flight: &Flight) -> String {
 mod tests {
     use super::*;
     use crate::domain::run;
-
-    #[test]
-    fn bars_hold_what_the_buckets_hold() {
-        let stats = Stats {
-            count: 60,
-            percentiles: crate::domain::stats::Percentiles::of([(P99, 30.0)]),
-            buckets: vec![[10.0, 12.0, 20.0], [12.0, 20.0, 30.0], [29.0, 30.0, 10.0]],
-            ..Stats::default()
-        };
-        let (bars, tail) = bars(&stats);
-        assert_eq!((bars.len(), tail), (BARS, None));
-        let sum: f64 = bars.iter().map(|bar| bar.y).sum();
-        assert!((sum - 60.0).abs() < 1e-6, "{sum}");
-        let edges = |bar: &Point| bar.interval.expect("a bar has edges");
-        assert!(
-            (edges(&bars[0])[0] - 10.0).abs() < 1e-9
-                && (edges(&bars[BARS - 1])[1] - 30.0).abs() < 1e-9
-        );
-        assert!(bars.iter().all(|bar| bar.y.fract() == 0.0), "{bars:?}");
-    }
-
-    #[test]
-    fn what_lies_beyond_the_bars_is_counted() {
-        let stats = Stats {
-            count: 103,
-            percentiles: crate::domain::stats::Percentiles::of([(P99, 20.0)]),
-            max: Some(903.0),
-            buckets: vec![
-                [10.0, 20.0, 100.0],
-                [400.0, 404.0, 2.0],
-                [900.0, 908.0, 1.0],
-            ],
-            ..Stats::default()
-        };
-        let (bars, tail) = bars(&stats);
-        let sum: f64 = bars.iter().map(|bar| bar.y).sum();
-        assert_eq!((sum, tail), (100.0, Some((3, 903.0))));
-    }
 
     #[test]
     fn a_failed_request_is_drawn_and_is_no_time() {

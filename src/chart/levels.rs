@@ -1,7 +1,8 @@
 //! Charts of a benchmark by level, of one session or of several laid over each other.
 
 use super::{
-    Axis, Chart, Color, Entry, Hover, Kind, Look, Point, Series, Unit, Weight, heights, widths,
+    Axis, Chart, Color, Entry, Hover, Kind, Label, Look, Point, Series, Unit, Weight, heights,
+    widths,
 };
 use crate::domain::figures::{self, Distribution};
 use crate::domain::plan::LevelLoad;
@@ -179,7 +180,7 @@ pub fn ttft(groups: &[Group<'_>], named: bool) -> Chart<'static> {
         legend,
         ..Chart::new(
             "TTFT p50 and p99 by level, ms",
-            Axis::of_names("level", names),
+            Axis::of_names("load level", names),
             y,
             series,
             hover,
@@ -195,7 +196,7 @@ pub fn tokens(groups: &[Group<'_>], named: bool) -> Chart<'static> {
     });
     let (hover, y) = (
         hover(&names, |y| units::rate(y).to_string()),
-        Axis::from_zero("tok/s", heights(&series)),
+        Axis::from_zero("throughput, tok/s", heights(&series)),
     );
     Chart {
         note: "all answers together, over each level’s steady part; bars are 95 % intervals"
@@ -203,7 +204,7 @@ pub fn tokens(groups: &[Group<'_>], named: bool) -> Chart<'static> {
         legend: legend(groups, named),
         ..Chart::new(
             "Output tokens/s by level",
-            Axis::of_names("level", names),
+            Axis::of_names("load level", names),
             y,
             series,
             hover,
@@ -233,7 +234,7 @@ fn hover(names: &[String], value: impl Fn(f64) -> String + 'static) -> Hover<'st
 
 /// Throughput against per-user speed: each level is a point.
 pub fn knee(groups: &[Group<'_>], named: bool) -> Chart<'static> {
-    let mut labels = Vec::new();
+    let mut labels: Vec<Label> = Vec::new();
     let mut series = Vec::new();
     for group in groups {
         let mut points = Vec::new();
@@ -243,7 +244,8 @@ pub fn knee(groups: &[Group<'_>], named: bool) -> Chart<'static> {
                 continue;
             };
             points.push(Point::new(x, y, labels.len()));
-            labels.push(level.label.clone());
+            let text = level.label.clone();
+            labels.push(Label { x, y, text });
         }
         series.push(Series::new(&group.name, group.look, Kind::Line, points));
     }
@@ -256,10 +258,11 @@ pub fn knee(groups: &[Group<'_>], named: bool) -> Chart<'static> {
         )
     });
     let words: Vec<String> = words.collect();
-    let x = Axis::around("tok/s per user, p50", widths(&series));
-    let y = Axis::from_zero("tok/s in all", heights(&series));
+    let x = Axis::around("per-user speed p50, tok/s", widths(&series));
+    let y = Axis::from_zero("throughput, tok/s", heights(&series));
+    let names: Vec<String> = labels.iter().map(|label| label.text.clone()).collect();
     let hover = move |series: &Series, point: &Point| {
-        let level = labels.get(point.of).map_or("", String::as_str);
+        let level = names.get(point.of).map_or("", String::as_str);
         let (each, all) = (units::rate(point.x), units::rate(point.y));
         format!("{} {level}\n{each} per user\n{all} in all", series.name)
     };
@@ -271,6 +274,7 @@ pub fn knee(groups: &[Group<'_>], named: bool) -> Chart<'static> {
             words.join("; ")
         },
         legend: legend(groups, named),
+        labels,
         ..Chart::new(
             "Throughput against per-user speed (the knee)",
             x,
@@ -290,7 +294,7 @@ pub fn cumulative(lines: Vec<(String, Look, &Stats)>, of: &str, named: bool) -> 
         .filter(|series| !series.points.is_empty())
         .collect();
     let x = Axis::scaled(&format!("{of}, ms"), widths(&series), false);
-    let y = Axis::between("share of requests", 0.0, 1.0, Unit::Share);
+    let y = Axis::between("share of requests, %", 0.0, 1.0, Unit::Share);
     let log = if x.is_log() { "; logarithmic" } else { "" };
     let hover = |series: &Series, point: &Point| {
         format!(
@@ -367,6 +371,34 @@ mod tests {
             [0.0, 1.0, 2.0, 3.0],
             "from left to right"
         );
+    }
+
+    #[test]
+    fn points_of_the_throughput_curve_are_labelled_and_x_rises_to_the_right() {
+        let sample = crate::export::sample::bench(1.0);
+        let levels: Vec<_> = sample.report().levels.iter().collect();
+        let group = Group {
+            name: "m".to_owned(),
+            look: Look::of(0),
+            levels: levels.clone(),
+        };
+        let chart = knee(&[group], false);
+        let points = &chart.series[0].points;
+        assert!(!points.is_empty());
+        let told: Vec<_> = chart
+            .labels
+            .iter()
+            .map(|label| (label.x, label.y))
+            .collect();
+        let placed: Vec<_> = points.iter().map(|point| (point.x, point.y)).collect();
+        assert_eq!(told, placed, "each has its label");
+        assert!(
+            levels
+                .iter()
+                .any(|level| level.label == chart.labels[0].text)
+        );
+        let [left, right] = chart.x.ends();
+        assert!(left < right && chart.x.place(left) < chart.x.place(right));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 pub mod answers;
 mod axis;
 pub mod bench;
+pub mod distribution;
+pub mod labels;
 pub mod levels;
 pub mod svg;
 mod thin;
@@ -30,6 +32,8 @@ pub struct Chart<'a> {
     pub series: Vec<Series>,
     /// Lines across the chart.
     pub marks: Vec<Mark>,
+    /// Words beside points, see [`labels::places`].
+    pub labels: Vec<Label>,
     /// What the axes leave out.
     pub beyond: Option<String>,
     /// Which look is whose.
@@ -50,6 +54,7 @@ impl<'a> Chart<'a> {
             y,
             series,
             marks: Vec::new(),
+            labels: Vec::new(),
             beyond: None,
             legend: Vec::new(),
             hover,
@@ -157,6 +162,17 @@ pub struct Mark {
     pub label: String,
     /// No line is drawn: only the word stands there.
     pub bare: bool,
+}
+
+/// A word beside a point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Label {
+    /// The point's value on the horizontal axis.
+    pub x: f64,
+    /// And on the vertical one.
+    pub y: f64,
+    /// What stands there.
+    pub text: String,
 }
 
 /// A line of the legend.
@@ -344,6 +360,41 @@ fn widths(series: &[Series]) -> impl Iterator<Item = f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_axis_says_what_it_measures_and_in_which_unit() {
+        let sample = crate::export::sample::bench(1.0);
+        let report = sample.report();
+        let groups = levels::by_model(&report.levels, |n, _| Look::of(n));
+        let dots = Dots::default();
+        let level = report.levels.first();
+        let stats = level.map(|level| ("m".to_owned(), Look::of(0), &level.ttft_ms));
+        let charts = [
+            levels::ttft(&groups, true),
+            levels::tokens(&groups, true),
+            levels::knee(&groups, true),
+            levels::cumulative(stats.into_iter().collect(), "TTFT", true),
+            bench::ttft_over_time(&dots, &[], 30.0),
+            bench::tokens_over_time(&[], &[], 30.0),
+            bench::in_flight(&[], 30.0),
+            distribution::distribution(level, levels::Timing::Ttft, Look::of(0)),
+            distribution::distribution(level, levels::Timing::Itl, Look::of(0)),
+        ];
+        let has_unit = |title: &str| {
+            let names = ["load level", "requests", "gaps"];
+            let units = [", ms", ", tok/s", ", s", ", min:s", ", %"];
+            names.contains(&title) || units.iter().any(|unit| title.contains(unit))
+        };
+        for chart in charts {
+            assert!(has_unit(&chart.x.title), "{}: {:?}", chart.title, chart.x);
+            assert!(
+                has_unit(&chart.y.title) || chart.y.is_bare(),
+                "{}: {:?}",
+                chart.title,
+                chart.y
+            );
+        }
+    }
 
     #[test]
     fn twelve_series_differ_in_colour_or_in_shape() {

@@ -5,11 +5,20 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{Axis, Chart, Color, Dash, Entry, Kind, Look, Mark, Marker, Point, Series, Weight};
+use super::labels::{Beside, places};
+use super::{
+    Axis, Chart, Color, Dash, Entry, Kind, Label, Look, Mark, Marker, Point, Series, Weight,
+};
 use crate::domain::printable::printable;
 
 /// The classes: of a chart in a file of its own, and of the report around it.
 pub const STYLE: &str = include_str!("svg.css");
+
+/// The face of its words; `Inter` in the classes.
+pub const FONTS: [&[u8]; 2] = [
+    include_bytes!("../../assets/fonts/Inter-Regular.otf"),
+    include_bytes!("../../assets/fonts/Inter-SemiBold.otf"),
+];
 
 /// The drawing's height; the page scales it.
 const HEIGHT: f64 = 300.0;
@@ -44,17 +53,20 @@ pub fn figure(chart: &Chart<'_>, id: &str, wide: bool) -> Markup {
     }
 }
 
-/// The chart as a file of its own, with its title above and its legend below.
-pub fn file(chart: &Chart<'_>) -> String {
+/// The chart as a file of its own: its title and `about` (the model, the date) above, its legend below, in the colours
+/// of one theme. Only what any reader of SVG knows is in it.
+pub fn file(chart: &Chart<'_>, about: &str, dark: bool) -> String {
     let width = WIDTHS[0];
-    let height = HEIGHT + LINE * (chart.legend.len() as f64 + 1.0);
+    let head = LINE * 2.0;
+    let height = HEIGHT + head + LINE * chart.legend.len() as f64;
     let file = html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height)
             role="img" aria-labelledby="c-t c-d" {
-            style { (PreEscaped(STYLE)) }
+            style { (PreEscaped(style(dark))) }
             rect.paper width="100%" height="100%" {}
-            text.title x="12" y="18" { (chart.title) }
-            g transform={ "translate(0 " (LINE) ")" } {
+            text.title x="12" y="20" { (chart.title) }
+            text x="12" y="36" { (about) }
+            g transform={ "translate(0 " (head) ")" } {
                 (drawing(chart, "c", width))
                 @for (n, entry) in chart.legend.iter().enumerate() {
                     g transform={ "translate(16 " (HEIGHT + n as f64 * LINE) ")" } {
@@ -67,6 +79,26 @@ pub fn file(chart: &Chart<'_>) -> String {
         "\n"
     };
     printable(&file.into_string()).into_owned()
+}
+
+/// The classes with the colours of one theme in place of variables, which not every reader of SVG knows.
+fn style(dark: bool) -> String {
+    let (variables, classes) = STYLE.split_at(STYLE.find("svg text").unwrap_or(0));
+    let (light, of_dark) = variables.split_at(variables.find("@media").unwrap_or(0));
+    let colors = |block: &'static str| {
+        let values = block.split(';').filter_map(|line| line.split_once(':'));
+        values.filter_map(|(name, value)| Some((name.rsplit_once("--")?.1, value.trim())))
+    };
+    let themed = colors(of_dark).filter(|_| dark).chain(colors(light));
+    let mut written = std::collections::HashMap::new();
+    for (name, value) in themed {
+        // The first one counts: the dark one, if it is dark.
+        written.entry(format!("var(--{name})")).or_insert(value);
+    }
+    let classes = classes.to_owned();
+    written
+        .iter()
+        .fold(classes, |text, (name, value)| text.replace(name, value))
 }
 
 fn drawing(chart: &Chart<'_>, id: &str, width: f64) -> Markup {
@@ -88,6 +120,7 @@ fn drawing(chart: &Chart<'_>, id: &str, width: f64) -> Markup {
         (area.axes())
         @for series in &chart.series { (area.series(series, chart)) }
         (area.marks(&chart.marks))
+        (area.labels(&chart.labels))
         @if let Some(beyond) = &chart.beyond {
             text.look x=(area.right - 4.0) y=(area.top + 12.0) text-anchor="end" { (beyond) }
         }
@@ -218,6 +251,30 @@ impl Area<'_> {
             @for (span, from, middle) in points {
                 @if let Some(to) = span.interval.and_then(|[_, to]| self.x(to)) {
                     (block(look, [*from, middle - row / 2.0, (to - from).max(1.0), row]))
+                }
+            }
+        }
+    }
+
+    fn labels(&self, labels: &[Label]) -> Markup {
+        const HEIGHT: f64 = 11.0;
+        let mut texts = Vec::new();
+        let mut points = Vec::new();
+        for Label { x, y, text } in labels {
+            let Some((x, y)) = self.x(*x).zip(self.y(*y)) else {
+                continue;
+            };
+            // About as wide as these letters are.
+            let width = text.chars().count() as f64 * 6.0;
+            points.push(Beside { x, y, width });
+            texts.push(text);
+        }
+        let frame = [self.left, self.top, self.right, self.bottom];
+        let places = places(&points, HEIGHT, frame);
+        html! {
+            @for (place, text) in places.into_iter().zip(texts) {
+                @if let Some([left, top]) = place {
+                    text x=(px(left)) y=(px(top + HEIGHT - 2.0)) { (text) }
                 }
             }
         }
@@ -355,11 +412,24 @@ mod tests {
             levels: levels.clone(),
         };
         let groups = ["<a>", "b"].map(group);
-        let file = file(&ttft(&groups, true));
+        let file = file(&ttft(&groups, true), "<model> · 2026-11-30", true);
         assert!(
-            file.starts_with("<svg xmlns=") && file.contains("prefers-color-scheme: dark"),
+            file.starts_with("<svg xmlns=") && file.contains("&lt;model&gt; · 2026-11-30"),
             "{file}"
         );
+        let paper = |color: &str| format!(".paper {{ fill: {color}; }}");
+        assert!(
+            file.contains(&paper("#161920")) && !file.contains("var("),
+            "{file}"
+        );
+        let light = super::file(&ttft(&groups, true), "", false);
+        assert!(light.contains(&paper("#ffffff")), "{light}");
+        for title in ["TTFT p50 and p99 by level, ms", "load level", "TTFT, ms"] {
+            assert!(
+                file.contains(&format!(">{title}</text>")),
+                "{title}: {file}"
+            );
+        }
         assert!(
             file.contains("&lt;a&gt;") && !file.contains("<a>"),
             "{file}"

@@ -33,13 +33,13 @@ pub fn trend<'a>(
         units::counted(sessions, "session"),
         units::counted(marked, "release"),
     ];
-    let title = match figure {
-        Figure::Ttft => "TTFT p50 over time, ms",
-        Figure::Speed => "Tokens/s for each user over time",
+    let (title, y_title) = match figure {
+        Figure::Ttft => ("TTFT p50 over time, ms", "TTFT p50, ms"),
+        Figure::Speed => ("Tokens/s for each user over time", "per-user speed, tok/s"),
     };
-    let x = Axis::between("", from - room, to + room, Unit::Date);
+    let x = Axis::between("date", from - room, to + room, Unit::Date);
     // Above the highest point stand the names of the releases.
-    let y = Axis::from_zero("", heights(&series).map(|y| y * 1.1));
+    let y = Axis::from_zero(y_title, heights(&series).map(|y| y * 1.1));
     let hover = move |_: &Series, point: &Point| {
         let Some(session) = trend.points.get(point.of) else {
             return String::new();

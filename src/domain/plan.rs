@@ -1,5 +1,6 @@
 //! What a benchmark session is to do. Built by the page's form and by `batida bench` alike.
 
+mod estimate;
 mod lengths;
 mod load;
 mod objectives;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::estimate::{Caution, Estimate, Speed};
 pub use self::lengths::Lengths;
 pub use self::load::{Arrivals, LevelLoad, Load, TimeUnit};
 pub use self::objectives::Objectives;

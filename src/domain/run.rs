@@ -6,6 +6,7 @@
 pub mod known;
 mod level;
 mod progress;
+mod remarks;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ pub use self::level::{
     Requests, ServerSide, Throughput, Watch,
 };
 pub use self::progress::{BenchProgress, Flight, InFlight, Point, RatePoint, Stage, Steer};
+pub use self::remarks::{ERRORS, Remark, RemarkKind};
 use super::plan::Plan;
 pub use super::stats::Stats;
 

@@ -107,17 +107,8 @@ pub(super) fn notes(report: &BenchReport) -> Vec<Note> {
     let mut notes = Vec::new();
     for level in &report.levels {
         for error in &level.requests.errors {
-            let text = format!(
-                "{} × {}: {}",
-                units::count(error.count),
-                error.kind,
-                error.example
-            );
-            notes.push(note(
-                NoteKind::Error,
-                format!("Errors, {}", level.place()),
-                &text,
-            ));
+            let about = format!("Errors, {}", level.place());
+            notes.push(note(NoteKind::Error, about, &error.told()));
         }
     }
     notes.extend(said(

@@ -274,6 +274,11 @@ impl OutFile {
     }
 }
 
+/// Whether something has this path already, a broken link included.
+pub async fn is_there(path: &Path) -> bool {
+    tokio::fs::symlink_metadata(path).await.is_ok()
+}
+
 /// Writes a file in one step.
 ///
 /// # Errors

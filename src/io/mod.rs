@@ -23,6 +23,8 @@ pub mod machine;
 #[cfg(feature = "gui")]
 pub mod notify;
 pub mod proxy;
+#[cfg(feature = "gui")]
+pub mod raster;
 pub mod secrets;
 pub mod settings;
 pub mod signals;

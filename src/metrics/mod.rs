@@ -1,5 +1,6 @@
 //! What the numbers mean. Durations in, numbers out: no clocks, no IO.
 
+pub mod arrivals;
 pub mod compare;
 pub mod goodput;
 pub mod history;

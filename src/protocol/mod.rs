@@ -7,6 +7,7 @@
 mod activity;
 mod cluster;
 mod question;
+mod unsaved;
 mod values;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use self::question::{
     HistoryAnswer, HistoryKind, HistoryQuestion, LocalAnswer, LocalKind, LocalQuestion, Question,
     QuestionKind,
 };
+pub use self::unsaved::{PathNeeded, PictureUse, Unsaved};
 pub use self::values::{
     AttachSources, DraftFiles, DraftsFound, EnvOffers, FilePurpose, ImportedPrompts,
     ImportedSessions, KeyChange, KeyStatus, Opened, PickedFile, Picture,
@@ -145,6 +147,16 @@ pub enum Command {
         what: String,
         name: String,
         content: Arc<[u8]>,
+    },
+    /// Write it at the path that the user typed, where nothing is yet: [`Event::FileSaved`], or
+    /// [`Event::PathNeeded`] again.
+    SaveAt { unsaved: Unsaved, path: String },
+    /// Draw an SVG as pixels and save them, or put them on the clipboard: [`Event::FileSaved`] or [`Event::Copied`].
+    Draw {
+        what: String,
+        name: String,
+        svg: String,
+        then: PictureUse,
     },
     /// Put text on the clipboard: [`Event::Copied`]. `what` names it for people.
     Copy { what: String, text: String },
@@ -286,6 +298,8 @@ pub enum Event {
         what: String,
         outcome: Result<Option<std::path::PathBuf>, Failure>,
     },
+    /// There is no file dialog, or nothing could be written at the path that was typed: the user is to type a path.
+    PathNeeded(Box<PathNeeded>),
     /// The clipboard took it, or not.
     Copied {
         what: String,

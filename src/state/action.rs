@@ -51,6 +51,8 @@ pub enum Action {
     EndWelcome,
     /// Use another theme.
     SetTheme(ThemeChoice),
+    /// Save what needs a path at this one; `None` gives it up.
+    SaveAt(Option<String>),
     /// Put a plan into the Benchmark form of the environment of this name, or of the one in use.
     PlanAgain(Box<Plan>, String),
 }
@@ -214,6 +216,14 @@ impl State {
             Action::SetTheme(theme) => {
                 self.settings.theme = theme;
                 self.save_settings(out);
+            }
+            Action::SaveAt(path) => {
+                let needed = self.path_needed.take();
+                let save = needed.zip(path).map(|(needed, path)| Command::SaveAt {
+                    unsaved: needed.unsaved,
+                    path,
+                });
+                out.extend(save);
             }
             Action::PlanAgain(plan, environment) => self.plan_again(&plan, &environment, out),
         }

@@ -2,7 +2,9 @@
 
 mod form;
 mod session;
+mod speed;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -11,7 +13,8 @@ use super::State;
 use super::jobs::Work;
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
-use crate::domain::plan::{Arrivals, Ends, Field, Load, Plan};
+use crate::domain::history::Trend;
+use crate::domain::plan::{Arrivals, Ends, Field, Load, Plan, Target};
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::workspace::{BenchForms, WorkspaceChange};
 use crate::metrics::compare::Comparison;
@@ -23,9 +26,17 @@ pub use self::session::{Session, Standing};
 /// What the Benchmark page knows.
 #[derive(Debug, Default)]
 pub struct BenchState {
-    forms: HashMap<EnvId, Form>,
+    forms: HashMap<EnvId, Held>,
+    speeds: speed::Speeds,
     /// The session under way, or the last one.
     pub session: Option<Session>,
+}
+
+/// An environment's form, and how often something else than its page changed it.
+#[derive(Debug, Clone)]
+struct Held {
+    form: Form,
+    revision: u64,
 }
 
 /// One thing that the Benchmark page asks for.
@@ -33,6 +44,10 @@ pub struct BenchState {
 pub enum BenchAction {
     /// Run what the form says.
     Run,
+    /// This is what the page's form says now.
+    Edit(Box<Form>),
+    /// Find out how fast this target answered last.
+    WantSpeed(Target),
     /// Keep the form, as far as it is sound and has changed.
     RememberForm,
     /// Keep the form as a preset of this name.
@@ -61,6 +76,8 @@ impl State {
     pub(super) fn act_on_bench(&mut self, action: BenchAction, out: &mut Vec<Command>) {
         match action {
             BenchAction::Run => self.run_bench(out),
+            BenchAction::Edit(form) => self.edit_form(*form),
+            BenchAction::WantSpeed(target) => self.ask_speed(target, out),
             BenchAction::RememberForm => self.remember_form(out),
             BenchAction::SavePreset(name) => self.save_preset(&name, out),
             BenchAction::DeletePreset(name) => self.delete_preset(&name, out),
@@ -69,39 +86,56 @@ impl State {
         }
     }
 
-    /// Lends the form of the environment in use to the page that edits it.
-    pub fn take_bench_form(&mut self) -> Form {
-        self.bench_form();
-        let form = self.bench.forms.remove(&self.settings.current().id);
-        form.unwrap_or_else(|| Form::of(&Plan::default()))
+    /// The form for a page that edits a copy of it: given when it is newer than the one of the revision `seen`.
+    pub fn newer_bench_form(&self, seen: Option<u64>) -> Option<(Form, u64)> {
+        let held = self.bench.forms.get(&self.env().id);
+        let revision = held.map_or(0, |held| held.revision);
+        (seen != Some(revision)).then(|| (self.form().into_owned(), revision))
     }
 
-    /// Takes it back.
-    pub fn put_bench_form(&mut self, form: Form) {
-        let env = self.env().id.clone();
-        self.bench.forms.insert(env, form);
-    }
-
-    /// The form of the environment in use; the first time it is as it was left.
+    /// The form of the environment in use, to be changed by something else than its page.
     pub fn bench_form(&mut self) -> &mut Form {
-        let env = self.settings.current();
-        let last = self
-            .workspace
-            .benches
-            .get(&env.id)
-            .and_then(|forms| forms.last.as_ref());
-        self.bench
-            .forms
-            .entry(env.id.clone())
-            .or_insert_with(|| match last {
-                Some(plan) => Form::of(plan),
-                None => Form::of(&Plan::default()),
-            })
+        let held = self.held_form();
+        held.revision += 1;
+        &mut held.form
+    }
+
+    /// What that form says.
+    pub fn read_bench_form(&self) -> Read {
+        self.form().read()
+    }
+
+    /// The form of the environment in use; until it is edited it is as it was left.
+    fn form(&self) -> Cow<'_, Form> {
+        let env = self.env();
+        if let Some(held) = self.bench.forms.get(&env.id) {
+            return Cow::Borrowed(&held.form);
+        }
+        let forms = self.workspace.benches.get(&env.id);
+        let last = forms.and_then(|forms| forms.last.as_ref());
+        Cow::Owned(last.map_or_else(|| Form::of(&Plan::default()), Form::of))
+    }
+
+    fn held_form(&mut self) -> &mut Held {
+        let env = self.env().id.clone();
+        let held = match self.bench.forms.remove(&env) {
+            Some(held) => held,
+            None => Held {
+                form: self.form().into_owned(),
+                revision: 0,
+            },
+        };
+        self.bench.forms.entry(env).insert_entry(held).into_mut()
+    }
+
+    /// The page has it already: it is no newer for it.
+    fn edit_form(&mut self, form: Form) {
+        self.held_form().form = form;
     }
 
     /// Runs what the form says, unless it has problems or a session runs. The form is remembered.
     pub fn run_bench(&mut self, out: &mut Vec<Command>) {
-        let read = self.bench_form().read();
+        let read = self.read_bench_form();
         if !read.problems.is_empty() || self.bench.running().is_some() {
             return;
         }
@@ -121,7 +155,7 @@ impl State {
 
     /// Keeps the form, as far as it is sound and has changed.
     pub fn remember_form(&mut self, out: &mut Vec<Command>) {
-        let read = self.bench_form().read();
+        let read = self.read_bench_form();
         // A plan without a model is worth remembering, too.
         if read
             .problems
@@ -141,7 +175,7 @@ impl State {
 
     /// Keeps the form as a preset; one of the same name is replaced.
     pub fn save_preset(&mut self, name: &str, out: &mut Vec<Command>) {
-        let plan = self.bench_form().read().plan;
+        let plan = self.read_bench_form().plan;
         let forms = self.bench_forms();
         match forms.presets.iter_mut().find(|(old, _)| old == name) {
             Some((_, old)) => *old = plan.clone(),
@@ -270,7 +304,18 @@ impl BenchState {
     pub(super) fn end(&mut self, job: JobId, outcome: Result<Arc<BenchReport>, Failure>) {
         if let Some(session) = self.of_job(job) {
             session.end(outcome);
+            self.speeds.forget();
         }
+    }
+
+    /// The history told how fast a model answered.
+    pub(super) fn speed_known(
+        &mut self,
+        job: JobId,
+        trend: &Result<Trend, Failure>,
+        now: Duration,
+    ) {
+        self.speeds.known(job, trend, now);
     }
 
     /// A session of this window was held against its baseline.

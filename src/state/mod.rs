@@ -52,7 +52,7 @@ use crate::domain::failure::Failure;
 use crate::domain::settings::Settings;
 use crate::domain::workspace::{Page, Workspace};
 use crate::metrics::history::SessionHistory;
-use crate::protocol::{ClusterLink, Command, Event, JobId, KeyChange, PickedFile};
+use crate::protocol::{ClusterLink, Command, Event, JobId, KeyChange, PathNeeded, PickedFile};
 
 /// What the window knows.
 #[derive(Debug)]
@@ -97,6 +97,8 @@ pub struct State {
     pub import: Option<EnvImport>,
     /// Whether the last save went well; taken by who asked for it.
     pub last_save: Option<bool>,
+    /// What could not be saved for want of a file dialog: the user is to type a path.
+    pub path_needed: Option<PathNeeded>,
     jobs: Jobs,
 }
 
@@ -130,6 +132,7 @@ impl State {
             revealed_key: None,
             picked_file: None,
             import: None,
+            path_needed: None,
             last_save: None,
             jobs: Jobs::default(),
             page: first_page(&settings, &workspace),
@@ -182,6 +185,7 @@ impl State {
             E::BenchEnded { job, outcome } => self.bench.end(job, outcome),
             E::ComparedWithBaseline { job, comparison } => self.bench.held(job, comparison),
             E::FileSaved { what, outcome } => self.file_saved(&what, outcome),
+            E::PathNeeded(needed) => self.path_needed = Some(*needed),
             E::Answered { job, answer, took } => self.answered(job, answer, took, now),
             E::Faulted { failure } => self.notices.fail(failure),
             E::DialectLearned {

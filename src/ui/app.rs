@@ -10,6 +10,7 @@ use egui::{CentralPanel, Context, Frame, Margin, Panel, Ui};
 
 use super::palette::Palette;
 use super::pictures;
+use super::save_as::SaveAs;
 use super::theme;
 use super::toasts::Toasts;
 use super::views::activity::ActivityUi;
@@ -26,6 +27,7 @@ use crate::engine::quit::Quit;
 use crate::engine::{Engine, Started};
 use crate::protocol::{Command, Event};
 use crate::state::State;
+use crate::state::action::Actions;
 
 /// Told of the window's first frames, when the start is measured.
 pub type Mark = Box<dyn Fn(&str)>;
@@ -55,6 +57,7 @@ pub struct App {
     theme: ThemeChoice,
     playground: PlaygroundUi,
     benchmark: BenchmarkUi,
+    save_as: SaveAs,
     history: HistoryUi,
     closing: Closing,
     quit: Quit,
@@ -103,6 +106,7 @@ impl App {
             theme: ThemeChoice::default(),
             playground: PlaygroundUi::default(),
             benchmark: BenchmarkUi::default(),
+            save_as: SaveAs::default(),
             history: HistoryUi::default(),
             closing: Closing::No,
             quit: Quit::default(),
@@ -284,6 +288,15 @@ impl eframe::App for App {
         self.code.show(&ctx, &self.state, &mut self.out);
         pictures::large_ui(&ctx, &mut self.out);
         pictures::work(&ctx, &mut self.state, &mut self.out);
+        let mut actions = Actions::default();
+        self.save_as.show(&ctx, &self.state, &mut actions);
+        super::perform(
+            &ctx,
+            actions,
+            &mut self.state,
+            super::clock(&ctx),
+            &mut self.out,
+        );
         self.closing_ui(&ctx);
         self.toasts.show(&ctx, now);
         self.take_copies(&ctx);

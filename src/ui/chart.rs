@@ -5,6 +5,7 @@
 //! a second time), labels beside marks do not overlap, and a corner says how much lies beyond the axes.
 
 mod card;
+mod labels;
 mod samples;
 
 use egui::{
@@ -17,13 +18,13 @@ use egui_plot::{
 };
 
 use super::theme::{self, Tokens};
-use super::widgets::tokens;
+use super::widgets::{fit_middle, tokens};
 use crate::chart::answers::View;
 use crate::chart::{
     Axis, Chart, Color, Dash, Kind, Look, Mark, Marker, Point, Series, Tick, Weight,
 };
 
-pub(super) use self::card::{card_ui, pair, timing_ui};
+pub(super) use self::card::{Part, card_ui, pair, timing_ui};
 pub(super) use self::samples::{line_ui, marker_ui, sample_ui};
 
 /// The height of most charts, in points.
@@ -108,6 +109,7 @@ pub(super) fn plot_ui(ui: &mut Ui, chart: &Chart<'_>, height: f32, zoom: Zoom) -
         egui::Stroke::new(1.0, tokens.line_strong),
     );
     marks_ui(ui, chart, &transform, &font, tokens);
+    labels::labels_ui(ui, chart, &transform, &font);
     if let Some(beyond) = &chart.beyond {
         let at = frame.right_top() + vec2(-4.0, 10.0);
         let font = TextStyle::Small.resolve(ui.style());
@@ -131,10 +133,18 @@ fn plot_of<'a>(ui: &Ui, chart: &'a Chart<'_>, size: Vec2, zoom: Zoom, font: &Fon
             .tick_label_font(font.clone())
             .label_spacing(Rangef::new(0.0, 1.0))
     };
-    let title = if height > 120.0 { x.title.as_str() } else { "" };
-    let title = RichText::new(title).font(font.clone()).color(tokens.faint);
-    let x_hints = AxisHints::new_x().label(title).min_thickness(16.0);
-    let y_hints = AxisHints::new_y().min_thickness(40.0);
+    // Cut rather than drawn over what is beside it; the report and the pictures have it whole.
+    let title = |title: &str, room: f32| {
+        let style = theme::small_figure_text();
+        let title = fit_middle(ui, title, &style, room);
+        RichText::new(title).font(font.clone()).color(tokens.faint)
+    };
+    let x_hints = AxisHints::new_x()
+        .label(title(&x.title, width - 60.0))
+        .min_thickness(16.0);
+    let y_hints = AxisHints::new_y()
+        .label(title(&y.title, height - 36.0))
+        .min_thickness(40.0);
     let written = |axis: &Axis, mark: GridMark| {
         axis.written(Tick {
             at: mark.value,
@@ -253,9 +263,10 @@ fn series_ui<'a>(plot: &mut PlotUi<'a>, chart: &Chart<'_>, series: &Series, toke
         Kind::Bars => {
             let bar = |point: &Point| {
                 let [from, to] = point.interval?;
+                let (from, to) = chart.x.place(from).zip(chart.x.place(to))?;
                 // A hair apart, so that equal neighbours are told apart.
                 Some(
-                    Bar::new(point.x, point.y)
+                    Bar::new(f64::midpoint(from, to), point.y)
                         .width((to - from) * 0.92)
                         .fill(color),
                 )

@@ -6,6 +6,7 @@ pub mod keys;
 mod palette;
 mod picture;
 mod pictures;
+mod save_as;
 pub mod theme;
 mod toasts;
 pub mod transcript;

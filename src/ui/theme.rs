@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::domain::deployment::{Deployment, DeploymentState, Health};
 use egui::{
     Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke,
     Style, TextStyle, Theme, Visuals, vec2,
 };
+
+use crate::chart::svg::FONTS;
+use crate::domain::deployment::{Deployment, DeploymentState, Health};
 
 /// Colours by meaning. One set for dark, an equal one for light; see [`Tokens::of`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -231,14 +233,8 @@ fn fonts() -> FontDefinitions {
     // its feature `calt` (by `pyftsubset`), whose ligatures draw `!=` and `->` as one sign: code shows its characters.
     let mut fonts = FontDefinitions::default();
     let ours: [(&str, &[u8]); 4] = [
-        (
-            "Inter",
-            include_bytes!("../../assets/fonts/Inter-Regular.otf"),
-        ),
-        (
-            "Inter SemiBold",
-            include_bytes!("../../assets/fonts/Inter-SemiBold.otf"),
-        ),
+        ("Inter", FONTS[0]),
+        ("Inter SemiBold", FONTS[1]),
         (
             "JetBrains Mono",
             include_bytes!("../../assets/fonts/JetBrainsMono-Regular.ttf"),

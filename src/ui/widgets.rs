@@ -251,6 +251,9 @@ pub fn fit_middle(ui: &Ui, text: &str, style: &TextStyle, width: f32) -> String 
         return text.to_owned();
     }
     let count = text.chars().count();
+    if count <= 3 {
+        return text.to_owned();
+    }
     let mut most = ((count as f32 * width / whole) as usize).clamp(3, count);
     loop {
         let short = units::shorten_middle(text, most);
@@ -417,7 +420,10 @@ impl Tile<'_> {
                             });
                         }
                     });
-                    ui.add(Label::new(RichText::new(below).small().color(tokens.faint)).truncate());
+                    if !below.is_empty() {
+                        let below = RichText::new(below).small().color(tokens.faint);
+                        ui.add(Label::new(below).truncate());
+                    }
                 });
             })
             .response
@@ -441,4 +447,20 @@ pub fn column<R>(ui: &mut Ui, size: Vec2, contents: impl FnOnce(&mut Ui) -> R) -
         contents(ui)
     })
     .inner
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_any_room_is_as_short_as_it_gets() {
+        egui::__run_test_ui(|ui| {
+            let fit = |text: &str, width| fit_middle(ui, text, &TextStyle::Body, width);
+            assert_eq!(fit("", -8.0), "");
+            assert_eq!(fit("ms", -8.0), "ms");
+            assert_eq!(fit("milliseconds", -8.0).chars().count(), 3);
+            assert_eq!(fit("milliseconds", 900.0), "milliseconds");
+        });
+    }
 }

@@ -216,6 +216,39 @@ fn a_session_is_stopped_with_what_it_has() {
 }
 
 #[test]
+fn the_form_estimates_the_run_and_refuses_what_it_cannot_measure() {
+    let mut window = on_benchmark();
+    window.type_into("Concurrent clients per level", "1, 64");
+    window.type_into("Requests per level", "20");
+    window.see("c=64 needs at least 64 requests: with 20 there are never 64 in flight");
+    let disabled = |window: &mut Window| {
+        let run = window.button("Run benchmark");
+        run.accesskit_node().is_disabled()
+    };
+    assert!(disabled(&mut window));
+    window.type_into("Requests per level", "100");
+    window.see("c=64 has hardly any steady part with 100 requests");
+    assert!(!disabled(&mut window), "it is only warned of");
+    window.see("200 requests · time unknown");
+    window.see("Tokens: 51,200 in, ≤ 25,600 out");
+    window.type_into("Concurrent clients per level", "2, 4");
+    window.type_into("Requests per level", "12");
+    window.type_into("Output tokens", "8");
+    window.until("nothing is warned of", |window| {
+        !window.shows("steady part") && window.shows("24 requests · time unknown")
+    });
+    window.click("Run benchmark");
+    window.until("it has ended", |window| window.has_button("Save report"));
+    window.see("24 requests · about 0:0");
+    window.type_into("Time limit", "1s");
+    window.type_into("Requests per level", "9000");
+    window.see("The time limit of 1s may end the run before all levels");
+    for group in ["What to measure", "Limits"] {
+        window.see(group);
+    }
+}
+
+#[test]
 fn presets_are_kept_taken_and_deleted() {
     let mut window = on_benchmark();
     window.pick("Preset", "Steady rate");
@@ -260,8 +293,12 @@ fn a_session_is_seen_while_it_runs_and_after() {
     window.see("c=1, requests 200, errors 0");
     window.see("c=2, requests 142, errors 1");
     window.see("Last requests in flight. 24 requests");
-    window.see("Errors, warnings and notes of c=2");
-    window.see("measurement warning: timers fired up to 8 ms late");
+    window
+        .get_by_label("1 kind of error, 1 measurement warning at c=2")
+        .click();
+    window.step();
+    window.see("errors: 1 × queue_full: HTTP 503");
+    window.see("level: timers fired up to 8 ms late");
     window.click("ITL distribution");
     window.click("Pause");
     window.see("Resume");
@@ -356,20 +393,61 @@ fn closing_asks_while_a_session_runs() {
 }
 
 #[test]
-fn a_chart_that_cannot_be_saved_says_so() {
+fn a_chart_is_saved_twice_as_large_where_the_user_says() {
     let mut window = on_benchmark();
     let job = run(&mut window, "Quick look");
     tell(&mut window, job, |script| script.level(0, false));
     window.click("Export TTFT per request, ms");
     window.click("Save as PNG");
-    // There is no dialog here, and perhaps no renderer: either is told, nothing is saved, and the button comes back.
-    window.until("it is told", |window| {
-        window.shows("No file dialog") || window.shows("Could not capture the chart")
-    });
+    window.see("No file dialog");
+    window.click("Cancel");
     assert!(!window.shows("saved as"));
-    window.until("the button is back", |window| {
-        window.has_button("Export TTFT per request, ms")
-    });
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("c.png");
+    window.click("Export TTFT per request, ms");
+    window.click("Save as PNG");
+    window.see("No file dialog");
+    window.type_into("Path", &path.display().to_string());
+    window.click("Save");
+    window.see("TTFT per request, ms saved as");
+    let picture = image::open(&path).expect("it is a PNG");
+    assert_eq!(picture.width(), 1_120, "twice its size");
+}
+
+#[test]
+fn without_a_file_dialog_a_path_is_typed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut window = on_benchmark();
+    let job = run(&mut window, "Quick look");
+    tell(&mut window, job, |script| script.level(0, true));
+    window.click("Save as CSV");
+    window.see("Save Levels");
+    window.see("No file dialog could be opened. Type where to save it");
+    assert_eq!(
+        window.field("Path").value().as_deref(),
+        Some("~/batida-levels.csv")
+    );
+    window.type_into("Path", "levels.csv");
+    window.click("Save");
+    window.see("The path does not say in which folder");
+    let path = dir.path().join("levels.csv");
+    std::fs::write(&path, "mine").expect("it is written");
+    let typed = path.display().to_string();
+    window.type_into("Path", &typed);
+    window.click("Save");
+    window.see("exists already. Type another name");
+    assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "mine");
+    assert_eq!(
+        window.field("Path").value().as_deref(),
+        Some(typed.as_str())
+    );
+    let path = dir.path().join("others.csv");
+    window.type_into("Path", &path.display().to_string());
+    window.click("Save");
+    window.until("it is saved", |window| window.shows("Levels saved as"));
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    assert!(text.starts_with("model,"), "{text}");
+    assert!(!window.shows("Save Levels"));
 }
 
 // How a session is told

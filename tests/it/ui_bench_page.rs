@@ -6,20 +6,19 @@ use std::time::{Duration, Instant};
 use batida::domain::command_line;
 use batida::domain::environment::Environment;
 use batida::domain::figures::COLUMNS;
-use batida::domain::plan::{Field, Target};
-use batida::domain::run::LevelReport;
+use batida::domain::plan::{Field, Plan, Target};
+use batida::domain::run::{LevelReport, Stats};
 use batida::domain::settings::Settings;
-use batida::domain::stats::{P50, P95, P99};
+use batida::domain::stats::{P50, P95, P99, Percentiles};
 use batida::domain::units::short;
-use batida::protocol::{Command, JobId};
+use batida::protocol::{Command, JobId, PictureUse};
 use batida::state::State;
 use batida::ui::theme;
 use batida::ui::views::benchmark::BenchmarkUi;
 use egui::accesskit::Role;
-use egui::{CentralPanel, Rect, TexturesDelta, Theme, Ui, Vec2, vec2};
+use egui::{CentralPanel, Key, Rect, Theme, Ui, Vec2, vec2};
+use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use egui_kittest::{Harness, TestRenderer};
-use image::{Rgba, RgbaImage};
 
 use crate::support::bench::Script;
 use crate::support::window::PATIENCE;
@@ -115,27 +114,47 @@ fn a_wide_window_shows_every_column_of_the_table_of_figures() {
 }
 
 #[test]
-fn a_chart_is_saved_as_a_picture_of_itself() {
+fn a_chart_becomes_a_picture_in_either_theme_with_its_model_and_date() {
     let mut page = Page::of_two_levels();
-    page.click("Export TTFT per request, ms");
-    page.click("Save as PNG");
-    page.until("it is taken", |page| !page.state().sent.is_empty());
-    let Some(Command::SaveFile {
-        what,
-        name,
-        content,
-    }) = page.asked()
-    else {
-        panic!("it is saved")
+    let mut draw = |theme: Option<&str>, name: &str| {
+        page.click("Export TTFT per request, ms");
+        if let Some(theme) = theme {
+            page.click(theme);
+        }
+        page.click(name);
+        page.until("it is asked for", |page| !page.state().sent.is_empty());
+        let Some(Command::Draw {
+            what,
+            name,
+            svg,
+            then,
+        }) = page.asked()
+        else {
+            panic!("it is drawn")
+        };
+        assert_eq!(
+            (what.as_str(), name.as_str()),
+            ("TTFT per request, ms", "batida-ttft-per-request-ms.png")
+        );
+        (svg, then)
     };
-    assert_eq!(
-        (what.as_str(), name.as_str()),
-        ("TTFT per request, ms", "batida-ttft-per-request-ms.png")
-    );
-    let picture = image::load_from_memory(&content)
-        .expect("it is a PNG")
-        .to_rgba8();
-    page.check_picture("TTFT per request, ms", &picture);
+    let (dark, then) = draw(None, "Save as PNG");
+    assert_eq!(then, PictureUse::Save);
+    assert!(dark.contains(".paper { fill: #161920; }"), "as the window");
+    let (light, then) = draw(Some("Light"), "Copy picture");
+    assert_eq!(then, PictureUse::Copy);
+    assert!(light.contains(".paper { fill: #ffffff; }"));
+    let words = [
+        ">TTFT per request, ms</text>",
+        ">TTFT, ms</text>",
+        ">time since the session began, min:s</text>",
+    ];
+    for word in words {
+        assert!(light.contains(word), "{word}: {light}");
+    }
+    let day = jiff::Timestamp::now().strftime("%Y-").to_string();
+    let about = format!(">odd, &quot;very&quot; · {day}");
+    assert!(light.contains(&about), "{about}: {light}");
 }
 
 #[test]
@@ -176,41 +195,6 @@ fn a_chart_is_saved_as_the_svg_of_the_report() {
 }
 
 #[test]
-fn a_chart_is_copied_as_a_picture_of_itself() {
-    let mut page = Page::of_two_levels();
-    page.click("Export Output tokens per second");
-    page.click("Copy picture");
-    page.until("it is taken", |page| !page.state().sent.is_empty());
-    let Some(Command::CopyImage { what, picture }) = page.asked() else {
-        panic!("it is copied")
-    };
-    assert_eq!(what, "Output tokens per second");
-    let (width, height) = (picture.width as u32, picture.height as u32);
-    let picture =
-        RgbaImage::from_raw(width, height, picture.rgba.to_vec()).expect("four bytes a pixel");
-    page.check_picture("Output tokens per second", &picture);
-}
-
-#[test]
-fn a_picture_that_could_not_be_taken_is_told_and_the_button_comes_back() {
-    let mut page = Page::two_levels_on(Page::seen_by(Blind));
-    page.click("Export TTFT per request, ms");
-    page.click("Save as PNG");
-    page.until("it is told", |page| {
-        !page.state().state.notices.all().is_empty()
-    });
-    assert!(
-        page.state().state.notices.all()[0]
-            .text
-            .starts_with("Could not capture the chart")
-    );
-    assert_eq!(page.state().sent.len(), 0, "nothing is saved");
-    page.until("the button is back", |page| {
-        page.query_by_label("Export TTFT per request, ms").is_some()
-    });
-}
-
-#[test]
 fn the_form_is_copied_as_the_command_that_does_the_same() {
     let mut page = Page::new();
     *page.state_mut().state.bench_form().text_mut(Field::Sweep) = "1, 4".to_owned();
@@ -234,6 +218,147 @@ fn the_form_is_copied_as_the_command_that_does_the_same() {
         panic!("it is copied")
     };
     assert!(text.contains("--seed 7"), "{text}");
+}
+
+#[test]
+fn results_begin_with_warnings_in_a_line_tiles_and_levels() {
+    let mut page = Page::of_two_levels();
+    let line = "1 kind of error, 1 measurement warning at c=2";
+    let order = [
+        line,
+        "Output throughput ",
+        "c=1, requests 200",
+        "TTFT per request, ms. ",
+        "Output tokens per second. ",
+        "Throughput against per-user speed (the knee). ",
+    ];
+    let tops: Vec<f32> = order
+        .iter()
+        .map(|begins| page.place(begins).top())
+        .collect();
+    assert!(tops.is_sorted_by(|a, b| a < b), "{tops:?}");
+    assert!(!page.shows("timers fired"), "it is folded");
+    page.press(line);
+    let [error, warning] = ["errors: 1 × queue_full", "level: timers fired"];
+    page.see(warning);
+    assert!(
+        page.place(error).top() < page.place(warning).top(),
+        "the gravest comes first"
+    );
+    page.press("c=1, requests 200");
+    page.until("the other level has none", |page| {
+        !page.shows("timers fired")
+    });
+    // Charts by level stand beside those over time.
+    for [time, level] in [
+        ["TTFT per request, ms. ", "TTFT p50 and p99 by level, ms. "],
+        ["Output tokens per second. ", "Output tokens/s by level. "],
+    ] {
+        let [time, level] = [page.place(time), page.place(level)];
+        assert!((time.bottom() - level.bottom()).abs() < 1.0 && time.right() < level.left());
+    }
+}
+
+#[test]
+fn the_level_shown_is_chosen_by_click_and_arrow_keys_and_named() {
+    let mut page = Page::of_two_levels();
+    page.see("c=2 · p99 ");
+    page.press("c=1, requests 200");
+    page.see("c=1 · p99 ");
+    assert!(!page.shows("c=2 · p99 "));
+    page.see("Distribution of the level. odd, \"very\" c=1, ");
+    page.key_press(Key::ArrowDown);
+    page.see("c=2 · p99 ");
+    page.key_press(Key::ArrowDown);
+    page.run_steps(2);
+    page.see("c=2 · p99 ");
+    page.key_press(Key::ArrowUp);
+    page.see("c=1 · p99 ");
+    page.see("Distribution of the level. odd, \"very\" c=1, ");
+}
+
+#[test]
+fn a_chart_is_seen_without_scrolling_in_the_smallest_window() {
+    let mut page = Page::of_two_levels();
+    // The side bar takes the rest of 900 points.
+    let size = vec2(752.0, 600.0);
+    page.set_size(size);
+    page.run_steps(4);
+    let screen = Rect::from_min_size(egui::Pos2::ZERO, size);
+    let chart = page.place("TTFT per request, ms. ").intersect(screen);
+    assert!(chart.height() > 80.0, "{chart:?}");
+    assert!(page.place("c=1, requests 200").bottom() < chart.top());
+}
+
+#[test]
+fn tokens_that_arrive_in_groups_have_the_gap_between_groups() {
+    let mut page = Page::of_two_levels();
+    page.see("ITL p50 ");
+    let session = page.state_mut().state.bench.session.as_mut();
+    let level = session
+        .expect("it runs")
+        .levels
+        .last_mut()
+        .expect("it runs");
+    level.itl_ms = Stats {
+        percentiles: Percentiles::of([(P50, 0.0), (P99, 15.1)]),
+        buckets: vec![[0.0, 0.001, 700.0], [15.0, 15.2, 100.0]],
+        count: 800,
+        max: Some(15.2),
+        ..Stats::default()
+    };
+    page.run_steps(3);
+    page.see("Chunk gap p50 15 ms");
+    page.see("Tokens arrive in groups of 8.0: the gap between groups is shown");
+    assert!(!page.shows("ITL p50 "));
+    page.get_by_role_and_label(Role::RadioButton, "ITL distribution")
+        .click_accesskit();
+    page.run_steps(3);
+    page.see("c=2, 100 gaps (max 15 ms)");
+}
+
+#[test]
+fn what_has_no_interval_is_said_where_the_intervals_are() {
+    let mut page = Page::of_two_levels();
+    let note = "p99 of TTFT rests on 142 requests: it needs 368 for a 95 % interval";
+    let session = page.state_mut().state.bench.session.as_mut();
+    let level = session
+        .expect("it runs")
+        .levels
+        .last_mut()
+        .expect("it runs");
+    level.notes = vec![note.to_owned()];
+    page.run_steps(3);
+    let line = "1 kind of error, 1 measurement warning at c=2";
+    page.press(line);
+    assert!(!page.shows(note));
+    page.hover("TTFT p50 ");
+    page.see(note);
+    page.hover("ITL p50 ");
+    assert!(!page.shows(note), "it is another figure's");
+}
+
+#[test]
+fn what_is_typed_reaches_the_state_and_another_plan_replaces_it() {
+    let mut page = Page::new();
+    let field = |page: &Page| {
+        let field = page.get_by_role_and_label(Role::TextInput, "Warm-up requests");
+        field.value().unwrap_or_default()
+    };
+    page.get_by_role_and_label(Role::TextInput, "Warm-up requests")
+        .focus();
+    page.run_steps(2);
+    page.get_by_role_and_label(Role::TextInput, "Warm-up requests")
+        .type_text("1");
+    page.run_steps(2);
+    let plan = page.state().state.read_bench_form().plan;
+    assert_eq!(field(&page), plan.warmup.to_string());
+    assert_ne!(plan.warmup, Plan::default().warmup);
+    let other = Plan { warmup: 9, ..plan };
+    let state = &mut page.state_mut().state;
+    state.plan_again(&other, "elsewhere", &mut Vec::new());
+    page.run_steps(2);
+    assert_eq!(field(&page), "9");
 }
 
 // How the page is looked at
@@ -273,20 +398,15 @@ impl Stage {
         CentralPanel::no_frame().show(ui, |ui| {
             let _ = self.page.show(ui, &mut self.state, now, &mut out);
         });
-        // What the settings keep is another test's.
-        self.sent.extend(
-            out.into_iter()
-                .filter(|command| !matches!(command, Command::SaveSettings { .. })),
-        );
+        // What the settings keep, and what the history is asked for, is another test's.
+        let others =
+            |it: &Command| !matches!(it, Command::SaveSettings { .. } | Command::Ask { .. });
+        self.sent.extend(out.into_iter().filter(others));
     }
 }
 
 impl Page {
     fn new() -> Self {
-        Self::seen_by(Places)
-    }
-
-    fn seen_by(renderer: impl TestRenderer + 'static) -> Self {
         let mut state = State::new(Settings::default());
         state.bench_form().targets = vec![Target {
             deployment: None,
@@ -304,7 +424,6 @@ impl Page {
             .with_step_dt(1.0 / 30.0)
             .with_max_steps(8)
             .with_render_cursor(false)
-            .renderer(renderer)
             .build_ui_state(|ui, stage: &mut Stage| stage.frame(ui), stage);
         let mut page = Self(harness);
         page.run_steps(4);
@@ -313,10 +432,7 @@ impl Page {
 
     /// In which a level has ended, and another is under way.
     fn of_two_levels() -> Self {
-        Self::two_levels_on(Self::new())
-    }
-
-    fn two_levels_on(mut page: Self) -> Self {
+        let mut page = Self::new();
         let state = &mut page.state_mut().state;
         let mut out = Vec::new();
         state.run_bench(&mut out);
@@ -367,6 +483,20 @@ impl Page {
     #[track_caller]
     fn click(&mut self, label: &str) {
         self.get_by_role_and_label(Role::Button, label).click();
+        self.run_steps(3);
+    }
+
+    /// Clicks what begins so.
+    #[track_caller]
+    fn press(&mut self, begins: &str) {
+        let told = |node: &egui_kittest::Node<'_>| {
+            let label = node.accesskit_node().label();
+            label.is_some_and(|text| text.starts_with(begins))
+        };
+        let found = self.root().children_recursive().find(told);
+        found
+            .unwrap_or_else(|| panic!("nothing begins with {begins:?}"))
+            .click();
         self.run_steps(3);
     }
 
@@ -467,69 +597,6 @@ impl Page {
             ["requests", "running"]
         );
     }
-
-    /// The picture holds the chart of that title, and nothing from beyond its card.
-    #[track_caller]
-    fn check_picture(&self, title: &str, picture: &RgbaImage) {
-        let seen = |x: u32, y: u32| place_of(*picture.get_pixel(x, y));
-        let (width, height) = picture.dimensions();
-        let ([left, top], [right, bottom]) = (seen(0, 0), seen(width - 1, height - 1));
-        assert_eq!(
-            [right - left, bottom - top],
-            [width - 1, height - 1],
-            "it is of one piece"
-        );
-        let chart = self.place(&format!("{title}. "));
-        let picture = Rect::from_min_max(
-            egui::pos2(left as f32, top as f32),
-            egui::pos2(right as f32 + 1.0, bottom as f32 + 1.0),
-        );
-        assert!(picture.contains_rect(chart), "{picture:?} {chart:?}");
-        let around = picture.size() - chart.size();
-        assert!(
-            around.x < 40.0 && around.y < 80.0,
-            "a title and a margin: {picture:?} {chart:?}"
-        );
-    }
-}
-
-/// A renderer whose every pixel says where it is.
-struct Places;
-
-impl TestRenderer for Places {
-    fn handle_delta(&mut self, delta: &mut TexturesDelta) {
-        delta.clear();
-    }
-
-    fn render(
-        &mut self,
-        ctx: &egui::Context,
-        output: &egui::FullOutput,
-    ) -> Result<RgbaImage, String> {
-        let size = ctx.content_rect().size() * output.pixels_per_point;
-        let pixel = |x: u32, y: u32| Rgba([x as u8, y as u8, ((x >> 8) << 4 | y >> 8) as u8, 255]);
-        Ok(RgbaImage::from_fn(size.x as u32, size.y as u32, pixel))
-    }
-}
-
-/// A renderer that fails, as where there is no graphics card.
-struct Blind;
-
-impl TestRenderer for Blind {
-    fn handle_delta(&mut self, delta: &mut TexturesDelta) {
-        delta.clear();
-    }
-
-    fn render(&mut self, _: &egui::Context, _: &egui::FullOutput) -> Result<RgbaImage, String> {
-        Err("nothing to be seen".to_owned())
-    }
-}
-
-fn place_of(Rgba([x, y, high, _]): Rgba<u8>) -> [u32; 2] {
-    [
-        u32::from(high >> 4) << 8 | u32::from(x),
-        u32::from(high & 15) << 8 | u32::from(y),
-    ]
 }
 
 fn unquoted(cell: &str) -> String {

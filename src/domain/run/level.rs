@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::plan::LevelLoad;
 use crate::domain::stats::{Estimate, Stats};
-use crate::domain::units::signed;
+use crate::domain::units::{self, signed};
 
 /// How a level ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,6 +215,14 @@ pub struct ErrorCount {
     pub count: u64,
     /// What the first said.
     pub example: String,
+}
+
+impl ErrorCount {
+    /// `3 × queue_full: HTTP 503`
+    pub fn told(&self) -> String {
+        let (count, kind, example) = (units::count(self.count), &self.kind, &self.example);
+        format!("{count} × {kind}: {example}")
+    }
 }
 
 /// Per second, over the steady part.

@@ -16,7 +16,7 @@ use crate::domain::failure::Failure;
 use crate::domain::run::Steer;
 use crate::domain::workspace::WorkspaceChange;
 use crate::engine::history::Change;
-use crate::protocol::{Command, Event, JobId, Question};
+use crate::protocol::{Command, Event, JobId, Question, Unsaved};
 
 /// Makes the last event of a job that has panicked.
 type IfItPanics = Box<dyn FnOnce(Failure) -> Event + Send>;
@@ -122,13 +122,29 @@ impl Jobs {
                 self.change_history(Change::Rename(session, title))
             }
             Command::ExportSessions { sessions, format } => {
-                self.act(async move { shared.export(sessions, format).await });
+                self.act(async move { shared.save_sessions(sessions, format).await });
             }
             Command::SaveFile {
                 what,
                 name,
                 content,
-            } => self.act(async move { shared.save_file(what, &name, content).await }),
+            } => {
+                let unsaved = Unsaved::File {
+                    what,
+                    name,
+                    content,
+                };
+                self.act(async move { shared.save_as(unsaved).await });
+            }
+            Command::Draw {
+                what,
+                name,
+                svg,
+                then,
+            } => self.act(async move { shared.draw(what, name, svg, then).await }),
+            Command::SaveAt { unsaved, path } => {
+                self.act(async move { shared.save_at(unsaved, path).await });
+            }
             Command::Copy { what, text } => self.act(async move { shared.copy(what, text).await }),
             Command::CopyImage { what, picture } => {
                 self.act(async move { shared.copy_picture(what, picture).await });

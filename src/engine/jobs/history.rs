@@ -1,6 +1,6 @@
 //! The history: answers to its questions, changes, comparisons with the baseline, files.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::engine::history::{Change, Recorder, baselines, sides};
 use crate::io::history::Store;
 use crate::io::{dialog, files};
 use crate::metrics::compare::{self, Comparison};
-use crate::protocol::{Event, HistoryAnswer, HistoryQuestion, ImportedSessions, JobId};
+use crate::protocol::{Event, HistoryAnswer, HistoryQuestion, ImportedSessions, JobId, Unsaved};
 
 /// How long an answer's surroundings are taken for those of the next ones.
 const AROUND_HOLDS: Duration = Duration::from_secs(300);
@@ -139,45 +139,36 @@ impl Shared {
         }
     }
 
-    /// Asks for a place, then writes there what may be more than fits into memory.
-    pub(super) async fn export(&self, sessions: Vec<SessionId>, format: ExportFormat) {
-        let what = match sessions.len() {
-            1 => format!("Session as {}", format.name()),
-            n => format!("{n} sessions as {}", format.name()),
+    /// Asks for a place for these sessions, and writes them there.
+    pub(super) async fn save_sessions(&self, sessions: Vec<SessionId>, format: ExportFormat) {
+        let wanted = sessions.clone();
+        let row_of = move |store: &Store| wanted.iter().map(|id| store.row(id)).collect();
+        // A history that cannot be read is told when they are written.
+        let rows: Vec<SessionRow> = self.books.recorder.read(row_of).await.unwrap_or_default();
+        let unsaved = Unsaved::Sessions {
+            sessions,
+            format,
+            stem: crate::export::file_stem(&rows),
         };
-        let outcome = self.export_to_a_place(sessions, format, &what).await;
-        self.emitter.emit(Event::FileSaved { what, outcome });
+        self.save_as(unsaved).await;
     }
 
-    async fn export_to_a_place(
+    /// Writes what may be more than fits into memory.
+    pub(super) async fn export(
         &self,
+        path: &Path,
         sessions: Vec<SessionId>,
         format: ExportFormat,
-        what: &str,
-    ) -> Result<Option<PathBuf>, Failure> {
+    ) -> Result<(), Failure> {
         if sessions.is_empty() {
             return Err(Failure::new("No session was chosen", "Choose one"));
         }
-        let wanted = sessions.clone();
-        let row_of = move |store: &Store| wanted.iter().map(|id| store.row(id)).collect();
-        let rows: Vec<SessionRow> = self.books.recorder.read(row_of).await?;
-        let name = format!("{}.{}", crate::export::file_stem(&rows), format.ending());
-        let Some(path) = dialog::place_for_file(
-            &format!("Save {what}"),
-            &name,
-            "Use batida history export instead",
-        )
-        .await?
-        else {
-            return Ok(None);
-        };
         let dir = self.books.recorder.dir()?;
-        files::save_pieces(&path, move |out| {
+        files::save_pieces(path, move |out| {
             let store = Store::open_to_read(&dir)?;
             crate::engine::history::export(&store, &sessions, format, out)
         })
-        .await?;
-        Ok(Some(path))
+        .await
     }
 
     /// Asks for a result file and keeps what is in it.

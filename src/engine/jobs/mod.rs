@@ -6,6 +6,7 @@ mod chats;
 mod commands;
 mod dispatch;
 mod history;
+mod save_as;
 mod saving;
 mod streams;
 mod workspace;

@@ -1,17 +1,14 @@
 //! Jobs with several events, and what is done without a job: reported as it happens.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, cancelled, or_cancelled};
 use crate::domain::environment::{EnvId, Environment};
-use crate::domain::failure::Failure;
 use crate::engine::{check, follow, logs, probe};
-use crate::io::{dialog, files, notify};
+use crate::io::notify;
 use crate::protocol::{ClusterLink, Event, JobId, LogSource, Picture, ProbeTarget};
 use crate::snippet::{self, KeyText, SnippetSpec};
 
@@ -172,20 +169,4 @@ impl Shared {
         let outcome = notify::show(title, body).await;
         self.emitter.emit(Event::Notified { outcome });
     }
-
-    pub(super) async fn save_file(&self, what: String, name: &str, content: Arc<[u8]>) {
-        let outcome = save_file(&what, name, content).await;
-        self.emitter.emit(Event::FileSaved { what, outcome });
-    }
-}
-
-/// Asks for a place and writes there; gives where.
-async fn save_file(what: &str, name: &str, content: Arc<[u8]>) -> Result<Option<PathBuf>, Failure> {
-    let Some(path) =
-        dialog::place_for_file(&format!("Save {what}"), name, "Copy it instead").await?
-    else {
-        return Ok(None);
-    };
-    files::save_file(&path, content).await?;
-    Ok(Some(path))
 }

@@ -156,7 +156,7 @@ fn pages_about(name: &str) -> [String; 3] {
         look: Look::of(n),
         levels: report.levels.iter().collect(),
     });
-    let chart = svg::file(&levels::ttft(&groups, true));
+    let chart = svg::file(&levels::ttft(&groups, true), name, true);
 
     let SessionBody::Chat { exchanges, .. } = &mut chat.body else {
         panic!("a conversation")

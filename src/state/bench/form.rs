@@ -133,12 +133,18 @@ impl Form {
 
     /// What is typed in a field.
     pub fn text(&self, field: Field) -> &str {
-        self.texts.get(&field).map_or("", String::as_str)
+        match field {
+            Field::Tags => &self.tags,
+            field => self.texts.get(&field).map_or("", String::as_str),
+        }
     }
 
     /// The same, to be edited.
     pub fn text_mut(&mut self, field: Field) -> &mut String {
-        self.texts.entry(field).or_default()
+        match field {
+            Field::Tags => &mut self.tags,
+            field => self.texts.entry(field).or_default(),
+        }
     }
 
     /// Takes a preset over, and keeps the models unless it names some.

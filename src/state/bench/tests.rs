@@ -210,3 +210,18 @@ fn a_session_stays_where_it_was_begun() {
         "one at a time"
     );
 }
+
+#[test]
+fn a_page_gets_the_form_again_only_when_something_else_changed_it() {
+    let mut state = State::new(Settings::default());
+    let (mut form, seen) = state.newer_bench_form(None).expect("the first time");
+    assert_eq!(state.newer_bench_form(Some(seen)), None);
+    *form.text_mut(Field::Warmup) = "7".to_owned();
+    state.act_on_bench(BenchAction::Edit(Box::new(form)), &mut Vec::new());
+    assert_eq!(state.read_bench_form().plan.warmup, 7);
+    assert_eq!(state.newer_bench_form(Some(seen)), None, "it has it itself");
+    state.plan_again(&sound(), "elsewhere", &mut Vec::new());
+    let (form, newer) = state.newer_bench_form(Some(seen)).expect("another plan");
+    assert_eq!(form.read().plan, sound());
+    assert_eq!(state.newer_bench_form(Some(newer)), None);
+}

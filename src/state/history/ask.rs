@@ -412,7 +412,10 @@ impl State {
                 self.reopened(job, &outcome);
                 self.history.opened(job, outcome, &mut self.colors, now);
             }
-            HistoryAnswer::Trend(outcome) => self.history.trend.resolve(job, outcome, now),
+            HistoryAnswer::Trend(outcome) => {
+                self.bench.speed_known(job, &outcome, now);
+                self.history.trend.resolve(job, outcome, now);
+            }
             HistoryAnswer::Compare(outcome) => self.history.comparison.resolve(job, outcome, now),
             HistoryAnswer::Import(outcome) => match outcome {
                 Ok(Some(ImportedSessions { ids, remarks })) => self.imported(&ids, &remarks, now),

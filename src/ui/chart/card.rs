@@ -22,7 +22,7 @@ pub(in crate::ui) fn card_ui(
     tools: impl FnOnce(&mut Ui),
 ) -> Option<Hit> {
     let tokens = tokens(ui);
-    let frame = card(ui).show(ui, |ui| {
+    let shown = card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().interact_size.y = 22.0;
         ui.spacing_mut().item_spacing.y = 4.0;
@@ -39,8 +39,7 @@ pub(in crate::ui) fn card_ui(
         legend_ui(ui, &chart.legend);
         plot_ui(ui, chart, height - legend, Zoom::Fixed)
     });
-    photographer.drawn(ui, chart.title, frame.response.rect);
-    frame.inner
+    shown.inner
 }
 
 /// Draws a card.

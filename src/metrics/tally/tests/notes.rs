@@ -1,7 +1,7 @@
 //! What a level's notes say, and when.
 
 use super::*;
-use crate::domain::run::AnsweredBy;
+use crate::domain::run::{AnsweredBy, RemarkKind};
 
 #[test]
 fn too_few_requests_are_said_in_one_sentence() {
@@ -20,6 +20,13 @@ fn too_few_requests_are_said_in_one_sentence() {
         .iter()
         .filter(|note| note.contains("95 % interval"))
         .collect();
+    let remarks = level.remarks();
+    let kinds: Vec<RemarkKind> = remarks
+        .iter()
+        .filter(|remark| level.notes.contains(&remark.text))
+        .map(|remark| remark.kind)
+        .collect();
+    assert_eq!(kinds, [RemarkKind::Interval], "{:?}", level.notes);
     assert_eq!(
         few,
         [

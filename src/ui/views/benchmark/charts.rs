@@ -4,60 +4,62 @@ use egui::{Ui, vec2};
 
 use super::SessionUi;
 use crate::chart::bench::{self, Stretch};
+use crate::chart::distribution::distribution;
 use crate::chart::levels::{self, Timing};
 use crate::chart::{Chart, Look};
 use crate::domain::run::LevelReport;
 use crate::state::ModelColors;
 use crate::state::bench::Session;
-use crate::ui::chart::{CHART, card_ui, no_tools, pair, timing_ui};
+use crate::ui::chart::{CHART, Part, card_ui, no_tools, pair, timing_ui};
 use crate::ui::picture::Photographer;
 use crate::ui::widgets::{shortened, tokens};
 
-pub(super) fn show(ui: &mut Ui, page: &mut SessionUi, session: &Session, colors: &ModelColors) {
+/// The height of charts in a low window, in points.
+const LOW_CHART: f32 = 112.0;
+
+pub(super) fn show(
+    ui: &mut Ui,
+    page: &mut SessionUi,
+    session: &Session,
+    colors: &ModelColors,
+    compact: bool,
+) {
+    let height = if compact { LOW_CHART } else { CHART };
     let SessionUi {
         shown,
         level,
         photographer,
     } = page;
-    let chosen = level
-        .and_then(|level| session.levels.iter().find(|report| report.index == level))
-        .or(session.current());
+    let chosen = level.of(session);
     let stretches = stretches(session, colors);
     let elapsed = session.now.map_or(0.0, |now| now.elapsed_s);
-    let knee = levels::by_model(&session.levels, |_, model| Look::of(colors.index(model)));
+    let groups = levels::by_model(&session.levels, |_, model| Look::of(colors.index(model)));
     let plain = |ui: &mut Ui, p: &mut Photographer, chart: &Chart<'_>| {
-        card_ui(ui, p, chart, CHART, no_tools);
+        card_ui(ui, p, chart, height, no_tools);
     };
-    pair(
-        ui,
-        photographer,
-        [
-            &mut |ui, p| {
-                plain(
-                    ui,
-                    p,
-                    &bench::ttft_over_time(&session.dots, &stretches, elapsed),
-                )
-            },
-            &mut |ui, p| {
-                plain(
-                    ui,
-                    p,
-                    &bench::tokens_over_time(session.rates.kept(), &stretches, elapsed),
-                );
-            },
-        ],
-    );
-    pair(
-        ui,
-        photographer,
-        [
-            &mut |ui, p| plain(ui, p, &levels::knee(&knee, true)),
-            &mut |ui, p| {
-                distribution_ui(ui, p, shown, chosen, colors);
-            },
-        ],
-    );
+    let ttft = bench::ttft_over_time(&session.dots, &stretches, elapsed);
+    let tokens = bench::tokens_over_time(session.rates.kept(), &stretches, elapsed);
+    // One level is a single dot by level: its figures are in the tiles.
+    if stretches.len() < 2 {
+        let parts: [Part<'_>; 2] = [&mut |ui, p| plain(ui, p, &ttft), &mut |ui, p| {
+            plain(ui, p, &tokens);
+        }];
+        pair(ui, photographer, parts);
+        return distribution_ui(ui, photographer, shown, chosen, colors, height);
+    }
+    let parts: [Part<'_>; 2] = [&mut |ui, p| plain(ui, p, &ttft), &mut |ui, p| {
+        plain(ui, p, &levels::ttft(&groups, true));
+    }];
+    pair(ui, photographer, parts);
+    let parts: [Part<'_>; 2] = [&mut |ui, p| plain(ui, p, &tokens), &mut |ui, p| {
+        plain(ui, p, &levels::tokens(&groups, true));
+    }];
+    pair(ui, photographer, parts);
+    let parts: [Part<'_>; 2] = [
+        &mut |ui, p| plain(ui, p, &levels::knee(&groups, true)),
+        &mut |ui, p| distribution_ui(ui, p, shown, chosen, colors, height),
+    ];
+    pair(ui, photographer, parts);
 }
 
 fn stretches(session: &Session, colors: &ModelColors) -> Vec<Stretch> {
@@ -83,11 +85,12 @@ fn distribution_ui(
     shown: &mut Timing,
     level: Option<&LevelReport>,
     colors: &ModelColors,
+    height: f32,
 ) {
     let look = Look::of(level.map_or(0, |level| colors.index(&level.model)));
-    let chart = bench::distribution(level, *shown, look);
+    let chart = distribution(level, *shown, look);
     let of = chart.note.clone();
-    card_ui(ui, photographer, &chart, CHART - 28.0, |ui| {
+    card_ui(ui, photographer, &chart, height - 28.0, |ui| {
         head_ui(ui, shown, &of)
     });
 }

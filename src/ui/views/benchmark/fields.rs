@@ -2,21 +2,23 @@
 
 use egui::{Align, CollapsingHeader, Label, Layout, Response, RichText, Ui};
 
+use super::draft::Draft;
 use crate::domain::environment::Environment;
 use crate::domain::plan::{Field, Load, Objectives, TimeUnit};
 use crate::domain::plan_fields::ON;
 use crate::domain::units;
-use crate::state::bench::{Form, LoadKind, Read};
+use crate::state::bench::{LoadKind, Read};
+use crate::ui::theme::GRID;
 use crate::ui::widgets::{
-    Choice, Section, caption, field, field_error, picker, tokens, warning_box,
+    Choice, Section, caption, field, field_error, picker, strong, tokens, warning_box,
 };
 
 /// More requests per second than 240 a minute.
 const INGRESS_PER_SEC: f64 = 4.0;
 
-pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, env: &Environment, read: &Read) {
+pub(super) fn fields_ui(ui: &mut Ui, draft: &mut Draft, env: &Environment, read: &Read) {
     let behind_ingress = !env.demo && env.cluster.is_some();
-    caption(ui, "Load");
+    group_ui(ui, "Load");
     let sections = [Section {
         heading: "",
         choices: LoadKind::ALL
@@ -27,7 +29,7 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, env: &Environment, read: &
     let chosen = picker(
         ui,
         "Load",
-        Some(form.kind.name()),
+        Some(draft.form().kind.name()),
         None,
         ui.available_width(),
         &sections,
@@ -36,9 +38,12 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, env: &Environment, read: &
         .iter()
         .find(|(_, name)| Some(*name) == chosen.as_deref())
     {
-        form.kind = *kind;
+        draft.edit(|form| {
+            form.kind = *kind;
+            true
+        });
     }
-    load_ui(ui, form, read);
+    load_ui(ui, draft, read);
     if behind_ingress
         && let Load::Rate { per_sec, .. } = &read.plan.load
         && per_sec.iter().any(|rate| *rate > INGRESS_PER_SEC)
@@ -48,11 +53,13 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, env: &Environment, read: &
             "This ingress may allow 240 requests/min; above that you would measure the limit",
         );
     }
-    ui.add_space(4.0);
-    prompts_ui(ui, form, read);
-    pair(ui, form, read, Field::LevelRequests, Field::Warmup);
-    pair(ui, form, read, Field::SessionTime, Field::SessionErrors);
-    checked(ui, form, read, Field::Goodput);
+    checked(ui, draft, read, Field::Warmup);
+    group_ui(ui, "Prompts");
+    prompts_ui(ui, draft, read);
+    group_ui(ui, "Limits");
+    pair(ui, draft, read, Field::LevelRequests, Field::LevelTime);
+    pair(ui, draft, read, Field::SessionTime, Field::SessionErrors);
+    checked(ui, draft, read, Field::Goodput);
     if !read.plan.objectives.is_empty() && read.problem(Field::Goodput).is_none() {
         let dim = tokens(ui).dim;
         let text = RichText::new(objectives_told(&read.plan.objectives))
@@ -69,8 +76,14 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, env: &Environment, read: &
     CollapsingHeader::new(RichText::new(title).small())
         .id_salt("more")
         .show_unindented(ui, |ui| {
-            more_ui(ui, form, read);
+            more_ui(ui, draft, read);
         });
+}
+
+/// The title of a group of fields.
+pub(super) fn group_ui(ui: &mut Ui, title: &str) {
+    ui.add_space(GRID);
+    strong(ui, title);
 }
 
 /// `TTFT ≤ 500 ms · ITL ≤ 15 ms`
@@ -88,27 +101,27 @@ fn objectives_told(objectives: &Objectives) -> String {
     told.collect::<Vec<_>>().join(" · ")
 }
 
-fn load_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
-    match form.kind {
-        LoadKind::Fixed => checked(ui, form, read, Field::Concurrency),
-        LoadKind::Sweep => checked(ui, form, read, Field::Sweep),
+fn load_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
+    match draft.form().kind {
+        LoadKind::Fixed => checked(ui, draft, read, Field::Concurrency),
+        LoadKind::Sweep => checked(ui, draft, read, Field::Sweep),
         LoadKind::Rate => {
-            checked(ui, form, read, Field::Rate);
-            switch(ui, form, Field::Poisson)
+            checked(ui, draft, read, Field::Rate);
+            switch(ui, draft, Field::Poisson)
                 .on_hover_text("As independent users would arrive; otherwise evenly spaced");
-            checked(ui, form, read, Field::MaxInFlight)
+            checked(ui, draft, read, Field::MaxInFlight)
         }
-        LoadKind::Max => checked(ui, form, read, Field::Max),
+        LoadKind::Max => checked(ui, draft, read, Field::Max),
         LoadKind::Trace => {
-            checked(ui, form, read, Field::Trace);
-            unit_ui(ui, form);
-            checked(ui, form, read, Field::MaxInFlight)
+            checked(ui, draft, read, Field::Trace);
+            unit_ui(ui, draft);
+            checked(ui, draft, read, Field::MaxInFlight)
         }
     };
 }
 
 /// The unit of a trace's times.
-fn unit_ui(ui: &mut Ui, form: &mut Form) {
+fn unit_ui(ui: &mut Ui, draft: &mut Draft) {
     const AUTO: &str = "Detect from the file";
     let name = |unit: TimeUnit| match unit {
         TimeUnit::S => "Seconds",
@@ -126,8 +139,7 @@ fn unit_ui(ui: &mut Ui, form: &mut Form) {
         heading: "",
         choices,
     }];
-    let text = form.text_mut(Field::TraceUnit);
-    let shown = TimeUnit::parse(text).map_or(AUTO, name);
+    let shown = TimeUnit::parse(draft.form().text(Field::TraceUnit)).map_or(AUTO, name);
     if let Some(chosen) = picker(
         ui,
         &label,
@@ -137,19 +149,21 @@ fn unit_ui(ui: &mut Ui, form: &mut Form) {
         &sections,
     ) {
         let unit = TimeUnit::ALL.into_iter().find(|unit| name(*unit) == chosen);
-        *text = unit.map(TimeUnit::name).unwrap_or_default().to_owned();
+        draft.edit(|form| {
+            *form.text_mut(Field::TraceUnit) = unit.map_or("", TimeUnit::name).to_owned();
+            true
+        });
     }
 }
 
-fn prompts_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
+fn prompts_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
     const KINDS: [&str; 2] = ["Synthetic, each unique", "From a file"];
-    caption(ui, "Prompts");
     let choices = KINDS.map(Choice::plain);
     let sections = [Section {
         heading: "",
         choices: choices.into(),
     }];
-    let shown = KINDS[usize::from(form.from_file)];
+    let shown = KINDS[usize::from(draft.form().from_file)];
     if let Some(chosen) = picker(
         ui,
         "Prompts",
@@ -158,22 +172,24 @@ fn prompts_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
         ui.available_width(),
         &sections,
     ) {
-        form.from_file = chosen == KINDS[1];
+        draft.edit(|form| {
+            form.from_file = chosen == KINDS[1];
+            true
+        });
     }
-    if form.from_file {
-        checked(ui, form, read, Field::PromptsFile);
-        checked(ui, form, read, Field::OutputTokens);
+    if draft.form().from_file {
+        checked(ui, draft, read, Field::PromptsFile);
+        checked(ui, draft, read, Field::OutputTokens);
     } else {
-        pair(ui, form, read, Field::InputTokens, Field::OutputTokens);
+        pair(ui, draft, read, Field::InputTokens, Field::OutputTokens);
     }
 }
 
 /// Fields that are folded away.
-const MORE: [Field; 10] = [
+const MORE: [Field; 9] = [
     Field::PrefixTokens,
     Field::IgnoreEos,
     Field::Turns,
-    Field::LevelTime,
     Field::LevelErrors,
     Field::SessionRequests,
     Field::RampUp,
@@ -182,42 +198,37 @@ const MORE: [Field; 10] = [
     Field::Tags,
 ];
 
-fn more_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
+fn more_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
     ui.spacing_mut().item_spacing.y = 5.0;
-    if !form.from_file {
-        checked(ui, form, read, Field::PrefixTokens);
+    if !draft.form().from_file {
+        checked(ui, draft, read, Field::PrefixTokens);
     }
-    switch(ui, form, Field::IgnoreEos).on_hover_text(
+    switch(ui, draft, Field::IgnoreEos).on_hover_text(
         "Asks the server to generate all output tokens, where the deployment allows it",
     );
-    pair(ui, form, read, Field::Turns, Field::LevelTime);
-    pair(ui, form, read, Field::LevelErrors, Field::SessionRequests);
-    pair(ui, form, read, Field::RampUp, Field::Timeout);
-    pair(ui, form, read, Field::Seed, Field::Tags);
+    pair(ui, draft, read, Field::Turns, Field::LevelErrors);
+    pair(ui, draft, read, Field::SessionRequests, Field::RampUp);
+    pair(ui, draft, read, Field::Timeout, Field::Seed);
+    checked(ui, draft, read, Field::Tags);
 }
 
 /// Two fields side by side.
-fn pair(ui: &mut Ui, form: &mut Form, read: &Read, left: Field, right: Field) {
+fn pair(ui: &mut Ui, draft: &mut Draft, read: &Read, left: Field, right: Field) {
     ui.columns(2, |columns| {
         for (ui, at) in columns.iter_mut().zip([left, right]) {
             // egui's columns justify their text, which spreads the words of a name that needs two lines.
             ui.with_layout(Layout::top_down(Align::Min), |ui| {
                 ui.spacing_mut().item_spacing.y = 5.0;
-                checked(ui, form, read, at);
+                checked(ui, draft, read, at);
             });
         }
     });
 }
 
 /// A field, and below it what is wrong with it.
-fn checked(ui: &mut Ui, form: &mut Form, read: &Read, at: Field) -> Response {
+fn checked(ui: &mut Ui, draft: &mut Draft, read: &Read, at: Field) -> Response {
     let spec = at.spec();
-    let text = if at == Field::Tags {
-        &mut form.tags
-    } else {
-        form.text_mut(at)
-    };
-    let mut response = field(ui, &spec.label(), text, spec.hint);
+    let mut response = draft.text_ui(at, |text| field(ui, &spec.label(), text, spec.hint));
     let told = match at {
         Field::InputTokens => "1000, 500-1500 or 1000±200",
         Field::OutputTokens => "max_tokens: 128, 64-256 or 128±20",
@@ -234,12 +245,15 @@ fn checked(ui: &mut Ui, form: &mut Form, read: &Read, at: Field) -> Response {
     response
 }
 
-fn switch(ui: &mut Ui, form: &mut Form, at: Field) -> Response {
-    let text = form.text_mut(at);
-    let mut on = text == ON;
-    let response = ui.checkbox(&mut on, at.spec().label());
-    *text = if on { ON } else { "" }.to_owned();
-    response
+fn switch(ui: &mut Ui, draft: &mut Draft, at: Field) -> Response {
+    draft.text_ui(at, |text| {
+        let mut on = text == ON;
+        let response = ui.checkbox(&mut on, at.spec().label());
+        if response.changed() {
+            *text = if on { ON } else { "" }.to_owned();
+        }
+        response
+    })
 }
 
 pub(super) fn problem_ui(ui: &mut Ui, read: &Read, at: Field) {

@@ -1,20 +1,21 @@
 //! The form of a benchmark plan: checked and kept while it is typed.
 
-use egui::{Align, Button, Layout, ScrollArea, TextStyle, Ui, vec2};
+use egui::{ScrollArea, Ui};
 
-use super::fields::{fields_ui, problem_ui};
+use super::draft::Draft;
+use super::fields::{fields_ui, group_ui, problem_ui};
+use super::foot::Foot;
 use crate::domain::command_line;
 use crate::domain::deployment::DeploymentState;
 use crate::domain::plan::{Field, Plan, Target};
-use crate::domain::run::Steer;
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::bench::{BenchAction, Form, Preset, Read};
 use crate::ui::widgets::{
-    Choice, LONGEST_TOLD, Place, Section, caption, card, field, fit_middle, picker, picker_is_open,
-    picker_may_open, primary_button, small_button, small_button_if, tick_picker, tokens,
+    Choice, LONGEST_TOLD, Place, Section, caption, card, field, picker, picker_is_open,
+    picker_may_open, small_button, small_button_if, tick_picker, tokens,
 };
 
 const NO_DEPLOYMENT: &str = "None: any model of the API";
@@ -28,8 +29,6 @@ pub(super) struct FormUi {
     listed: Vec<Target>,
     /// The model in use was taken over once.
     seeded: bool,
-    /// Changed since it was kept in the settings.
-    changed: bool,
     /// The name being typed for a new preset.
     naming: Option<String>,
 }
@@ -37,48 +36,40 @@ pub(super) struct FormUi {
 pub(super) fn show(
     ui: &mut Ui,
     form_ui: &mut FormUi,
-    form: &mut Form,
+    draft: &mut Draft,
     state: &State,
     out: &mut Actions,
 ) {
-    form_ui.seed(form, state);
-    let before = form.clone();
+    draft.follow(state);
+    draft.edit(|form| form_ui.seed(form, state));
     card(ui).show(ui, |ui| {
         ui.set_min_size(ui.available_size());
-        let read = form.read();
-        let foot = if state.bench.running().is_some() {
-            60.0
-        } else {
-            40.0
-        };
+        let read = draft.form().read();
+        let foot = Foot::of(state, &read, out);
         ScrollArea::vertical()
             .id_salt("form")
-            .max_height(ui.available_height() - foot)
+            .max_height(ui.available_height() - foot.height())
             .auto_shrink([false, false])
             .show(ui, |ui| {
                 ui.set_width(ui.available_width() - 4.0);
                 ui.spacing_mut().item_spacing.y = 5.0;
-                presets_ui(ui, form_ui, form, state, &read, out);
-                targets_ui(ui, form_ui, form, state, &read);
-                fields_ui(ui, form, state.env(), &read);
+                presets_ui(ui, form_ui, draft, state, &read, out);
+                targets_ui(ui, form_ui, draft, state, &read);
+                fields_ui(ui, draft, state.env(), &read);
             });
+        draft.tell(out);
         ui.add_space(4.0);
-        foot_ui(ui, state, &read, out);
+        foot.show(ui, state, &read, out);
     });
-    form_ui.changed |= *form != before;
-    // A half-typed number is not worth remembering.
     let typing = ui.ctx().memory(|memory| memory.focused().is_some());
-    if form_ui.changed && !typing {
-        form_ui.changed = false;
-        out.push(BenchAction::RememberForm);
-    }
+    draft.keep(typing, out);
 }
 
 impl FormUi {
-    /// The first time the model in use elsewhere is taken over.
-    fn seed(&mut self, form: &mut Form, state: &State) {
+    /// The first time the model in use elsewhere is taken over. Whether the form changed.
+    fn seed(&mut self, form: &mut Form, state: &State) -> bool {
         if self.seeded {
-            return;
+            return false;
         }
         let choice = &state.panes().get(0).choice;
         let known = state
@@ -92,23 +83,25 @@ impl FormUi {
                     .any(|model| Some(&model.serving_name) == choice.model.as_ref())
             });
         let Some(model) = choice.model.clone() else {
-            return;
+            return false;
         };
         self.seeded = true;
         self.deployment.clone_from(&choice.deployment);
-        if form.targets.is_empty() {
+        let takes = form.targets.is_empty();
+        if takes {
             form.targets.push(Target {
                 deployment: choice.deployment.clone().filter(|_| known),
                 model,
             });
         }
+        takes
     }
 }
 
 fn presets_ui(
     ui: &mut Ui,
     form_ui: &mut FormUi,
-    form: &mut Form,
+    draft: &mut Draft,
     state: &State,
     read: &Read,
     out: &mut Actions,
@@ -142,7 +135,12 @@ fn presets_ui(
     let width = ui.available_width();
     if let Some(name) = picker(ui, "Preset", Some(shown), None, width, &sections) {
         let chosen = state.presets().filter(|preset| preset.name == name).last();
-        chosen.into_iter().for_each(|preset| form.take(preset.plan));
+        if let Some(preset) = chosen {
+            draft.edit(|form| {
+                form.take(preset.plan);
+                true
+            });
+        }
     }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
@@ -207,12 +205,22 @@ fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, out: &mut Actions) {
     }
 }
 
-fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, form: &mut Form, state: &State, read: &Read) {
+fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, draft: &mut Draft, state: &State, read: &Read) {
+    group_ui(ui, "What to measure");
     if state.env().cluster.is_some() {
         deployment_ui(ui, form_ui, state);
     }
     caption(ui, "Models (run in turn)");
-    models_ui(ui, form_ui, form, state);
+    if let Some(target) = models_ui(ui, form_ui, draft.form(), state) {
+        draft.edit(|form| {
+            let before = form.targets.len();
+            form.targets.retain(|other| *other != target);
+            if form.targets.len() == before {
+                form.targets.push(target);
+            }
+            true
+        });
+    }
     problem_ui(ui, read, Field::Model);
 }
 
@@ -269,7 +277,8 @@ fn deployment_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &State) {
 const MODELS: &str = "Models";
 
 /// A list with ticks under a button.
-fn models_ui(ui: &mut Ui, form_ui: &mut FormUi, form: &mut Form, state: &State) {
+/// Gives the one that is to be chosen, or no longer.
+fn models_ui(ui: &mut Ui, form_ui: &mut FormUi, form: &Form, state: &State) -> Option<Target> {
     if !picker_is_open(ui, MODELS) && form_ui.listed != form.targets {
         form_ui.listed.clone_from(&form.targets);
     }
@@ -296,13 +305,7 @@ fn models_ui(ui: &mut Ui, form_ui: &mut FormUi, form: &mut Form, state: &State) 
     let is_ticked = |place: Place| form.targets.contains(target(place));
     let width = ui.available_width();
     let toggled = tick_picker(ui, MODELS, (shown, &told), width, &sections, &is_ticked);
-    if let Some(target) = toggled.map(target) {
-        let before = form.targets.len();
-        form.targets.retain(|other| other != target);
-        if form.targets.len() == before {
-            form.targets.push(target.clone());
-        }
-    }
+    toggled.map(target).cloned()
 }
 
 fn chosen_told(chosen: &[Target]) -> String {
@@ -356,61 +359,4 @@ fn offers(state: &State, deployment: Option<&str>, listed: &[Target]) -> Offers 
         "Models of this API"
     };
     [(heading, offered), ("Selected", elsewhere)]
-}
-
-fn foot_ui(ui: &mut Ui, state: &State, read: &Read, out: &mut Actions) {
-    let running = state
-        .bench
-        .session
-        .as_ref()
-        .filter(|session| session.is_running());
-    let Some(session) = running else {
-        let can = read.problems.is_empty();
-        let button = ui
-            .with_layout(Layout::top_down_justified(Align::Center), |ui| {
-                primary_button(ui, "Run benchmark", can)
-            })
-            .inner;
-        let why = read
-            .problems
-            .first()
-            .map(|(_, text)| text.clone())
-            .unwrap_or_default();
-        if button.on_disabled_hover_text(why).clicked() {
-            out.push(BenchAction::Run);
-        }
-        return;
-    };
-    let (paused, stopping, env) = (session.is_paused(), session.stopping, &session.env_name);
-    let here = session.env == state.env().id;
-    let told = match (stopping, here) {
-        (true, _) => "Stopping…".to_owned(),
-        (false, true) => "A session is running".to_owned(),
-        (false, false) => fit_middle(
-            ui,
-            &format!("Running on {env}"),
-            &TextStyle::Small,
-            ui.available_width(),
-        ),
-    };
-    caption(ui, told);
-    ui.horizontal(|ui| {
-        let half = (ui.available_width() - 8.0) / 2.0;
-        let name = if paused { "Resume" } else { "Pause" };
-        let steer = if paused { Steer::Resume } else { Steer::Pause };
-        if ui
-            .add_enabled(!stopping, Button::new(name).min_size(vec2(half, 28.0)))
-            .clicked()
-        {
-            out.push(BenchAction::Steer(steer));
-        }
-        let stop = ui.allocate_ui_with_layout(
-            vec2(half, 28.0),
-            Layout::top_down_justified(Align::Center),
-            |ui| primary_button(ui, "Stop", !stopping),
-        );
-        if stop.inner.clicked() {
-            out.push(BenchAction::Stop);
-        }
-    });
 }

@@ -1,11 +1,15 @@
 //! The Benchmark page: a form on the left, and on the right the session under way or the last one.
 
 mod charts;
+mod draft;
 mod fields;
 mod figures;
+mod foot;
 mod form;
 mod live;
+mod remarks;
 mod table;
+mod tiles;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,9 +19,10 @@ use egui::{ScrollArea, Ui, vec2};
 use crate::chart::levels::Timing;
 use crate::domain::environment::EnvId;
 use crate::domain::history::SessionId;
+use crate::domain::run::{LevelReport, known};
 use crate::protocol::Command;
 use crate::state::action::Actions;
-use crate::state::bench::{Form, Session};
+use crate::state::bench::Session;
 use crate::state::history::{Clock, headline};
 use crate::state::{ModelColors, State};
 use crate::ui::picture::Photographer;
@@ -26,7 +31,7 @@ use crate::ui::widgets::{caption, card, column, empty_state, page_head, small_bu
 /// What is chosen and open on the page. Nothing of the session: that is the state's.
 #[derive(Default)]
 pub struct BenchmarkUi {
-    forms: HashMap<EnvId, form::FormUi>,
+    forms: HashMap<EnvId, (form::FormUi, draft::Draft)>,
     session: SessionUi,
 }
 
@@ -35,10 +40,47 @@ pub struct BenchmarkUi {
 pub(super) struct SessionUi {
     /// Which distribution is shown.
     shown: Timing,
-    /// The level whose distribution is shown; `None` follows the session.
-    level: Option<usize>,
+    level: LevelChoice,
     photographer: Photographer,
 }
+
+/// The level whose figures and distribution are shown; `None` follows the session.
+#[derive(Default)]
+struct LevelChoice(Option<usize>);
+
+impl LevelChoice {
+    /// Its index; `None` while there is no level.
+    fn shown(&self, session: &Session) -> Option<usize> {
+        self.of(session).map(|level| level.index)
+    }
+
+    /// The level itself.
+    fn of<'a>(&self, session: &'a Session) -> Option<&'a LevelReport> {
+        let chosen = self
+            .0
+            .and_then(|level| session.levels.iter().find(|report| report.index == level));
+        chosen.or(session.current())
+    }
+
+    /// Shows this level. Who chooses the one under way follows the session.
+    fn choose(&mut self, level: usize, session: &Session) {
+        let current = session.current().map(|level| level.index);
+        self.0 = Some(level).filter(|level| Some(*level) != current);
+    }
+
+    /// Shows the level so many rows below, and gives its index.
+    fn step(&mut self, by: isize, session: &Session) -> Option<usize> {
+        let levels = &session.levels;
+        let shown = self.shown(session)?;
+        let at = levels.iter().position(|level| level.index == shown)?;
+        let next = levels.get(at.checked_add_signed(by)?)?.index;
+        self.choose(next, session);
+        Some(next)
+    }
+}
+
+/// Lower than this, the page leaves out what is on hover as well, so that a chart is seen without scrolling.
+const LOW: f32 = 640.0;
 
 impl SessionUi {
     /// Draws how far it is, its charts and its table. `elsewhere`: of another environment than the one in use.
@@ -50,24 +92,42 @@ impl SessionUi {
         colors: &ModelColors,
         out: &mut Actions,
     ) {
-        if self
-            .level
-            .is_some_and(|level| session.levels.iter().all(|report| report.index != level))
-        {
-            self.level = None;
+        self.photographer.of(about(session));
+        let compact = ui.clip_rect().height() < LOW;
+        live::show(ui, session, elsewhere, compact, out);
+        let level = self.level.of(session);
+        if let Some(level) = level {
+            remarks::show(ui, session, level);
         }
-        live::show(ui, session, self.level, elsewhere, out);
-        charts::show(ui, self, session, colors);
-        table::show(ui, session, colors, &mut self.level, out);
+        tiles::show(ui, session, level, compact);
+        if let Some(level) = level {
+            remarks::below_ui(ui, level, compact);
+        }
+        table::show(ui, session, colors, &mut self.level, compact, out);
+        charts::show(ui, self, session, colors, compact);
         if !session.flights.is_empty() {
             charts::timeline_ui(ui, &mut self.photographer, session);
         }
     }
 
     /// Takes the pictures that were asked for; called once a frame, after all is drawn.
-    pub(super) fn work(&mut self, ui: &Ui, now: Duration, out: &mut Actions) {
-        self.photographer.work(ui.ctx(), now, out);
+    pub(super) fn work(&mut self, out: &mut Actions) {
+        self.photographer.work(out);
     }
+}
+
+/// The models and the date, as a picture of a chart tells them.
+fn about(session: &Session) -> String {
+    let models = session.plan.targets.iter().map(|it| it.model.as_str());
+    let began = match &session.outcome {
+        Some(Ok(report)) => known::moment(report.started_at),
+        _ => Some(crate::engine::clock()),
+    };
+    let date = began.map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
+    let models = models.collect::<Vec<_>>().join(", ");
+    let words = [Some(models), date].into_iter().flatten();
+    let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" · ")
 }
 
 /// What the page asks of the window.
@@ -86,12 +146,9 @@ impl BenchmarkUi {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> Asked {
-        // The form is the page's to edit while it is drawn.
-        let mut form = state.take_bench_form();
         let mut actions = Actions::default();
-        let asked = self.page_ui(ui, state, &mut form, &mut actions);
-        state.put_bench_form(form);
-        self.session.work(ui, now, &mut actions);
+        let asked = self.page_ui(ui, state, &mut actions);
+        self.session.work(&mut actions);
         let clock = Clock {
             now,
             today: crate::engine::clock(),
@@ -100,7 +157,7 @@ impl BenchmarkUi {
         asked
     }
 
-    fn page_ui(&mut self, ui: &mut Ui, state: &State, form: &mut Form, out: &mut Actions) -> Asked {
+    fn page_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Actions) -> Asked {
         let mut asked = Asked::default();
         page_head(
             ui,
@@ -113,8 +170,8 @@ impl BenchmarkUi {
         ui.spacing_mut().item_spacing.x = gap;
         ui.horizontal_top(|ui| {
             column(ui, vec2(left, height), |ui| {
-                let form_ui = self.forms.entry(state.env().id.clone()).or_default();
-                form::show(ui, form_ui, form, state, out);
+                let (form_ui, draft) = self.forms.entry(state.env().id.clone()).or_default();
+                form::show(ui, form_ui, draft, state, out);
             });
             column(ui, vec2(width - left - gap, height), |ui| {
                 ScrollArea::vertical()

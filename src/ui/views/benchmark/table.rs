@@ -1,17 +1,19 @@
 //! The table of levels, as wide as there is room; copied and saved whole.
 
 use egui::{
-    Align2, CornerRadius, FontId, Pos2, Rect, Role, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2,
+    Align2, CornerRadius, EventFilter, FontId, Key, Modifiers, Rect, Role, ScrollArea, Sense,
+    TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::figures;
+use super::remarks::warning_sign;
+use super::{LevelChoice, figures};
 use crate::domain::figures::{COLUMNS, Column, ERRORS, Metric};
-use crate::domain::run::{LevelEnd, LevelReport};
+use crate::domain::run::{LevelReport, RemarkKind};
 use crate::protocol::Command;
 use crate::state::ModelColors;
 use crate::state::action::Actions;
 use crate::state::bench::Session;
-use crate::ui::theme;
+use crate::ui::theme::{self, GRID};
 use crate::ui::widgets::{caption, card, fit_middle, from_right, small_button, strong, tokens};
 
 const ROW: f32 = 26.0;
@@ -22,14 +24,16 @@ pub(super) fn show(
     ui: &mut Ui,
     session: &Session,
     colors: &ModelColors,
-    level: &mut Option<usize>,
+    choice: &mut LevelChoice,
+    compact: bool,
     out: &mut Actions,
 ) {
-    card(ui).show(ui, |ui| {
+    let margin = if compact { 2.0 * GRID } else { 3.0 * GRID };
+    card(ui).inner_margin(margin).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = 2.0;
         ui.horizontal(|ui| {
-            strong(ui, "Levels");
+            strong(ui, "Levels").on_hover_text(HINT);
             from_right(ui, |ui| {
                 ui.spacing_mut().item_spacing.x = 4.0;
                 let can = !session.levels.is_empty();
@@ -59,13 +63,17 @@ pub(super) fn show(
             caption(ui, "No figures yet: the first level is running");
             return;
         }
-        rows_ui(ui, session, colors, level);
-        caption(
-            ui,
-            "Hover over a level for its intervals, click it for its distribution",
-        );
+        rows_ui(ui, session, colors, choice, compact);
+        if !compact {
+            caption(ui, HINT);
+        }
     });
 }
+
+const HINT: &str =
+    "Click a level or press the arrow keys to show its figures; hover over it for its intervals";
+/// So many rows are seen at once in a low window; half a row says that there are more.
+const FEW_ROWS: f32 = 2.5;
 
 /// The room of the sign beside a level's name, in points.
 const MARK: f32 = 16.0;
@@ -198,29 +206,27 @@ impl Grid {
     }
 }
 
-/// A triangle with a bang, drawn: not every font has the sign.
-fn warning_sign(ui: &Ui, at: Pos2) {
-    let (painter, tokens) = (ui.painter(), tokens(ui));
-    let corners = vec![
-        at + vec2(0.0, -5.0),
-        at + vec2(5.5, 4.5),
-        at + vec2(-5.5, 4.5),
-    ];
-    let sign = egui::Shape::convex_polygon(corners, tokens.warning, egui::Stroke::NONE);
-    painter.add(sign);
-    let bang = FontId {
-        size: 8.0,
-        ..theme::small_figure_text().resolve(ui.style())
-    };
-    let at = at + vec2(0.0, 0.8);
-    painter.text(at, Align2::CENTER_CENTER, "!", bang, tokens.panel);
-}
-
-fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Option<usize>) {
+fn rows_ui(
+    ui: &mut Ui,
+    session: &Session,
+    colors: &ModelColors,
+    choice: &mut LevelChoice,
+    compact: bool,
+) {
     let grid = Grid::of(ui, session);
     grid.head_ui(ui);
-    for report in &session.levels {
-        row_ui(ui, &grid, report, colors, chosen);
+    let mut rows = |ui: &mut Ui| {
+        for report in &session.levels {
+            row_ui(ui, &grid, report, colors, (session, choice));
+        }
+    };
+    if compact {
+        ScrollArea::vertical()
+            .id_salt("levels")
+            .max_height(FEW_ROWS * (ROW + 2.0))
+            .show(ui, rows);
+    } else {
+        rows(ui);
     }
 }
 
@@ -229,29 +235,51 @@ fn row_ui(
     grid: &Grid,
     report: &LevelReport,
     colors: &ModelColors,
-    chosen: &mut Option<usize>,
+    (session, choice): (&Session, &mut LevelChoice),
 ) {
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
-    let is_chosen = *chosen == Some(report.index);
-    let under_way = report.ended == LevelEnd::Running;
-    if under_way || is_chosen || response.hovered() || response.has_focus() {
-        let fill = tokens(ui).raised;
-        ui.painter().rect_filled(rect, CornerRadius::same(4), fill);
+    let (_, rect) = ui.allocate_space(vec2(ui.available_width(), ROW));
+    let id = |level: usize| ui.make_persistent_id(("level", level));
+    let response = ui.interact(rect, id(report.index), Sense::click());
+    let is_shown = choice.shown(session) == Some(report.index);
+    if is_shown || response.hovered() || response.has_focus() {
+        let tokens = tokens(ui);
+        ui.painter()
+            .rect_filled(rect, CornerRadius::same(4), tokens.raised);
+        if is_shown {
+            let bar = rect.with_max_x(rect.left() + 3.0);
+            ui.painter()
+                .rect_filled(bar, CornerRadius::same(1), tokens.accent);
+        }
     }
-    let remarks = report.watch.doubts.iter().chain(&report.notes);
-    let remarks: Vec<&str> = remarks.map(String::as_str).collect();
-    grid.name_ui(ui, rect, report, colors, !remarks.is_empty());
+    let remarks = report.remarks();
+    let marked = remarks.iter().any(|it| it.kind != RemarkKind::Interval);
+    grid.name_ui(ui, rect, report, colors, marked);
     let mut spoken = vec![grid.name_of(report)];
     spoken.extend(grid.figures_ui(ui, rect, report));
-    spoken.extend((!remarks.is_empty()).then(|| format!("{} to look at", remarks.len())));
+    spoken.extend(marked.then(|| format!("{} to look at", remarks.len())));
     let spoken = spoken.join(", ");
-    response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_chosen, &spoken));
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_shown, &spoken));
     if response.clicked() {
-        *chosen = (!is_chosen).then_some(report.index);
+        response.request_focus();
+        choice.choose(report.index, session);
+    }
+    if response.has_focus() {
+        let keys = EventFilter {
+            vertical_arrows: true,
+            ..EventFilter::default()
+        };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, keys));
+        let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+        let steps = [(Key::ArrowDown, 1), (Key::ArrowUp, -1)];
+        for (_, by) in steps.into_iter().filter(|(key, _)| pressed(*key)) {
+            if let Some(level) = choice.step(by, session) {
+                ui.memory_mut(|memory| memory.request_focus(id(level)));
+            }
+        }
     }
     response.on_hover_ui(|ui| {
         ui.set_max_width(560.0);
-        let remarks = remarks.iter().map(|remark| (*remark).to_owned());
+        let remarks = remarks.iter().map(|remark| remark.text.clone());
         let told = std::iter::once(figures::level(report)).chain(remarks);
         ui.label(told.collect::<Vec<_>>().join("\n"));
     });

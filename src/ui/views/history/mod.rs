@@ -86,7 +86,7 @@ impl HistoryUi {
         }
         let mut actions = Actions::default();
         let asked = self.page_ui(ui, state, clock, &mut actions);
-        self.photographer.work(ui.ctx(), now, &mut actions);
+        self.photographer.work(&mut actions);
         crate::ui::perform(ui.ctx(), actions, state, clock, out);
         asked
     }
@@ -95,7 +95,7 @@ impl HistoryUi {
         let mut asked = Asked::default();
         let mut outcome = PageOutcome::default();
         if state.history.open.is_some() {
-            asked = self.opened.show(ui, state, clock.now, &mut outcome, out);
+            asked = self.opened.show(ui, state, &mut outcome, out);
         } else if let Some(comparing) = &mut self.comparing {
             let back = compare::show(ui, comparing, &mut self.photographer, state, out);
             if back || state.history.chosen.len() < 2 || (back_key(ui) && self.question.is_none()) {

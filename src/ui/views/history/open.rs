@@ -1,10 +1,8 @@
 //! An opened session: a benchmark as its own page draws it, a conversation to be read.
 
+use egui::{Align, Frame, Id, Label, Layout, RichText, ScrollArea, Ui, vec2};
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
-
-use egui::{Align, Frame, Id, Label, Layout, RichText, ScrollArea, Ui, vec2};
 
 use super::parts::Question;
 use super::parts::{dim, told};
@@ -41,7 +39,6 @@ impl OpenUi {
         &mut self,
         ui: &mut Ui,
         state: &State,
-        now: Duration,
         outcome: &mut PageOutcome,
         out: &mut Actions,
     ) -> Asked {
@@ -78,7 +75,7 @@ impl OpenUi {
         if back || asked.benchmark || asked.playground {
             out.push(HistoryAction::Close);
         }
-        self.session.work(ui, now, out);
+        self.session.work(out);
         asked
     }
 

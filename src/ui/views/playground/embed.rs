@@ -182,9 +182,10 @@ fn tiles_of(
         Tile {
             title: "L2 norm",
             figure: plain(number(first.norm())),
-            below: second.map_or_else(String::new, |second| {
-                format!("second {}", number(second.norm()))
-            }),
+            below: second.map_or_else(
+                || "Euclidean length".to_owned(),
+                |second| format!("second {}", number(second.norm())),
+            ),
             definition: "The vector's length: the root of the sum of its components' squares",
             color: text,
         },

@@ -1,0 +1,108 @@
+//! Which level is shown, and what is to be known of its figures, in one line that unfolds.
+
+use egui::{Align2, CollapsingHeader, FontId, Label, Pos2, RichText, Ui, vec2};
+
+use super::figures;
+use crate::domain::plan_fields::sentence;
+use crate::domain::run::{LevelReport, Remark, RemarkKind};
+use crate::domain::units;
+use crate::metrics::arrivals::Groups;
+use crate::state::bench::Session;
+use crate::ui::theme::{self, GRID};
+use crate::ui::widgets::{caption, message, tokens};
+
+const SERVER: &str = "Over the answers that have both figures, ours from when a request was sent: gateway, network, and what waits before the server's clock starts";
+
+/// A level's label, with its model where there are several.
+pub(super) fn name_of(session: &Session, level: &LevelReport) -> String {
+    let several = session.plan.targets.len() > 1;
+    if several {
+        format!("{} {}", level.credited(), level.label)
+    } else {
+        level.label.clone()
+    }
+}
+
+/// `1 error, 3 measurement warnings`; what is told with the intervals is not counted.
+fn counted(remarks: &[Remark]) -> String {
+    let kinds = [
+        (RemarkKind::Error, "kind of error", "kinds of errors"),
+        (
+            RemarkKind::Warning,
+            "measurement warning",
+            "measurement warnings",
+        ),
+        (RemarkKind::Note, "note", "notes"),
+    ];
+    let words = kinds.iter().filter_map(|(kind, one, several)| {
+        let n = remarks.iter().filter(|remark| remark.kind == *kind).count();
+        let noun = if n == 1 { one } else { several };
+        (n > 0).then(|| format!("{} {noun}", units::count(n as u64)))
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// The errors, measurement warnings and notes of the level that the tiles show, gravest first.
+pub(super) fn show(ui: &mut Ui, session: &Session, level: &LevelReport) {
+    let mut remarks = level.remarks();
+    remarks.retain(|remark| remark.kind != RemarkKind::Interval);
+    let Some(gravest) = remarks.first().map(|remark| remark.kind) else {
+        return;
+    };
+    let tokens = tokens(ui);
+    let color = |kind| match kind {
+        RemarkKind::Error => tokens.error,
+        RemarkKind::Warning => tokens.warning,
+        RemarkKind::Note | RemarkKind::Interval => tokens.dim,
+    };
+    let title = format!("{} at {}", counted(&remarks), name_of(session, level));
+    ui.spacing_mut().item_spacing.y = GRID;
+    CollapsingHeader::new(RichText::new(title).small().color(color(gravest)))
+        .id_salt("remarks")
+        .show_unindented(ui, |ui| {
+            for remark in &remarks {
+                let about = if remark.about.is_empty() {
+                    "level".to_owned()
+                } else {
+                    remark.about.join(", ")
+                };
+                let text = format!("{about}: {}", message(&remark.text));
+                let text = RichText::new(text).small().color(color(remark.kind));
+                ui.add(Label::new(text).wrap());
+            }
+        });
+}
+
+/// How tokens arrived where it was in groups, and how our figures differ from the server's own.
+pub(super) fn below_ui(ui: &mut Ui, level: &LevelReport, compact: bool) {
+    let groups = Groups::of(level).map(|groups| {
+        format!(
+            "{}: the gap between groups is shown",
+            sentence(&groups.told())
+        )
+    });
+    if let Some(told) = groups {
+        caption(ui, told);
+    }
+    if let Some(told) = figures::server(level).filter(|_| !compact) {
+        caption(ui, told).on_hover_text(SERVER);
+    }
+}
+
+/// A triangle with a bang, drawn: not every font has the sign.
+pub(super) fn warning_sign(ui: &Ui, at: Pos2) {
+    let (painter, tokens) = (ui.painter(), tokens(ui));
+    let corners = vec![
+        at + vec2(0.0, -5.0),
+        at + vec2(5.5, 4.5),
+        at + vec2(-5.5, 4.5),
+    ];
+    let sign = egui::Shape::convex_polygon(corners, tokens.warning, egui::Stroke::NONE);
+    painter.add(sign);
+    let bang = FontId {
+        size: 8.0,
+        ..theme::small_figure_text().resolve(ui.style())
+    };
+    let at = at + vec2(0.0, 0.8);
+    painter.text(at, Align2::CENTER_CENTER, "!", bang, tokens.panel);
+}
