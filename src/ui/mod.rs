@@ -1,4 +1,56 @@
 //! The window: what the user sees and does. Draws the state, asks through commands, waits for nothing.
+//!
+//! # The layout of each page
+//!
+//! At the left of every page is the side bar; below, while something failed or is looked at, the status bar and the
+//! Activity. The title of the page says when the environment is the demo.
+//!
+//! ```text
+//! ┌──────────────┬──────────────────────────────────────────────┐
+//! │ batida       │ Title  [Demo: simulated models]              │
+//! │ Playground   │ purpose in a line                            │
+//! │ Benchmark    │                                              │
+//! │ History      │                  the page                    │
+//! │ Deployments  │                                              │
+//! │ Environments │                                              │
+//! │ Activity     ├──────────────────────────────────────────────┤
+//! │ Help         │ Activity: requests and commands (Ctrl+J)     │
+//! │ theme        ├──────────────────────────────────────────────┤
+//! │ environment ▾│ 2 problems · the last one   Show · Dismiss   │
+//! └──────────────┴──────────────────────────────────────────────┘
+//!
+//! Welcome: first start and Help        Environments
+//! ┌ Connect a cluster ──────────────┐  ┌ Add Import… Duplicate Delete…   ☐ notify ┐
+//! │ [Connect] east  current context │  │ ● name   API   cluster   key   state     │
+//! └─────────────────────────────────┘  └──────────────────────────────────────────┘
+//! ┌ Connect an API ─────────────────┐  ┌ API            │ Cluster  ┐ ┌ Checks ─────┐
+//! │ address   key   [Connect API]   │  │ name, address, │ context, │ │ ● kubectl   │
+//! └─────────────────────────────────┘  │ key, TLS       │ namespace│ │ ● API …     │
+//! ┌ Try the demo ───────────────────┐  │ Discard     [Open Playground] Save│ │    │
+//! └─────────────────────────────────┘  └───────────────────────────┘ └─────────────┘
+//!
+//! Playground                                       Deployments
+//! ┌ live · refresh      + Compare  View code ┐     ┌ live        Probe every … all ┐
+//! ┌ pane ──────┐┌ pane ─────┐│┌ figures ─────┐     ┌ Filter ───┐┌ ▲ name ──────────┐
+//! │ env depl   ││           │││ tiles        │     │ ● serving ││ Chat Benchmark   │
+//! │ model      ││           │││ TTFT chart   │     │ ▲ degraded││ View logs Copy … │
+//! │ messages   ││           │││ tok/s chart  │     │ ◎ starting││ Likely cause     │
+//! │            ││           │││ by model     │     │ × broken  ││ Pods             │
+//! └────────────┘└───────────┘│└──────────────┘     │ ○ off     ││ Events, models   │
+//! ┌ composer ────────────────┐│  ↑ divider         └───────────┘└──────────────────┘
+//! The parameters' sheet takes the place of the     A log lies below both.
+//! figures where there is no room for both.
+//!
+//! Benchmark                                        History
+//! ┌ What ─┐┌ ⚠ 3 measurement warnings at c=64 ┐    ┌ filters                        ┐
+//! │ Load  │┌ tile ┐┌ tile ┐┌ tile of the level┐    │ table of sessions              │
+//! │ Prompts│ table of levels: click or ↑ ↓    │    ├ Compare 2 · Export · …         ┤
+//! │ Limits││ charts by level │ over time      │    │ figures and charts of the      │
+//! │ estimate  distribution  │ knee           │    │ selected one, or of the ticked │
+//! │ [Run] │└───────────────────────────────────┘   └────────────────────────────────┘
+//!                                                  Compare: verdict and chips, table
+//!                                                  with a head that stays, charts
+//! ```
 
 pub mod app;
 mod chart;

@@ -9,7 +9,7 @@ use egui::{
 };
 
 use super::keys::PAGES;
-use super::widgets::{MARGIN, caption, matches_filter, shortened, tokens};
+use super::widgets::{Choice, MARGIN, Section, caption, matching, shortened, tokens};
 use crate::domain::environment::EnvId;
 use crate::domain::history::{SessionId, SessionRow};
 use crate::domain::settings::ThemeChoice;
@@ -51,10 +51,17 @@ enum Does<'a> {
 
 struct Entry<'a> {
     kind: &'static str,
-    name: Cow<'a, str>,
+    name: &'a str,
     /// Beside the name.
     remark: Cow<'a, str>,
     does: Does<'a>,
+}
+
+impl Entry<'_> {
+    /// What is searched for what was typed.
+    fn searched(&self) -> String {
+        format!("{} {}", self.name, self.remark)
+    }
 }
 
 impl Palette {
@@ -164,7 +171,7 @@ fn entry_ui(ui: &mut Ui, entry: &Entry<'_>, marked: bool, moved: bool) -> bool {
     let width = inside.available_width();
     let name = shortened(
         &mut inside,
-        &entry.name,
+        entry.name,
         TextStyle::Body,
         tokens.text,
         width * 0.68,
@@ -205,57 +212,80 @@ fn perform(entry: &Entry<'_>, out: &mut Actions) -> bool {
     false
 }
 
-/// The entries that match, kind by kind.
+/// The entries that match, kind by kind: the kind with the best match first.
 fn found<'a>(state: &'a State, filter: &str) -> Vec<Entry<'a>> {
+    let kinds = entries(state);
+    // What stands beside a name is found, too.
+    let texts: Vec<Vec<String>> = kinds
+        .iter()
+        .map(|entries| entries.iter().map(Entry::searched).collect())
+        .collect();
+    let sections: Vec<Section<'_>> = texts
+        .iter()
+        .map(|texts| Section {
+            heading: "",
+            choices: texts.iter().map(|text| Choice::plain(text)).collect(),
+        })
+        .collect();
+    let places = matching(&sections, filter);
+    let mut kinds: Vec<Vec<Option<Entry<'a>>>> = kinds
+        .into_iter()
+        .map(|entries| entries.into_iter().map(Some).collect())
+        .collect();
     let mut found = Vec::new();
-    let mut kind = |entries: &mut dyn Iterator<Item = Entry<'a>>| {
-        let fits = entries.filter(|entry| {
-            filter.is_empty()
-                || matches_filter(filter, &entry.name)
-                || matches_filter(filter, &format!("{} {}", entry.name, entry.remark))
-        });
-        found.extend(fits.take(MAX_MATCHES_PER_KIND));
-    };
-    let plain = |kind, name: &'a str, remark: &'a str, does| Entry {
-        kind,
-        name: name.into(),
-        remark: remark.into(),
-        does,
-    };
-    kind(&mut PAGES.iter().map(|(page, name, key)| Entry {
+    for (kind, lines) in places {
+        let lines = lines.into_iter().take(MAX_MATCHES_PER_KIND);
+        found.extend(lines.filter_map(|line| kinds.get_mut(kind)?.get_mut(line)?.take()));
+    }
+    found
+}
+
+/// All entries, kind by kind.
+fn entries(state: &State) -> [Vec<Entry<'_>>; 5] {
+    fn plain<'a>(kind: &'static str, name: &'a str, remark: &'a str, does: Does<'a>) -> Entry<'a> {
+        Entry {
+            kind,
+            name,
+            remark: remark.into(),
+            does,
+        }
+    }
+    let pages = PAGES.iter().map(|(page, name, key)| Entry {
         kind: "Page",
-        name: (*name).into(),
+        name,
         remark: format!("Ctrl+{}", key.symbol_or_name()).into(),
         does: Does::Go(*page),
-    }));
-    let environments = &state.settings.environments;
-    kind(
-        &mut environments
-            .iter()
-            .filter(|env| env.id != state.settings.selected)
-            .map(|env| {
-                plain(
-                    "Environment",
-                    &env.name,
-                    "switch to it",
-                    Does::Switch(&env.id),
-                )
-            }),
-    );
-    kind(&mut models(state).map(|(deployment, model)| {
+    });
+    let others = state.settings.environments.iter();
+    let others = others.filter(|env| env.id != state.settings.selected);
+    let environments = others.map(|env| {
+        plain(
+            "Environment",
+            &env.name,
+            "switch to it",
+            Does::Switch(&env.id),
+        )
+    });
+    let models = models(state).map(|(deployment, model)| {
         let remark = deployment.unwrap_or("routed by the API");
         plain("Model", model, remark, Does::Ask(deployment, model))
-    }));
-    kind(&mut known_conversations(state).map(|row| {
+    });
+    let conversations = known_conversations(state).map(|row| {
         plain(
             "Conversation",
             &row.title,
             &row.environment,
             Does::Open(&row.id),
         )
-    }));
-    kind(&mut actions().map(|(name, remark, does)| plain("Action", name, remark, does)));
-    found
+    });
+    let actions = actions().map(|(name, remark, does)| plain("Action", name, remark, does));
+    [
+        pages.collect(),
+        environments.collect(),
+        models.collect(),
+        conversations.collect(),
+        actions.collect(),
+    ]
 }
 
 /// The models that one can chat with, each with its deployment; those of the API alone are last.

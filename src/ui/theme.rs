@@ -8,7 +8,7 @@ use egui::{
 };
 
 use crate::chart::svg::FONTS;
-use crate::domain::deployment::{Deployment, DeploymentState, Health};
+use crate::domain::deployment::Health;
 
 /// Colours by meaning. One set for dark, an equal one for light; see [`Tokens::of`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -142,26 +142,6 @@ impl Tokens {
             Health::Degraded | Health::Starting => self.warning,
             Health::Broken => self.error,
             Health::Off | Health::Unknown => self.faint,
-        }
-    }
-
-    /// The colour of a deployment: one that is deployed and yet not as it should be stands out.
-    pub fn deployment(&self, deployment: &Deployment) -> Color32 {
-        if deployment.warns() {
-            self.warning
-        } else {
-            self.state(deployment.state)
-        }
-    }
-
-    /// The colour of a deployment's state.
-    pub fn state(&self, state: DeploymentState) -> Color32 {
-        match state {
-            DeploymentState::Deployed => self.ok,
-            DeploymentState::Deploying => self.warning,
-            DeploymentState::NotDeployed
-            | DeploymentState::Terminating
-            | DeploymentState::Unknown => self.faint,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The parts that every page is made of. Each control has a label that a test and a screen reader find.
 
 mod picker;
+mod sign;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,19 +13,14 @@ use egui::{
 };
 
 use super::theme::{self, CARD_ROUNDING, GRID, ROUNDING, Tokens};
-use crate::domain::deployment::Health;
 use crate::domain::failure::Failure;
 use crate::domain::printable::{cut, printable};
 use crate::domain::units;
 
 pub use self::picker::{
-    Choice, Place, Section, picker, picker_is_open, picker_may_open, tick_picker,
+    Choice, Place, Section, matching, picker, picker_is_open, picker_may_open, tick_picker,
 };
-
-/// Whether a name fits what was typed to find it.
-pub fn matches_filter(filter: &str, name: &str) -> bool {
-    name.to_lowercase().contains(&filter.to_lowercase())
-}
+pub use self::sign::{Sign, health_mark};
 
 /// The colours that `ui` draws with.
 pub fn tokens(ui: &Ui) -> &'static Tokens {
@@ -117,38 +113,6 @@ pub fn small_button_if(ui: &mut Ui, enabled: bool, text: &str) -> Response {
 pub fn dot(ui: &mut Ui, color: Color32) {
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(10.0), Sense::hover());
     ui.painter().circle_filled(rect.center(), 4.0, color);
-}
-
-/// The sign of how well a deployment does. Its shape says it, too, for those who do not tell its colour.
-pub fn health_mark(ui: &mut Ui, health: Health) -> Response {
-    let (rect, response) = ui.allocate_exact_size(Vec2::splat(10.0), Sense::hover());
-    paint_health(ui.painter(), rect.center(), health, tokens(ui));
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, health.label()));
-    response.on_hover_text(health.label())
-}
-
-/// Paints that sign, 9 points wide.
-pub fn paint_health(painter: &egui::Painter, at: egui::Pos2, health: Health, tokens: &Tokens) {
-    use egui::Shape;
-    let (color, r) = (tokens.health(health), 4.5);
-    let stroke = Stroke::new(1.75, color);
-    let ring = || Shape::circle_stroke(at, r - 1.0, stroke);
-    let line = |arm: Vec2, width| Shape::line_segment([at - arm, at + arm], (width, color));
-    painter.extend(match health {
-        Health::Serving => vec![Shape::circle_filled(at, r - 0.5, color)],
-        Health::Degraded => {
-            let corners = [vec2(0.0, -r), vec2(r, r - 0.5), vec2(-r, r - 0.5)];
-            let corners = corners.map(|corner| at + corner).to_vec();
-            vec![Shape::convex_polygon(corners, color, Stroke::NONE)]
-        }
-        Health::Starting => vec![ring(), Shape::circle_filled(at, 1.5, color)],
-        Health::Broken => {
-            let arm = r - 1.0;
-            vec![line(vec2(arm, arm), 2.25), line(vec2(arm, -arm), 2.25)]
-        }
-        Health::Off => vec![ring()],
-        Health::Unknown => vec![line(vec2(r - 0.5, 0.0), 1.75)],
-    });
 }
 
 /// A text field under its label, both as wide as there is room. `hint` shows while it is empty.

@@ -97,7 +97,7 @@ fn main() {
     window.until("all checks ended", |window| {
         window.has_button("Run checks again")
     });
-    save_both(&mut window, "home");
+    save_both(&mut window, "environments");
 
     window.click("Deployments");
     window.click("md-deepseek-canary, Deploying");

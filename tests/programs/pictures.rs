@@ -58,10 +58,10 @@ fn picture_of_the_empty_playground_in_the_light() {
 }
 
 #[test]
-fn picture_of_home_on_the_demo() {
+fn picture_of_the_environments_on_the_demo() {
     let mut window = small_demo(Theme::Dark);
     window.click("Environments");
-    check_picture(&mut window, "home", &["127.0.0.1:", "api "]);
+    check_picture(&mut window, "environments", &["127.0.0.1:", "api "]);
 }
 
 #[test]

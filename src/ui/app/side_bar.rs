@@ -17,7 +17,7 @@ use crate::ui::keys::PAGES;
 use crate::ui::theme::{self, Tokens};
 use crate::ui::views;
 use crate::ui::views::environments::state_color;
-use crate::ui::widgets::{Choice, Section, picker, shortened, tokens};
+use crate::ui::widgets::{Choice, Section, Sign, picker, shortened, tokens};
 
 impl App {
     pub(super) fn side_bar_ui(&mut self, ui: &mut Ui) {
@@ -86,7 +86,11 @@ impl App {
                 ui.spacing_mut().item_spacing.y = 4.0;
                 let choices = state.settings.environments.iter().map(|env| Choice {
                     remark: Some(about(env)),
-                    dot: Some(state_color(ui, env, state.connection_of(&env.id))),
+                    sign: Some(Sign::Dot(state_color(
+                        ui,
+                        env,
+                        state.connection_of(&env.id),
+                    ))),
                     ..Choice::plain(&env.name)
                 });
                 let sections = [
@@ -105,7 +109,7 @@ impl App {
                     ui,
                     "Switch environment",
                     name,
-                    Some(color),
+                    Some(Sign::Dot(color)),
                     width,
                     &sections,
                 );

@@ -5,12 +5,12 @@ mod matching;
 mod tests;
 
 use egui::{
-    Align2, Color32, CornerRadius, Event, Key, Popup, Response, Role, ScrollArea, Sense, Stroke,
-    StrokeKind, TextEdit, TextStyle, Ui, WidgetInfo, pos2, vec2,
+    Align2, CornerRadius, Event, Key, Popup, Response, Role, ScrollArea, Sense, Stroke, StrokeKind,
+    TextEdit, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
-use self::matching::matching;
-use super::{LONGEST_TOLD, MARGIN, MOST_LINES, caption, fit_middle, tokens};
+pub use self::matching::matching;
+use super::{LONGEST_TOLD, MARGIN, MOST_LINES, Sign, caption, fit_middle, tokens};
 use crate::domain::units;
 use crate::ui::theme::{GRID, ROUNDING};
 
@@ -20,8 +20,8 @@ pub struct Choice<'a> {
     pub name: &'a str,
     /// Below the name.
     pub remark: Option<String>,
-    /// A state's colour.
-    pub dot: Option<Color32>,
+    /// How it does.
+    pub sign: Option<Sign>,
     /// Whether it can be picked.
     pub enabled: bool,
 }
@@ -32,7 +32,7 @@ impl<'a> Choice<'a> {
         Self {
             name,
             remark: None,
-            dot: None,
+            sign: None,
             enabled: true,
         }
     }
@@ -95,13 +95,13 @@ pub fn picker(
     ui: &mut Ui,
     label: &str,
     picked: Option<&str>,
-    dot_color: Option<Color32>,
+    sign: Option<Sign>,
     width: f32,
     sections: &[Section<'_>],
 ) -> Option<String> {
     let id = picker_id(ui, label);
     let told = picked.map(|name| units::shorten_middle(name, LONGEST_TOLD));
-    let response = button_ui(ui, id, label, picked, dot_color, width);
+    let response = button_ui(ui, id, label, picked, sign, width);
     let response = match told {
         Some(told) => response.on_hover_text(told),
         None => response,
@@ -196,7 +196,7 @@ fn button_ui(
     id: egui::Id,
     label: &str,
     picked: Option<&str>,
-    dot_color: Option<Color32>,
+    sign: Option<Sign>,
     width: f32,
 ) -> Response {
     let tokens = tokens(ui);
@@ -215,9 +215,8 @@ fn button_ui(
         StrokeKind::Inside,
     );
     let mut left = rect.left() + 12.0;
-    if let Some(color) = dot_color {
-        ui.painter()
-            .circle_filled(pos2(left + 4.0, rect.center().y), 4.0, color);
+    if let Some(sign) = sign {
+        sign.paint(ui.painter(), pos2(left + 4.0, rect.center().y), tokens);
         left += 16.0;
     }
     let color = if picked.is_some() {
@@ -420,8 +419,8 @@ fn choice_ui(ui: &mut Ui, choice: &Choice<'_>, mark: Mark) -> Response {
     let beside = at + vec2(-11.0, name.size().y / 2.0);
     if mark.ticks {
         tick_ui(ui, beside, mark.on, choice.enabled);
-    } else if let Some(color) = choice.dot {
-        ui.painter().circle_filled(beside, 3.5, color);
+    } else if let Some(sign) = choice.sign {
+        sign.paint(ui.painter(), beside, tokens);
     }
     let remark_at = at + vec2(0.0, name.size().y + 2.0);
     ui.painter().galley(at, name, color);

@@ -6,19 +6,17 @@ use super::draft::Draft;
 use super::fields::{fields_ui, group_ui, problem_ui};
 use super::foot::Foot;
 use crate::domain::command_line;
-use crate::domain::deployment::DeploymentState;
 use crate::domain::plan::{Field, Plan, Target};
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::bench::{BenchAction, Form, Preset, Read};
+use crate::ui::views::deployments::{NO_DEPLOYMENT, deployment_sections};
 use crate::ui::widgets::{
-    Choice, LONGEST_TOLD, Place, Section, caption, card, field, picker, picker_is_open,
-    picker_may_open, small_button, small_button_if, tick_picker, tokens,
+    Choice, LONGEST_TOLD, Place, Section, Sign, caption, card, field, picker, picker_is_open,
+    picker_may_open, small_button, small_button_if, tick_picker,
 };
-
-const NO_DEPLOYMENT: &str = "None: any model of the API";
 
 /// What is open in one environment's form.
 #[derive(Debug, Default)]
@@ -226,50 +224,24 @@ fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, draft: &mut Draft, state: &Stat
 
 /// The deployment whose models are offered.
 fn deployment_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &State) {
-    let tokens = tokens(ui);
-    caption(ui, "Deployment");
-    let view = state.connection().cluster.view.value();
-    let lines = |those: fn(DeploymentState) -> bool| -> Vec<Choice<'_>> {
-        view.into_iter()
-            .flat_map(|view| &view.deployments)
-            .filter(|deployment| those(deployment.state))
-            .map(|deployment| {
-                let is_ready = deployment.state == DeploymentState::Deployed;
-                Choice {
-                    name: &deployment.name,
-                    remark: (!is_ready).then(|| deployment.state.label().to_owned()),
-                    dot: Some(tokens.deployment(deployment)),
-                    enabled: is_ready || deployment.state == DeploymentState::Unknown,
-                }
-            })
-            .collect()
+    const LABEL: &str = "Deployment";
+    caption(ui, LABEL);
+    let cluster = &state.connection().cluster;
+    let sections = if picker_may_open(ui, LABEL) {
+        deployment_sections(cluster)
+    } else {
+        Vec::new()
     };
-    let sections = [
-        Section {
-            heading: "Deployed",
-            choices: lines(|it| it == DeploymentState::Deployed),
-        },
-        // Its pods may not be listed: it may well answer.
-        Section {
-            heading: "State unknown",
-            choices: lines(|it| it == DeploymentState::Unknown),
-        },
-        Section {
-            heading: "Not ready",
-            choices: lines(|it| {
-                !matches!(it, DeploymentState::Deployed | DeploymentState::Unknown)
-            }),
-        },
-        Section {
-            heading: "Without one",
-            choices: vec![Choice::plain(NO_DEPLOYMENT)],
-        },
-    ];
-    let shown = form_ui.deployment.as_deref();
-    let dot = shown.map(|_| tokens.ok);
+    let picked = form_ui.deployment.as_deref();
+    let view = cluster.view.value();
+    let deployment = view.and_then(|view| {
+        let mut all = view.deployments.iter();
+        all.find(|it| Some(it.name.as_str()) == picked)
+    });
+    let sign = deployment.map(|it| Sign::Health(cluster.health(it)));
     let width = ui.available_width();
-    let shown = Some(shown.unwrap_or(NO_DEPLOYMENT));
-    if let Some(name) = picker(ui, "Deployment", shown, dot, width, &sections) {
+    let shown = Some(picked.unwrap_or(NO_DEPLOYMENT));
+    if let Some(name) = picker(ui, LABEL, shown, sign, width, &sections) {
         form_ui.deployment = Some(name).filter(|name| name != NO_DEPLOYMENT);
     }
 }

@@ -1,6 +1,7 @@
 //! The Deployments page: a live list, and the details of the chosen one beside it.
 
 mod actions;
+mod choices;
 mod detail;
 mod logs;
 mod models;
@@ -10,6 +11,7 @@ use egui::{
     vec2,
 };
 
+pub(in crate::ui::views) use self::choices::{NO_DEPLOYMENT, deployment_sections};
 use self::detail::deployment_ui;
 use self::logs::log_ui;
 use self::models::{ProbeRequest, probes_ui};
@@ -23,8 +25,8 @@ use crate::state::cluster::{ClusterAction, ClusterState, EVENTS_EVERY};
 use crate::ui::views::paragraphs::wrapped;
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
-    MARGIN, caption, column, dot, empty_state, failure_box, filling_card, health_mark, page_head,
-    shortened, tokens,
+    Choice, MARGIN, Section, caption, column, dot, empty_state, failure_box, filling_card,
+    health_mark, matching, page_head, shortened, tokens,
 };
 
 const ROW: f32 = 40.0;
@@ -233,12 +235,19 @@ fn list_ui(
         .margin(MARGIN)
         .desired_width(f32::INFINITY);
     ui.add(edit).labelled_by(label.id);
-    let wanted = filter.to_lowercase();
+    let all = Section {
+        heading: "",
+        choices: view
+            .deployments
+            .iter()
+            .map(|it| Choice::plain(&it.name))
+            .collect(),
+    };
+    let found = matching(&[all], &filter);
     ui.data_mut(|data| data.insert_temp(id, filter));
-    let shown: Vec<&Deployment> = view
-        .deployments
-        .iter()
-        .filter(|it| wanted.is_empty() || it.name.to_lowercase().contains(&wanted))
+    let lines = found.into_iter().flat_map(|(_, lines)| lines);
+    let shown: Vec<&Deployment> = lines
+        .filter_map(|line| view.deployments.get(line))
         .collect();
     let mut picked = None;
     ScrollArea::vertical()

@@ -226,7 +226,7 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &State, out: &mut Actions) {
                 .map(|name| Choice {
                     name,
                     remark: (contexts.current.as_ref() == Some(name)).then(|| "current".to_owned()),
-                    dot: None,
+                    sign: None,
                     enabled: true,
                 })
                 .collect();

@@ -7,18 +7,18 @@ use egui::{Button, Popup, TextStyle, Ui, vec2};
 use super::PlaygroundOutcome;
 use super::rows::PaneOutcome;
 use super::status::{freshness_ui, troubles_ui};
-use crate::domain::deployment::{Deployment, DeploymentState};
-use crate::domain::printable;
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::cluster::ClusterState;
 use crate::state::panes::{MAX_PANES, PaneAction};
-use crate::ui::theme::{GRID, Tokens};
+use crate::ui::theme::GRID;
+use crate::ui::views::deployments::{NO_DEPLOYMENT, deployment_sections};
 use crate::ui::views::waiting::waiting_ui;
-use crate::ui::widgets::{Choice, Section, from_right, picker, picker_may_open, shortened, tokens};
+use crate::ui::widgets::{
+    Choice, Section, Sign, from_right, picker, picker_may_open, shortened, tokens,
+};
 
 /// Picks no deployment.
-const NO_DEPLOYMENT: &str = "None: any model of the API";
 /// In a narrower picker fewer than 18 characters of a name are left.
 const MIN_PICKER: f32 = 204.0;
 
@@ -219,71 +219,24 @@ fn env_ui(ui: &mut Ui, state: &State, index: usize, width: f32) -> Option<PaneAc
 }
 
 fn deployment_ui(ui: &mut Ui, state: &State, index: usize, width: f32) -> Option<PaneAction> {
-    let tokens = tokens(ui);
     let choice = &state.panes().get(index).choice;
     let none = ClusterState::default();
     let cluster = state.pane_cluster(index).unwrap_or(&none);
-    let color = cluster
+    let sign = cluster
         .deployment_of(choice)
-        .map(|deployment| tokens.deployment(deployment));
+        .map(|deployment| Sign::Health(cluster.health(deployment)));
     let label = label(state, index, "Deployment");
     let sections = if picker_may_open(ui, &label) {
-        deployments(cluster, tokens)
+        deployment_sections(cluster)
     } else {
         Vec::new()
     };
     // A model of the API alone has none, whether that was picked or not.
     let alone = choice.model.is_some().then_some(NO_DEPLOYMENT);
     let shown = choice.deployment.as_deref().or(alone);
-    let name = picker(ui, &label, shown, color, width, &sections)?;
+    let name = picker(ui, &label, shown, sign, width, &sections)?;
     let name = Some(name).filter(|name| name != NO_DEPLOYMENT);
     Some(PaneAction::PickDeployment(index, name))
-}
-
-fn deployments<'a>(cluster: &'a ClusterState, tokens: &Tokens) -> Vec<Section<'a>> {
-    let view = cluster.view.value().into_iter();
-    let (may_answer, others): (Vec<_>, Vec<_>) = view
-        .flat_map(|view| &view.deployments)
-        .partition(|deployment| deployment.may_answer());
-    let (deployed, unknown): (Vec<_>, Vec<_>) = may_answer
-        .into_iter()
-        .partition(|deployment| deployment.state == DeploymentState::Deployed);
-    let section = |heading, list: &[&'a Deployment], enabled| Section {
-        heading,
-        choices: choices_of(list, enabled, tokens),
-    };
-    vec![
-        // The first, so that it is in sight in the longest list.
-        Section {
-            heading: "",
-            choices: vec![Choice::plain(NO_DEPLOYMENT)],
-        },
-        section("Deployed", &deployed, true),
-        section("State unknown", &unknown, true),
-        section("Not ready", &others, false),
-    ]
-}
-
-fn choices_of<'a>(list: &[&'a Deployment], enabled: bool, tokens: &Tokens) -> Vec<Choice<'a>> {
-    let choice = |deployment: &&'a Deployment| choice_of(deployment, enabled, tokens);
-    list.iter().map(choice).collect()
-}
-
-fn choice_of<'a>(deployment: &'a Deployment, enabled: bool, tokens: &Tokens) -> Choice<'a> {
-    let why = printable::cut(&deployment.why(), 300).into_owned();
-    let label = deployment.state.label();
-    let remark = match enabled {
-        true if why == label => None,
-        true => Some(why),
-        false if why == label => Some(why),
-        false => Some(format!("{label}: {why}")),
-    };
-    Choice {
-        name: &deployment.name,
-        remark,
-        dot: Some(tokens.deployment(deployment)),
-        enabled,
-    }
 }
 
 /// Offers the models of the deployment that is picked; those of the API where none is.
@@ -292,7 +245,7 @@ fn model_ui(ui: &mut Ui, state: &State, index: usize, width: f32) -> Option<Pane
     let color = state
         .panes()
         .name(index)
-        .map(|name| tokens.model_color(state.colors.index(&name)));
+        .map(|name| Sign::Dot(tokens.model_color(state.colors.index(&name))));
     let choice = &state.panes().get(index).choice;
     let label = label(state, index, "Model");
     let open = picker_may_open(ui, &label);
@@ -301,7 +254,7 @@ fn model_ui(ui: &mut Ui, state: &State, index: usize, width: f32) -> Option<Pane
     let choices = offers.iter().flatten().map(|offer| Choice {
         name: &offer.name,
         remark: offer.remark.clone(),
-        dot: None,
+        sign: None,
         enabled: offer.selectable,
     });
     let section = Section {

@@ -24,7 +24,7 @@ enum Fit {
 
 /// The sections that have matches, each with its lines: the best first, in the list's order where they match alike.
 /// Case does not matter. Everything as it is without a filter.
-pub(super) fn matching(sections: &[Section<'_>], filter: &str) -> Vec<(usize, Vec<usize>)> {
+pub fn matching(sections: &[Section<'_>], filter: &str) -> Vec<(usize, Vec<usize>)> {
     let wanted = filter.trim().to_lowercase();
     let words: Vec<&str> = wanted.split_whitespace().collect();
     let numbered = sections.iter().enumerate();
