@@ -27,7 +27,7 @@ use crate::engine::quit::Quit;
 use crate::engine::{Engine, Started};
 use crate::protocol::{Command, Event};
 use crate::state::State;
-use crate::state::action::Actions;
+use crate::state::action::{Action, Actions};
 
 /// Told of the window's first frames, when the start is measured.
 pub type Mark = Box<dyn Fn(&str)>;
@@ -173,6 +173,15 @@ impl App {
     /// The window's state, for tests and benches.
     pub fn state(&mut self) -> &mut State {
         &mut self.state
+    }
+
+    /// Does what a view would ask for; for benches. It is sent with the next frame.
+    pub fn act(&mut self, action: Action) {
+        let clock = crate::state::history::Clock {
+            now: self.engine.uptime(),
+            today: crate::engine::clock(),
+        };
+        self.state.act(action, clock, &mut self.out);
     }
 
     fn send(&mut self) {

@@ -332,14 +332,14 @@ fn a_zoom_is_of_one_environment_and_says_what_came_outside_of_it() {
     );
     window.ask("six");
     window.see("2 new answers outside the view");
-    window.click("Home");
+    window.click("Environments");
     window.click("Environment Demo");
     window.click("Playground");
     window.see("Deployment: bd-gpt-oss-llama70b");
     window.ask("to the demo");
     window.ask("to the demo again");
     assert!(!window.shows("outside the view"), "{}", window.told());
-    window.click("Home");
+    window.click("Environments");
     window.click("Environment mine");
     window.click("Playground");
     window.see("2 new answers outside the view");
