@@ -53,8 +53,8 @@ pub struct App {
     environments: EnvironmentsUi,
     welcome: WelcomeUi,
     palette: Palette,
-    /// The theme of the last frame.
-    theme: ThemeChoice,
+    /// The theme of the last frame; `None` before the first.
+    theme: Option<ThemeChoice>,
     playground: PlaygroundUi,
     benchmark: BenchmarkUi,
     save_as: SaveAs,
@@ -103,7 +103,7 @@ impl App {
             environments: EnvironmentsUi::default(),
             welcome: WelcomeUi::default(),
             palette: Palette::default(),
-            theme: ThemeChoice::default(),
+            theme: None,
             playground: PlaygroundUi::default(),
             benchmark: BenchmarkUi::default(),
             save_as: SaveAs::default(),

@@ -38,10 +38,9 @@ impl App {
     /// The theme that the settings name.
     pub(super) fn follow_theme(&mut self, ctx: &Context) {
         let choice = self.state.settings.theme;
-        if self.frames > 0 && self.theme == choice {
+        if self.theme.replace(choice) == Some(choice) {
             return;
         }
-        self.theme = choice;
         ctx.set_theme(match choice {
             ThemeChoice::System => egui::ThemePreference::System,
             ThemeChoice::Light => egui::ThemePreference::Light,

@@ -1,7 +1,9 @@
 //! The usual shape of a chunk, which serde reads without copying its texts.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -11,6 +13,10 @@ use super::{Chunk, finish_reason, is_model_name};
 use crate::metrics::timeline::Usage;
 use crate::wire::openai::calls;
 use crate::wire::openai::usage::StrictUsage;
+
+/// Made once: making a searcher costs as much as a search in a chunk of one token.
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
+static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
 
 #[derive(Deserialize)]
 pub(super) struct Strict<'a> {
@@ -53,8 +59,7 @@ impl Strict<'_> {
         let known =
             choice.index.unwrap_or(0) == 0 && choice.delta.as_ref().is_some_and(Delta::is_all);
         // The usage may be elsewhere, e.g. in `x_groq`.
-        let elsewhere =
-            usage.is_none() && memchr::memmem::find(json.as_bytes(), b"\"usage\"").is_some();
+        let elsewhere = usage.is_none() && USAGE.find(json.as_bytes()).is_some();
         !odd && known
             && !elsewhere
             && !object
@@ -66,7 +71,7 @@ impl Strict<'_> {
 
 /// Whether some name or string is exactly `error`, so that the lenient reader has to look for an error.
 fn names_error(json: &str) -> bool {
-    memchr::memmem::find(json.as_bytes(), b"\"error\"").is_some()
+    ERROR.find(json.as_bytes()).is_some()
 }
 
 impl<'a> From<Strict<'a>> for Chunk<'a> {
