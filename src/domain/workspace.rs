@@ -98,6 +98,8 @@ pub struct PaneForm {
     pub ticked: bool,
     /// The conversation that is shown, if it is in the history.
     pub conversation: Option<SessionId>,
+    /// Which pane of that conversation it is: [`Exchange::pane`](super::history::Exchange::pane).
+    pub conversation_pane: Option<u64>,
     /// The system prompt.
     pub system: String,
     /// The knobs.

@@ -17,13 +17,16 @@ impl ConnectionState {
         let panes = self.panes.all().iter().map(|pane| {
             let is_first = first.is_some_and(|first| first.id == pane.id);
             let choice = Some(&pane.choice).filter(|_| pane.settled);
+            let shown = pane.chat.shown().or_else(|| pane.reopen.clone());
+            let (conversation, conversation_pane) = shown.unzip();
             PaneForm {
                 env: (!is_first).then(|| pane.env.clone()),
                 deployment: choice.and_then(|choice| choice.deployment.clone()),
                 model: choice.and_then(|choice| choice.model.clone()),
                 linked: pane.linked,
                 ticked: pane.ticked,
-                conversation: pane.chat.conversation().or(pane.reopen.as_ref()).cloned(),
+                conversation,
+                conversation_pane: conversation_pane.flatten(),
                 system: pane.chat.system.clone(),
                 params: pane.chat.params.clone(),
             }
@@ -59,7 +62,8 @@ impl ConnectionState {
                 (_, None) => continue,
             };
             pane.ticked = form.ticked;
-            pane.reopen.clone_from(&form.conversation);
+            let conversation = form.conversation.clone();
+            pane.reopen = conversation.map(|id| (id, form.conversation_pane));
             pane.chat.system.clone_from(&form.system);
             pane.chat.params = form.params.clone();
         }

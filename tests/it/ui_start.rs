@@ -303,3 +303,32 @@ fn a_restart_brings_back_the_page_and_the_conversation() {
     window.ask("And more");
     window.see("You asked: And more");
 }
+
+#[test]
+fn a_restart_brings_back_a_comparison_in_its_panes() {
+    let mut window = Window::on_demo();
+    window.compare();
+    window.ask("Say something");
+    let texts = |window: &mut Window| -> Vec<Vec<String>> {
+        let panes = window.state_mut().state().panes();
+        let answers = |index| {
+            let turns = panes.chat(index).turns().iter();
+            turns.map(|turn| turn.answer.reply.text.clone()).collect()
+        };
+        (0..panes.count()).map(answers).collect()
+    };
+    let before = texts(&mut window);
+    assert!(before.len() == 2 && before[0] != before[1], "{before:?}");
+    let mut window = window.restart();
+    window.until("both are there", |window| {
+        window
+            .query_all_by_label("You asked: Say something")
+            .count()
+            >= 1
+    });
+    let deadline = Instant::now() + PATIENCE;
+    while texts(&mut window) != before {
+        assert!(Instant::now() < deadline, "{:?}", texts(&mut window));
+        window.step();
+    }
+}

@@ -50,6 +50,12 @@ impl ChatState {
         self.conversation.id.as_ref()
     }
 
+    /// The conversation with its name in the history, and which of its panes this is.
+    pub(in crate::state) fn shown(&self) -> Option<(SessionId, Option<u64>)> {
+        let id = self.conversation.id.clone()?;
+        Some((id, self.conversation.pane))
+    }
+
     /// What the conversation is called that was opened here, until something is said in it.
     pub fn opened(&self) -> Option<&str> {
         Some(&self.before.as_ref()?.opened.as_ref()?.title)

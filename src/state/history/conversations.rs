@@ -2,6 +2,8 @@
 
 mod comparison;
 
+pub(in crate::state) use self::comparison::of_pane;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;

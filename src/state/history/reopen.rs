@@ -7,6 +7,7 @@ use crate::domain::failure::Failure;
 use crate::domain::history::{Exchange, SessionBody, SessionId, StoredSession};
 use crate::protocol::{Command, HistoryQuestion, JobId};
 use crate::state::State;
+use crate::state::history::conversations::of_pane;
 
 /// A conversation that is being read for a pane.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(in crate::state) struct Reopening {
     job: JobId,
     env: EnvId,
     pane: u64,
+    /// Which of the conversation's panes it is.
+    of: Option<u64>,
 }
 
 impl State {
@@ -26,14 +29,14 @@ impl State {
                 .any(|it| it.env == env && it.pane == pane)
         };
         let panes = self.panes().all().iter();
-        let wanted: Vec<(u64, SessionId)> = panes
+        let wanted: Vec<(u64, (SessionId, Option<u64>))> = panes
             .filter(|pane| !asked(pane.id))
             .filter_map(|pane| Some((pane.id, pane.reopen.clone()?)))
             .collect();
-        for (pane, id) in wanted {
+        for (pane, (id, of)) in wanted {
             let job = self.ask_history(HistoryQuestion::Session { id }, out);
             let env = env.clone();
-            self.reopening.push(Reopening { job, env, pane });
+            self.reopening.push(Reopening { job, env, pane, of });
         }
     }
 
@@ -46,7 +49,7 @@ impl State {
         let Some(at) = self.reopening.iter().position(|it| it.job == job) else {
             return;
         };
-        let Reopening { env, pane, .. } = self.reopening.swap_remove(at);
+        let Reopening { env, pane, of, .. } = self.reopening.swap_remove(at);
         let panes = self.connections.get_mut(&env).map(|it| &mut it.panes);
         let pane = panes.and_then(|panes| panes.iter_mut().find(|it| it.id == pane));
         let Some(pane) = pane else { return };
@@ -57,7 +60,8 @@ impl State {
             && pane.chat.turns().is_empty()
             && exchanges.iter().any(Exchange::has_texts)
         {
-            pane.chat.resume(stored.row.id.clone(), exchanges);
+            let exchanges = of_pane(exchanges, of);
+            pane.chat.resume(stored.row.id.clone(), &exchanges);
         }
     }
 }

@@ -57,8 +57,8 @@ pub struct Pane {
     pub ticked: bool,
     /// The conversation.
     pub chat: ChatState,
-    /// The conversation that it showed before a restart, until that is read.
-    pub(in crate::state) reopen: Option<SessionId>,
+    /// The conversation that it showed before a restart, and which of its panes it was, until that is read.
+    pub(in crate::state) reopen: Option<(SessionId, Option<u64>)>,
 }
 
 impl Pane {

@@ -66,6 +66,17 @@ fn followed(exchanges: &[Exchange], pane: Option<u64>) -> Vec<&Exchange> {
     found
 }
 
+/// The exchanges of one pane, its newest last, with those of other panes that they follow. All of them where the
+/// conversation was held in one pane.
+pub(in crate::state) fn of_pane(exchanges: &[Exchange], pane: Option<u64>) -> Vec<Exchange> {
+    if !is_one(exchanges) {
+        return exchanges.to_vec();
+    }
+    let own = exchanges.iter().filter(|exchange| exchange.pane == pane);
+    let followed = followed(exchanges, pane).into_iter();
+    followed.chain(own).cloned().collect()
+}
+
 impl State {
     /// Opens a comparison in the first panes of the environment in use; what is missing is added. Others stay as they
     /// are, and are not sent to.
