@@ -1,6 +1,7 @@
 //! The parts that every page is made of. Each control has a label that a test and a screen reader find.
 
 mod picker;
+mod signs;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::domain::units;
 pub use self::picker::{
     Choice, Place, Section, picker, picker_is_open, picker_may_open, tick_picker,
 };
+pub use self::signs::{status_sign, warning_sign};
 
 /// Whether a name fits what was typed to find it.
 pub fn matches_filter(filter: &str, name: &str) -> bool {

@@ -6,7 +6,7 @@ mod chats;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::rows::{self, SessionKey, kind_name, nanos, state_name};
+use super::rows::{self, SessionKey, kind_name, nanos};
 use super::{Store, Trouble, codec, is_damage, may_be_damage};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
@@ -209,8 +209,8 @@ impl Writing<'_> {
                 .execute(params![session.0, number as i64, text])?;
         }
         let row = SessionRow::of(report);
-        let sql = "UPDATE sessions SET ended_ns = ?2, requests = ?3, errors = ?4, ttft_ms = ?5, itl_ms = ?6, peak = ?7 \
-                   WHERE key = ?1";
+        let sql = "UPDATE sessions SET ended_ns = ?2, requests = ?3, errors = ?4, ttft_ms = ?5, itl_ms = ?6, peak = ?7, \
+                   warnings = ?8 WHERE key = ?1";
         self.0.prepare_cached(sql)?.execute(params![
             session.0,
             row.ended.map(nanos),
@@ -218,7 +218,8 @@ impl Writing<'_> {
             row.errors.cast_signed(),
             row.ttft_p50_ms,
             row.itl_p50_ms,
-            row.peak_tokens_per_s
+            row.peak_tokens_per_s,
+            row.warnings.cast_signed()
         ])?;
         for (place, target) in report.plan.targets.iter().enumerate() {
             // Figures are those of the model that answered.
@@ -271,7 +272,7 @@ impl Writing<'_> {
         let sql = "UPDATE sessions SET state = ?2, release = ?3 WHERE key = ?1";
         if self
             .0
-            .execute(sql, params![session.0, state_name(row.state), row.release])?
+            .execute(sql, params![session.0, row.state.word(), row.release])?
             == 0
         {
             return Ok(false);
@@ -312,7 +313,7 @@ impl Writing<'_> {
             params![
                 row.id.0,
                 kind_name(row.kind),
-                state_name(row.state),
+                row.state.word(),
                 nanos(row.began),
                 row.ended.map(nanos),
                 nanos(Timestamp::now()),

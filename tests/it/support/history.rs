@@ -386,17 +386,25 @@ fn row(n: u64, ago: u64) -> SessionRow {
         itl_p50_ms: Some(2.0 + wave),
         peak_tokens_per_s: Some(9_000.0 + 900.0 * wave),
         baseline: false,
+        warnings: 0,
+        panes: 1,
     }
 }
 
 fn stored(row: &SessionRow) -> StoredSession {
     let body = match row.kind {
         SessionKind::Chat => {
-            let exchanges = vec![
-                exchange(row, 1, None),
-                exchange(row, 2, Some(1)),
-                exchange(row, 3, Some(1)),
-            ];
+            let all = [(1, None), (2, Some(1)), (3, Some(1))];
+            let mut exchanges: Vec<_> = all
+                .map(|(id, parent)| exchange(row, id, parent))
+                .into_iter()
+                .take(row.requests as usize)
+                .collect();
+            // Those that failed come last, and have no figures.
+            for failed in exchanges.iter_mut().rev().take(row.errors as usize) {
+                failed.ending = ExchangeEnding::Failed("The server is overloaded".to_owned());
+                failed.figures = Figures::default();
+            }
             SessionBody::Chat {
                 surroundings: None,
                 exchanges,

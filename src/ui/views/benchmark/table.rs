@@ -5,7 +5,6 @@ use egui::{
     TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::remarks::warning_sign;
 use super::{LevelChoice, figures};
 use crate::domain::figures::{COLUMNS, Column, ERRORS, Metric};
 use crate::domain::run::{LevelReport, RemarkKind};
@@ -14,7 +13,9 @@ use crate::state::ModelColors;
 use crate::state::action::Actions;
 use crate::state::bench::Session;
 use crate::ui::theme::{self, GRID};
-use crate::ui::widgets::{caption, card, fit_middle, from_right, small_button, strong, tokens};
+use crate::ui::widgets::{
+    caption, card, fit_middle, from_right, small_button, strong, tokens, warning_sign,
+};
 
 const ROW: f32 = 26.0;
 const HEAD: f32 = 34.0;

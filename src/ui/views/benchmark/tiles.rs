@@ -3,7 +3,6 @@
 use egui::{Ui, vec2};
 
 use super::figures as words;
-use super::remarks::warning_sign;
 use crate::domain::figures::{self, Distribution};
 use crate::domain::plan_fields::sentence;
 use crate::domain::run::{ERRORS, INTERVALS, LevelReport, Remark, RemarkKind};
@@ -12,7 +11,7 @@ use crate::domain::units::{self, Figure};
 use crate::metrics::arrivals::Groups;
 use crate::state::bench::Session;
 use crate::ui::theme::GRID;
-use crate::ui::widgets::{Tile, tokens};
+use crate::ui::widgets::{Tile, tokens, warning_sign};
 
 const THROUGHPUT: &str =
     "Output tokens per second of all clients together, over the steady part of the level";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{Key, Role, ScrollArea, TextEdit, Ui, WidgetInfo, vec2};
 
 use super::lines::{self, Sheet};
-use super::parts::{chosen, failures_ui, sheets, told};
+use super::parts::{chosen, failures_ui, one_answer_ui, only_figures, sheets, told};
 use super::trend::TrendUi;
 use super::{PageOutcome, color_of, compare, left_by, legend, short_name};
 use crate::chart::answers::Figure;
@@ -203,6 +203,9 @@ fn one_ui(
                     &mut |ui, p| lines::chart_ui(ui, p, &sheets, levels::tokens, height),
                 ],
             );
+        }
+        SessionBody::Chat { exchanges, .. } if only_figures(exchanges).is_some() => {
+            one_answer_ui(ui, state, exchanges);
         }
         SessionBody::Chat { exchanges, .. } => pair(
             ui,

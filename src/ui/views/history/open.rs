@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::parts::Question;
-use super::parts::{dim, told};
+use super::parts::{dim, one_answer_ui, told};
 use super::{Asked, PageOutcome, back_key};
 use crate::domain::command_line;
 use crate::domain::environment::Environment;
@@ -93,6 +93,9 @@ impl OpenUi {
             }
             ContentView::Chat(chat, aside) => {
                 about_ui(ui, &content.stored);
+                if let SessionBody::Chat { exchanges, .. } = &content.stored.body {
+                    one_answer_ui(ui, state, exchanges);
+                }
                 if *aside > 0 {
                     let them = units::counted(*aside, "answer");
                     caption(ui, format!("{them} on other branches"));

@@ -15,8 +15,8 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::history::{HistoryAction, MOST_COMPARED};
 use crate::ui::chart::marker_ui;
-use crate::ui::theme;
-use crate::ui::widgets::{card, empty_state, tokens};
+use crate::ui::theme::{self, GRID};
+use crate::ui::widgets::{card, empty_state, status_sign, tokens};
 
 const ROW: f32 = 28.0;
 
@@ -278,9 +278,16 @@ fn row_ui(
             let color = if failed { tokens.error } else { tokens.text };
             let (x, align, style) = match head.figure {
                 true => (place.max, Align2::RIGHT_CENTER, theme::small_figure_text()),
+                false if head.sort == SortBy::Status => {
+                    (place.min, Align2::LEFT_CENTER, TextStyle::Small)
+                }
                 false => (place.min, Align2::LEFT_CENTER, TextStyle::Body),
             };
-            let at = pos2(rect.left() + x, rect.center().y);
+            let mut at = pos2(rect.left() + x, rect.center().y);
+            if head.sort == SortBy::Status {
+                status_sign(ui, at + vec2(6.0, 0.0), made.status);
+                at.x += 4.0 * GRID;
+            }
             ui.painter()
                 .text(at, align, text, style.resolve(ui.style()), color);
         }

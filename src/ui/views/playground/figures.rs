@@ -80,7 +80,8 @@ pub(super) fn show(
         });
 }
 
-fn tiles_ui(
+/// The tiles of one answer, three in a row. `silent`: how long a running one has sent nothing.
+pub(in crate::ui::views) fn tiles_ui(
     ui: &mut Ui,
     figures: Option<&Figures>,
     silent: Option<Duration>,

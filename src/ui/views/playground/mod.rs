@@ -31,6 +31,7 @@ use self::columns::{Columns, SHEET};
 use self::conversation::{Pane, PaneUi};
 pub(super) use self::conversation::{ReadOutcome, read_ui};
 use self::conversations::ConversationsUi;
+pub(super) use self::figures::tiles_ui as answer_tiles_ui;
 use self::library::{LibraryUi, PromptUse};
 use self::parameters::ParametersUi;
 use self::rows::PaneOutcome;
