@@ -538,7 +538,7 @@ fn no_level_runs_on_in_a_session_that_was_closed() {
     report.ended = SessionEnd::Failed("Batida was closed during the run".to_owned());
     let closed = |tx: &Writing<'_>| {
         let key = tx.begin(&report, Some(SessionState::Running))?;
-        tx.finish(key, &report)
+        tx.finish(key, &report, None)
     };
     assert_eq!(store.write(closed), Ok(true));
     let found = store.report(&id("b1")).expect("there");
