@@ -119,7 +119,12 @@ fn check_before_asking(args: &BenchArgs, named: &[Target]) -> Result<(), Ended> 
     } else {
         named.to_owned()
     };
-    sound_plan(args, targets).map(drop)
+    let plan = sound_plan(args, targets)?;
+    // The window refuses to run such a plan; a script may want it all the same.
+    if let Some(caution) = plan.refusal() {
+        report::error_line(&format!("batida: warning: {}", caution.text));
+    }
+    Ok(())
 }
 
 fn sound_plan(args: &BenchArgs, targets: Vec<Target>) -> Result<Plan, Ended> {
