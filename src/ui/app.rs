@@ -20,7 +20,7 @@ use super::views::environments::EnvironmentsUi;
 use super::views::history::HistoryUi;
 use super::views::playground::PlaygroundUi;
 use super::views::welcome::WelcomeUi;
-use super::widgets::{primary_button, strong, tokens};
+use super::widgets::{answers, danger_button, strong, tokens};
 use crate::domain::settings::ThemeChoice;
 use crate::domain::workspace::Page;
 use crate::engine::quit::Quit;
@@ -228,14 +228,15 @@ impl App {
             strong(ui, "A benchmark is running");
             ui.label("Closing the window stops it. The results so far are kept in the History");
             ui.add_space(8.0);
-            ui.horizontal(|ui| {
-                stays = primary_button(ui, "Keep running", true).clicked();
-                if ui.button("Stop and close").clicked() {
-                    self.state.bench.stop(&mut self.out);
-                    self.closing = Closing::Yes;
-                    ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
-                }
+            let answer = answers(ui, "Keep running", false, |ui| {
+                danger_button(ui, "Stop and close", true)
             });
+            stays = answer.left;
+            if answer.done {
+                self.state.bench.stop(&mut self.out);
+                self.closing = Closing::Yes;
+                ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
+            }
         });
         // It may have ended while the user thought.
         if (stays || modal.should_close()) && self.closing == Closing::Asked {

@@ -8,7 +8,7 @@ use egui::{
     TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo, vec2,
 };
 
-use super::widgets::{caption, from_right, primary_button, shortened, tokens};
+use super::widgets::{caption, focus_when_new, from_right, primary_button, shortened, tokens};
 use crate::domain::conversation::Image;
 use crate::domain::units;
 use crate::protocol::{Command, JobId, LocalQuestion, Picture};
@@ -222,7 +222,9 @@ pub(super) fn large_ui(ctx: &Context, out: &mut Vec<Command>) {
                 );
             });
             from_right(ui, |ui| {
-                closes = primary_button(ui, "Close", true).clicked();
+                let close = primary_button(ui, "Close", true);
+                focus_when_new(&close);
+                closes = close.clicked();
                 if ui.button("Save…").clicked()
                     && let Some(bytes) = image.bytes()
                 {

@@ -9,7 +9,9 @@ use egui::{
 };
 
 use super::theme::{self, Tokens};
-use super::widgets::{details_ui, from_right, message, shortened, small_button, tokens};
+use super::widgets::{
+    details_ui, from_right, message, shortened, small_button, small_danger_button, tokens,
+};
 use crate::domain::failure::Failure;
 use crate::domain::units;
 use crate::state::Notice;
@@ -156,7 +158,7 @@ impl Toasts {
                     let problems = units::counted(self.collapsed.len(), "problem");
                     ui.label(RichText::new(problems).small().color(tokens.error));
                     from_right(ui, |ui| {
-                        if small_button(ui, "Dismiss problems").clicked() {
+                        if small_danger_button(ui, "Dismiss problems", true).clicked() {
                             self.collapsed.clear();
                         }
                         let name = if self.listed {

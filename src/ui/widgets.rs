@@ -1,5 +1,6 @@
 //! The parts that every page is made of. Each control has a label that a test and a screen reader find.
 
+mod buttons;
 mod picker;
 mod signs;
 
@@ -7,8 +8,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use egui::{
-    Align, Align2, Area, Button, Color32, CornerRadius, Frame, Id, Label, Layout, Margin, Order,
-    Response, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, TextStyle, Ui, Vec2,
+    Align, Align2, Area, Color32, CornerRadius, Frame, Id, Label, Layout, Margin, Order, Response,
+    RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, TextStyle, Ui, Vec2,
     WidgetInfo, vec2,
 };
 
@@ -18,6 +19,10 @@ use crate::domain::failure::Failure;
 use crate::domain::printable::{cut, printable};
 use crate::domain::units;
 
+pub use self::buttons::{
+    answers, danger_button, focus_when_new, primary_button, small_button, small_button_if,
+    small_danger_button,
+};
 pub use self::picker::{
     Choice, Place, Section, picker, picker_is_open, picker_may_open, tick_picker,
 };
@@ -71,48 +76,6 @@ pub fn caption(ui: &mut Ui, text: impl Into<String>) -> Response {
 /// 13 pt semi-bold.
 pub fn strong(ui: &mut Ui, text: impl Into<String>) -> Response {
     ui.label(RichText::new(text).text_style(theme::strong_text()))
-}
-
-/// The one thing to do in a view.
-pub fn primary_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
-    let tokens = tokens(ui);
-    ui.scope(|ui| {
-        let widgets = &mut ui.visuals_mut().widgets;
-        for (widget, fill) in [
-            (&mut widgets.inactive, tokens.accent),
-            (&mut widgets.hovered, tokens.accent_hover),
-            (&mut widgets.active, tokens.accent_hover),
-        ] {
-            widget.weak_bg_fill = fill;
-            widget.bg_stroke = Stroke::new(1.0, fill);
-        }
-        if ui.ctx().memory(|memory| memory.focused().is_some()) {
-            ui.visuals_mut().widgets.active.bg_stroke = Stroke::new(1.5, tokens.text);
-        }
-        let text = RichText::new(text)
-            .text_style(theme::strong_text())
-            .color(tokens.on_accent);
-        ui.add_enabled(enabled, Button::new(text).min_size(vec2(84.0, 28.0)))
-    })
-    .inner
-}
-
-/// A button for what is seldom needed: small text, little room.
-pub fn small_button(ui: &mut Ui, text: &str) -> Response {
-    small_button_if(ui, true, text)
-}
-
-/// The same, perhaps not to be used now.
-pub fn small_button_if(ui: &mut Ui, enabled: bool, text: &str) -> Response {
-    ui.scope(|ui| {
-        ui.spacing_mut().button_padding = vec2(8.0, 2.0);
-        ui.spacing_mut().interact_size.y = 22.0;
-        ui.add_enabled(
-            enabled,
-            Button::new(RichText::new(text).small()).min_size(vec2(0.0, 22.0)),
-        )
-    })
-    .inner
 }
 
 /// A small round sign of a state; the words beside it say the same.

@@ -66,3 +66,47 @@ fn each_thing_is_done_in_one_place() {
         }
     }
 }
+
+/// What a button says after which something is lost.
+const DANGERS: [&str; 9] = [
+    "Delete",
+    "Delete…",
+    "Delete preset",
+    "Delete environment",
+    "Delete permanently",
+    "Clear",
+    "Discard",
+    "Stop and close",
+    "Dismiss problems",
+];
+
+#[test]
+fn buttons_after_which_something_is_lost_look_alike() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let plain = [
+        ".button(",
+        "Button::new(",
+        "primary_button(ui,",
+        "small_button(ui,",
+        "small_button_if(ui,",
+    ];
+    let mut dangerous = 0;
+    for file in sources(&root).iter().filter(|file| file.starts_with("ui")) {
+        let text = fs::read_to_string(root.join(file)).expect("text");
+        for danger in DANGERS {
+            let quoted = format!("\"{danger}\"");
+            for (at, _) in text.match_indices(&quoted) {
+                let before = text[..at].trim_end();
+                let found = plain.iter().find(|call| before.ends_with(*call));
+                assert_eq!(
+                    found,
+                    None,
+                    "{quoted} in {}: use danger_button",
+                    file.display()
+                );
+                dangerous += usize::from(before.ends_with("danger_button(ui,"));
+            }
+        }
+    }
+    assert!(dangerous >= DANGERS.len(), "{dangerous}");
+}

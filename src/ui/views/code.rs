@@ -8,7 +8,9 @@ use crate::protocol::{Command, JobId, KeyStatus};
 use crate::snippet::{self, KeyText, Language, SnippetSpec};
 use crate::state::State;
 use crate::ui::theme;
-use crate::ui::widgets::{caption, card, from_right, primary_button, strong, tokens};
+use crate::ui::widgets::{
+    caption, card, focus_when_new, from_right, primary_button, strong, tokens,
+};
 
 /// The dialog's choices; they outlive its closing.
 #[derive(Debug)]
@@ -88,7 +90,9 @@ impl CodeUi {
         ui.horizontal(|ui| {
             ui.heading("View code");
             from_right(ui, |ui| {
-                if ui.button("Close").clicked() {
+                let close = ui.button("Close");
+                focus_when_new(&close);
+                if close.clicked() {
                     self.open = false;
                 }
             });

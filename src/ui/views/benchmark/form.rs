@@ -14,8 +14,9 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::bench::{BenchAction, Form, Preset, Read};
 use crate::ui::widgets::{
-    Choice, LONGEST_TOLD, Place, Section, caption, card, field, picker, picker_is_open,
-    picker_may_open, small_button, small_button_if, tick_picker, tokens,
+    Choice, LONGEST_TOLD, Place, Section, caption, card, field, focus_when_new, picker,
+    picker_is_open, picker_may_open, small_button, small_button_if, small_danger_button,
+    tick_picker, tokens,
 };
 
 const NO_DEPLOYMENT: &str = "None: any model of the API";
@@ -167,7 +168,7 @@ fn preset_buttons_ui(
         form_ui.naming = Some(String::new());
     }
     if let Some(preset) = picked.filter(|preset| preset.is_own)
-        && small_button(ui, "Delete")
+        && small_danger_button(ui, "Delete", true)
             .on_hover_text(format!("Delete the preset {}", preset.name))
             .clicked()
     {
@@ -190,15 +191,16 @@ fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, out: &mut Actions) {
         return;
     };
     let edit = field(ui, "Preset's name", name, "e.g. Nightly sweep");
+    focus_when_new(&edit);
     let enter = edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
     let mut done = false;
     ui.horizontal(|ui| {
+        done = small_button(ui, "Cancel").clicked();
         let can = !name.trim().is_empty();
         if (small_button_if(ui, can, "Save preset").clicked() || enter) && can {
             out.push(BenchAction::SavePreset(name.trim().to_owned()));
             done = true;
         }
-        done |= small_button(ui, "Cancel").clicked();
     });
     if done {
         form_ui.naming = None;

@@ -17,7 +17,8 @@ use crate::state::action::{Actions, EnvironmentAction};
 use crate::state::imports::{EnvImport, ImportAction};
 use crate::ui::theme::Tokens;
 use crate::ui::widgets::{
-    MARGIN, caption, drop_hint, failure_box, from_right, primary_button, strong, tokens,
+    MARGIN, answers, caption, drop_hint, failure_box, focus_when_new, primary_button, strong,
+    tokens,
 };
 
 /// The kinds of files that can be imported.
@@ -59,6 +60,7 @@ pub(super) fn import_ui(ui: &Ui, state: &State, out: &mut Actions) {
                 .margin(MARGIN)
                 .desired_width(360.0);
             let typed = ui.add(edit).labelled_by(label.id);
+            focus_when_new(&typed);
             let entered =
                 typed.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             let typed_path = path.trim().to_owned();
@@ -82,19 +84,20 @@ pub(super) fn import_ui(ui: &Ui, state: &State, out: &mut Actions) {
         });
         found_ui(ui, state, import, out);
         ui.add_space(8.0);
-        from_right(ui, |ui| {
-            let chosen = import.ticked.iter().filter(|on| **on).count();
-            let add = match chosen {
-                0 => "Add".to_owned(),
-                n => format!("Add {}", units::counted(n, "environment")),
-            };
-            if primary_button(ui, &add, chosen > 0).clicked() {
-                out.push(ImportAction::Add);
-            }
-            if ui.button("Cancel").clicked() {
-                out.push(ImportAction::Close);
-            }
+        let chosen = import.ticked.iter().filter(|on| **on).count();
+        let add = match chosen {
+            0 => "Add".to_owned(),
+            n => format!("Add {}", units::counted(n, "environment")),
+        };
+        let answer = answers(ui, "Cancel", true, |ui| {
+            primary_button(ui, &add, chosen > 0)
         });
+        if answer.done {
+            out.push(ImportAction::Add);
+        }
+        if answer.left {
+            out.push(ImportAction::Close);
+        }
     });
     if modal.should_close() {
         out.push(ImportAction::Close);

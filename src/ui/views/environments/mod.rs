@@ -26,7 +26,8 @@ use crate::state::action::Actions;
 use crate::state::action::EnvironmentAction;
 use crate::state::imports::ImportAction;
 use crate::ui::widgets::{
-    caption, card, column, filling_card, from_right, page_head, primary_button, strong, tokens,
+    answers, caption, card, column, danger_button, filling_card, from_right, page_head,
+    primary_button, strong, tokens,
 };
 
 /// The forms, by environment, so that half an edit survives a look elsewhere.
@@ -39,6 +40,8 @@ pub struct EnvironmentsUi {
     saving: Option<(EnvId, String)>,
     /// The environment that was saved last: the Playground is next.
     saved: Option<EnvId>,
+    /// The environment that was added, until its form has the keyboard.
+    added: Option<EnvId>,
 }
 
 impl EnvironmentsUi {
@@ -151,7 +154,7 @@ impl EnvironmentsUi {
             if ui.add_enabled(own, Button::new("Duplicate")).clicked() {
                 self.add(state, Some(state.env().clone()), out);
             }
-            if ui.add_enabled(own, Button::new("Delete…")).clicked() {
+            if danger_button(ui, "Delete…", own).clicked() {
                 self.deleting = Some(state.env().id.clone());
             }
             from_right(ui, |ui| {
@@ -181,6 +184,7 @@ impl EnvironmentsUi {
             },
         };
         self.forms.insert(env.id.clone(), Form::of(&env));
+        self.added = Some(env.id.clone());
         out.push(EnvironmentAction::Save(Box::new(env), None));
     }
 
@@ -207,13 +211,16 @@ impl EnvironmentsUi {
             .show(ui, |ui| {
                 ui.set_width(ui.available_width() - 4.0);
                 ui.spacing_mut().item_spacing.y = 4.0;
-                fields_ui(ui, &mut form, state, out);
+                let first = fields_ui(ui, &mut form, state, out);
+                if self.added.take_if(|added| *added == id).is_some() {
+                    first.request_focus();
+                }
             });
         let changed = self.is_changed(&form, &state.settings);
         let meant = form.read(&state.settings);
         ui.add_space(4.0);
         ui.horizontal(|ui| {
-            if ui.add_enabled(changed, Button::new("Discard")).clicked() {
+            if danger_button(ui, "Discard", changed).clicked() {
                 form = Form::of(env);
             }
             from_right(ui, |ui| {
@@ -257,16 +264,16 @@ impl EnvironmentsUi {
             strong(ui, format!("Delete {name}?"));
             ui.add(Label::new("This deletes its settings, its key and this session's conversation with it. The cluster is not changed.").wrap());
             ui.add_space(8.0);
-            from_right(ui, |ui| {
-                if primary_button(ui, "Delete environment", true).clicked() {
-                    self.forms.remove(&id);
-                    out.push(EnvironmentAction::Delete(id.clone()));
-                    self.deleting = None;
-                }
-                if ui.button("Cancel").clicked() {
-                    self.deleting = None;
-                }
+            let answer = answers(ui, "Cancel", false, |ui| {
+                danger_button(ui, "Delete environment", true)
             });
+            if answer.done {
+                self.forms.remove(&id);
+                out.push(EnvironmentAction::Delete(id.clone()));
+            }
+            if answer.done || answer.left {
+                self.deleting = None;
+            }
         });
         if modal.should_close() {
             self.deleting = None;

@@ -21,7 +21,8 @@ use crate::ui::transcript::Transcript;
 use crate::ui::views::benchmark::SessionUi;
 use crate::ui::views::playground::{ReadOutcome, read_ui};
 use crate::ui::widgets::{
-    caption, card, empty_state, failure_box, from_right, page_head, primary_button, tokens,
+    caption, card, danger_button, empty_state, failure_box, from_right, page_head, primary_button,
+    tokens,
 };
 
 /// What is chosen and unfolded in the opened session.
@@ -160,7 +161,7 @@ fn head_ui(
                         text,
                     });
                 }
-                if ui.button("Delete…").clicked() {
+                if danger_button(ui, "Delete…", true).clicked() {
                     outcome.question = Some(Question::Delete(vec![stored.row.id.clone()]));
                 }
             }
@@ -181,7 +182,7 @@ fn head_ui(
                         outcome.question = Some(Question::Continue(Arc::clone(stored)));
                     }
                 }
-                if ui.button("Delete…").clicked() {
+                if danger_button(ui, "Delete…", true).clicked() {
                     outcome.question = Some(Question::Delete(vec![stored.row.id.clone()]));
                 }
             }

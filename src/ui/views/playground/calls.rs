@@ -185,8 +185,9 @@ fn send_ui(
                 (n, all) => format!("{n} of {all} results are empty"),
             };
             ui.label(RichText::new(text).small().color(warning));
+            let leaves = ui.button("Cancel").clicked();
             done.send = ui.button("Send empty results").clicked();
-            asked = !ui.button("Cancel").clicked() && !done.send;
+            asked = !leaves && !done.send;
         } else {
             let label = if all == 1 {
                 "Send result"

@@ -16,7 +16,7 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::library::PromptsAction;
 use crate::ui::widgets::{
-    caption, empty_state, failure_box, from_right, primary_button, small_button,
+    caption, danger_button, empty_state, failure_box, from_right, primary_button, small_button,
 };
 
 /// The library's open view and its list.
@@ -359,7 +359,11 @@ fn row_ui(ui: &mut Ui, prompt: &Prompt, marked: bool) -> Option<PromptAction> {
             ("Duplicate", PromptAction::Duplicate),
             ("Delete", PromptAction::Delete),
         ] {
-            if ui.button(name).clicked() {
+            let button = match what {
+                PromptAction::Delete => danger_button(ui, name, true),
+                _ => ui.button(name),
+            };
+            if button.clicked() {
                 action = Some(what);
             }
         }

@@ -15,7 +15,9 @@ use crate::state::cluster::ClusterState;
 use crate::state::panes::{MAX_PANES, PaneAction};
 use crate::ui::theme::{GRID, Tokens};
 use crate::ui::views::waiting::waiting_ui;
-use crate::ui::widgets::{Choice, Section, from_right, picker, picker_may_open, shortened, tokens};
+use crate::ui::widgets::{
+    Choice, Section, danger_button, from_right, picker, picker_may_open, shortened, tokens,
+};
 
 /// Picks no deployment.
 const NO_DEPLOYMENT: &str = "None: any model of the API";
@@ -341,7 +343,8 @@ fn buttons_ui(ui: &mut Ui, state: &State, asked: &mut PlaygroundOutcome, out: &m
         }
     } else {
         let can = state.panes().can_clear();
-        let clear = ui.add_enabled(can, Button::new("Clear").min_size(size));
+        ui.spacing_mut().interact_size.y = size.y;
+        let clear = danger_button(ui, "Clear", can);
         if clear
             .on_hover_text("Start a new conversation; charts are kept")
             .clicked()

@@ -6,7 +6,9 @@ use egui::{CornerRadius, Frame, Margin, Role, Ui, WidgetInfo};
 
 use super::format::{SchemaChecks, code_edit, fault_ui};
 use crate::domain::conversation::Tool;
-use crate::ui::widgets::{caption, field, field_error, from_right, small_button, tokens};
+use crate::ui::widgets::{
+    caption, field, field_error, from_right, small_button, small_danger_button, tokens,
+};
 
 /// The unfolded functions of a pane, and the one that was deleted last.
 #[derive(Debug, Default)]
@@ -208,7 +210,10 @@ fn head_ui(ui: &mut Ui, tool: &mut Tool, is_open: bool) -> Option<ToolAction> {
                 ("Duplicate", ToolAction::Duplicate),
                 (fold, ToolAction::Fold),
             ] {
-                let button = small_button(ui, what);
+                let button = match asked {
+                    ToolAction::Delete => small_danger_button(ui, what, true),
+                    _ => small_button(ui, what),
+                };
                 button.widget_info(|| {
                     WidgetInfo::labeled(Role::Button, true, format!("{what} {name}"))
                 });
