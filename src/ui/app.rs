@@ -6,12 +6,12 @@ mod side_bar;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use egui::{CentralPanel, Context, Frame, Margin, Panel, Ui};
+use egui::{CentralPanel, Context, Frame, Panel, Ui};
 
 use super::palette::Palette;
 use super::pictures;
 use super::save_as::SaveAs;
-use super::theme;
+use super::theme::{self, GAP};
 use super::toasts::Toasts;
 use super::views::activity::ActivityUi;
 use super::views::benchmark::BenchmarkUi;
@@ -227,7 +227,7 @@ impl App {
             ui.set_width(340.0);
             strong(ui, "A benchmark is running");
             ui.label("Closing the window stops it. The results so far are kept in the History");
-            ui.add_space(8.0);
+            ui.add_space(GAP);
             let answer = answers(ui, "Keep running", false, |ui| {
                 danger_button(ui, "Stop and close", true)
             });
@@ -268,7 +268,7 @@ impl eframe::App for App {
         let narrow = ui.available_width() < 1_100.0;
         let side = Frame::new()
             .fill(tokens.panel)
-            .inner_margin(Margin::symmetric(10, 16));
+            .inner_margin(theme::margin(2, 4));
         Panel::left("side bar")
             .exact_size(if narrow { 148.0 } else { 188.0 })
             .resizable(false)
@@ -276,13 +276,12 @@ impl eframe::App for App {
             .show(ui, |ui| self.side_bar_ui(ui));
         self.toasts.status_ui(ui);
         self.activity_ui(ui);
-        let margin = if narrow {
-            Margin::symmetric(14, 14)
-        } else {
-            Margin::symmetric(22, 20)
-        };
         CentralPanel::no_frame()
-            .frame(Frame::new().fill(tokens.background).inner_margin(margin))
+            .frame(
+                Frame::new()
+                    .fill(tokens.background)
+                    .inner_margin(theme::page_margin(narrow)),
+            )
             .show(ui, |ui| self.page_ui(ui, now));
         self.palette_ui(&ctx, now);
         self.follow_page();

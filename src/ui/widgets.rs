@@ -13,7 +13,7 @@ use egui::{
     WidgetInfo, vec2,
 };
 
-use super::theme::{self, CARD_ROUNDING, GRID, ROUNDING, Tokens};
+use super::theme::{self, CARD_ROUNDING, GAP, GRID, HALF, ROUNDING, Tokens};
 use crate::domain::deployment::Health;
 use crate::domain::failure::Failure;
 use crate::domain::printable::{cut, printable};
@@ -45,7 +45,7 @@ pub fn card(ui: &Ui) -> Frame {
         .fill(tokens.panel)
         .stroke(Stroke::new(1.0, tokens.line))
         .corner_radius(CornerRadius::same(CARD_ROUNDING))
-        .inner_margin(Margin::same(12))
+        .inner_margin(theme::margin(3, 3))
 }
 
 /// A card that fills what is left.
@@ -60,11 +60,11 @@ pub fn filling_card<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
 
 /// A page's title and what it is for.
 pub fn page_head(ui: &mut Ui, title: &str, purpose: &str) {
-    ui.spacing_mut().item_spacing.y = 2.0;
+    ui.spacing_mut().item_spacing.y = HALF;
     ui.heading(title);
     caption(ui, purpose);
-    ui.spacing_mut().item_spacing.y = 2.0 * GRID;
-    ui.add_space(2.0 * GRID);
+    ui.spacing_mut().item_spacing.y = GAP;
+    ui.add_space(GAP);
 }
 
 /// 11 pt, dim.
@@ -137,8 +137,8 @@ pub fn text_info(label: &str, text: &str) -> WidgetInfo {
 pub const MARGIN: Margin = Margin {
     left: 8,
     right: 8,
-    top: 5,
-    bottom: 5,
+    top: 4,
+    bottom: 4,
 };
 
 /// Over all of the page while files are held above the window: what becomes of them, and which are taken.
@@ -322,7 +322,7 @@ pub fn notice_frame(fill: Color32) -> Frame {
     Frame::new()
         .fill(fill)
         .corner_radius(CornerRadius::same(ROUNDING))
-        .inner_margin(Margin::symmetric(12, 8))
+        .inner_margin(theme::margin(3, 2))
 }
 
 /// A figure in a tile: title, figure, unit, and a line below.
@@ -359,11 +359,11 @@ impl Tile<'_> {
             None => format!("{title} {}", units::ABSENT),
         };
         let response = card(ui)
-            .inner_margin(Margin::symmetric(if narrow { 7 } else { 12 }, 8))
+            .inner_margin(theme::margin(if narrow { 2 } else { 3 }, 2))
             .show(ui, |ui| {
-                ui.set_width(width - if narrow { 16.0 } else { 26.0 });
+                ui.set_width(width - if narrow { 18.0 } else { 26.0 });
                 ui.vertical(|ui| {
-                    ui.spacing_mut().item_spacing = vec2(5.0, 2.0);
+                    ui.spacing_mut().item_spacing = vec2(GRID, HALF);
                     let (value, unit) =
                         figure.map_or((units::ABSENT.to_owned(), ""), |f| (f.value, f.unit));
                     let title = if narrow && !unit.is_empty() {
@@ -380,7 +380,7 @@ impl Tile<'_> {
                         );
                         if !unit.is_empty() && !narrow {
                             ui.vertical(|ui| {
-                                ui.add_space(9.0);
+                                ui.add_space(GAP);
                                 caption(ui, unit);
                             });
                         }
@@ -407,7 +407,7 @@ pub fn from_right<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
 /// A column of its own beside others, this large.
 pub fn column<R>(ui: &mut Ui, size: Vec2, contents: impl FnOnce(&mut Ui) -> R) -> R {
     ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-        ui.spacing_mut().item_spacing.x = 8.0;
+        ui.spacing_mut().item_spacing.x = GAP;
         ui.set_width(size.x);
         contents(ui)
     })

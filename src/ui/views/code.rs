@@ -7,7 +7,7 @@ use crate::domain::environment::Environment;
 use crate::protocol::{Command, JobId, KeyStatus};
 use crate::snippet::{self, KeyText, Language, SnippetSpec};
 use crate::state::State;
-use crate::ui::theme;
+use crate::ui::theme::{self, GRID};
 use crate::ui::widgets::{
     caption, card, focus_when_new, from_right, primary_button, strong, tokens,
 };
@@ -148,7 +148,7 @@ impl CodeUi {
                 .max_height(height)
                 .show(ui, |ui| code_ui(ui, code, self.language));
         });
-        ui.add_space(4.0);
+        ui.add_space(GRID);
         self.copy_buttons_ui(ui, state, (index, env, has_key), out);
     }
 

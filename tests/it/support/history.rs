@@ -21,7 +21,7 @@ use batida::protocol::{Answer, Command, Event, HistoryAnswer, HistoryQuestion, J
 use batida::state::State;
 use batida::ui::theme;
 use batida::ui::views::history::{Asked, HistoryUi};
-use egui::{CentralPanel, Frame, Margin, Panel, Ui};
+use egui::{CentralPanel, Frame, Panel, Ui};
 use jiff::{SignedDuration, Timestamp};
 
 /// The page, what the window knows, and the store.
@@ -100,13 +100,12 @@ impl Stage {
             .exact_size(if narrow { 148.0 } else { 188.0 })
             .resizable(false);
         side.show(ui, |_| {});
-        let margin = if narrow {
-            Margin::symmetric(14, 14)
-        } else {
-            Margin::symmetric(22, 20)
-        };
         CentralPanel::no_frame()
-            .frame(Frame::new().fill(fill).inner_margin(margin))
+            .frame(
+                Frame::new()
+                    .fill(fill)
+                    .inner_margin(theme::page_margin(narrow)),
+            )
             .show(ui, |ui| {
                 let asked = self.page.show(ui, &mut self.state, now, &mut self.out);
                 if asked.benchmark || asked.playground {

@@ -13,6 +13,7 @@ use crate::protocol::Command;
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::bench::{BenchAction, Form, Preset, Read};
+use crate::ui::theme::GRID;
 use crate::ui::widgets::{
     Choice, LONGEST_TOLD, Place, Section, caption, card, field, focus_when_new, picker,
     picker_is_open, picker_may_open, small_button, small_button_if, small_danger_button,
@@ -53,13 +54,13 @@ pub(super) fn show(
             .auto_shrink([false, false])
             .show(ui, |ui| {
                 ui.set_width(ui.available_width() - 4.0);
-                ui.spacing_mut().item_spacing.y = 5.0;
+                ui.spacing_mut().item_spacing.y = GRID;
                 presets_ui(ui, form_ui, draft, state, &read, out);
                 targets_ui(ui, form_ui, draft, state, &read);
                 fields_ui(ui, draft, state.env(), &read);
             });
         draft.tell(out);
-        ui.add_space(4.0);
+        ui.add_space(GRID);
         foot.show(ui, state, &read, out);
     });
     let typing = ui.ctx().memory(|memory| memory.focused().is_some());
@@ -144,7 +145,7 @@ fn presets_ui(
         }
     }
     ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().item_spacing.x = GRID;
         preset_buttons_ui(ui, form_ui, picked, state, read, out);
     });
     naming_ui(ui, form_ui, out);

@@ -16,6 +16,7 @@ use crate::protocol::{Command, FilePurpose, KeyStatus};
 use crate::state::action::{Actions, EnvironmentAction};
 use crate::state::cluster::ClusterAction;
 use crate::state::{Loadable, State};
+use crate::ui::theme::{APART, GAP, GRID};
 use crate::ui::widgets::{
     Choice, MARGIN, Section, caption, column, field, field_error, picker, small_button, strong,
     tokens, warning_box,
@@ -35,11 +36,11 @@ pub(super) fn fields_ui(
     let width = ui.available_width();
     if width < TWO_COLUMNS {
         let first = api_ui(ui, form, &problems, state, out);
-        ui.add_space(8.0);
+        ui.add_space(GAP);
         cluster_ui(ui, form, problems.namespace.as_deref(), state, out);
         return first;
     }
-    let gap = 24.0;
+    let gap = APART;
     let half = (width - gap) / 2.0;
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = gap;
@@ -84,10 +85,10 @@ fn api_ui(
         }
         (None, Err(_)) => {}
     }
-    ui.add_space(4.0);
+    ui.add_space(GRID);
     key_ui(ui, form, state, out);
     problem_ui(ui, problems.variable.as_ref());
-    ui.add_space(4.0);
+    ui.add_space(GRID);
     let is_set = !form.extras.is_empty() || !form.key_header.is_empty();
     let section = CollapsingHeader::new("Headers and query parameters").default_open(is_set);
     section.show(ui, |ui| {
@@ -95,7 +96,7 @@ fn api_ui(
         problem_ui(ui, problems.key_header.as_ref());
         extras_ui(ui, &mut form.extras, &problems.extras);
     });
-    ui.add_space(4.0);
+    ui.add_space(GRID);
     path_field(ui, &form.id, FilePurpose::CaFile, &mut form.ca_file, out);
     path_field(
         ui,

@@ -25,6 +25,7 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::action::EnvironmentAction;
 use crate::state::imports::ImportAction;
+use crate::ui::theme::{GAP, GRID, HALF, PAD};
 use crate::ui::widgets::{
     answers, caption, card, column, danger_button, filling_card, from_right, page_head,
     primary_button, strong, tokens,
@@ -72,7 +73,7 @@ impl EnvironmentsUi {
         self.take_file(state, picked, out);
         card(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
-            ui.spacing_mut().item_spacing.y = 4.0;
+            ui.spacing_mut().item_spacing.y = GRID;
             self.toolbar_ui(ui, state, out);
             let unsaved = |id: &EnvId| {
                 let form = self.forms.get(id);
@@ -81,7 +82,7 @@ impl EnvironmentsUi {
             out.extend(list_ui(ui, state, unsaved).map(EnvironmentAction::Switch));
         });
         let size = ui.available_size();
-        let gap = 12.0;
+        let gap = PAD;
         // The form has room for its two buttons side by side.
         let checks = (size.x * 0.36).clamp(240.0, 520.0);
         ui.spacing_mut().item_spacing.x = gap;
@@ -210,7 +211,7 @@ impl EnvironmentsUi {
             .auto_shrink([false, false])
             .show(ui, |ui| {
                 ui.set_width(ui.available_width() - 4.0);
-                ui.spacing_mut().item_spacing.y = 4.0;
+                ui.spacing_mut().item_spacing.y = GRID;
                 let first = fields_ui(ui, &mut form, state, out);
                 if self.added.take_if(|added| *added == id).is_some() {
                     first.request_focus();
@@ -218,7 +219,7 @@ impl EnvironmentsUi {
             });
         let changed = self.is_changed(&form, &state.settings);
         let meant = form.read(&state.settings);
-        ui.add_space(4.0);
+        ui.add_space(GRID);
         ui.horizontal(|ui| {
             if danger_button(ui, "Discard", changed).clicked() {
                 form = Form::of(env);
@@ -263,7 +264,7 @@ impl EnvironmentsUi {
             ui.set_width(360.0);
             strong(ui, format!("Delete {name}?"));
             ui.add(Label::new("This deletes its settings, its key and this session's conversation with it. The cluster is not changed.").wrap());
-            ui.add_space(8.0);
+            ui.add_space(GAP);
             let answer = answers(ui, "Cancel", false, |ui| {
                 danger_button(ui, "Delete environment", true)
             });
@@ -338,7 +339,7 @@ fn demo_facts_ui(ui: &mut Ui, state: &State) {
     let dim = tokens(ui).dim;
     ui.add(Label::new("Simulated models and a simulated cluster, on this machine. Everything else is real: kubectl commands run as processes, answers stream over HTTP, and every figure is measured.").wrap());
     ui.add(Label::new(RichText::new("No data leaves this machine, and no key is needed. The demo cannot be changed or deleted; add your own environment next to it.").color(dim)).wrap());
-    ui.add_space(8.0);
+    ui.add_space(GAP);
     let api = state.connection().api.as_ref().map_or_else(
         || "starting…".to_owned(),
         crate::domain::environment::ApiAddress::text,
@@ -347,9 +348,9 @@ fn demo_facts_ui(ui: &mut Ui, state: &State) {
     let namespace = cluster.map_or("", |cluster| &cluster.namespace);
     // One below the other: side by side they are wider than the card is in a small window.
     for (name, value) in [("API", api.as_str()), ("Namespace", namespace)] {
-        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.spacing_mut().item_spacing.y = HALF;
         caption(ui, name);
         ui.add(Label::new(value).wrap());
-        ui.add_space(4.0);
+        ui.add_space(GRID);
     }
 }

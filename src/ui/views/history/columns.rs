@@ -8,6 +8,7 @@ use egui::{Rangef, TextStyle, Ui};
 use super::when;
 use crate::domain::history::{SessionKind, SessionRow, SortBy, Status};
 use crate::domain::units;
+use crate::ui::theme::GAP;
 use crate::ui::widgets::fit_middle;
 
 /// What is written in the rows that were seen: made once, drawn in many frames.
@@ -210,9 +211,6 @@ pub(super) const HEADS: [Head; 11] = [
 ];
 
 pub(super) const MARK: f32 = 24.0;
-pub(super) const GAP: f32 = 9.0;
-/// Right of the last column.
-const PAD: f32 = 6.0;
 
 /// A benchmark's load, a conversation's first words and whether several panes were compared in it.
 pub(super) fn title(row: &SessionRow) -> String {
@@ -261,7 +259,7 @@ pub(super) fn places(heads: &[&Head], width: f32) -> Vec<Rangef> {
         }
     };
     let gaps: f32 = (0..heads.len()).map(|n| GAP + after(n)).sum();
-    let rest = (width - MARK - fixed - gaps - PAD).max(0.0);
+    let rest = (width - MARK - fixed - gaps - GAP).max(0.0);
     let mut left = MARK;
     (0..heads.len())
         .map(|n| {

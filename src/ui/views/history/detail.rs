@@ -17,7 +17,7 @@ use crate::state::history::{Clock, HistoryAction};
 use crate::state::{Loadable, State};
 use crate::ui::chart::pair;
 use crate::ui::picture::Photographer;
-use crate::ui::theme;
+use crate::ui::theme::{self, GRID};
 use crate::ui::widgets::{
     MARGIN, caption, card, empty_state, failure_box, from_right, shortened, small_button,
     small_button_if, tokens,
@@ -105,7 +105,7 @@ impl DetailUi {
                 None => {}
             }
             from_right(ui, |ui| {
-                ui.spacing_mut().item_spacing.x = 4.0;
+                ui.spacing_mut().item_spacing.x = GRID;
                 let open = small_button_if(ui, row.is_some() && !several, "Open");
                 if open.on_hover_text("Enter, or a double click").clicked() {
                     outcome.open = id.cloned();

@@ -9,6 +9,7 @@ use crate::domain::units;
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::history::{Clock, HistoryAction, days_before};
+use crate::ui::theme::GAP;
 use crate::ui::widgets::{
     answers, caption, danger_button, failure_box, field, field_error, focus_when_new,
     primary_button, strong, tokens,
@@ -104,7 +105,7 @@ fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &State, out: &mut Actions) -
     {
         ui.label("One of them is a baseline: new runs would no longer be compared with it");
     }
-    ui.add_space(8.0);
+    ui.add_space(GAP);
     let answer = answers(ui, "Cancel", false, |ui| {
         danger_button(ui, "Delete permanently", true)
     });
@@ -135,7 +136,7 @@ fn older_ui(ui: &mut Ui, state: &State, out: &mut Actions) -> bool {
         }
         None => caption(ui, "Counting…"),
     };
-    ui.add_space(8.0);
+    ui.add_space(GAP);
     let answer = answers(ui, "Cancel", false, |ui| {
         let can = count.is_some_and(|count| count > 0);
         danger_button(ui, "Delete permanently", can)

@@ -17,6 +17,7 @@ use crate::protocol::Command;
 use crate::state::State;
 use crate::state::action::{Action, Actions};
 use crate::state::history::{Content, ContentView, HistoryAction};
+use crate::ui::theme::HALF;
 use crate::ui::transcript::Transcript;
 use crate::ui::views::benchmark::SessionUi;
 use crate::ui::views::playground::{ReadOutcome, read_ui};
@@ -262,7 +263,7 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
     };
     Frame::new().show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.spacing_mut().item_spacing.y = HALF;
         let tags = stored.row.tags.join(", ");
         let lines = lines
             .into_iter()

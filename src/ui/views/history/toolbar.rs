@@ -10,6 +10,7 @@ use crate::domain::units;
 use crate::state::State;
 use crate::state::action::{Action, Actions};
 use crate::state::history::{Clock, HistoryAction, days_before};
+use crate::ui::theme::GRID;
 use crate::ui::widgets::{
     caption, danger_button, from_right, primary_button, small_button, small_danger_button, strong,
 };
@@ -128,7 +129,7 @@ pub(super) fn foot_ui(
             ),
         );
         from_right(ui, |ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
+            ui.spacing_mut().item_spacing.x = GRID;
             let older = small_danger_button(ui, "Delete older than…", true);
             Popup::menu(&older).width(190.0).show(|ui| {
                 for (days, name) in [(30, "30 days"), (90, "90 days"), (365, "A year")] {

@@ -17,6 +17,7 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::history::ConversationsAction;
 use crate::state::panes::PaneAction;
+use crate::ui::theme::PAD;
 use crate::ui::widgets::{
     MARGIN, answers, caption, danger_button, empty_state, failure_box, fit_middle, focus_when_new,
     from_right, small_button, text_info,
@@ -284,7 +285,7 @@ fn rename_ui(ui: &mut Ui, (id, title): (&SessionId, &mut String), out: &mut Acti
 
 fn removed_ui(ui: &mut Ui, row: &SessionRow, action: &mut Option<ConversationAction>) {
     ui.horizontal_centered(|ui| {
-        ui.add_space(12.0);
+        ui.add_space(PAD);
         if list::deleted_ui(ui, &row.title, 80.0) {
             *action = Some(ConversationAction::Keep(row.id.clone()));
         }

@@ -15,6 +15,7 @@ use crate::prompts::template::Template;
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::library::PromptsAction;
+use crate::ui::theme::GAP;
 use crate::ui::widgets::{
     caption, danger_button, empty_state, failure_box, from_right, primary_button, small_button,
 };
@@ -192,7 +193,7 @@ impl LibraryUi {
                     let advice =
                         "Save the prompts you use often, with {{placeholders}} for the parts that change";
                     empty_state(ui, "No prompts yet", advice, 40.0);
-                    ui.add_space(8.0);
+                    ui.add_space(GAP);
                     ui.vertical_centered(|ui| {
                         if primary_button(ui, "Add starter prompts", true).clicked() {
                             out.push(PromptsAction::Change(LibraryChange::Add(starters())));

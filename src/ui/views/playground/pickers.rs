@@ -13,7 +13,7 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::cluster::ClusterState;
 use crate::state::panes::{MAX_PANES, PaneAction};
-use crate::ui::theme::{GRID, Tokens};
+use crate::ui::theme::{GAP, Tokens};
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
     Choice, Section, danger_button, from_right, picker, picker_may_open, shortened, tokens,
@@ -100,7 +100,7 @@ pub(super) fn pane_ui(
         picks.push(Picks::Deployment);
     }
     picks.push(Picks::Model);
-    let gap = 2.0 * GRID;
+    let gap = GAP;
     let beside = last.as_ref().map_or(0.0, |(width, _)| width + gap);
     let room = ui.available_width() - beside;
     let columns = ((room + gap) / (MIN_PICKER + gap)).floor();
