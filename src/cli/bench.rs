@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Common;
-use super::bench_args::{self, BenchArgs};
+use super::bench_args::{BenchArgs, check_before_asking, sound_plan};
 use super::bench_report::{self, level_line};
 use super::{Ended, choose, out, report};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
-use crate::domain::plan::{Level, Plan, Target};
+use crate::domain::plan::Level;
 use crate::domain::run::{
     BenchProgress, BenchReport, LevelEnd, LevelReport, Requests, SessionEnd, Stage, Steer,
 };
@@ -106,28 +106,6 @@ pub(super) async fn run(
         report::error_line(&format!("batida: {hint}"));
     }
     verdict(&found, &args)
-}
-
-/// What is wrong with the arguments is told before anybody is asked for a model.
-fn check_before_asking(args: &BenchArgs, named: &[Target]) -> Result<(), Ended> {
-    let any = Target {
-        deployment: None,
-        model: "any".to_owned(),
-    };
-    let targets = if named.is_empty() {
-        vec![any]
-    } else {
-        named.to_owned()
-    };
-    sound_plan(args, targets).map(drop)
-}
-
-fn sound_plan(args: &BenchArgs, targets: Vec<Target>) -> Result<Plan, Ended> {
-    let plan = args.plan(targets);
-    match bench_args::problem(&plan) {
-        Some(problem) => Err(Ended::Misused(problem)),
-        None => Ok(plan),
-    }
 }
 
 /// Ends the session's files. Gives those that were written, and why others were not.

@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use super::bench_schema::SchemaForm;
 use super::headings::{MODEL, OUTPUT};
 use super::param_args::BenchParamArgs;
+use super::{Ended, report};
 use crate::domain::command_line::default_plan;
 use crate::domain::plan::{Plan, Target};
 use crate::domain::plan_fields::{FIELDS, FieldSpec, ON, Set};
@@ -122,9 +123,36 @@ impl BenchArgs {
 }
 
 /// What cannot work in a plan, with its flag.
-pub(super) fn problem(plan: &Plan) -> Option<String> {
+fn problem(plan: &Plan) -> Option<String> {
     let problem = plan.problems().into_iter().next()?;
     Some(format!("--{}: {}", problem.field.spec().flag, problem.text))
+}
+
+/// What is wrong with the arguments is told before anybody is asked for a model.
+pub(super) fn check_before_asking(args: &BenchArgs, named: &[Target]) -> Result<(), Ended> {
+    let any = Target {
+        deployment: None,
+        model: "any".to_owned(),
+    };
+    let targets = if named.is_empty() {
+        vec![any]
+    } else {
+        named.to_owned()
+    };
+    let plan = sound_plan(args, targets)?;
+    // The window refuses to run such a plan; a script may want it all the same.
+    if let Some(caution) = plan.refusal() {
+        report::error_line(&format!("batida: warning: {}", caution.text));
+    }
+    Ok(())
+}
+
+pub(super) fn sound_plan(args: &BenchArgs, targets: Vec<Target>) -> Result<Plan, Ended> {
+    let plan = args.plan(targets);
+    match problem(&plan) {
+        Some(problem) => Err(Ended::Misused(problem)),
+        None => Ok(plan),
+    }
 }
 
 /// The plan that the flags of [`FIELDS`] describe, without its targets.

@@ -206,12 +206,13 @@ impl Room {
 
 /// At most 100 columns wide, or 80, unless ids need more to be told apart.
 fn line(row: &SessionRow, length: usize, room: Room) -> Vec<String> {
-    let state = match row.state {
-        SessionState::Running => " (runs)",
-        SessionState::Complete => "",
-        SessionState::Stopped => " (stopped)",
-        SessionState::Interrupted => " (broken)",
+    let mut state = match row.state {
+        SessionState::Complete => String::new(),
+        state => format!(" ({})", state.word()),
     };
+    if row.panes > 1 {
+        state.insert_str(0, &format!(" ({} panes)", row.panes));
+    }
     let mut tags = row.tags.clone();
     if row.baseline {
         tags.insert(0, "baseline".to_owned());

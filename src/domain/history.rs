@@ -2,12 +2,14 @@
 
 mod exchange;
 mod query;
+mod status;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::exchange::{Exchange, ExchangeEnding, Filing};
 pub use self::query::{Facets, HistoryPage, HistoryQuery, SortBy};
+pub use self::status::Status;
 use super::plan::{Arrivals, Load};
 use super::run::known;
 use super::run::{BenchReport, EnvironmentInfo, Flight, LevelReport, Point, RatePoint, SessionEnd};
@@ -62,7 +64,9 @@ pub enum SessionState {
     Complete,
     /// The user, or one of its limits, stopped it.
     Stopped,
-    /// It failed, or Batida was killed under it: what had been written is there.
+    /// It failed. An earlier Batida called that interrupted, too.
+    Failed,
+    /// Batida ended while it ran: what had been written is there.
     Interrupted,
 }
 
@@ -101,6 +105,12 @@ pub struct SessionRow {
     pub requests: u64,
     /// Of them failed.
     pub errors: u64,
+    /// Measurement warnings, over all levels.
+    #[serde(default)]
+    pub warnings: u64,
+    /// Panes of a comparison; 1 for any other conversation and for a benchmark.
+    #[serde(default = "one")]
+    pub panes: u64,
     /// Median TTFT in ms; of a benchmark with several levels, that of the first.
     pub ttft_p50_ms: Option<f64>,
     /// Median inter-token latency in ms, of the same level.
@@ -126,7 +136,7 @@ impl SessionRow {
                 SessionEnd::Stopped | SessionEnd::Limit(_) | SessionEnd::Errors(_) => {
                     SessionState::Stopped
                 }
-                SessionEnd::Failed(_) => SessionState::Interrupted,
+                SessionEnd::Failed(_) => SessionState::Failed,
             },
             began: report.started_at,
             // A file may say that it began when time is about to end.
@@ -150,12 +160,18 @@ impl SessionRow {
                 .and_then(EnvironmentInfo::release),
             requests: sum(|level| level.requests.ended),
             errors: sum(|level| level.requests.failed),
+            warnings: sum(|level| level.watch.doubts.len() as u64),
+            panes: 1,
             ttft_p50_ms: first.and_then(|level| level.ttft_ms.at(P50)),
             itl_p50_ms: first.and_then(|level| level.itl_ms.at(P50)),
             peak_tokens_per_s: peak(&report.levels),
             baseline: false,
         }
     }
+}
+
+fn one() -> u64 {
+    1
 }
 
 /// The most output tokens per second of these levels.

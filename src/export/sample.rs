@@ -83,6 +83,8 @@ fn row(kind: SessionKind, title: &str) -> SessionRow {
         itl_p50_ms: None,
         peak_tokens_per_s: None,
         baseline: false,
+        warnings: 0,
+        panes: 1,
     }
 }
 

@@ -133,10 +133,12 @@ impl State {
         self.held_form().form = form;
     }
 
-    /// Runs what the form says, unless it has problems or a session runs. The form is remembered.
+    /// Runs what the form says, unless it has problems, cannot measure what it says, or a session runs. The form is
+    /// remembered.
     pub fn run_bench(&mut self, out: &mut Vec<Command>) {
         let read = self.read_bench_form();
-        if !read.problems.is_empty() || self.bench.running().is_some() {
+        let refused = !read.problems.is_empty() || read.plan.refusal().is_some();
+        if refused || self.bench.running().is_some() {
             return;
         }
         let place = self.env().clone();

@@ -6,12 +6,12 @@ mod side_bar;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use egui::{CentralPanel, Context, Frame, Margin, Panel, Ui};
+use egui::{CentralPanel, Context, Frame, Panel, Ui};
 
 use super::palette::Palette;
 use super::pictures;
 use super::save_as::SaveAs;
-use super::theme;
+use super::theme::{self, GAP};
 use super::toasts::Toasts;
 use super::views::activity::ActivityUi;
 use super::views::benchmark::BenchmarkUi;
@@ -20,7 +20,7 @@ use super::views::environments::EnvironmentsUi;
 use super::views::history::HistoryUi;
 use super::views::playground::PlaygroundUi;
 use super::views::welcome::WelcomeUi;
-use super::widgets::{primary_button, strong, tokens};
+use super::widgets::{answers, danger_button, strong, tokens};
 use crate::domain::settings::ThemeChoice;
 use crate::domain::workspace::Page;
 use crate::engine::quit::Quit;
@@ -236,15 +236,16 @@ impl App {
             ui.set_width(340.0);
             strong(ui, "A benchmark is running");
             ui.label("Closing the window stops it. The results so far are kept in the History");
-            ui.add_space(8.0);
-            ui.horizontal(|ui| {
-                stays = primary_button(ui, "Keep running", true).clicked();
-                if ui.button("Stop and close").clicked() {
-                    self.state.bench.stop(&mut self.out);
-                    self.closing = Closing::Yes;
-                    ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
-                }
+            ui.add_space(GAP);
+            let answer = answers(ui, "Keep running", false, |ui| {
+                danger_button(ui, "Stop and close", true)
             });
+            stays = answer.left;
+            if answer.done {
+                self.state.bench.stop(&mut self.out);
+                self.closing = Closing::Yes;
+                ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
+            }
         });
         // It may have ended while the user thought.
         if (stays || modal.should_close()) && self.closing == Closing::Asked {
@@ -276,7 +277,7 @@ impl eframe::App for App {
         let narrow = ui.available_width() < 1_100.0;
         let side = Frame::new()
             .fill(tokens.panel)
-            .inner_margin(Margin::symmetric(10, 16));
+            .inner_margin(theme::margin(2, 4));
         Panel::left("side bar")
             .exact_size(if narrow { 148.0 } else { 188.0 })
             .resizable(false)
@@ -284,13 +285,12 @@ impl eframe::App for App {
             .show(ui, |ui| self.side_bar_ui(ui));
         self.toasts.status_ui(ui);
         self.activity_ui(ui);
-        let margin = if narrow {
-            Margin::symmetric(14, 14)
-        } else {
-            Margin::symmetric(22, 20)
-        };
         CentralPanel::no_frame()
-            .frame(Frame::new().fill(tokens.background).inner_margin(margin))
+            .frame(
+                Frame::new()
+                    .fill(tokens.background)
+                    .inner_margin(theme::page_margin(narrow)),
+            )
             .show(ui, |ui| self.page_ui(ui, now));
         self.palette_ui(&ctx, now);
         self.follow_page();

@@ -20,6 +20,7 @@ use crate::state::bench::BenchAction;
 use crate::state::cluster::ClusterAction;
 use crate::state::history::ConversationsAction;
 use crate::state::panes::PaneAction;
+use crate::ui::theme::HALF;
 
 /// Of each kind, so that no kind pushes the others out of sight.
 const MAX_MATCHES_PER_KIND: usize = 8;
@@ -131,7 +132,7 @@ impl Palette {
             .max_height(380.0)
             .auto_shrink([false, true])
             .show(ui, |ui| {
-                ui.spacing_mut().item_spacing.y = 2.0;
+                ui.spacing_mut().item_spacing.y = HALF;
                 let mut kind = "";
                 for (n, entry) in entries.iter().enumerate() {
                     if entry.kind != kind {

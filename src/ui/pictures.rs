@@ -8,12 +8,12 @@ use egui::{
     TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo, vec2,
 };
 
-use super::widgets::{caption, from_right, primary_button, shortened, tokens};
+use super::widgets::{caption, focus_when_new, from_right, primary_button, shortened, tokens};
 use crate::domain::conversation::Image;
 use crate::domain::units;
 use crate::protocol::{Command, JobId, LocalQuestion, Picture};
 use crate::state::State;
-use crate::ui::theme;
+use crate::ui::theme::{self, GRID, HALF};
 
 /// The longer side of a small picture, in pixels: sharp where a point is two of them.
 const SMALL: u32 = 448;
@@ -207,11 +207,11 @@ pub(super) fn large_ui(ctx: &Context, out: &mut Vec<Command>) {
                 .rect_filled(rect, CornerRadius::same(6), Color32::TRANSPARENT);
             paint(ui, &image, rect, LARGE);
         });
-        ui.add_space(4.0);
+        ui.add_space(GRID);
         ui.horizontal(|ui| {
             let width = ui.available_width() - 190.0;
             ui.vertical(|ui| {
-                ui.spacing_mut().item_spacing.y = 2.0;
+                ui.spacing_mut().item_spacing.y = HALF;
                 let text = tokens(ui).text;
                 shortened(ui, &name, theme::strong_text(), text, width);
                 let form = image.media_type.trim_start_matches("image/").to_uppercase();
@@ -222,7 +222,9 @@ pub(super) fn large_ui(ctx: &Context, out: &mut Vec<Command>) {
                 );
             });
             from_right(ui, |ui| {
-                closes = primary_button(ui, "Close", true).clicked();
+                let close = primary_button(ui, "Close", true);
+                focus_when_new(&close);
+                closes = close.clicked();
                 if ui.button("Save…").clicked()
                     && let Some(bytes) = image.bytes()
                 {

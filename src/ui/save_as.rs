@@ -3,7 +3,7 @@
 use egui::{Context, Id, Key, Label, Modal, RichText};
 
 use super::theme::GRID;
-use super::widgets::{field, primary_button, strong, tokens};
+use super::widgets::{answers, field, focus_when_new, primary_button, strong, tokens};
 use crate::state::State;
 use crate::state::action::{Action, Actions};
 
@@ -20,7 +20,6 @@ impl SaveAs {
             self.typed = None;
             return;
         };
-        let is_new = self.typed.is_none();
         let typed = self.typed.get_or_insert_with(|| needed.path.clone());
         let mut path = None;
         let modal = Modal::new(Id::unique("save as")).show(ctx, |ui| {
@@ -31,20 +30,17 @@ impl SaveAs {
             let dim = tokens(ui).dim;
             ui.add(Label::new(RichText::new(why).color(dim)).wrap());
             let edit = field(ui, "Path", typed, "~/report.json");
-            if is_new {
-                edit.request_focus();
-            }
+            focus_when_new(&edit);
             let enter = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
             ui.add_space(GRID);
-            ui.horizontal(|ui| {
-                let can = !typed.trim().is_empty();
-                if (primary_button(ui, "Save", can).clicked() || enter) && can {
-                    path = Some(Some(typed.clone()));
-                }
-                if ui.button("Cancel").clicked() {
-                    path = Some(None);
-                }
-            });
+            let can = !typed.trim().is_empty();
+            let answer = answers(ui, "Cancel", true, |ui| primary_button(ui, "Save", can));
+            if (answer.done || enter) && can {
+                path = Some(Some(typed.clone()));
+            }
+            if answer.left {
+                path = Some(None);
+            }
         });
         if modal.should_close() {
             path.get_or_insert(None);

@@ -174,8 +174,29 @@ const MODELS_ON_LIGHT: [Color32; 6] = [
     rgb(0x7d7200),
 ];
 
-/// The base of the spacing grid, in points.
+/// The base of the spacing grid, in points: between what belongs closely together.
 pub const GRID: f32 = 4.0;
+/// Between the lines of one thing.
+pub const HALF: f32 = GRID / 2.0;
+/// Between things.
+pub const GAP: f32 = 2.0 * GRID;
+/// Around what is in a card, and between columns.
+pub const PAD: f32 = 3.0 * GRID;
+/// Between sections.
+pub const APART: f32 = 6.0 * GRID;
+
+/// Margins of so many steps of the grid, left and right, and above and below.
+pub const fn margin(x: i8, y: i8) -> Margin {
+    Margin::symmetric(STEP * x, STEP * y)
+}
+
+/// Around a page, in a window that is too narrow for much air or in a wide one.
+pub const fn page_margin(narrow: bool) -> Margin {
+    if narrow { margin(3, 3) } else { margin(5, 5) }
+}
+
+/// [`GRID`], as margins have it.
+const STEP: i8 = 4;
 /// The rounding of buttons and fields, in points.
 pub const ROUNDING: u8 = 6;
 /// The rounding of cards, in points.

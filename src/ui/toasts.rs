@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use egui::{
-    Align2, Area, Context, CornerRadius, Frame, Id, Label, Margin, Order, Panel, RichText, Role,
+    Align2, Area, Context, CornerRadius, Frame, Id, Label, Order, Panel, RichText, Role,
     ScrollArea, Stroke, TextStyle, Ui, WidgetInfo, vec2,
 };
 
-use super::theme::{self, Tokens};
-use super::widgets::{details_ui, from_right, message, shortened, small_button, tokens};
+use super::theme::{self, GAP, GRID, Tokens};
+use super::widgets::{
+    details_ui, from_right, message, shortened, small_button, small_danger_button, tokens,
+};
 use crate::domain::failure::Failure;
 use crate::domain::units;
 use crate::state::Notice;
@@ -149,14 +151,14 @@ impl Toasts {
             .frame(
                 Frame::new()
                     .fill(tokens.panel)
-                    .inner_margin(Margin::symmetric(16, 0)),
+                    .inner_margin(theme::margin(4, 0)),
             )
             .show(ui, |ui| {
                 ui.horizontal_centered(|ui| {
                     let problems = units::counted(self.collapsed.len(), "problem");
                     ui.label(RichText::new(problems).small().color(tokens.error));
                     from_right(ui, |ui| {
-                        if small_button(ui, "Dismiss problems").clicked() {
+                        if small_danger_button(ui, "Dismiss problems", true).clicked() {
                             self.collapsed.clear();
                         }
                         let name = if self.listed {
@@ -198,7 +200,7 @@ impl Toasts {
                     if button.clicked() {
                         dismissed = Some(*id);
                     }
-                    ui.add_space(8.0);
+                    ui.add_space(GAP);
                 }
             });
         self.collapsed.retain(|(id, _)| Some(*id) != dismissed);
@@ -207,7 +209,7 @@ impl Toasts {
 
 fn failure_ui(ui: &mut Ui, id: u64, failure: &Failure) {
     let tokens = Tokens::of(ui.style());
-    ui.spacing_mut().item_spacing.y = 4.0;
+    ui.spacing_mut().item_spacing.y = GRID;
     let summary = RichText::new(message(&failure.summary))
         .text_style(theme::strong_text())
         .color(tokens.error);
@@ -223,7 +225,7 @@ fn toast_frame(ui: &Ui, line: egui::Color32) -> Frame {
         .fill(Tokens::of(ui.style()).raised)
         .stroke(Stroke::new(1.0, line))
         .corner_radius(CornerRadius::same(8))
-        .inner_margin(Margin::symmetric(12, 8))
+        .inner_margin(theme::margin(3, 2))
         .shadow(ui.visuals().popup_shadow)
 }
 

@@ -1,26 +1,31 @@
 //! The parts that every page is made of. Each control has a label that a test and a screen reader find.
 
+mod buttons;
 mod picker;
-mod sign;
+mod signs;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use egui::{
-    Align, Align2, Area, Button, Color32, CornerRadius, Frame, Id, Label, Layout, Margin, Order,
-    Response, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, TextStyle, Ui, Vec2,
+    Align, Align2, Area, Color32, CornerRadius, Frame, Id, Label, Layout, Margin, Order, Response,
+    RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, TextStyle, Ui, Vec2,
     WidgetInfo, vec2,
 };
 
-use super::theme::{self, CARD_ROUNDING, GRID, ROUNDING, Tokens};
+use super::theme::{self, CARD_ROUNDING, GAP, GRID, HALF, ROUNDING, Tokens};
 use crate::domain::failure::Failure;
 use crate::domain::printable::{cut, printable};
 use crate::domain::units;
 
+pub use self::buttons::{
+    answers, danger_button, focus_when_new, primary_button, small_button, small_button_if,
+    small_danger_button,
+};
 pub use self::picker::{
     Choice, Place, Section, matching, picker, picker_is_open, picker_may_open, tick_picker,
 };
-pub use self::sign::{Sign, health_mark};
+pub use self::signs::{Sign, health_mark, status_sign, warning_sign};
 
 /// The colours that `ui` draws with.
 pub fn tokens(ui: &Ui) -> &'static Tokens {
@@ -34,7 +39,7 @@ pub fn card(ui: &Ui) -> Frame {
         .fill(tokens.panel)
         .stroke(Stroke::new(1.0, tokens.line))
         .corner_radius(CornerRadius::same(CARD_ROUNDING))
-        .inner_margin(Margin::same(12))
+        .inner_margin(theme::margin(3, 3))
 }
 
 /// A card that fills what is left.
@@ -49,11 +54,11 @@ pub fn filling_card<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
 
 /// A page's title and what it is for.
 pub fn page_head(ui: &mut Ui, title: &str, purpose: &str) {
-    ui.spacing_mut().item_spacing.y = 2.0;
+    ui.spacing_mut().item_spacing.y = HALF;
     ui.heading(title);
     caption(ui, purpose);
-    ui.spacing_mut().item_spacing.y = 2.0 * GRID;
-    ui.add_space(2.0 * GRID);
+    ui.spacing_mut().item_spacing.y = GAP;
+    ui.add_space(GAP);
 }
 
 /// 11 pt, dim.
@@ -65,48 +70,6 @@ pub fn caption(ui: &mut Ui, text: impl Into<String>) -> Response {
 /// 13 pt semi-bold.
 pub fn strong(ui: &mut Ui, text: impl Into<String>) -> Response {
     ui.label(RichText::new(text).text_style(theme::strong_text()))
-}
-
-/// The one thing to do in a view.
-pub fn primary_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
-    let tokens = tokens(ui);
-    ui.scope(|ui| {
-        let widgets = &mut ui.visuals_mut().widgets;
-        for (widget, fill) in [
-            (&mut widgets.inactive, tokens.accent),
-            (&mut widgets.hovered, tokens.accent_hover),
-            (&mut widgets.active, tokens.accent_hover),
-        ] {
-            widget.weak_bg_fill = fill;
-            widget.bg_stroke = Stroke::new(1.0, fill);
-        }
-        if ui.ctx().memory(|memory| memory.focused().is_some()) {
-            ui.visuals_mut().widgets.active.bg_stroke = Stroke::new(1.5, tokens.text);
-        }
-        let text = RichText::new(text)
-            .text_style(theme::strong_text())
-            .color(tokens.on_accent);
-        ui.add_enabled(enabled, Button::new(text).min_size(vec2(84.0, 28.0)))
-    })
-    .inner
-}
-
-/// A button for what is seldom needed: small text, little room.
-pub fn small_button(ui: &mut Ui, text: &str) -> Response {
-    small_button_if(ui, true, text)
-}
-
-/// The same, perhaps not to be used now.
-pub fn small_button_if(ui: &mut Ui, enabled: bool, text: &str) -> Response {
-    ui.scope(|ui| {
-        ui.spacing_mut().button_padding = vec2(8.0, 2.0);
-        ui.spacing_mut().interact_size.y = 22.0;
-        ui.add_enabled(
-            enabled,
-            Button::new(RichText::new(text).small()).min_size(vec2(0.0, 22.0)),
-        )
-    })
-    .inner
 }
 
 /// A small round sign of a state; the words beside it say the same.
@@ -136,8 +99,8 @@ pub fn text_info(label: &str, text: &str) -> WidgetInfo {
 pub const MARGIN: Margin = Margin {
     left: 8,
     right: 8,
-    top: 5,
-    bottom: 5,
+    top: 4,
+    bottom: 4,
 };
 
 /// Over all of the page while files are held above the window: what becomes of them, and which are taken.
@@ -321,7 +284,7 @@ pub fn notice_frame(fill: Color32) -> Frame {
     Frame::new()
         .fill(fill)
         .corner_radius(CornerRadius::same(ROUNDING))
-        .inner_margin(Margin::symmetric(12, 8))
+        .inner_margin(theme::margin(3, 2))
 }
 
 /// A figure in a tile: title, figure, unit, and a line below.
@@ -358,11 +321,11 @@ impl Tile<'_> {
             None => format!("{title} {}", units::ABSENT),
         };
         let response = card(ui)
-            .inner_margin(Margin::symmetric(if narrow { 7 } else { 12 }, 8))
+            .inner_margin(theme::margin(if narrow { 2 } else { 3 }, 2))
             .show(ui, |ui| {
-                ui.set_width(width - if narrow { 16.0 } else { 26.0 });
+                ui.set_width(width - if narrow { 18.0 } else { 26.0 });
                 ui.vertical(|ui| {
-                    ui.spacing_mut().item_spacing = vec2(5.0, 2.0);
+                    ui.spacing_mut().item_spacing = vec2(GRID, HALF);
                     let (value, unit) =
                         figure.map_or((units::ABSENT.to_owned(), ""), |f| (f.value, f.unit));
                     let title = if narrow && !unit.is_empty() {
@@ -379,7 +342,7 @@ impl Tile<'_> {
                         );
                         if !unit.is_empty() && !narrow {
                             ui.vertical(|ui| {
-                                ui.add_space(9.0);
+                                ui.add_space(GAP);
                                 caption(ui, unit);
                             });
                         }
@@ -406,7 +369,7 @@ pub fn from_right<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
 /// A column of its own beside others, this large.
 pub fn column<R>(ui: &mut Ui, size: Vec2, contents: impl FnOnce(&mut Ui) -> R) -> R {
     ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-        ui.spacing_mut().item_spacing.x = 8.0;
+        ui.spacing_mut().item_spacing.x = GAP;
         ui.set_width(size.x);
         contents(ui)
     })

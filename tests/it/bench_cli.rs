@@ -408,6 +408,23 @@ mod end_to_end {
     }
 
     #[test]
+    fn fewer_requests_than_clients_are_warned_of_before_the_run() {
+        let run = |requests| {
+            let args = ["--concurrency", "3", "--requests", requests];
+            Bench::new().run(&[&["--model", MODEL, "--output-tokens", "8"], &args[..]].concat())
+        };
+        let said = run("2");
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert_eq!(
+            said.err.lines().next(),
+            Some(
+                "batida: warning: c=3 needs at least 3 requests: with 2 there are never 3 in flight"
+            )
+        );
+        assert!(!run("3").err.contains("warning"), "there are as many");
+    }
+
+    #[test]
     fn an_interrupt_ends_with_a_report_of_what_was_done() {
         use std::io::{BufRead as _, BufReader, Read as _};
         let bench = Bench::new();

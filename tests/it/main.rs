@@ -49,6 +49,8 @@ mod ui_branches;
 #[cfg(feature = "gui")]
 mod ui_conversations;
 #[cfg(feature = "gui")]
+mod ui_dialogs;
+#[cfg(feature = "gui")]
 mod ui_embed;
 #[cfg(feature = "gui")]
 mod ui_history;

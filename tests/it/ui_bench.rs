@@ -452,7 +452,7 @@ fn without_a_file_dialog_a_path_is_typed() {
 
 // How a session is told
 
-fn close(window: &mut Window) {
+pub(crate) fn close(window: &mut Window) {
     let root = window
         .input_mut()
         .viewports

@@ -1,7 +1,7 @@
 //! The History page, found and used by label, over a store that is made up.
 
 use batida::domain::conversation::Role as Speaker;
-use batida::domain::history::{ExportFormat, SessionId, SortBy};
+use batida::domain::history::{ExportFormat, SessionId, SessionState, SortBy};
 use batida::protocol::{
     Answer, Command, Event, Failure, HistoryAnswer, HistoryQuestion, ImportedSessions, Question,
 };
@@ -12,7 +12,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use crate::support::history::{NO_JOB, Stage, rows};
 use crate::support::page::Page;
-use crate::support::window::{LARGE, Window, on_benchmark};
+use crate::support::window::{LARGE, SMALL, Window, on_benchmark};
 
 // Claims
 
@@ -342,6 +342,83 @@ fn a_chat_is_read_and_continued_where_it_was_left() {
         ),
         ("c000037", 4, Some(3))
     );
+}
+
+/// The page over one chat with so many answers, of which so many failed.
+fn over_a_chat(requests: u64, errors: u64) -> Page {
+    let mut all = rows(3);
+    all.retain(|row| row.id.0.starts_with('c'));
+    (all[0].requests, all[0].errors) = (requests, errors);
+    Page::over(Stage::new(all), LARGE)
+}
+
+#[test]
+fn figures_of_a_single_answer_are_tiles_and_no_chart_has_one_dot() {
+    let chart = "TTFT by answer, ms";
+    let mut page = over_a_chat(1, 0);
+    page.see("Tokens/s 480");
+    page.see("TTFT 91");
+    page.see("Latency 0.90");
+    assert!(!page.shows(chart) && !page.shows("Tokens/s by answer"));
+    page.click("Open");
+    page.see("Session details");
+    page.see("Tokens/s 480");
+
+    let mut page = over_a_chat(3, 2);
+    page.see("Figures of the only one of 3 answers that has any");
+    assert!(page.shows("Tokens/s 480") && !page.shows(chart));
+
+    let mut page = over_a_chat(1, 1);
+    page.see("The server is overloaded");
+    page.see("Tokens/s –");
+    assert!(!page.shows(chart));
+
+    let mut page = over_a_chat(2, 0);
+    page.see(chart);
+    assert!(!page.shows("Tokens/s 480"));
+    page.click("Open");
+    page.see("Session details");
+    assert!(!page.shows("Tokens/s 480"));
+}
+
+#[test]
+fn a_row_says_how_its_session_went_and_over_how_many_panes() {
+    for size in [LARGE, SMALL] {
+        let mut all = rows(7);
+        for row in &mut all {
+            (row.state, row.errors) = (SessionState::Complete, 0);
+        }
+        all[0].state = SessionState::Running;
+        all[1].state = SessionState::Failed;
+        all[2].panes = 3;
+        all[3].state = SessionState::Stopped;
+        all[3].warnings = 2;
+        all[4].warnings = 1;
+        all[5].errors = 4;
+        all[6].state = SessionState::Interrupted;
+        let mut page = Page::over(Stage::new(all), size);
+        page.see("interrupted");
+        let drawn = page.drawn();
+        // The newest first.
+        let expected = [
+            "interrupted",
+            "4 failed",
+            "1 warning",
+            "stopped, 2 warnings",
+            "complete",
+            "failed",
+            "running",
+        ];
+        for (row, status) in drawn.iter().zip(expected) {
+            let is_said = row.split(", ").any(|part| status.starts_with(part));
+            assert!(is_said && row.contains(status), "{row:?}: {status}");
+        }
+        assert!(drawn[4].contains("3 panes: What is"), "{}", drawn[4]);
+        page.click("Sort by Status");
+        page.see("Sort by Status, sorted");
+        let sorted = &page.state().state.history.filter.query;
+        assert_eq!((sorted.sort, sorted.ascending), (SortBy::Status, false));
+    }
 }
 
 #[test]

@@ -72,12 +72,13 @@ pub enum SortBy {
     Itl,
     Peak,
     Errors,
+    Status,
     Tag,
 }
 
 impl SortBy {
     /// The columns by which `batida history list --sort` sorts.
-    pub const NAMES: [(&'static str, Self); 10] = [
+    pub const NAMES: [(&'static str, Self); 11] = [
         ("began", Self::Began),
         ("title", Self::Title),
         ("deployment", Self::Deployment),
@@ -87,6 +88,7 @@ impl SortBy {
         ("itl", Self::Itl),
         ("peak", Self::Peak),
         ("errors", Self::Errors),
+        ("status", Self::Status),
         ("tag", Self::Tag),
     ];
 }

@@ -104,6 +104,12 @@ impl Plan {
         (requests, took)
     }
 
+    /// Why this plan cannot measure what it says, where that is known before it runs.
+    pub fn refusal(&self) -> Option<Caution> {
+        let mut all = self.cautions(&Estimate::default()).into_iter();
+        all.find(|caution| caution.refused)
+    }
+
     /// What this plan will not measure well, what cannot be measured at all first.
     pub fn cautions(&self, estimate: &Estimate) -> Vec<Caution> {
         let mut all = Vec::new();
@@ -240,6 +246,13 @@ mod tests {
             assert_eq!(told, expected, "{requests} {clients:?}");
         };
         check(20, &[1, 64], &[(Field::LevelRequests, true)]);
+        let refused = plan(Load::Concurrency(vec![1, 64]), Some(20), None).refusal();
+        assert_eq!(
+            refused.map(|caution| caution.text).as_deref(),
+            Some("c=64 needs at least 64 requests: with 20 there are never 64 in flight")
+        );
+        let unsure = plan(Load::Concurrency(vec![64]), Some(100), None);
+        assert_eq!(unsure.refusal(), None, "it is only unsure");
         check(100, &[1, 64], &[(Field::LevelRequests, false)]);
         check(192, &[1, 64], &[]);
         check(1, &[1], &[]);

@@ -84,6 +84,8 @@ struct Live {
     /// `None` until its row is written.
     key: Option<SessionKey>,
     over: bool,
+    /// Its end is that of Batida, or of the job that ran it.
+    interrupted: bool,
     /// Levels from this index on are not written yet.
     levels_from: usize,
     levels_at: Instant,
@@ -165,7 +167,7 @@ impl Writer {
         // Sessions that were running when the program was closed have sent their end before this.
         for live in self.live.values_mut().filter(|live| !live.over) {
             live.report.ended = SessionEnd::Failed("Batida was closed during the run".to_owned());
-            live.over = true;
+            (live.over, live.interrupted) = (true, true);
         }
         self.retry_at = Instant::now();
         self.commit();
@@ -207,7 +209,7 @@ impl Writer {
             Message::Broke { session, why } => {
                 if let Some(live) = self.live.get_mut(&session) {
                     live.report.ended = SessionEnd::Failed(why);
-                    live.over = true;
+                    (live.over, live.interrupted) = (true, true);
                 }
             }
             Message::Chat(record) => {
@@ -449,6 +451,7 @@ impl Live {
             report,
             key: None,
             over: false,
+            interrupted: false,
             levels_from: 0,
             levels_at: Instant::now(),
             kept: 0,

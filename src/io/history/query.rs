@@ -131,6 +131,11 @@ pub(super) fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
     (all, values)
 }
 
+/// What weighs more of how a session went is more, in the order of [`crate::domain::history::Status`].
+const STATUS: &str = "CASE WHEN state = 'running' THEN 6 WHEN state = 'failed' OR (state = 'complete' AND errors > 0 AND \
+errors >= requests) THEN 5 WHEN state = 'interrupted' THEN 4 WHEN state = 'stopped' THEN 3 WHEN errors > 0 THEN 2 \
+WHEN warnings > 0 THEN 1 ELSE 0 END";
+
 /// What is absent comes last either way, and equals newest first.
 pub(super) fn order(query: &HistoryQuery) -> String {
     let way = if query.ascending { "ASC" } else { "DESC" };
@@ -154,6 +159,7 @@ pub(super) fn order(query: &HistoryQuery) -> String {
         SortBy::Tag => names("tags"),
         SortBy::Requests => figure("requests"),
         SortBy::Errors => figure("errors"),
+        SortBy::Status => format!("{STATUS} {way}, began_ns DESC, key DESC"),
         SortBy::Ttft => figure("ttft_ms"),
         SortBy::Itl => figure("itl_ms"),
         SortBy::Peak => figure("peak"),

@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, params, params_from_iter};
 
 use super::query::{filter, order, whole};
-use super::rows::{ROW, SessionKey, kept, kind, moment, nanos, row, row_of, targets_of};
+use super::rows::{SessionKey, columns, kept, kind, moment, nanos, row, row_of, targets_of};
 use super::{Store, Trouble, codec};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
@@ -38,7 +38,8 @@ impl Store {
             )?;
             values.extend([whole(query.limit), whole(query.offset)]);
             let sql = format!(
-                "SELECT {ROW} FROM sessions{filter} ORDER BY {} LIMIT ? OFFSET ?",
+                "SELECT {} FROM sessions{filter} ORDER BY {} LIMIT ? OFFSET ?",
+                columns(&self.conn)?,
                 order(query)
             );
             let mut asked = self.conn.prepare(&sql)?;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
-use super::HEARTBEAT;
+use super::{HEARTBEAT, schema};
 use crate::domain::history::{SessionId, SessionKind, SessionRow, SessionState};
 use crate::domain::plan::Target;
 
@@ -18,12 +18,26 @@ impl SessionKey {
     }
 }
 
-/// In the order in which [`row`] takes them.
-pub(super) const ROW: &str = "key, id, kind, state, began_ns, ended_ns, heartbeat_ns, title, environment, deployments, models, \
+/// What [`row`] takes, in its order.
+pub(super) fn columns(conn: &Connection) -> rusqlite::Result<String> {
+    let counts = if schema::version(conn)? < schema::COUNTS_IN_ROW {
+        concat!(
+            schema::panes!(),
+            " AS panes, ",
+            schema::warnings!(),
+            " AS warnings"
+        )
+    } else {
+        "panes, warnings"
+    };
+    Ok(format!("{ROW}, {counts}"))
+}
+
+const ROW: &str = "key, id, kind, state, began_ns, ended_ns, heartbeat_ns, title, environment, deployments, models, \
 tags, source, release, requests, errors, ttft_ms, itl_ms, peak, key IN (SELECT session FROM baselines)";
 
 pub(super) fn row_of(conn: &Connection, key: SessionKey) -> rusqlite::Result<SessionRow> {
-    let sql = format!("SELECT {ROW} FROM sessions WHERE key = ?1");
+    let sql = format!("SELECT {} FROM sessions WHERE key = ?1", columns(conn)?);
     conn.prepare_cached(&sql)?.query_row([key.0], row)
 }
 
@@ -68,6 +82,7 @@ pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         "running" => SessionState::Running,
         "complete" => SessionState::Complete,
         "stopped" => SessionState::Stopped,
+        "failed" => SessionState::Failed,
         _ => SessionState::Interrupted,
     };
     Ok(SessionRow {
@@ -89,6 +104,8 @@ pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         itl_p50_ms: row.get(17)?,
         peak_tokens_per_s: row.get(18)?,
         baseline: row.get(19)?,
+        panes: row.get::<_, i64>(20)?.cast_unsigned(),
+        warnings: row.get::<_, i64>(21)?.cast_unsigned(),
     })
 }
 
@@ -116,14 +133,5 @@ pub(super) fn kind_name(kind: SessionKind) -> &'static str {
     match kind {
         SessionKind::Chat => "chat",
         SessionKind::Bench => "bench",
-    }
-}
-
-pub(super) fn state_name(state: SessionState) -> &'static str {
-    match state {
-        SessionState::Running => "running",
-        SessionState::Complete => "complete",
-        SessionState::Stopped => "stopped",
-        SessionState::Interrupted => "interrupted",
     }
 }

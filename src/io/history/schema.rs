@@ -8,10 +8,13 @@ use super::Cannot;
 pub(super) const VERSION: i64 = STEPS.len() as i64;
 
 /// From each version to the next one.
-const STEPS: [&str; 5] = [V1, V2, V3, V4, V5];
+const STEPS: [&str; 6] = [V1, V2, V3, V4, V5, V6];
 
 /// The oldest version whose history can be read without bringing the file up to date.
 pub(super) const OLDEST_READABLE: i64 = 4;
+
+/// The version from which on a session's row says itself what [`panes`] and [`warnings`] count.
+pub(super) const COUNTS_IN_ROW: i64 = 6;
 
 /// Moments are nanoseconds since 1970, or since the session's beginning; lists of names are JSON.
 ///
@@ -205,6 +208,37 @@ CREATE TABLE workspace (
 ) STRICT;
 ";
 
+/// In how many panes a session's exchanges were held; 1 where none says so.
+macro_rules! panes {
+    () => {
+        "max(1, (SELECT count(DISTINCT ifnull(CASE WHEN json_valid(body) THEN body ->> '$.pane' END, -1)) FROM exchanges \
+         WHERE session = sessions.key))"
+    };
+}
+pub(super) use panes;
+
+/// A session's measurement warnings.
+macro_rules! warnings {
+    () => {
+        "ifnull((SELECT sum(CASE WHEN json_valid(report) THEN json_array_length(report, '$.watch.doubts') END) \
+         FROM levels WHERE session = sessions.key), 0)"
+    };
+}
+pub(super) use warnings;
+
+/// What a session's row says of panes and of measurement warnings.
+const V6: &str = concat!(
+    "
+ALTER TABLE sessions ADD COLUMN panes INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE sessions ADD COLUMN warnings INTEGER NOT NULL DEFAULT 0;
+UPDATE sessions SET panes = ",
+    panes!(),
+    ", warnings = ",
+    warnings!(),
+    ";
+"
+);
+
 /// Brings a file to this version, in one step or not at all.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), Cannot> {
     if version(conn)? == VERSION {
@@ -237,7 +271,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::domain::history::HistoryQuery;
+    use crate::domain::history::{HistoryQuery, SortBy};
     use crate::io::history::Store;
 
     /// A file as the version before wrote it, with a conversation and a benchmark in it.
@@ -256,7 +290,10 @@ mod tests {
              '[]', 'a talk', 2, 0), ('b1', 'bench', 'complete', 1, 1, 'Sweep', 'Demo', '[]', '[]', '[]', 'sweep', 9, 0);
              INSERT INTO exchanges (session, id, body) VALUES \
              (1, 1, '{\"prompt\": \"Where do bateaux go?\", \"answer\": \"To the Café\"}'), \
-             (1, 2, 'no JSON'), (1, 3, '{\"prompt\": \"\", \"answer\": null}');",
+             (1, 2, 'no JSON'), (1, 3, '{\"prompt\": \"\", \"answer\": null, \"pane\": 3}');
+             INSERT INTO levels (session, number, report) VALUES (2, 0, 'no JSON'),
+             (2, 1, '{\"watch\": {\"doubts\": [\"a\", \"b\"]}}'), (2, 2, '{\"watch\": {\"doubts\": [\"a\"]}}'),
+             (2, 3, '{\"watch\": {}}');",
         )
         .expect("it could be written");
         conn
@@ -286,6 +323,15 @@ mod tests {
                 )
                 .expect("they are there");
             assert_eq!(titles, "A talk,Sweep");
+            let counts: (i64, i64, i64, i64) = conn
+                .query_row(
+                    "SELECT c.panes, c.warnings, b.panes, b.warnings FROM sessions c, sessions b WHERE c.key = 1 AND \
+                     b.key = 2",
+                    [],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+                )
+                .expect("they are counted");
+            assert_eq!(counts, (2, 0, 1, 3), "from {version}");
             assert_eq!(
                 found(&conn, "cafe"),
                 [1],
@@ -306,10 +352,15 @@ mod tests {
         };
         let query = HistoryQuery {
             limit: 10,
+            sort: SortBy::Status,
             ..HistoryQuery::default()
         };
         let rows = store.list(&query).expect("listed").rows;
-        assert_eq!(rows.len(), 2);
+        let told: Vec<_> = rows
+            .iter()
+            .map(|r| (&*r.id.0, r.panes, r.warnings))
+            .collect();
+        assert_eq!(told, [("b1", 1, 3), ("c1", 2, 0)]);
         let key = store.row(&rows[0].id).expect("there");
         assert_eq!(key, rows[0]);
         assert_eq!(super::version(&store.conn), Ok(OLDEST_READABLE));

@@ -2,19 +2,18 @@
 
 mod changes;
 mod chats;
+mod levels;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::rows::{self, SessionKey, kind_name, nanos, state_name};
+use super::rows::{self, SessionKey, kind_name, nanos};
 use super::{Store, Trouble, codec, is_damage, may_be_damage};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
-    Exchange, Said, SessionId, SessionKind, SessionRow, SessionState, StoredRequest, peak,
+    Exchange, Said, SessionId, SessionKind, SessionRow, SessionState, StoredRequest,
 };
-use crate::domain::plan::Target;
-use crate::domain::run::{BenchReport, EnvironmentInfo, LevelReport};
-use crate::domain::stats::P50;
+use crate::domain::run::{BenchReport, EnvironmentInfo};
 use crate::metrics::request::RequestRecord;
 
 /// One question and its answer of a conversation, to be kept.
@@ -120,7 +119,7 @@ impl Store {
                 codec::insert(tx.0, at, place, &request.record, request.said.as_ref())?;
             }
             tx.count(key, requests.len() as u64, 0)?;
-            tx.finish(key, &report)?;
+            tx.finish(key, &report, None)?;
             if baseline {
                 tx.baseline(key)?;
             }
@@ -191,87 +190,23 @@ impl Writing<'_> {
         Ok(n > 0)
     }
 
-    /// Writes what a session found so far: its levels from the number `from` on, and its row.
+    /// Ends a session with its whole report. `state`: `None` for what the report says. `false` when somebody has deleted
+    /// it.
     ///
     /// # Errors
     /// As the file's.
-    pub fn advance(
+    pub fn finish(
         &self,
         session: SessionKey,
         report: &BenchReport,
-        from: usize,
-    ) -> Result<(), Trouble> {
-        for (number, level) in report.levels.iter().enumerate().skip(from) {
-            let sql = "INSERT OR REPLACE INTO levels (session, number, report) VALUES (?1, ?2, ?3)";
-            let text = serde_json::to_string(level)?;
-            self.0
-                .prepare_cached(sql)?
-                .execute(params![session.0, number as i64, text])?;
-        }
+        state: Option<SessionState>,
+    ) -> Result<bool, Trouble> {
         let row = SessionRow::of(report);
-        let sql = "UPDATE sessions SET ended_ns = ?2, requests = ?3, errors = ?4, ttft_ms = ?5, itl_ms = ?6, peak = ?7 \
-                   WHERE key = ?1";
-        self.0.prepare_cached(sql)?.execute(params![
-            session.0,
-            row.ended.map(nanos),
-            row.requests.cast_signed(),
-            row.errors.cast_signed(),
-            row.ttft_p50_ms,
-            row.itl_p50_ms,
-            row.peak_tokens_per_s
-        ])?;
-        for (place, target) in report.plan.targets.iter().enumerate() {
-            // Figures are those of the model that answered.
-            let own = |level: &&LevelReport| {
-                let asked = level.model == target.model && level.deployment == target.deployment;
-                asked && level.other_model().is_none()
-            };
-            let first = report.levels.iter().find(own);
-            let figures = TargetFigures {
-                ttft_ms: first.and_then(|level| level.ttft_ms.at(P50)),
-                user_speed: first.and_then(|level| level.user_tokens_per_s.at(P50)),
-                peak: peak(report.levels.iter().filter(own)),
-            };
-            self.target_figures(session, place as i64, figures)?;
-        }
-        let mut others: Vec<(&str, Option<&str>)> = Vec::new();
-        for level in &report.levels {
-            let Some(other) = level.other_model() else {
-                continue;
-            };
-            let planned =
-                |target: &Target| target.model == other && target.deployment == level.deployment;
-            let known = report.plan.targets.iter().any(planned);
-            if !known && !others.contains(&(other, level.deployment.as_deref())) {
-                others.push((other, level.deployment.as_deref()));
-            }
-        }
-        for (model, deployment) in others {
-            let own = |level: &&LevelReport| {
-                level.other_model() == Some(model) && level.deployment.as_deref() == deployment
-            };
-            let first = report.levels.iter().find(own);
-            let figures = TargetFigures {
-                ttft_ms: first.and_then(|level| level.ttft_ms.at(P50)),
-                user_speed: first.and_then(|level| level.user_tokens_per_s.at(P50)),
-                peak: peak(report.levels.iter().filter(own)),
-            };
-            let place = self.place(session, model, deployment)?;
-            self.target_figures(session, place, figures)?;
-        }
-        Ok(())
-    }
-
-    /// Ends a session with its whole report. `false` when somebody has deleted it.
-    ///
-    /// # Errors
-    /// As the file's.
-    pub fn finish(&self, session: SessionKey, report: &BenchReport) -> Result<bool, Trouble> {
-        let row = SessionRow::of(report);
+        let state = state.unwrap_or(row.state);
         let sql = "UPDATE sessions SET state = ?2, release = ?3 WHERE key = ?1";
         if self
             .0
-            .execute(sql, params![session.0, state_name(row.state), row.release])?
+            .execute(sql, params![session.0, state.word(), row.release])?
             == 0
         {
             return Ok(false);
@@ -312,7 +247,7 @@ impl Writing<'_> {
             params![
                 row.id.0,
                 kind_name(row.kind),
-                state_name(row.state),
+                row.state.word(),
                 nanos(row.began),
                 row.ended.map(nanos),
                 nanos(Timestamp::now()),

@@ -212,6 +212,29 @@ fn a_session_stays_where_it_was_begun() {
 }
 
 #[test]
+fn a_plan_with_fewer_requests_than_clients_does_not_run() {
+    let mut state = State::new(Settings::default());
+    let run = |state: &mut State, requests| {
+        let plan = Plan {
+            load: Load::Concurrency(vec![1, 64]),
+            level_ends: Ends {
+                requests: Some(requests),
+                ..Plan::default().level_ends
+            },
+            ..sound()
+        };
+        *state.bench_form() = Form::of(&plan);
+        let mut out = Vec::new();
+        state.run_bench(&mut out);
+        out.iter()
+            .any(|command| matches!(command, Command::RunBench { .. }))
+    };
+    assert!(!run(&mut state, 63));
+    assert_eq!(state.bench.running(), None);
+    assert!(run(&mut state, 64));
+}
+
+#[test]
 fn a_page_gets_the_form_again_only_when_something_else_changed_it() {
     let mut state = State::new(Settings::default());
     let (mut form, seen) = state.newer_bench_form(None).expect("the first time");

@@ -21,6 +21,8 @@ pub(in crate::state) fn row(id: &str) -> SessionRow {
         itl_p50_ms: None,
         peak_tokens_per_s: None,
         baseline: false,
+        warnings: 0,
+        panes: 1,
     }
 }
 

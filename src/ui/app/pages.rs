@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use egui::{Context, Frame, Key, Margin, Modifiers, Panel, RichText, TextStyle, Ui};
+use egui::{Context, Frame, Key, Modifiers, Panel, RichText, TextStyle, Ui};
 
 use super::App;
 use crate::domain::settings::ThemeChoice;
@@ -10,6 +10,7 @@ use crate::domain::workspace::Page;
 use crate::state::action::Actions;
 use crate::ui::keys::PAGES;
 use crate::ui::palette;
+use crate::ui::theme;
 use crate::ui::views::deployments;
 use crate::ui::widgets::tokens;
 
@@ -117,7 +118,7 @@ impl App {
             .frame(
                 Frame::new()
                     .fill(tokens(ui).panel)
-                    .inner_margin(Margin::symmetric(16, 10)),
+                    .inner_margin(theme::margin(4, 2)),
             )
             .show(ui, |ui| {
                 activity.show(ui, &state.activity, &redaction, &mut actions);
@@ -194,7 +195,7 @@ fn demo_badge_ui(ui: &mut Ui, page: Page, corner: egui::Pos2) {
     Frame::new()
         .stroke(egui::Stroke::new(1.0, color))
         .corner_radius(egui::CornerRadius::same(4))
-        .inner_margin(Margin::symmetric(6, 1))
+        .inner_margin(theme::margin(1, 0))
         .show(&mut badge, |ui| {
             ui.label(RichText::new("Demo: simulated models").small().color(color));
         });

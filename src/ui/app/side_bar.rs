@@ -1,7 +1,7 @@
 //! The bar at the left: the pages, the Activity button, the theme, and the environment in use.
 
 use egui::{
-    Button, CentralPanel, CornerRadius, Frame, Key, Margin, Panel, RichText, Role, Sense, Stroke,
+    Button, CentralPanel, CornerRadius, Frame, Key, Panel, RichText, Role, Sense, Stroke,
     TextStyle, Ui, WidgetInfo, vec2,
 };
 
@@ -14,7 +14,7 @@ use crate::protocol::{KeyStatus, Verdict};
 use crate::state::State;
 use crate::state::action::Action;
 use crate::ui::keys::PAGES;
-use crate::ui::theme::{self, Tokens};
+use crate::ui::theme::{self, APART, GAP, GRID, HALF, Tokens};
 use crate::ui::views;
 use crate::ui::views::environments::state_color;
 use crate::ui::widgets::{Choice, Section, Sign, picker, shortened, tokens};
@@ -26,7 +26,7 @@ impl App {
             .show_separator_line(false)
             .frame(Frame::NONE)
             .show(ui, |ui| {
-                ui.spacing_mut().item_spacing.y = 6.0;
+                ui.spacing_mut().item_spacing.y = GRID;
                 let running = self.state.activity.running();
                 let label = if running > 0 {
                     format!("Activity ({running})")
@@ -53,8 +53,8 @@ impl App {
             });
         CentralPanel::no_frame().show(ui, |ui| {
             logo_ui(ui);
-            ui.add_space(24.0);
-            ui.spacing_mut().item_spacing.y = 4.0;
+            ui.add_space(APART);
+            ui.spacing_mut().item_spacing.y = GRID;
             let shortcuts = ui.available_width() > 150.0;
             for (page, name, key) in PAGES {
                 let busy = page == Page::Benchmark && self.state.bench.running().is_some();
@@ -80,10 +80,10 @@ impl App {
         Frame::new()
             .fill(tokens.raised)
             .corner_radius(CornerRadius::same(8))
-            .inner_margin(Margin::same(8))
+            .inner_margin(theme::margin(2, 2))
             .show(ui, |ui| {
                 ui.set_width(ui.available_width());
-                ui.spacing_mut().item_spacing.y = 4.0;
+                ui.spacing_mut().item_spacing.y = GRID;
                 let choices = state.settings.environments.iter().map(|env| Choice {
                     remark: Some(about(env)),
                     sign: Some(Sign::Dot(state_color(
@@ -166,7 +166,7 @@ impl App {
 
     fn theme_ui(&mut self, ui: &mut Ui) {
         ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 2.0;
+            ui.spacing_mut().item_spacing.x = HALF;
             ui.spacing_mut().button_padding.x = 1.0;
             let width = (ui.available_width() - 4.0) / 3.0;
             for (choice, name) in [
@@ -230,7 +230,7 @@ fn facts(state: &State) -> impl Iterator<Item = String> {
 fn logo_ui(ui: &mut Ui) {
     let tokens = tokens(ui);
     ui.horizontal(|ui| {
-        ui.add_space(10.0);
+        ui.add_space(GAP);
         let (rect, _) = ui.allocate_exact_size(vec2(24.0, 28.0), Sense::hover());
         for (x, top, bottom) in [(0.0, 8.0, 26.0), (8.0, 2.0, 28.0), (16.0, 13.0, 24.0)] {
             let bar =

@@ -6,7 +6,7 @@ use super::{Hit, Zoom, plot_ui, sample_ui};
 use crate::chart::levels::Timing;
 use crate::chart::{Chart, Entry};
 use crate::ui::picture::Photographer;
-use crate::ui::theme;
+use crate::ui::theme::{self, GAP, GRID};
 use crate::ui::widgets::{card, from_right, shortened, tokens};
 
 /// The height of a legend and of what keeps it from the chart, in points.
@@ -25,7 +25,7 @@ pub(in crate::ui) fn card_ui(
     let shown = card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().interact_size.y = 22.0;
-        ui.spacing_mut().item_spacing.y = 4.0;
+        ui.spacing_mut().item_spacing.y = GRID;
         ui.horizontal(|ui| {
             let width = ui.available_width() - 64.0;
             let title = shortened(ui, chart.title, theme::strong_text(), tokens.text, width);
@@ -47,7 +47,7 @@ pub(in crate::ui) type Part<'a> = &'a mut dyn FnMut(&mut Ui, &mut Photographer);
 
 /// Two cards side by side, or one below the other where there is no room.
 pub(in crate::ui) fn pair(ui: &mut Ui, photographer: &mut Photographer, parts: [Part<'_>; 2]) {
-    let gap = 10.0;
+    let gap = GAP;
     let two = ui.available_width() > 560.0;
     let width = if two {
         (ui.available_width() - gap) / 2.0
@@ -90,7 +90,7 @@ fn legend_ui(ui: &mut Ui, legend: &[Entry]) {
         return;
     }
     ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 6.0;
+        ui.spacing_mut().item_spacing.x = GRID;
         let dim = tokens(ui).dim;
         let font = TextStyle::Small.resolve(ui.style());
         let width = |entry: &Entry| {
@@ -110,7 +110,7 @@ fn legend_ui(ui: &mut Ui, legend: &[Entry]) {
         for Entry { look, kind, name } in legend {
             sample_ui(ui, *look, *kind, false);
             shortened(ui, name, TextStyle::Small, dim, each);
-            ui.add_space(4.0);
+            ui.add_space(GRID);
         }
     });
 }

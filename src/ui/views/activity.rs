@@ -10,7 +10,7 @@ use crate::state::activity::ActivityLog;
 use crate::state::redaction::Redaction;
 use crate::ui::theme;
 use crate::ui::widgets::{
-    caption, fit_middle, from_right, small_button, small_button_if, strong, tokens,
+    caption, fit_middle, from_right, small_button, small_danger_button, strong, tokens,
 };
 
 /// Says which commands and requests are listed.
@@ -49,7 +49,7 @@ impl ActivityUi {
                 if small_button(ui, "Close").on_hover_text("Ctrl+J").clicked() {
                     self.open = false;
                 }
-                if small_button_if(ui, !log.entries().is_empty(), "Clear list").clicked() {
+                if small_danger_button(ui, "Clear list", !log.entries().is_empty()).clicked() {
                     out.push(Action::ClearActivity);
                 }
             });

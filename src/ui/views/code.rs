@@ -7,8 +7,10 @@ use crate::domain::environment::Environment;
 use crate::protocol::{Command, JobId, KeyStatus};
 use crate::snippet::{self, KeyText, Language, SnippetSpec};
 use crate::state::State;
-use crate::ui::theme;
-use crate::ui::widgets::{caption, card, from_right, primary_button, strong, tokens};
+use crate::ui::theme::{self, GRID};
+use crate::ui::widgets::{
+    caption, card, focus_when_new, from_right, primary_button, strong, tokens,
+};
 
 /// The dialog's choices; they outlive its closing.
 #[derive(Debug)]
@@ -88,7 +90,9 @@ impl CodeUi {
         ui.horizontal(|ui| {
             ui.heading("View code");
             from_right(ui, |ui| {
-                if ui.button("Close").clicked() {
+                let close = ui.button("Close");
+                focus_when_new(&close);
+                if close.clicked() {
                     self.open = false;
                 }
             });
@@ -144,7 +148,7 @@ impl CodeUi {
                 .max_height(height)
                 .show(ui, |ui| code_ui(ui, code, self.language));
         });
-        ui.add_space(4.0);
+        ui.add_space(GRID);
         self.copy_buttons_ui(ui, state, (index, env, has_key), out);
     }
 

@@ -14,6 +14,7 @@ use crate::state::cluster::ClusterAction;
 use crate::state::imports::ImportAction;
 use crate::state::{Loadable, State};
 use crate::ui::keys::KEYS;
+use crate::ui::theme::{GAP, GRID};
 use crate::ui::widgets::{
     MARGIN, caption, card, column, field_error, page_head, primary_button, shortened, small_button,
     strong, tokens,
@@ -285,11 +286,11 @@ fn keys_ui(ui: &mut Ui) {
 fn section(ui: &mut Ui, title: &str, about: &str, contents: impl FnOnce(&mut Ui)) {
     card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.spacing_mut().item_spacing = vec2(8.0, 4.0);
+        ui.spacing_mut().item_spacing = vec2(GAP, GRID);
         strong(ui, title);
         caption(ui, about);
-        ui.add_space(4.0);
+        ui.add_space(GRID);
         contents(ui);
     });
-    ui.add_space(8.0);
+    ui.add_space(GAP);
 }

@@ -12,7 +12,7 @@ use egui::{
 pub use self::matching::matching;
 use super::{LONGEST_TOLD, MARGIN, MOST_LINES, Sign, caption, fit_middle, tokens};
 use crate::domain::units;
-use crate::ui::theme::{GRID, ROUNDING};
+use crate::ui::theme::{GRID, HALF, ROUNDING};
 
 /// A line of a picker's list.
 pub struct Choice<'a> {
@@ -259,7 +259,7 @@ fn sections_ui(
     let mut taken = keys.taken;
     let mut shown = 0;
     ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
-        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.spacing_mut().item_spacing.y = HALF;
         for (section, lines) in &found {
             let heading = sections[*section].heading;
             if !heading.is_empty() {

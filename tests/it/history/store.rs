@@ -9,7 +9,7 @@ use batida::domain::conversation::Params;
 use batida::domain::failure::FaultClass;
 use batida::domain::history::{
     Deletion, Exchange, ExchangeEnding, HistoryQuery, Said, SessionBody, SessionKind, SessionRow,
-    SessionState, StoredRequest,
+    SessionState, SortBy, StoredRequest,
 };
 use batida::domain::run::{EnvironmentInfo, LevelEnd, SessionEnd};
 use batida::domain::stats::P50;
@@ -309,6 +309,41 @@ fn a_conversation_comes_back_in_order_and_can_branch() {
 }
 
 #[test]
+fn a_comparison_says_its_panes_and_a_benchmark_its_warnings() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    let in_pane = |n, pane| Exchange {
+        pane,
+        ..exchange(n, None, "TTFT")
+    };
+    for (n, pane, panes) in [
+        (0, Some(9), 1),
+        (1, None, 2),
+        (2, Some(9), 2),
+        (3, Some(7), 3),
+    ] {
+        store
+            .write(|tx| tx.chat(&chat(&in_pane(n, pane))))
+            .expect("kept");
+        assert_eq!(store.row(&id("c1")).expect("there").panes, panes, "{n}");
+    }
+    let mut report = Made::simple("b1", at(3, 9)).report;
+    report.levels[0].watch.doubts = vec!["a".to_owned(), "b".to_owned()];
+    report.ended = SessionEnd::Failed("Out of memory".to_owned());
+    store.keep(&report, &[]).expect("kept");
+    let row = store.row(&id(&report.id)).expect("there");
+    assert_eq!((row.warnings, row.panes), (2, 1));
+    assert_eq!(row.state, SessionState::Failed);
+    let query = HistoryQuery {
+        sort: SortBy::Status,
+        limit: 10,
+        ..HistoryQuery::default()
+    };
+    let rows = store.list(&query).expect("listed").rows;
+    assert_eq!(rows[0].id, row.id, "what weighs most comes first");
+}
+
+#[test]
 fn a_conversation_is_found_by_what_was_said_and_keeps_the_title_it_was_given() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = open(dir.path());
@@ -503,7 +538,7 @@ fn no_level_runs_on_in_a_session_that_was_closed() {
     report.ended = SessionEnd::Failed("Batida was closed during the run".to_owned());
     let closed = |tx: &Writing<'_>| {
         let key = tx.begin(&report, Some(SessionState::Running))?;
-        tx.finish(key, &report)
+        tx.finish(key, &report, None)
     };
     assert_eq!(store.write(closed), Ok(true));
     let found = store.report(&id("b1")).expect("there");

@@ -21,7 +21,7 @@ use batida::protocol::{Answer, Command, Event, HistoryAnswer, HistoryQuestion, J
 use batida::state::State;
 use batida::ui::theme;
 use batida::ui::views::history::{Asked, HistoryUi};
-use egui::{CentralPanel, Frame, Margin, Panel, Ui};
+use egui::{CentralPanel, Frame, Panel, Ui};
 use jiff::{SignedDuration, Timestamp};
 
 /// The page, what the window knows, and the store.
@@ -100,13 +100,12 @@ impl Stage {
             .exact_size(if narrow { 148.0 } else { 188.0 })
             .resizable(false);
         side.show(ui, |_| {});
-        let margin = if narrow {
-            Margin::symmetric(14, 14)
-        } else {
-            Margin::symmetric(22, 20)
-        };
         CentralPanel::no_frame()
-            .frame(Frame::new().fill(fill).inner_margin(margin))
+            .frame(
+                Frame::new()
+                    .fill(fill)
+                    .inner_margin(theme::page_margin(narrow)),
+            )
             .show(ui, |ui| {
                 let asked = self.page.show(ui, &mut self.state, now, &mut self.out);
                 if asked.benchmark || asked.playground {
@@ -386,17 +385,25 @@ fn row(n: u64, ago: u64) -> SessionRow {
         itl_p50_ms: Some(2.0 + wave),
         peak_tokens_per_s: Some(9_000.0 + 900.0 * wave),
         baseline: false,
+        warnings: 0,
+        panes: 1,
     }
 }
 
 fn stored(row: &SessionRow) -> StoredSession {
     let body = match row.kind {
         SessionKind::Chat => {
-            let exchanges = vec![
-                exchange(row, 1, None),
-                exchange(row, 2, Some(1)),
-                exchange(row, 3, Some(1)),
-            ];
+            let all = [(1, None), (2, Some(1)), (3, Some(1))];
+            let mut exchanges: Vec<_> = all
+                .map(|(id, parent)| exchange(row, id, parent))
+                .into_iter()
+                .take(row.requests as usize)
+                .collect();
+            // Those that failed come last, and have no figures.
+            for failed in exchanges.iter_mut().rev().take(row.errors as usize) {
+                failed.ending = ExchangeEnding::Failed("The server is overloaded".to_owned());
+                failed.figures = Figures::default();
+            }
             SessionBody::Chat {
                 surroundings: None,
                 exchanges,

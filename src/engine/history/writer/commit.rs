@@ -137,7 +137,8 @@ impl Writer {
                     tx.around(written.key, &live.report)?;
                 }
                 if live.over {
-                    tx.finish(written.key, &live.report)?;
+                    let state = live.interrupted.then_some(SessionState::Interrupted);
+                    tx.finish(written.key, &live.report, state)?;
                 } else if live.levels_from < live.report.levels.len()
                     && live.levels_at.elapsed() >= LEVEL_INTERVAL
                 {

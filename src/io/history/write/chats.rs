@@ -10,6 +10,7 @@ use crate::domain::history::{
 use crate::domain::plan::Target;
 use crate::domain::run::EnvironmentInfo;
 use crate::io::history::rows::{self, SessionKey, nanos};
+use crate::io::history::schema::panes;
 use crate::io::history::{Trouble, codec};
 use crate::metrics::request::RequestRecord;
 
@@ -130,6 +131,8 @@ impl Writing<'_> {
             release: None,
             requests: 0,
             errors: 0,
+            warnings: 0,
+            panes: 1,
             ttft_p50_ms: None,
             itl_p50_ms: None,
             peak_tokens_per_s: None,
@@ -173,9 +176,13 @@ impl Writing<'_> {
             .map(|request| request.record.ended)
             .max()
             .unwrap_or_default();
-        let sql = "UPDATE sessions SET ended_ns = ?2, requests = ?3, errors = ?4, ttft_ms = ?5, itl_ms = ?6, peak = ?7, \
-                   models = ?8, deployments = ?9, words = ?10, kept = ?11, heartbeat_ns = ?12, \
-                   release = ifnull(?13, release) WHERE key = ?1";
+        let sql = concat!(
+            "UPDATE sessions SET ended_ns = ?2, requests = ?3, errors = ?4, ttft_ms = ?5, itl_ms = ?6, peak = ?7, \
+             models = ?8, deployments = ?9, words = ?10, kept = ?11, heartbeat_ns = ?12, \
+             release = ifnull(?13, release), panes = ",
+            panes!(),
+            " WHERE key = ?1"
+        );
         self.0.execute(
             sql,
             params![

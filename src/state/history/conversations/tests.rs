@@ -67,6 +67,8 @@ fn stored(id: &str, exchange: Exchange) -> StoredSession {
         itl_p50_ms: None,
         peak_tokens_per_s: None,
         baseline: false,
+        warnings: 0,
+        panes: 1,
     };
     StoredSession {
         row,

@@ -12,6 +12,7 @@ use crate::state::ModelColors;
 use crate::state::bench::Session;
 use crate::ui::chart::{CHART, Part, card_ui, no_tools, pair, timing_ui};
 use crate::ui::picture::Photographer;
+use crate::ui::theme::GRID;
 use crate::ui::widgets::{shortened, tokens};
 
 /// The height of charts in a low window, in points.
@@ -98,7 +99,7 @@ fn distribution_ui(
 /// Which times the distribution is of, and of which level.
 fn head_ui(ui: &mut Ui, shown: &mut Timing, of: &str) {
     ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().item_spacing.x = GRID;
         ui.spacing_mut().button_padding = vec2(8.0, 2.0);
         ui.spacing_mut().interact_size.y = 20.0;
         timing_ui(ui, shown);

@@ -199,7 +199,7 @@ const MORE: [Field; 9] = [
 ];
 
 fn more_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
-    ui.spacing_mut().item_spacing.y = 5.0;
+    ui.spacing_mut().item_spacing.y = GRID;
     if !draft.form().from_file {
         checked(ui, draft, read, Field::PrefixTokens);
     }
@@ -218,7 +218,7 @@ fn pair(ui: &mut Ui, draft: &mut Draft, read: &Read, left: Field, right: Field) 
         for (ui, at) in columns.iter_mut().zip([left, right]) {
             // egui's columns justify their text, which spreads the words of a name that needs two lines.
             ui.with_layout(Layout::top_down(Align::Min), |ui| {
-                ui.spacing_mut().item_spacing.y = 5.0;
+                ui.spacing_mut().item_spacing.y = GRID;
                 checked(ui, draft, read, at);
             });
         }

@@ -8,7 +8,7 @@ use crate::domain::units;
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::bench::{BenchAction, Read, Session};
-use crate::ui::theme::GRID;
+use crate::ui::theme::HALF;
 use crate::ui::widgets::{caption, fit_middle, primary_button, tokens};
 
 /// What stands below the form.
@@ -89,7 +89,7 @@ const ESTIMATE: &str = "Measured requests without warm-ups, and the time they ta
 fn ready_ui(ui: &mut Ui, ready: Option<&(Estimate, Vec<Caution>)>, read: &Read, out: &mut Actions) {
     let cautions = ready.map_or(&[][..], |(_, cautions)| cautions);
     let refused = cautions.iter().find(|caution| caution.refused);
-    ui.spacing_mut().item_spacing.y = GRID / 2.0;
+    ui.spacing_mut().item_spacing.y = HALF;
     if let Some((estimate, _)) = ready {
         for line in estimate_told(estimate, &read.plan) {
             let dim = tokens(ui).dim;

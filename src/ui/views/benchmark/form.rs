@@ -12,10 +12,12 @@ use crate::protocol::Command;
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::bench::{BenchAction, Form, Preset, Read};
+use crate::ui::theme::GRID;
 use crate::ui::views::deployments::{NO_DEPLOYMENT, deployment_sections};
 use crate::ui::widgets::{
-    Choice, LONGEST_TOLD, Place, Section, Sign, caption, card, field, picker, picker_is_open,
-    picker_may_open, small_button, small_button_if, tick_picker,
+    Choice, LONGEST_TOLD, Place, Section, Sign, caption, card, field, focus_when_new, picker,
+    picker_is_open, picker_may_open, small_button, small_button_if, small_danger_button,
+    tick_picker,
 };
 
 /// What is open in one environment's form.
@@ -50,13 +52,13 @@ pub(super) fn show(
             .auto_shrink([false, false])
             .show(ui, |ui| {
                 ui.set_width(ui.available_width() - 4.0);
-                ui.spacing_mut().item_spacing.y = 5.0;
+                ui.spacing_mut().item_spacing.y = GRID;
                 presets_ui(ui, form_ui, draft, state, &read, out);
                 targets_ui(ui, form_ui, draft, state, &read);
                 fields_ui(ui, draft, state.env(), &read);
             });
         draft.tell(out);
-        ui.add_space(4.0);
+        ui.add_space(GRID);
         foot.show(ui, state, &read, out);
     });
     let typing = ui.ctx().memory(|memory| memory.focused().is_some());
@@ -141,7 +143,7 @@ fn presets_ui(
         }
     }
     ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().item_spacing.x = GRID;
         preset_buttons_ui(ui, form_ui, picked, state, read, out);
     });
     naming_ui(ui, form_ui, out);
@@ -165,7 +167,7 @@ fn preset_buttons_ui(
         form_ui.naming = Some(String::new());
     }
     if let Some(preset) = picked.filter(|preset| preset.is_own)
-        && small_button(ui, "Delete")
+        && small_danger_button(ui, "Delete", true)
             .on_hover_text(format!("Delete the preset {}", preset.name))
             .clicked()
     {
@@ -188,15 +190,16 @@ fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, out: &mut Actions) {
         return;
     };
     let edit = field(ui, "Preset's name", name, "e.g. Nightly sweep");
+    focus_when_new(&edit);
     let enter = edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
     let mut done = false;
     ui.horizontal(|ui| {
+        done = small_button(ui, "Cancel").clicked();
         let can = !name.trim().is_empty();
         if (small_button_if(ui, can, "Save preset").clicked() || enter) && can {
             out.push(BenchAction::SavePreset(name.trim().to_owned()));
             done = true;
         }
-        done |= small_button(ui, "Cancel").clicked();
     });
     if done {
         form_ui.naming = None;

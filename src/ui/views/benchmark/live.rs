@@ -8,7 +8,7 @@ use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::action::Actions;
 use crate::state::bench::{Session, Standing};
-use crate::ui::theme::{self, GRID};
+use crate::ui::theme::{self, GAP, GRID, PAD};
 use crate::ui::widgets::{caption, card, failure_box, from_right, small_button, tokens};
 
 /// How far the session is, and why it ended early.
@@ -34,7 +34,7 @@ fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, compact: bool, o
         String::new()
     };
     let right = format!("{place}{}", standing_told(session));
-    let margin = if compact { 2.0 * GRID } else { 3.0 * GRID };
+    let margin = if compact { GAP } else { PAD };
     card(ui).inner_margin(margin).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().interact_size.y = 20.0;

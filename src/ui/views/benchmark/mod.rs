@@ -26,6 +26,7 @@ use crate::state::bench::Session;
 use crate::state::history::{Clock, headline};
 use crate::state::{ModelColors, State};
 use crate::ui::picture::Photographer;
+use crate::ui::theme::PAD;
 use crate::ui::widgets::{caption, card, column, empty_state, page_head, small_button, strong};
 
 /// What is chosen and open on the page. Nothing of the session: that is the state's.
@@ -165,7 +166,7 @@ impl BenchmarkUi {
             "Load a deployed model and watch TTFT, inter-token latency and throughput live",
         );
         let (width, height) = (ui.available_width(), ui.available_height());
-        let gap = 14.0;
+        let gap = PAD;
         let left = if width < 900.0 { 232.0 } else { 268.0 };
         ui.spacing_mut().item_spacing.x = gap;
         ui.horizontal_top(|ui| {

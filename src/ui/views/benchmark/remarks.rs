@@ -1,6 +1,6 @@
 //! Which level is shown, and what is to be known of its figures, in one line that unfolds.
 
-use egui::{Align2, CollapsingHeader, FontId, Label, Pos2, RichText, Ui, vec2};
+use egui::{CollapsingHeader, Label, RichText, Ui};
 
 use super::figures;
 use crate::domain::plan_fields::sentence;
@@ -8,7 +8,7 @@ use crate::domain::run::{LevelReport, Remark, RemarkKind};
 use crate::domain::units;
 use crate::metrics::arrivals::Groups;
 use crate::state::bench::Session;
-use crate::ui::theme::{self, GRID};
+use crate::ui::theme::GRID;
 use crate::ui::widgets::{caption, message, tokens};
 
 const SERVER: &str = "Over the answers that have both figures, ours from when a request was sent: gateway, network, and what waits before the server's clock starts";
@@ -87,22 +87,4 @@ pub(super) fn below_ui(ui: &mut Ui, level: &LevelReport, compact: bool) {
     if let Some(told) = figures::server(level).filter(|_| !compact) {
         caption(ui, told).on_hover_text(SERVER);
     }
-}
-
-/// A triangle with a bang, drawn: not every font has the sign.
-pub(super) fn warning_sign(ui: &Ui, at: Pos2) {
-    let (painter, tokens) = (ui.painter(), tokens(ui));
-    let corners = vec![
-        at + vec2(0.0, -5.0),
-        at + vec2(5.5, 4.5),
-        at + vec2(-5.5, 4.5),
-    ];
-    let sign = egui::Shape::convex_polygon(corners, tokens.warning, egui::Stroke::NONE);
-    painter.add(sign);
-    let bang = FontId {
-        size: 8.0,
-        ..theme::small_figure_text().resolve(ui.style())
-    };
-    let at = at + vec2(0.0, 0.8);
-    painter.text(at, Align2::CENTER_CENTER, "!", bang, tokens.panel);
 }

@@ -5,7 +5,6 @@ use egui::{
     TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::remarks::warning_sign;
 use super::{LevelChoice, figures};
 use crate::domain::figures::{COLUMNS, Column, ERRORS, Metric};
 use crate::domain::run::{LevelReport, RemarkKind};
@@ -13,8 +12,10 @@ use crate::protocol::Command;
 use crate::state::ModelColors;
 use crate::state::action::Actions;
 use crate::state::bench::Session;
-use crate::ui::theme::{self, GRID};
-use crate::ui::widgets::{caption, card, fit_middle, from_right, small_button, strong, tokens};
+use crate::ui::theme::{self, GAP, GRID, HALF, PAD};
+use crate::ui::widgets::{
+    caption, card, fit_middle, from_right, small_button, strong, tokens, warning_sign,
+};
 
 const ROW: f32 = 26.0;
 const HEAD: f32 = 34.0;
@@ -28,14 +29,14 @@ pub(super) fn show(
     compact: bool,
     out: &mut Actions,
 ) {
-    let margin = if compact { 2.0 * GRID } else { 3.0 * GRID };
+    let margin = if compact { GAP } else { PAD };
     card(ui).inner_margin(margin).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.spacing_mut().item_spacing.y = HALF;
         ui.horizontal(|ui| {
             strong(ui, "Levels").on_hover_text(HINT);
             from_right(ui, |ui| {
-                ui.spacing_mut().item_spacing.x = 4.0;
+                ui.spacing_mut().item_spacing.x = GRID;
                 let can = !session.levels.is_empty();
                 ui.add_enabled_ui(can, |ui| {
                     if small_button(ui, "Save as CSV").clicked() {

@@ -3,7 +3,6 @@
 use egui::{Ui, vec2};
 
 use super::figures as words;
-use super::remarks::warning_sign;
 use crate::domain::figures::{self, Distribution};
 use crate::domain::plan_fields::sentence;
 use crate::domain::run::{ERRORS, INTERVALS, LevelReport, Remark, RemarkKind};
@@ -11,8 +10,8 @@ use crate::domain::stats::{P5, P50, P99};
 use crate::domain::units::{self, Figure};
 use crate::metrics::arrivals::Groups;
 use crate::state::bench::Session;
-use crate::ui::theme::GRID;
-use crate::ui::widgets::{Tile, tokens};
+use crate::ui::theme::GAP;
+use crate::ui::widgets::{Tile, tokens, warning_sign};
 
 const THROUGHPUT: &str =
     "Output tokens per second of all clients together, over the steady part of the level";
@@ -20,7 +19,7 @@ const PER_USER: &str =
     "Tokens per second as each user sees them, median: (tokens − 1) / (last token − first token)";
 const TTFT: &str = "Time to first token, median: from when the request was due (open loop) or sent (closed loop) to the first chunk that carries any text";
 const ITL: &str = "Inter-token latency, median of all gaps between chunks";
-const GAP: &str = "Median gap between groups of tokens that arrived together";
+const GROUP_GAP: &str = "Median gap between groups of tokens that arrived together";
 const GOODPUT: &str = "The share of requests that met all objectives; failed requests did not";
 const FAILED: &str =
     "Requests that failed, time-outs and cut answers among them. They are in no latency figure";
@@ -68,7 +67,7 @@ pub(super) fn show(ui: &mut Ui, session: &Session, level: Option<&LevelReport>, 
     let remarks = level.map(LevelReport::remarks).unwrap_or_default();
     let name = level.map_or("", |level| level.label.as_str());
     let across = if ui.available_width() > 760.0 { 6 } else { 3 };
-    let gap = 2.0 * GRID;
+    let gap = GAP;
     let width = (ui.available_width() - gap * (across - 1) as f32) / across as f32;
     ui.spacing_mut().item_spacing = vec2(gap, gap);
     let mut tiles = tiles.into_iter().peekable();
@@ -209,7 +208,7 @@ fn itl_tile(level: Option<&LevelReport>) -> LevelTile {
     let at = |percentile| groups.at(percentile).map(units::milliseconds);
     let below = named("p99", at(P99));
     let definition = format!(
-        "{GAP}. {}. The table has ITL over all gaps, those of 0 ms included",
+        "{GROUP_GAP}. {}. The table has ITL over all gaps, those of 0 ms included",
         sentence(&groups.told())
     );
     let about = (figures::ITL.title, "Chunk gap p50");

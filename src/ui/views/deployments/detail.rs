@@ -14,7 +14,7 @@ use crate::sambastack::diagnosis::is_starting;
 use crate::sambastack::events::of_deployment;
 use crate::state::action::Actions;
 use crate::state::cluster::ClusterState;
-use crate::ui::theme;
+use crate::ui::theme::{self, GAP, GRID};
 use crate::ui::views::paragraphs::wrapped;
 use crate::ui::widgets::{
     caption, column, from_right, health_mark, shortened, small_button, strong, tokens,
@@ -135,7 +135,7 @@ fn events_ui(ui: &mut Ui, cluster: &ClusterState, deployment: &Deployment) {
 }
 
 fn heading(ui: &mut Ui, text: &str) {
-    ui.add_space(10.0);
+    ui.add_space(GAP);
     strong(ui, text);
 }
 
@@ -153,7 +153,7 @@ fn pod_health(pod: &PodBrief) -> Health {
 /// Gives the log that is to be opened.
 fn pod_ui(ui: &mut Ui, pod: &PodBrief) -> Option<LogSource> {
     let tokens = tokens(ui);
-    ui.add_space(4.0);
+    ui.add_space(GRID);
     ui.horizontal(|ui| {
         health_mark(ui, pod_health(pod));
         let width = ui.available_width();
@@ -240,7 +240,7 @@ fn container_ui(ui: &mut Ui, pod: &PodBrief, container: &ContainerBrief) -> Opti
 /// The likely cause, and the command that confirms it.
 fn diagnosis_ui(ui: &mut Ui, env: &Environment, diagnosis: &Diagnosis, out: &mut Actions) {
     let tokens = tokens(ui);
-    ui.add_space(8.0);
+    ui.add_space(GAP);
     let color = match diagnosis.progress {
         Progress::Starting | Progress::Ending => tokens.warning,
         Progress::NeedsSomebody => tokens.error,

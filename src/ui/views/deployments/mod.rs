@@ -22,6 +22,7 @@ use crate::protocol::{ClusterLink, Command, Failure};
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::cluster::{ClusterAction, ClusterState, EVENTS_EVERY};
+use crate::ui::theme::{GRID, HALF, PAD};
 use crate::ui::views::paragraphs::wrapped;
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
@@ -127,7 +128,7 @@ fn columns_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     let list = (size.x * 0.32).clamp(220.0, 360.0);
     let (mut picked, mut wanted, mut probe_request) = (None, None, ProbeRequest::default());
     ui.horizontal_top(|ui| {
-        ui.spacing_mut().item_spacing.x = 14.0;
+        ui.spacing_mut().item_spacing.x = PAD;
         column(ui, vec2(list, size.y), |ui| {
             filling_card(ui, |ui| picked = list_ui(ui, cluster, view, &chosen));
         });
@@ -154,7 +155,7 @@ fn columns_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     });
     out.extend(picked.map(ClusterAction::Show));
     if has_log {
-        ui.add_space(14.0);
+        ui.add_space(PAD);
         column(ui, vec2(ui.available_width(), log_height), |ui| {
             filling_card(ui, |ui| log_ui(ui, state, out));
         });
@@ -298,14 +299,14 @@ fn row_ui(
         );
     }
     let mut inside = ui.new_child(egui::UiBuilder::new().max_rect(rect.shrink2(vec2(8.0, 3.0))));
-    inside.spacing_mut().item_spacing.y = 1.0;
+    inside.spacing_mut().item_spacing.y = HALF;
     inside.spacing_mut().interact_size.y = 15.0;
     inside.horizontal(|ui| {
         health_mark(ui, health);
         shortened(ui, name, TextStyle::Body, tokens.text, width - 44.0);
     });
     inside.horizontal(|ui| {
-        ui.add_space(18.0);
+        ui.add_space(4.0 * GRID);
         shortened(
             ui,
             &printable::cut(&why, 300),

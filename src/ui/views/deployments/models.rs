@@ -9,6 +9,7 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::cluster::probes::Found;
 use crate::state::cluster::{ClusterAction, ClusterState};
+use crate::ui::theme::GRID;
 use crate::ui::views::paragraphs::wrapped;
 use crate::ui::widgets::{
     caption, dot, from_right, shortened, small_button, small_button_if, tokens,
@@ -159,7 +160,7 @@ fn model_ui(
         probed_ui(ui, found, is_silent);
     }
     sizes_ui(ui, cluster, model);
-    ui.add_space(4.0);
+    ui.add_space(GRID);
 }
 
 /// When it answered last, and why it does not now: `is_silent`, as far as that still holds.

@@ -6,7 +6,7 @@ use crate::domain::units;
 use crate::protocol::{Check, Command, Verdict};
 use crate::state::State;
 use crate::state::action::{Actions, EnvironmentAction};
-use crate::ui::theme;
+use crate::ui::theme::{self, GAP, GRID, HALF};
 use crate::ui::views::paragraphs::long_text;
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
@@ -85,11 +85,11 @@ fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Actions) {
     };
     ui.horizontal_top(|ui| {
         ui.vertical(|ui| {
-            ui.add_space(4.0);
+            ui.add_space(GRID);
             dot(ui, color);
         });
         ui.vertical(|ui| {
-            ui.spacing_mut().item_spacing.y = 2.0;
+            ui.spacing_mut().item_spacing.y = HALF;
             let width = ui.available_width();
             let title = shortened(ui, &check.title, theme::strong_text(), tokens.text, width);
             title.widget_info(|| {
@@ -119,5 +119,5 @@ fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Actions) {
             details_ui(ui, &format!("check {n}"), &check.details);
         });
     });
-    ui.add_space(6.0);
+    ui.add_space(GAP);
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use egui::{
-    Align, CollapsingHeader, Label, Layout, RichText, Role, TextEdit, TextStyle, Ui, WidgetInfo,
-    vec2,
+    Align, CollapsingHeader, Label, Layout, Response, RichText, Role, TextEdit, TextStyle, Ui,
+    WidgetInfo, vec2,
 };
 use secrecy::ExposeSecret as _;
 
@@ -16,6 +16,7 @@ use crate::protocol::{Command, FilePurpose, KeyStatus};
 use crate::state::action::{Actions, EnvironmentAction};
 use crate::state::cluster::ClusterAction;
 use crate::state::{Loadable, State};
+use crate::ui::theme::{APART, GAP, GRID};
 use crate::ui::widgets::{
     Choice, MARGIN, Section, caption, column, field, field_error, picker, small_button, strong,
     tokens, warning_box,
@@ -24,26 +25,34 @@ use crate::ui::widgets::{
 /// Narrower forms have the cluster below the API.
 const TWO_COLUMNS: f32 = 560.0;
 
-pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &State, out: &mut Actions) {
+/// Gives the first of them.
+pub(super) fn fields_ui(
+    ui: &mut Ui,
+    form: &mut Form,
+    state: &State,
+    out: &mut Actions,
+) -> Response {
     let problems = form.problems(&state.settings);
     let width = ui.available_width();
     if width < TWO_COLUMNS {
-        api_ui(ui, form, &problems, state, out);
-        ui.add_space(8.0);
+        let first = api_ui(ui, form, &problems, state, out);
+        ui.add_space(GAP);
         cluster_ui(ui, form, problems.namespace.as_deref(), state, out);
-        return;
+        return first;
     }
-    let gap = 24.0;
+    let gap = APART;
     let half = (width - gap) / 2.0;
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = gap;
-        column(ui, vec2(half, 0.0), |ui| {
-            api_ui(ui, form, &problems, state, out);
+        let first = column(ui, vec2(half, 0.0), |ui| {
+            api_ui(ui, form, &problems, state, out)
         });
         column(ui, vec2(half, 0.0), |ui| {
             cluster_ui(ui, form, problems.namespace.as_deref(), state, out);
         });
-    });
+        first
+    })
+    .inner
 }
 
 fn problem_ui(ui: &mut Ui, problem: Option<&String>) {
@@ -52,9 +61,15 @@ fn problem_ui(ui: &mut Ui, problem: Option<&String>) {
     }
 }
 
-fn api_ui(ui: &mut Ui, form: &mut Form, problems: &Problems, state: &State, out: &mut Actions) {
+fn api_ui(
+    ui: &mut Ui,
+    form: &mut Form,
+    problems: &Problems,
+    state: &State,
+    out: &mut Actions,
+) -> Response {
     strong(ui, "API");
-    field(ui, "Name", &mut form.name, "");
+    let first = field(ui, "Name", &mut form.name, "");
     problem_ui(ui, problems.name.as_ref());
     field(ui, "API domain", &mut form.api, "https://api.example.com");
     match (&problems.api, ApiAddress::parse(&form.api)) {
@@ -70,10 +85,10 @@ fn api_ui(ui: &mut Ui, form: &mut Form, problems: &Problems, state: &State, out:
         }
         (None, Err(_)) => {}
     }
-    ui.add_space(4.0);
+    ui.add_space(GRID);
     key_ui(ui, form, state, out);
     problem_ui(ui, problems.variable.as_ref());
-    ui.add_space(4.0);
+    ui.add_space(GRID);
     let is_set = !form.extras.is_empty() || !form.key_header.is_empty();
     let section = CollapsingHeader::new("Headers and query parameters").default_open(is_set);
     section.show(ui, |ui| {
@@ -81,7 +96,7 @@ fn api_ui(ui: &mut Ui, form: &mut Form, problems: &Problems, state: &State, out:
         problem_ui(ui, problems.key_header.as_ref());
         extras_ui(ui, &mut form.extras, &problems.extras);
     });
-    ui.add_space(4.0);
+    ui.add_space(GRID);
     path_field(ui, &form.id, FilePurpose::CaFile, &mut form.ca_file, out);
     path_field(
         ui,
@@ -107,6 +122,7 @@ fn api_ui(ui: &mut Ui, form: &mut Form, problems: &Problems, state: &State, out:
             "Anyone on the network path can read your key and your chats. Use a CA certificate file instead.",
         );
     }
+    first
 }
 
 fn cluster_ui(

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use egui::{
-    Checkbox, Color32, Frame, Id, Label, Margin, Modal, RichText, Role, ScrollArea, TextEdit, Ui,
+    Checkbox, Color32, Frame, Id, Label, Modal, RichText, Role, ScrollArea, TextEdit, Ui,
     WidgetInfo,
 };
 
@@ -15,9 +15,10 @@ use crate::protocol::FilePurpose;
 use crate::state::State;
 use crate::state::action::{Actions, EnvironmentAction};
 use crate::state::imports::{EnvImport, ImportAction};
-use crate::ui::theme::Tokens;
+use crate::ui::theme::{self, GAP, HALF, Tokens};
 use crate::ui::widgets::{
-    MARGIN, caption, drop_hint, failure_box, from_right, primary_button, strong, tokens,
+    MARGIN, answers, caption, drop_hint, failure_box, focus_when_new, primary_button, strong,
+    tokens,
 };
 
 /// The kinds of files that can be imported.
@@ -59,6 +60,7 @@ pub(super) fn import_ui(ui: &Ui, state: &State, out: &mut Actions) {
                 .margin(MARGIN)
                 .desired_width(360.0);
             let typed = ui.add(edit).labelled_by(label.id);
+            focus_when_new(&typed);
             let entered =
                 typed.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             let typed_path = path.trim().to_owned();
@@ -81,20 +83,21 @@ pub(super) fn import_ui(ui: &Ui, state: &State, out: &mut Actions) {
             }
         });
         found_ui(ui, state, import, out);
-        ui.add_space(8.0);
-        from_right(ui, |ui| {
-            let chosen = import.ticked.iter().filter(|on| **on).count();
-            let add = match chosen {
-                0 => "Add".to_owned(),
-                n => format!("Add {}", units::counted(n, "environment")),
-            };
-            if primary_button(ui, &add, chosen > 0).clicked() {
-                out.push(ImportAction::Add);
-            }
-            if ui.button("Cancel").clicked() {
-                out.push(ImportAction::Close);
-            }
+        ui.add_space(GAP);
+        let chosen = import.ticked.iter().filter(|on| **on).count();
+        let add = match chosen {
+            0 => "Add".to_owned(),
+            n => format!("Add {}", units::counted(n, "environment")),
+        };
+        let answer = answers(ui, "Cancel", true, |ui| {
+            primary_button(ui, &add, chosen > 0)
         });
+        if answer.done {
+            out.push(ImportAction::Add);
+        }
+        if answer.left {
+            out.push(ImportAction::Close);
+        }
     });
     if modal.should_close() {
         out.push(ImportAction::Close);
@@ -113,7 +116,7 @@ fn found_ui(ui: &mut Ui, state: &State, import: &EnvImport, out: &mut Actions) {
     let Some(found) = import.offers.value() else {
         return;
     };
-    ui.add_space(6.0);
+    ui.add_space(GAP);
     caption(
         ui,
         format!(
@@ -149,13 +152,9 @@ fn offer_ui(ui: &mut Ui, state: &State, offer: &Offer, on: &mut bool) {
     };
     ui.add_enabled(wrong.is_none(), Checkbox::new(on, name));
     Frame::new()
-        .inner_margin(Margin {
-            left: 22,
-            bottom: 6,
-            ..Margin::ZERO
-        })
+        .inner_margin(theme::margin(6, 1))
         .show(ui, |ui| {
-            ui.spacing_mut().item_spacing.y = 2.0;
+            ui.spacing_mut().item_spacing.y = HALF;
             for (text, color) in lines(state, offer, tokens) {
                 ui.add(Label::new(RichText::new(text).small().color(color)).wrap());
             }

@@ -25,8 +25,10 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::action::EnvironmentAction;
 use crate::state::imports::ImportAction;
+use crate::ui::theme::{GAP, GRID, HALF, PAD};
 use crate::ui::widgets::{
-    caption, card, column, filling_card, from_right, page_head, primary_button, strong, tokens,
+    answers, caption, card, column, danger_button, filling_card, from_right, page_head,
+    primary_button, strong, tokens,
 };
 
 /// The forms, by environment, so that half an edit survives a look elsewhere.
@@ -39,6 +41,8 @@ pub struct EnvironmentsUi {
     saving: Option<(EnvId, String)>,
     /// The environment that was saved last: the Playground is next.
     saved: Option<EnvId>,
+    /// The environment that was added, until its form has the keyboard.
+    added: Option<EnvId>,
 }
 
 impl EnvironmentsUi {
@@ -69,7 +73,7 @@ impl EnvironmentsUi {
         self.take_file(state, picked, out);
         card(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
-            ui.spacing_mut().item_spacing.y = 4.0;
+            ui.spacing_mut().item_spacing.y = GRID;
             self.toolbar_ui(ui, state, out);
             let unsaved = |id: &EnvId| {
                 let form = self.forms.get(id);
@@ -78,7 +82,7 @@ impl EnvironmentsUi {
             out.extend(list_ui(ui, state, unsaved).map(EnvironmentAction::Switch));
         });
         let size = ui.available_size();
-        let gap = 12.0;
+        let gap = PAD;
         // The form has room for its two buttons side by side.
         let checks = (size.x * 0.36).clamp(240.0, 520.0);
         ui.spacing_mut().item_spacing.x = gap;
@@ -151,7 +155,7 @@ impl EnvironmentsUi {
             if ui.add_enabled(own, Button::new("Duplicate")).clicked() {
                 self.add(state, Some(state.env().clone()), out);
             }
-            if ui.add_enabled(own, Button::new("Delete…")).clicked() {
+            if danger_button(ui, "Delete…", own).clicked() {
                 self.deleting = Some(state.env().id.clone());
             }
             from_right(ui, |ui| {
@@ -181,6 +185,7 @@ impl EnvironmentsUi {
             },
         };
         self.forms.insert(env.id.clone(), Form::of(&env));
+        self.added = Some(env.id.clone());
         out.push(EnvironmentAction::Save(Box::new(env), None));
     }
 
@@ -206,14 +211,17 @@ impl EnvironmentsUi {
             .auto_shrink([false, false])
             .show(ui, |ui| {
                 ui.set_width(ui.available_width() - 4.0);
-                ui.spacing_mut().item_spacing.y = 4.0;
-                fields_ui(ui, &mut form, state, out);
+                ui.spacing_mut().item_spacing.y = GRID;
+                let first = fields_ui(ui, &mut form, state, out);
+                if self.added.take_if(|added| *added == id).is_some() {
+                    first.request_focus();
+                }
             });
         let changed = self.is_changed(&form, &state.settings);
         let meant = form.read(&state.settings);
-        ui.add_space(4.0);
+        ui.add_space(GRID);
         ui.horizontal(|ui| {
-            if ui.add_enabled(changed, Button::new("Discard")).clicked() {
+            if danger_button(ui, "Discard", changed).clicked() {
                 form = Form::of(env);
             }
             from_right(ui, |ui| {
@@ -256,17 +264,17 @@ impl EnvironmentsUi {
             ui.set_width(360.0);
             strong(ui, format!("Delete {name}?"));
             ui.add(Label::new("This deletes its settings, its key and this session's conversation with it. The cluster is not changed.").wrap());
-            ui.add_space(8.0);
-            from_right(ui, |ui| {
-                if primary_button(ui, "Delete environment", true).clicked() {
-                    self.forms.remove(&id);
-                    out.push(EnvironmentAction::Delete(id.clone()));
-                    self.deleting = None;
-                }
-                if ui.button("Cancel").clicked() {
-                    self.deleting = None;
-                }
+            ui.add_space(GAP);
+            let answer = answers(ui, "Cancel", false, |ui| {
+                danger_button(ui, "Delete environment", true)
             });
+            if answer.done {
+                self.forms.remove(&id);
+                out.push(EnvironmentAction::Delete(id.clone()));
+            }
+            if answer.done || answer.left {
+                self.deleting = None;
+            }
         });
         if modal.should_close() {
             self.deleting = None;
@@ -331,7 +339,7 @@ fn demo_facts_ui(ui: &mut Ui, state: &State) {
     let dim = tokens(ui).dim;
     ui.add(Label::new("Simulated models and a simulated cluster, on this machine. Everything else is real: kubectl commands run as processes, answers stream over HTTP, and every figure is measured.").wrap());
     ui.add(Label::new(RichText::new("No data leaves this machine, and no key is needed. The demo cannot be changed or deleted; add your own environment next to it.").color(dim)).wrap());
-    ui.add_space(8.0);
+    ui.add_space(GAP);
     let api = state.connection().api.as_ref().map_or_else(
         || "starting…".to_owned(),
         crate::domain::environment::ApiAddress::text,
@@ -340,9 +348,9 @@ fn demo_facts_ui(ui: &mut Ui, state: &State) {
     let namespace = cluster.map_or("", |cluster| &cluster.namespace);
     // One below the other: side by side they are wider than the card is in a small window.
     for (name, value) in [("API", api.as_str()), ("Namespace", namespace)] {
-        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.spacing_mut().item_spacing.y = HALF;
         caption(ui, name);
         ui.add(Label::new(value).wrap());
-        ui.add_space(4.0);
+        ui.add_space(GRID);
     }
 }

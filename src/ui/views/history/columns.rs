@@ -6,8 +6,9 @@ use std::sync::Arc;
 use egui::{Rangef, TextStyle, Ui};
 
 use super::when;
-use crate::domain::history::{SessionKind, SessionRow, SessionState, SortBy};
+use crate::domain::history::{SessionKind, SessionRow, SortBy, Status};
 use crate::domain::units;
+use crate::ui::theme::GAP;
 use crate::ui::widgets::fit_middle;
 
 /// What is written in the rows that were seen: made once, drawn in many frames.
@@ -30,6 +31,7 @@ pub(super) struct Line {
     /// What its mark is called; of what cannot be compared there is none.
     pub(super) mark: Option<String>,
     pub(super) failed: bool,
+    pub(super) status: Status,
 }
 
 impl Lines {
@@ -75,12 +77,11 @@ impl Line {
         cut: &mut HashMap<(usize, String), String>,
     ) -> Self {
         let full: Vec<String> = heads.iter().map(|head| (head.text)(row)).collect();
-        let mut fit = |n: usize| match heads[n].figure
-            || heads[n].sort == SortBy::Began
-            || full[n].is_empty()
-        {
-            true => full[n].clone(),
-            false => cut
+        let whole = |head: &Head| head.figure || head.sort == SortBy::Began;
+        let mut fit = |n: usize| match heads[n].sort {
+            SortBy::Status => row.status_word(),
+            _ if whole(heads[n]) || full[n].is_empty() => full[n].clone(),
+            _ => cut
                 .entry((n, full[n].clone()))
                 .or_insert_with(|| fit_middle(ui, &full[n], &TextStyle::Body, places[n].span()))
                 .clone(),
@@ -99,6 +100,7 @@ impl Line {
             spoken: spoken.join(", "),
             mark,
             failed: row.errors > 0,
+            status: row.status(),
         }
     }
 }
@@ -116,7 +118,7 @@ pub(super) struct Head {
     pub(super) text: fn(&SessionRow) -> String,
 }
 
-pub(super) const HEADS: [Head; 10] = [
+pub(super) const HEADS: [Head; 11] = [
     Head {
         title: "When",
         sort: SortBy::Began,
@@ -186,8 +188,17 @@ pub(super) const HEADS: [Head; 10] = [
         sort: SortBy::Errors,
         width: Ok(44.0),
         figure: true,
-        rare: false,
+        // The status says how many there were.
+        rare: true,
         text: |r| units::count(r.errors),
+    },
+    Head {
+        title: "Status",
+        sort: SortBy::Status,
+        width: Ok(92.0),
+        figure: false,
+        rare: false,
+        text: SessionRow::status_told,
     },
     Head {
         title: "Tag",
@@ -200,17 +211,13 @@ pub(super) const HEADS: [Head; 10] = [
 ];
 
 pub(super) const MARK: f32 = 24.0;
-pub(super) const GAP: f32 = 9.0;
-/// Right of the last column.
-const PAD: f32 = 6.0;
 
-/// A benchmark's load, a conversation's first words; and what is special about it.
-fn title(row: &SessionRow) -> String {
-    match (row.state, row.kind) {
-        (SessionState::Running, _) => format!("{} · running", row.title),
-        (SessionState::Interrupted, SessionKind::Bench) => format!("{} · cut", row.title),
-        (_, SessionKind::Chat) => format!("Chat: {}", row.title),
-        _ => row.title.clone(),
+/// A benchmark's load, a conversation's first words and whether several panes were compared in it.
+pub(super) fn title(row: &SessionRow) -> String {
+    match (row.kind, row.panes) {
+        (SessionKind::Bench, _) => row.title.clone(),
+        (SessionKind::Chat, ..=1) => format!("Chat: {}", row.title),
+        (SessionKind::Chat, panes) => format!("{} panes: {}", units::count(panes), row.title),
     }
 }
 
@@ -252,7 +259,7 @@ pub(super) fn places(heads: &[&Head], width: f32) -> Vec<Rangef> {
         }
     };
     let gaps: f32 = (0..heads.len()).map(|n| GAP + after(n)).sum();
-    let rest = (width - MARK - fixed - gaps - PAD).max(0.0);
+    let rest = (width - MARK - fixed - gaps - GAP).max(0.0);
     let mut left = MARK;
     (0..heads.len())
         .map(|n| {

@@ -22,7 +22,7 @@ use crate::state::action::{Action, Actions};
 use crate::state::history::{HistoryAction, headline};
 use crate::ui::chart::{pair, timing_ui};
 use crate::ui::picture::Photographer;
-use crate::ui::theme;
+use crate::ui::theme::{self, GRID};
 use crate::ui::widgets::{
     Choice, Section, caption, card, failure_box, from_right, page_head, picker, shortened,
     small_button, strong, tokens, warning_box,
@@ -255,7 +255,7 @@ fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &State, out: &mut Actions)
     let label = names.get(page.other + 1).map_or("", String::as_str);
     rows_ui(ui, &rows, page.other, label);
     page.shown.hidden_ui(ui, all - rows.len());
-    ui.add_space(4.0);
+    ui.add_space(GRID);
     for remark in &comparison.remarks {
         let dim = tokens(ui).dim;
         ui.add(Label::new(RichText::new(remark).small().color(dim)).wrap());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{Key, Role, ScrollArea, TextEdit, Ui, WidgetInfo, vec2};
 
 use super::lines::{self, Sheet};
-use super::parts::{chosen, failures_ui, sheets, told};
+use super::parts::{chosen, failures_ui, one_answer_ui, only_figures, sheets, told};
 use super::trend::TrendUi;
 use super::{PageOutcome, color_of, compare, left_by, legend, short_name};
 use crate::chart::answers::Figure;
@@ -17,7 +17,7 @@ use crate::state::history::{Clock, HistoryAction};
 use crate::state::{Loadable, State};
 use crate::ui::chart::pair;
 use crate::ui::picture::Photographer;
-use crate::ui::theme;
+use crate::ui::theme::{self, GRID};
 use crate::ui::widgets::{
     MARGIN, caption, card, empty_state, failure_box, from_right, shortened, small_button,
     small_button_if, tokens,
@@ -105,7 +105,7 @@ impl DetailUi {
                 None => {}
             }
             from_right(ui, |ui| {
-                ui.spacing_mut().item_spacing.x = 4.0;
+                ui.spacing_mut().item_spacing.x = GRID;
                 let open = small_button_if(ui, row.is_some() && !several, "Open");
                 if open.on_hover_text("Enter, or a double click").clicked() {
                     outcome.open = id.cloned();
@@ -203,6 +203,9 @@ fn one_ui(
                     &mut |ui, p| lines::chart_ui(ui, p, &sheets, levels::tokens, height),
                 ],
             );
+        }
+        SessionBody::Chat { exchanges, .. } if only_figures(exchanges).is_some() => {
+            one_answer_ui(ui, state, exchanges);
         }
         SessionBody::Chat { exchanges, .. } => pair(
             ui,

@@ -1,16 +1,18 @@
 //! Confirmations before sessions or a conversation are lost.
 
-use egui::{Context, Label, Modal, RichText, Ui};
+use egui::{Context, Key, Label, Modal, RichText, Ui};
 
 use super::parts::{self, Question};
-use super::{Asked, open};
+use super::{Asked, left_by, open};
 use crate::domain::history::SessionId;
 use crate::domain::units;
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::history::{Clock, HistoryAction, days_before};
+use crate::ui::theme::GAP;
 use crate::ui::widgets::{
-    caption, failure_box, field, field_error, primary_button, strong, tokens,
+    answers, caption, danger_button, failure_box, field, field_error, focus_when_new,
+    primary_button, strong, tokens,
 };
 
 /// More are told by their number.
@@ -34,34 +36,35 @@ impl Question {
                 Self::Delete(ids) => done = delete_ui(ui, ids, state, out),
                 Self::OlderThan(days) => {
                     strong(ui, "Delete old sessions");
-                    field(ui, "Older than, in days", days, "180");
+                    let edit = field(ui, "Older than, in days", days, "180");
+                    focus_when_new(&edit);
                     let read = days.trim().parse::<u16>().ok().filter(|days| *days > 0);
                     if read.is_none() {
                         field_error(ui, "A number of days from 1 to 65,535");
                     }
-                    ui.horizontal(|ui| {
-                        if primary_button(ui, "Continue", read.is_some()).clicked()
-                            && let Some(days) = read
-                        {
-                            let until = days_before(clock.today, days);
-                            out.push(HistoryAction::CountOlder(until));
-                            next = Some(Self::Older);
-                        }
-                        done = ui.button("Cancel").clicked();
+                    let entered = left_by(ui, &edit, Key::Enter);
+                    let answer = answers(ui, "Cancel", true, |ui| {
+                        primary_button(ui, "Continue", read.is_some())
                     });
+                    if let Some(days) = read.filter(|_| answer.done || entered) {
+                        let until = days_before(clock.today, days);
+                        out.push(HistoryAction::CountOlder(until));
+                        next = Some(Self::Older);
+                    }
+                    done = answer.left;
                 }
                 Self::Older => done = older_ui(ui, state, out),
                 Self::Continue(stored) => {
                     strong(ui, "Replace the conversation on the Playground?");
                     ui.label("Chat texts are not kept, so you cannot read it again afterwards");
-                    ui.horizontal(|ui| {
-                        done = primary_button(ui, "Cancel", true).clicked();
-                        if ui.button("Replace conversation").clicked() {
-                            asked.playground = open::go_on(state, stored, out);
-                            out.push(HistoryAction::Close);
-                            done = true;
-                        }
+                    let answer = answers(ui, "Cancel", false, |ui| {
+                        danger_button(ui, "Replace conversation", true)
                     });
+                    if answer.done {
+                        asked.playground = open::go_on(state, stored, out);
+                        out.push(HistoryAction::Close);
+                    }
+                    done = answer.done || answer.left;
                 }
             }
         });
@@ -78,7 +81,6 @@ impl Question {
 }
 
 fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &State, out: &mut Actions) -> bool {
-    let mut done = false;
     strong(
         ui,
         format!(
@@ -103,15 +105,14 @@ fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &State, out: &mut Actions) -
     {
         ui.label("One of them is a baseline: new runs would no longer be compared with it");
     }
-    ui.add_space(8.0);
-    ui.horizontal(|ui| {
-        done = primary_button(ui, "Cancel", true).clicked();
-        if ui.button("Delete permanently").clicked() {
-            out.push(HistoryAction::Delete(ids.to_vec()));
-            done = true;
-        }
+    ui.add_space(GAP);
+    let answer = answers(ui, "Cancel", false, |ui| {
+        danger_button(ui, "Delete permanently", true)
     });
-    done
+    if answer.done {
+        out.push(HistoryAction::Delete(ids.to_vec()));
+    }
+    answer.done || answer.left
 }
 
 fn older_ui(ui: &mut Ui, state: &State, out: &mut Actions) -> bool {
@@ -119,7 +120,6 @@ fn older_ui(ui: &mut Ui, state: &State, out: &mut Actions) -> bool {
         return true;
     };
     let day = super::when(aged.until);
-    let mut done = false;
     strong(ui, "Delete old sessions permanently?");
     let count = aged.count.value().copied();
     if let Some(failure) = aged.count.failure() {
@@ -136,17 +136,13 @@ fn older_ui(ui: &mut Ui, state: &State, out: &mut Actions) -> bool {
         }
         None => caption(ui, "Counting…"),
     };
-    ui.add_space(8.0);
-    ui.horizontal(|ui| {
-        done = primary_button(ui, "Cancel", true).clicked();
+    ui.add_space(GAP);
+    let answer = answers(ui, "Cancel", false, |ui| {
         let can = count.is_some_and(|count| count > 0);
-        if ui
-            .add_enabled(can, egui::Button::new("Delete permanently"))
-            .clicked()
-        {
-            out.push(HistoryAction::DeleteOlder);
-            done = true;
-        }
+        danger_button(ui, "Delete permanently", can)
     });
-    done
+    if answer.done {
+        out.push(HistoryAction::DeleteOlder);
+    }
+    answer.done || answer.left
 }

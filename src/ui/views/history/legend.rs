@@ -9,6 +9,7 @@ use crate::chart::{Color, Dash, Look, Weight};
 use crate::domain::history::SessionId;
 use crate::state::State;
 use crate::ui::chart::{line_ui, marker_ui};
+use crate::ui::theme::{GAP, GRID};
 use crate::ui::widgets::{caption, shortened, small_button, tokens};
 
 /// Whose colour and sign is whose, and which model's lines have which pattern. Gives the session that is to
@@ -34,7 +35,7 @@ pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Opt
     let places: Vec<usize> = (0..told.len()).collect();
     for row in places.chunks(per_row) {
         ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 6.0;
+            ui.spacing_mut().item_spacing.x = GRID;
             for &place in row {
                 let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::hover());
                 marker_ui(ui, rect.center(), 5.0, Look::of(place));
@@ -50,7 +51,7 @@ pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Opt
                         first = history.chosen.get(place).cloned();
                     }
                 }
-                ui.add_space(10.0);
+                ui.add_space(GAP);
             }
         });
     }
@@ -58,7 +59,7 @@ pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Opt
     let patterns = if models.len() > 1 { &models[..] } else { &[] };
     if !models.is_empty() {
         ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 6.0;
+            ui.spacing_mut().item_spacing.x = GRID;
             let room = ui.available_width() / models.len() as f32 - 40.0;
             for (n, model) in models.iter().enumerate() {
                 if !patterns.is_empty() {
@@ -69,7 +70,7 @@ pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Opt
                     line_ui(ui, look);
                 }
                 dim(ui, model, room);
-                ui.add_space(8.0);
+                ui.add_space(GAP);
             }
         });
     }

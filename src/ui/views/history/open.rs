@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::parts::Question;
-use super::parts::{dim, told};
+use super::parts::{dim, one_answer_ui, told};
 use super::{Asked, PageOutcome, back_key};
 use crate::domain::command_line;
 use crate::domain::environment::Environment;
@@ -17,11 +17,13 @@ use crate::protocol::Command;
 use crate::state::State;
 use crate::state::action::{Action, Actions};
 use crate::state::history::{Content, ContentView, HistoryAction};
+use crate::ui::theme::HALF;
 use crate::ui::transcript::Transcript;
 use crate::ui::views::benchmark::SessionUi;
 use crate::ui::views::playground::{ReadOutcome, read_ui};
 use crate::ui::widgets::{
-    caption, card, empty_state, failure_box, from_right, page_head, primary_button, tokens,
+    caption, card, danger_button, empty_state, failure_box, from_right, page_head, primary_button,
+    tokens,
 };
 
 /// What is chosen and unfolded in the opened session.
@@ -93,6 +95,9 @@ impl OpenUi {
             }
             ContentView::Chat(chat, aside) => {
                 about_ui(ui, &content.stored);
+                if let SessionBody::Chat { exchanges, .. } = &content.stored.body {
+                    one_answer_ui(ui, state, exchanges);
+                }
                 if *aside > 0 {
                     let them = units::counted(*aside, "answer");
                     caption(ui, format!("{them} on other branches"));
@@ -157,7 +162,7 @@ fn head_ui(
                         text,
                     });
                 }
-                if ui.button("Delete…").clicked() {
+                if danger_button(ui, "Delete…", true).clicked() {
                     outcome.question = Some(Question::Delete(vec![stored.row.id.clone()]));
                 }
             }
@@ -178,7 +183,7 @@ fn head_ui(
                         outcome.question = Some(Question::Continue(Arc::clone(stored)));
                     }
                 }
-                if ui.button("Delete…").clicked() {
+                if danger_button(ui, "Delete…", true).clicked() {
                     outcome.question = Some(Question::Delete(vec![stored.row.id.clone()]));
                 }
             }
@@ -258,7 +263,7 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
     };
     Frame::new().show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.spacing_mut().item_spacing.y = HALF;
         let tags = stored.row.tags.join(", ");
         let lines = lines
             .into_iter()

@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use egui::{TextStyle, Ui};
 
+use super::columns::title;
 use super::lines::Sheet;
 use super::{names, when};
-use crate::domain::history::{SessionBody, SessionId, SessionRow, SessionState, StoredSession};
+use crate::domain::history::{
+    Exchange, ExchangeEnding, SessionBody, SessionId, SessionRow, Status, StoredSession,
+};
+use crate::domain::units;
 use crate::state::action::Actions;
 use crate::state::history::HistoryAction;
 use crate::state::{Loadable, State};
-use crate::ui::widgets::{failure_box, shortened, tokens};
+use crate::ui::views::playground::answer_tiles_ui;
+use crate::ui::widgets::{caption, failure_box, field_error, message, shortened, tokens};
 
 /// What the user is asked.
 #[derive(Debug)]
@@ -29,7 +34,7 @@ pub(super) enum Question {
 pub(super) fn told(row: &SessionRow) -> String {
     let mut parts = vec![
         when(row.began),
-        row.title.clone(),
+        title(row),
         row.models.join(", "),
         format!("on {}", row.environment),
     ];
@@ -41,14 +46,7 @@ pub(super) fn told(row: &SessionRow) -> String {
         }
     }));
     parts.extend(row.source.clone());
-    parts.extend(match row.state {
-        SessionState::Complete => None,
-        SessionState::Running => Some("running".to_owned()),
-        SessionState::Stopped => Some("stopped".to_owned()),
-        SessionState::Interrupted => {
-            Some("interrupted: it failed, or Batida ended while it ran".to_owned())
-        }
-    });
+    parts.extend((row.status() != Status::Complete).then(|| row.status_told()));
     parts.retain(|part| !part.is_empty());
     parts.join(" · ")
 }
@@ -94,8 +92,49 @@ pub(super) fn failures_ui(ui: &mut Ui, state: &State) {
     }
 }
 
+/// Three tiles need no more, in points.
+const TILES: f32 = 560.0;
+
 /// A caption that is cut to the room there is.
 pub(super) fn dim(ui: &mut Ui, text: &str, width: f32) {
     let color = tokens(ui).dim;
     shortened(ui, text, TextStyle::Small, color, width);
+}
+
+/// The exchange to show in tiles, where a chart of the answers would have one point or none: the one that has figures, or
+/// the last one.
+pub(super) fn only_figures(exchanges: &[Exchange]) -> Option<&Exchange> {
+    let mut drawn = exchanges
+        .iter()
+        .filter(|it| it.figures.ttft.is_some() || it.figures.tokens_per_sec.is_some());
+    let first = drawn.next();
+    if drawn.next().is_some() {
+        return None;
+    }
+    first.or(exchanges.last())
+}
+
+/// Its tiles, and how it ended where that was not well; nothing for a conversation that charts can show.
+pub(super) fn one_answer_ui(ui: &mut Ui, state: &State, exchanges: &[Exchange]) {
+    let Some(only) = only_figures(exchanges) else {
+        return;
+    };
+    let model = only.answered_by.as_deref().unwrap_or(&only.model);
+    let color = tokens(ui).model_color(state.colors.index(model));
+    let width = ui.available_width().min(TILES);
+    ui.scope(|ui| {
+        ui.set_max_width(width);
+        answer_tiles_ui(ui, Some(&only.figures), None, color);
+    });
+    if exchanges.len() > 1 {
+        let all = units::counted(exchanges.len(), "answer");
+        caption(ui, format!("Figures of the only one of {all} that has any"));
+    }
+    match &only.ending {
+        ExchangeEnding::Failed(why) => field_error(ui, &message(why)),
+        ExchangeEnding::Stopped => {
+            caption(ui, "This answer was stopped");
+        }
+        ExchangeEnding::Finished(_) => {}
+    }
 }

@@ -7,7 +7,7 @@ use egui::{
 use egui_extras::{Column, TableBuilder, TableRow};
 
 use super::PageOutcome;
-use super::columns::{GAP, HEADS, Head, Lines, MARK, places};
+use super::columns::{HEADS, Head, Lines, MARK, places};
 use super::parts::Question;
 use crate::chart::Look;
 use crate::domain::history::SortBy;
@@ -15,8 +15,8 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::history::{HistoryAction, MOST_COMPARED};
 use crate::ui::chart::marker_ui;
-use crate::ui::theme;
-use crate::ui::widgets::{card, empty_state, tokens};
+use crate::ui::theme::{self, GAP, GRID, HALF};
+use crate::ui::widgets::{card, empty_state, status_sign, tokens};
 
 const ROW: f32 = 28.0;
 
@@ -49,23 +49,21 @@ impl TableUi {
     ) {
         let mut clicked = Clicked::default();
         let mut seen: Option<(u64, u64)> = None;
-        card(ui)
-            .inner_margin(egui::Margin::symmetric(12, 6))
-            .show(ui, |ui| {
-                ui.set_min_size(ui.available_size());
-                let Some(total) = state.history.rows.total() else {
-                    if state.history.rows.failure().is_none() {
-                        empty_state(
-                            ui,
-                            "Reading the history…",
-                            "",
-                            (ui.available_height() / 3.0).max(20.0),
-                        );
-                    }
-                    return;
-                };
-                self.rows_ui(ui, state, total, &mut clicked, &mut seen);
-            });
+        card(ui).inner_margin(theme::margin(3, 1)).show(ui, |ui| {
+            ui.set_min_size(ui.available_size());
+            let Some(total) = state.history.rows.total() else {
+                if state.history.rows.failure().is_none() {
+                    empty_state(
+                        ui,
+                        "Reading the history…",
+                        "",
+                        (ui.available_height() / 3.0).max(20.0),
+                    );
+                }
+                return;
+            };
+            self.rows_ui(ui, state, total, &mut clicked, &mut seen);
+        });
         let (first, last) = seen.unwrap_or((0, 20));
         self.seen = last - first;
         out.push(HistoryAction::WantRows(first..last + 1));
@@ -92,7 +90,7 @@ impl TableUi {
         let tokens = tokens(ui);
         let wide = ui.available_width() > 860.0;
         let heads: Vec<&Head> = HEADS.iter().filter(|head| wide || !head.rare).collect();
-        ui.spacing_mut().item_spacing = vec2(GAP, 2.0);
+        ui.spacing_mut().item_spacing = vec2(GAP, HALF);
         ui.visuals_mut().selection.bg_fill = tokens.raised;
         // Not to be taken for the selection.
         ui.visuals_mut().widgets.hovered.bg_fill = tokens.panel.lerp_to_gamma(tokens.raised, 0.45);
@@ -278,9 +276,16 @@ fn row_ui(
             let color = if failed { tokens.error } else { tokens.text };
             let (x, align, style) = match head.figure {
                 true => (place.max, Align2::RIGHT_CENTER, theme::small_figure_text()),
+                false if head.sort == SortBy::Status => {
+                    (place.min, Align2::LEFT_CENTER, TextStyle::Small)
+                }
                 false => (place.min, Align2::LEFT_CENTER, TextStyle::Body),
             };
-            let at = pos2(rect.left() + x, rect.center().y);
+            let mut at = pos2(rect.left() + x, rect.center().y);
+            if head.sort == SortBy::Status {
+                status_sign(ui, at + vec2(6.0, 0.0), made.status);
+                at.x += 4.0 * GRID;
+            }
             ui.painter()
                 .text(at, align, text, style.resolve(ui.style()), color);
         }

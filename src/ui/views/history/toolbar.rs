@@ -10,7 +10,10 @@ use crate::domain::units;
 use crate::state::State;
 use crate::state::action::{Action, Actions};
 use crate::state::history::{Clock, HistoryAction, days_before};
-use crate::ui::widgets::{caption, from_right, primary_button, small_button, strong};
+use crate::ui::theme::GRID;
+use crate::ui::widgets::{
+    caption, danger_button, from_right, primary_button, small_button, small_danger_button, strong,
+};
 
 pub(super) fn show(
     ui: &mut Ui,
@@ -85,10 +88,7 @@ fn actions_ui(ui: &mut Ui, state: &State, outcome: &mut PageOutcome, out: &mut A
             }
         }
     });
-    if ui
-        .add_enabled(!meant.is_empty(), egui::Button::new("Delete…"))
-        .clicked()
-    {
+    if danger_button(ui, "Delete…", !meant.is_empty()).clicked() {
         outcome.question = Some(Question::Delete(meant));
     }
     if ui
@@ -129,8 +129,8 @@ pub(super) fn foot_ui(
             ),
         );
         from_right(ui, |ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            let older = small_button(ui, "Delete older than…");
+            ui.spacing_mut().item_spacing.x = GRID;
+            let older = small_danger_button(ui, "Delete older than…", true);
             Popup::menu(&older).width(190.0).show(|ui| {
                 for (days, name) in [(30, "30 days"), (90, "90 days"), (365, "A year")] {
                     if ui.button(name).clicked() {

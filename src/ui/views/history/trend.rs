@@ -14,6 +14,7 @@ use crate::state::action::Actions;
 use crate::state::history::{Clock, HistoryAction, TrendOf, days_before};
 use crate::ui::chart::{card_ui, no_tools, pair};
 use crate::ui::picture::Photographer;
+use crate::ui::theme::APART;
 use crate::ui::widgets::{Choice, Section, caption, card, empty_state, failure_box, picker};
 
 /// How far back it goes, in days, and in words.
@@ -137,7 +138,7 @@ fn trend_ui(
                 "Choose a longer period or another deployment",
                 24.0,
             );
-            ui.add_space(24.0);
+            ui.add_space(APART);
         });
         return;
     }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use egui::{
-    Align, CornerRadius, Event, Frame, Layout, Margin, Rect, RichText, Role, ScrollArea, Sense,
-    Stroke, TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo, vec2,
+    Align, CornerRadius, Event, Frame, Layout, Rect, RichText, Role, ScrollArea, Sense, Stroke,
+    TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo, vec2,
 };
 
 use crate::domain::conversation::{Attached, Attachment};
@@ -13,6 +13,7 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::panes::PaneAction;
 use crate::ui::pictures;
+use crate::ui::theme::{self, GRID, HALF};
 use crate::ui::widgets::{caption, drop_hint, shortened, small_button, tokens};
 
 /// A chip's height, with what is below it.
@@ -55,7 +56,7 @@ pub(super) fn chips_ui(ui: &mut Ui, state: &State, out: &mut Actions) -> bool {
             .auto_shrink([false, true]);
         area.content_margin(0).show(ui, |ui| {
             ui.horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = 6.0;
+                ui.spacing_mut().item_spacing.x = GRID;
                 // Chips beyond the right edge are as high as the others.
                 ui.style_mut().wrap_mode = Some(TextWrapMode::Extend);
                 for (index, attachment) in chat.attached.iter().enumerate() {
@@ -101,15 +102,15 @@ fn chip_ui(ui: &mut Ui, attachment: &Attachment) -> bool {
     let frame = Frame::new()
         .fill(tokens.raised)
         .corner_radius(CornerRadius::same(6));
-    let chip = frame.inner_margin(Margin::symmetric(5, 4)).show(ui, |ui| {
-        ui.spacing_mut().item_spacing = vec2(6.0, 1.0);
+    let chip = frame.inner_margin(theme::margin(1, 1)).show(ui, |ui| {
+        ui.spacing_mut().item_spacing = vec2(GRID, HALF);
         match content {
             Attached::Image(image) => drop(pictures::small_ui(ui, name, image, Vec2::splat(36.0))),
             Attached::Text(_) => sheet_ui(ui),
         }
         ui.vertical(|ui| {
             ui.spacing_mut().interact_size.y = 16.0;
-            ui.add_space(2.0);
+            ui.add_space(HALF);
             shortened(ui, name, TextStyle::Small, tokens.text, 130.0);
             caption(ui, &told);
         });
@@ -224,7 +225,7 @@ pub(super) fn said_pictures_ui(ui: &mut Ui, attachments: &[Attachment]) {
     ui.with_layout(
         Layout::right_to_left(Align::Min).with_main_wrap(true),
         |ui| {
-            ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
+            ui.spacing_mut().item_spacing = vec2(GRID, GRID);
             // The first is the leftmost where there is room for all.
             for (index, attachment) in attachments.iter().enumerate().rev() {
                 if let Some(image) = attachment.image() {

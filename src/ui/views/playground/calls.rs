@@ -2,15 +2,15 @@
 //! the results that were sent, and whether the JSON is what was asked for.
 
 use egui::{
-    Button, CornerRadius, Frame, Key, Label, Margin, Modifiers, RichText, Role, ScrollArea,
-    TextEdit, TextStyle, Ui, WidgetInfo,
+    Button, CornerRadius, Frame, Key, Label, Modifiers, RichText, Role, ScrollArea, TextEdit,
+    TextStyle, Ui, WidgetInfo,
 };
 
 use crate::domain::conversation::{ToolCall, ToolResult};
 use crate::domain::json::Checked;
 use crate::domain::units;
 use crate::state::chat::{Answer, NOT_ANSWERED, Turn};
-use crate::ui::theme;
+use crate::ui::theme::{self, GAP, GRID};
 use crate::ui::widgets::{MARGIN, caption, dot, from_right, shortened, small_button, tokens};
 
 /// Higher arguments and results are scrolled.
@@ -39,7 +39,7 @@ pub(super) fn calls_ui(ui: &mut Ui, turn: &Turn, answers: bool, typed: &[String]
     let mut entered = false;
     for at in 0..answer.reply.calls.len() {
         if at > 0 {
-            ui.add_space(6.0);
+            ui.add_space(GAP);
         }
         let name = name_of(&answer.reply.calls, at);
         frame(ui).show(ui, |ui| {
@@ -71,7 +71,7 @@ pub(super) fn calls_ui(ui: &mut Ui, turn: &Turn, answers: bool, typed: &[String]
         });
     }
     if fields > 0 {
-        ui.add_space(6.0);
+        ui.add_space(GAP);
         let empty = (0..fields)
             .filter(|at| typed.get(*at).is_none_or(|text| text.trim().is_empty()))
             .count();
@@ -106,7 +106,7 @@ fn frame(ui: &Ui) -> Frame {
     Frame::new()
         .fill(tokens(ui).sunken)
         .corner_radius(CornerRadius::same(4))
-        .inner_margin(Margin::symmetric(10, 6))
+        .inner_margin(theme::margin(2, 1))
 }
 
 fn call_ui(ui: &mut Ui, answer: &Answer, at: usize, name: &str, done: &mut CallsOutcome) {
@@ -114,7 +114,7 @@ fn call_ui(ui: &mut Ui, answer: &Answer, at: usize, name: &str, done: &mut Calls
     let call = &answer.reply.calls[at];
     let form = answer.form.calls.get(at);
     let shown = form.map_or(call.arguments.as_str(), |form| &form.shown);
-    ui.spacing_mut().item_spacing.y = 4.0;
+    ui.spacing_mut().item_spacing.y = GRID;
     ui.horizontal(|ui| {
         caption(ui, "Function call");
         let room = ui.available_width() - 60.0;
@@ -185,8 +185,9 @@ fn send_ui(
                 (n, all) => format!("{n} of {all} results are empty"),
             };
             ui.label(RichText::new(text).small().color(warning));
+            let leaves = ui.button("Cancel").clicked();
             done.send = ui.button("Send empty results").clicked();
-            asked = !ui.button("Cancel").clicked() && !done.send;
+            asked = !leaves && !done.send;
         } else {
             let label = if all == 1 {
                 "Send result"
@@ -224,11 +225,11 @@ pub(super) fn results_ui(ui: &mut Ui, results: &[ToolResult]) {
     let tokens = tokens(ui);
     for (at, result) in results.iter().enumerate() {
         if at > 0 {
-            ui.add_space(6.0);
+            ui.add_space(GAP);
         }
         frame(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
-            ui.spacing_mut().item_spacing.y = 4.0;
+            ui.spacing_mut().item_spacing.y = GRID;
             let name = if result.name.is_empty() {
                 "the function"
             } else {
@@ -273,7 +274,7 @@ pub(super) fn checked_ui(
         _ => tokens.warning,
     };
     let mut pressed = None;
-    ui.spacing_mut().item_spacing.y = 3.0;
+    ui.spacing_mut().item_spacing.y = GRID;
     ui.horizontal(|ui| {
         dot(ui, color);
         let buttons = if has_json { 76.0 } else { 0.0 } + if raw.is_some() { 92.0 } else { 0.0 };

@@ -2,10 +2,10 @@
 
 use egui::{CursorIcon, EventFilter, Key, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2};
 
-use super::{GAP, MIN_PANE_WIDTH};
+use super::MIN_PANE_WIDTH;
 use crate::state::action::Actions;
 use crate::state::panes::PaneAction;
-use crate::ui::theme::GRID;
+use crate::ui::theme::{GRID, PAD};
 use crate::ui::widgets::tokens;
 
 /// How wide the sheet of parameters is.
@@ -25,15 +25,15 @@ pub(super) struct Columns {
 impl Columns {
     /// `wanted`: the figures are, with the width that the user has given them. They give way to a sheet.
     pub(super) fn of(width: f32, wanted: Option<Option<f32>>, has_sheet: bool) -> Self {
-        let room = width - if has_sheet { SHEET + GAP } else { 0.0 };
+        let room = width - if has_sheet { SHEET + PAD } else { 0.0 };
         let least = if has_sheet { MIN_CHAT } else { MIN_PANE_WIDTH };
-        let most = (room - GAP - MIN_CHAT).max(MIN_FIGURES);
+        let most = (room - PAD - MIN_CHAT).max(MIN_FIGURES);
         let figures = wanted
             .map(|placed| placed.unwrap_or((width * 0.3).min(360.0)))
             .map(|figures| figures.clamp(MIN_FIGURES, most))
-            .filter(|figures| room - GAP - figures >= least);
+            .filter(|figures| room - PAD - figures >= least);
         Self {
-            left: room - figures.map_or(0.0, |figures| figures + GAP),
+            left: room - figures.map_or(0.0, |figures| figures + PAD),
             figures,
         }
     }
@@ -47,7 +47,7 @@ const STEP: f32 = 4.0 * GRID;
 pub(super) fn divider_ui(ui: &Ui, width: f32, dragged: &mut Option<f32>, out: &mut Actions) {
     let next = ui.cursor();
     let rect = Rect::from_min_max(
-        pos2(next.left() - GAP, next.top()),
+        pos2(next.left() - PAD, next.top()),
         pos2(next.left(), next.top() + ui.available_height()),
     );
     let response = ui.interact(

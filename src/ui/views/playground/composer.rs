@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use egui::{
-    Align, CornerRadius, Frame, Id, Key, KeyboardShortcut, Label, Layout, Margin, Modifiers,
-    RichText, Role, ScrollArea, Stroke, TextEdit, Ui, WidgetInfo,
+    Align, CornerRadius, Frame, Id, Key, KeyboardShortcut, Label, Layout, Modifiers, RichText,
+    Role, ScrollArea, Stroke, TextEdit, Ui, WidgetInfo,
 };
 
 use super::{attachments, stop};
@@ -14,6 +14,7 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::chat::ChatState;
 use crate::state::panes::PaneAction;
+use crate::ui::theme;
 use crate::ui::widgets::{from_right, primary_button, small_button, text_info, tokens};
 
 /// Lines that are shown at most before it scrolls.
@@ -176,7 +177,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, out: &mut Actions) -> Composed {
         .fill(tokens.panel)
         .stroke(Stroke::new(1.0, line))
         .corner_radius(CornerRadius::same(8))
-        .inner_margin(Margin::symmetric(12, 8))
+        .inner_margin(theme::margin(3, 2))
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
             let sendable = attachments::chips_ui(ui, state, out);

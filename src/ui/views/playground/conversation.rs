@@ -3,9 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use egui::{
-    Button, Color32, Id, Key, Margin, Modifiers, Rect, RichText, Role, Stroke, Ui, WidgetInfo,
-};
+use egui::{Button, Color32, Id, Key, Modifiers, Rect, RichText, Role, Stroke, Ui, WidgetInfo};
 
 use super::conversations;
 use super::embed;
@@ -15,7 +13,7 @@ use super::rows::{PaneOutcome, Part, Rows, TurnStyle};
 use crate::state::chat::{Act, ChatState};
 use crate::state::panes::{Fastest, PaneAction};
 use crate::state::{self, ModelColors, State};
-use crate::ui::theme;
+use crate::ui::theme::{self, GRID};
 use crate::ui::transcript::Transcript;
 use crate::ui::widgets::{
     card, dot, empty_state, from_right, shortened, small_button, small_button_if, tokens,
@@ -62,7 +60,7 @@ pub(super) fn show(
     };
     let shown = card(ui)
         .stroke(stroke)
-        .inner_margin(Margin::symmetric(12, 8))
+        .inner_margin(theme::margin(3, 2))
         .show(ui, |ui| {
             ui.set_min_size(ui.available_size());
             pane_ui(ui, state, pane, parameters, open, now)
@@ -253,7 +251,7 @@ fn head_ui(
     parameters: &mut ParametersUi,
     todo: &mut PaneOutcome,
 ) {
-    ui.spacing_mut().item_spacing.y = theme::GRID;
+    ui.spacing_mut().item_spacing.y = GRID;
     let panes = state.panes();
     let set = panes.chat(panes.settings_of(pane.index)).params.count_set();
     let closable = panes.is_closable(pane.index);
@@ -319,7 +317,7 @@ fn head_buttons_ui(
         button
     };
     if pane.several {
-        ui.spacing_mut().item_spacing.x = 6.0;
+        ui.spacing_mut().item_spacing.x = GRID;
         let close = labelled(small_button_if(ui, closable, "×"), "Close");
         let why = "Close the panes that use other environments first";
         todo.close |= close

@@ -17,8 +17,10 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::history::ConversationsAction;
 use crate::state::panes::PaneAction;
+use crate::ui::theme::PAD;
 use crate::ui::widgets::{
-    MARGIN, caption, empty_state, failure_box, fit_middle, from_right, small_button, text_info,
+    MARGIN, answers, caption, danger_button, empty_state, failure_box, fit_middle, focus_when_new,
+    from_right, small_button, text_info,
 };
 
 /// The list of conversations: its search, its mark, and a title being changed.
@@ -28,8 +30,6 @@ pub(super) struct ConversationsUi {
     list: ListUi,
     /// The one that is being given another title, as it is typed.
     renaming: Option<(SessionId, String)>,
-    /// It was just asked for, and the keyboard is not there yet.
-    fresh_name: bool,
 }
 
 /// An action on one conversation.
@@ -173,7 +173,6 @@ impl ConversationsUi {
             }
             Some(ConversationAction::Rename(id, title)) if !state.conversations.is_removed(&id) => {
                 self.renaming = Some((id, title));
-                self.fresh_name = true;
             }
             Some(ConversationAction::Delete(id)) => out.push(ConversationsAction::Remove(id)),
             Some(ConversationAction::Keep(id)) => out.push(ConversationsAction::Keep(id)),
@@ -195,12 +194,7 @@ impl ConversationsUi {
         let active = state.panes().active();
         let mut action = None;
         let total = usize::try_from(total).unwrap_or(usize::MAX);
-        let Self {
-            list,
-            renaming,
-            fresh_name,
-            ..
-        } = self;
+        let Self { list, renaming, .. } = self;
         let (marked, mut leave) = (list.marked(), false);
         let seen = list.rows_ui(ui, "conversations", total, |ui, rect, index| {
             let row = state
@@ -212,7 +206,7 @@ impl ConversationsUi {
             let mut inside = ui.new_child(UiBuilder::new().id_salt(&row.id).max_rect(rect));
             match renaming {
                 Some((id, title)) if *id == row.id => {
-                    leave |= rename_ui(&mut inside, (id, title), fresh_name, out);
+                    leave |= rename_ui(&mut inside, (id, title), out);
                 }
                 _ if state.conversations.is_removed(&row.id) => {
                     removed_ui(&mut inside, row, &mut action)
@@ -262,12 +256,7 @@ fn foot_ui(ui: &mut Ui, state: &State, total: Option<u64>) {
 }
 
 /// Another title is typed in the row's place: Enter takes it, Escape leaves it. Gives whether that is over.
-fn rename_ui(
-    ui: &mut Ui,
-    (id, title): (&SessionId, &mut String),
-    fresh: &mut bool,
-    out: &mut Actions,
-) -> bool {
+fn rename_ui(ui: &mut Ui, (id, title): (&SessionId, &mut String), out: &mut Actions) -> bool {
     let escape = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
     let enter = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
     let (mut save, mut leave) = (enter, escape);
@@ -280,13 +269,12 @@ fn rename_ui(
                 .char_limit(200),
         );
         edit.widget_info(|| text_info("New title", title));
-        if std::mem::take(fresh) {
-            edit.request_focus();
-        }
-        save |= ui
-            .add_enabled(!title.trim().is_empty(), Button::new("Rename"))
-            .clicked();
-        leave |= ui.button("Cancel").clicked();
+        focus_when_new(&edit);
+        let answer = answers(ui, "Cancel", true, |ui| {
+            ui.add_enabled(!title.trim().is_empty(), Button::new("Rename"))
+        });
+        save |= answer.done;
+        leave |= answer.left;
     });
     if save && !title.trim().is_empty() {
         out.push(ConversationsAction::Rename(id.clone(), title.clone()));
@@ -297,7 +285,7 @@ fn rename_ui(
 
 fn removed_ui(ui: &mut Ui, row: &SessionRow, action: &mut Option<ConversationAction>) {
     ui.horizontal_centered(|ui| {
-        ui.add_space(12.0);
+        ui.add_space(PAD);
         if list::deleted_ui(ui, &row.title, 80.0) {
             *action = Some(ConversationAction::Keep(row.id.clone()));
         }
@@ -340,7 +328,7 @@ fn row_ui(
                 *action = Some(ConversationAction::Export(row.id.clone(), format));
             }
         }
-        let delete = ui.add_enabled(!busy, Button::new("Delete"));
+        let delete = danger_button(ui, "Delete", !busy);
         if delete
             .on_disabled_hover_text("An answer is in progress; stop it first")
             .clicked()

@@ -10,7 +10,7 @@ use crate::domain::units::{self, Figure};
 use crate::protocol::{Command, JobId};
 use crate::state::embed::{EmbedResult, EmbedState};
 use crate::state::redaction::Redaction;
-use crate::ui::theme;
+use crate::ui::theme::{self, GAP, GRID, HALF};
 use crate::ui::widgets::{
     MARGIN, Tile, caption, failure_box, primary_button, small_button, strong, tokens,
 };
@@ -44,10 +44,10 @@ pub(super) fn show(
     let mut todo = EmbedOutcome::default();
     ScrollArea::vertical().id_salt("embeddings").auto_shrink(false).show(ui, |ui| {
         ui.set_width(ui.available_width() - 8.0);
-        ui.spacing_mut().item_spacing.y = 4.0;
+        ui.spacing_mut().item_spacing.y = GRID;
         let typing = texts_ui(ui, embed, &mut todo);
         let can = ready && embed.request(model).is_some();
-        ui.add_space(2.0);
+        ui.add_space(HALF);
         ui.horizontal_wrapped(|ui| {
             let Some((job, since)) = embed.running else {
                 let by_key = typing
@@ -76,7 +76,7 @@ pub(super) fn show(
         if let Some(result) = &embed.result {
             result_ui(ui, result, color, redaction, &mut todo);
         } else if embed.failure.is_none() {
-            ui.add_space(8.0);
+            ui.add_space(GAP);
             caption(
                 ui,
                 "This model returns vectors, not answers. Texts with similar meanings have vectors that point in similar \
@@ -135,14 +135,14 @@ fn result_ui(
     let Some(first) = embedded.vectors.first() else {
         return;
     };
-    ui.add_space(6.0);
+    ui.add_space(GAP);
     let tiles = tiles_of(
         embedded,
         (first, embedded.vectors.get(1)),
         (color, tokens(ui).text),
     );
     tiles_ui(ui, tiles);
-    ui.add_space(4.0);
+    ui.add_space(GRID);
     caption(ui, format!("Model: {}", redaction.text(model)));
     for (n, (vector, text)) in embedded.vectors.iter().zip(input).enumerate() {
         vector_ui(ui, n, vector, text, todo);
@@ -220,7 +220,7 @@ fn tiles_of(
 
 /// Draws as many tiles side by side as have room.
 fn tiles_ui(ui: &mut Ui, tiles: Vec<Tile<'_>>) {
-    let gap = 6.0;
+    let gap = GAP;
     ui.spacing_mut().item_spacing.x = gap;
     let width = ui.available_width();
     let fit = ((width + gap) / (118.0 + gap))
@@ -242,7 +242,7 @@ fn vector_ui(ui: &mut Ui, n: usize, vector: &Embedding, text: &str, todo: &mut E
         0 => ("Vector", "Copy vector"),
         _ => ("Second vector", "Copy second vector"),
     };
-    ui.add_space(4.0);
+    ui.add_space(GRID);
     ui.horizontal(|ui| {
         strong(ui, title);
         if small_button(ui, copy)

@@ -16,7 +16,7 @@ use crate::protocol::Command;
 use crate::state::action::Actions;
 use crate::state::{ModelColors, State};
 use crate::ui::chart::{Zoom, plot_ui, sample_ui, view, zoomed_to};
-use crate::ui::theme;
+use crate::ui::theme::{self, GAP, GRID};
 use crate::ui::widgets::{
     NARROW, Tile, caption, card, empty_state, fit_middle, from_right, small_button, strong, tokens,
 };
@@ -80,7 +80,8 @@ pub(super) fn show(
         });
 }
 
-fn tiles_ui(
+/// The tiles of one answer, three in a row. `silent`: how long a running one has sent nothing.
+pub(in crate::ui::views) fn tiles_ui(
     ui: &mut Ui,
     figures: Option<&Figures>,
     silent: Option<Duration>,
@@ -103,7 +104,7 @@ fn tiles_ui(
             figure.to_string()
         }
     };
-    ui.spacing_mut().item_spacing.x = if narrow { 6.0 } else { 8.0 };
+    ui.spacing_mut().item_spacing.x = if narrow { GRID } else { GAP };
     let gaps = ui.spacing().item_spacing.x * 2.0;
     let width = (ui.available_width() - gaps) / 3.0;
     let speed = figures.tokens_per_sec.map(|rate| units::Figure {
@@ -349,7 +350,7 @@ fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut 
             },
         );
     };
-    ui.spacing_mut().item_spacing = vec2(0.0, 4.0);
+    ui.spacing_mut().item_spacing = vec2(0.0, GRID);
     ui.horizontal(|ui| {
         ui.allocate_ui_with_layout(
             vec2(first, 16.0),
@@ -399,7 +400,7 @@ fn legend_ui(ui: &mut Ui, lines: &Lines<'_>, index: usize, is_hidden: bool, widt
             .max_rect(rect)
             .layout(Layout::left_to_right(egui::Align::Center)),
     );
-    inside.spacing_mut().item_spacing.x = 6.0;
+    inside.spacing_mut().item_spacing.x = GRID;
     let look = Look::of(lines.colors.index(model));
     sample_ui(&mut inside, look, Kind::Line, is_hidden);
     let color = if is_hidden { tokens.faint } else { tokens.text };

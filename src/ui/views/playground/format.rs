@@ -6,6 +6,7 @@ use egui::{ComboBox, Role, TextEdit, TextStyle, Ui, WidgetInfo};
 
 use crate::domain::conversation::AnswerFormat;
 use crate::domain::json::{self, Schema};
+use crate::ui::theme::GRID;
 use crate::ui::widgets::{MARGIN, caption, field_error, small_button, tokens};
 
 /// Texts that a pane's format form keeps beside the format itself.
@@ -153,7 +154,7 @@ fn schema_ui(
             .on_hover_text("The server must follow the schema exactly");
     });
     ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().item_spacing.x = GRID;
         ui.menu_button(egui::RichText::new("Templates").small(), |ui| {
             for (name, text) in TEMPLATES {
                 if ui.button(name).clicked() {

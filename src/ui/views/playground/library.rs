@@ -15,8 +15,9 @@ use crate::prompts::template::Template;
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::library::PromptsAction;
+use crate::ui::theme::GAP;
 use crate::ui::widgets::{
-    caption, empty_state, failure_box, from_right, primary_button, small_button,
+    caption, danger_button, empty_state, failure_box, from_right, primary_button, small_button,
 };
 
 /// The library's open view and its list.
@@ -192,7 +193,7 @@ impl LibraryUi {
                     let advice =
                         "Save the prompts you use often, with {{placeholders}} for the parts that change";
                     empty_state(ui, "No prompts yet", advice, 40.0);
-                    ui.add_space(8.0);
+                    ui.add_space(GAP);
                     ui.vertical_centered(|ui| {
                         if primary_button(ui, "Add starter prompts", true).clicked() {
                             out.push(PromptsAction::Change(LibraryChange::Add(starters())));
@@ -359,7 +360,11 @@ fn row_ui(ui: &mut Ui, prompt: &Prompt, marked: bool) -> Option<PromptAction> {
             ("Duplicate", PromptAction::Duplicate),
             ("Delete", PromptAction::Delete),
         ] {
-            if ui.button(name).clicked() {
+            let button = match what {
+                PromptAction::Delete => danger_button(ui, name, true),
+                _ => ui.button(name),
+            };
+            if button.clicked() {
                 action = Some(what);
             }
         }

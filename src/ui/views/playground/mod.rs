@@ -31,6 +31,7 @@ use self::columns::{Columns, SHEET};
 use self::conversation::{Pane, PaneUi};
 pub(super) use self::conversation::{ReadOutcome, read_ui};
 use self::conversations::ConversationsUi;
+pub(super) use self::figures::tiles_ui as answer_tiles_ui;
 use self::library::{LibraryUi, PromptUse};
 use self::parameters::ParametersUi;
 use self::rows::PaneOutcome;
@@ -40,7 +41,7 @@ use crate::state::State;
 use crate::state::action::{Action, Actions};
 use crate::state::history::Clock;
 use crate::state::panes::PaneAction;
-use crate::ui::theme::GRID;
+use crate::ui::theme::{GAP, GRID, PAD};
 use crate::ui::widgets::{column, page_head};
 
 /// The page's own state: folds, dialogs and hidden lines.
@@ -80,9 +81,6 @@ pub struct PlaygroundOutcome {
 
 /// Narrower panes are scrolled to sideways.
 const MIN_PANE_WIDTH: f32 = 262.0;
-/// Between the columns, and between the panes.
-const GAP: f32 = 14.0;
-const PANE_GAP: f32 = 8.0;
 /// In narrower pages the figures are hidden while there are several panes, unless they are asked for.
 const ROOMY: f32 = 900.0;
 
@@ -144,7 +142,7 @@ impl PlaygroundUi {
         let Columns { left, figures } = Columns::of(width, wanted, sheet.is_some());
         let beside = figures.is_some();
         self.head_ui(ui, state, (top, left, beside), &mut asked, out);
-        ui.spacing_mut().item_spacing.x = GAP;
+        ui.spacing_mut().item_spacing.x = PAD;
         ui.horizontal_top(|ui| {
             column(ui, vec2(left, height), |ui| {
                 self.chat_ui(ui, state, clock.now, out, (&mut asked, beside))
@@ -419,11 +417,11 @@ fn strip_ui(
     mut one: impl FnMut(&mut Ui, usize),
 ) {
     let size = ui.available_size();
-    let fit = ((size.x + PANE_GAP) / (MIN_PANE_WIDTH + PANE_GAP))
+    let fit = ((size.x + GAP) / (MIN_PANE_WIDTH + GAP))
         .floor()
         .clamp(1.0, panes as f32);
-    let width = ((size.x - (fit - 1.0) * PANE_GAP) / fit).floor();
-    let step = width + PANE_GAP;
+    let width = ((size.x - (fit - 1.0) * GAP) / fit).floor();
+    let step = width + GAP;
     let most = panes.saturating_sub(fit as usize);
     *first = if std::mem::take(reveal) {
         most
@@ -446,7 +444,7 @@ fn strip_ui(
     let output = area.show_viewport(ui, |ui, viewport| {
         // The bar is below the panes.
         let bar = if most > 0 { 12.0 } else { 0.0 };
-        let all = vec2(panes as f32 * step - PANE_GAP, size.y - bar);
+        let all = vec2(panes as f32 * step - GAP, size.y - bar);
         let (place, _) = ui.allocate_exact_size(all, egui::Sense::hover());
         for index in 0..panes {
             let left = index as f32 * step;

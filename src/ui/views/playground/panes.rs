@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use egui::{Label, Margin, RichText, Role, Sense, Ui, WidgetInfo, vec2};
+use egui::{Label, RichText, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::definitions::{LATENCY, SPEED, TTFT, no_data};
 use crate::domain::units::{self, Figure};
 use crate::metrics::timeline::{Figures, TokenSource};
 use crate::state::State;
-use crate::ui::theme;
+use crate::ui::theme::{self, GRID, HALF};
 use crate::ui::widgets::{card, dot, tokens};
 
 /// A pane's last figures, what it is called, and the place of its colour.
@@ -47,7 +47,7 @@ pub(super) fn tiles_ui(ui: &mut Ui, state: &State, now: Duration) {
             ..rate
         })
     };
-    ui.spacing_mut().item_spacing.x = 6.0;
+    ui.spacing_mut().item_spacing.x = GRID;
     let width = ((ui.available_width() - 12.0) / 3.0).floor();
     ui.horizontal_top(|ui| {
         tile_ui(ui, "Tokens/s", SPEED, width, &lines, speed);
@@ -82,11 +82,11 @@ fn tile_ui(
         .collect();
     let spoken = format!("{title}: {}", spoken.join(", "));
     let response = card(ui)
-        .inner_margin(Margin::symmetric(8, 8))
+        .inner_margin(theme::margin(2, 2))
         .show(ui, |ui| {
             ui.set_width(width - 18.0);
             ui.vertical(|ui| {
-                ui.spacing_mut().item_spacing = vec2(5.0, 2.0);
+                ui.spacing_mut().item_spacing = vec2(GRID, HALF);
                 ui.spacing_mut().interact_size.y = 16.0;
                 ui.add(Label::new(RichText::new(title).small().color(tokens.dim)).truncate());
                 for line in lines {

@@ -38,6 +38,8 @@ pub(super) struct ParametersUi {
     edited: Option<(Of, ChatPreset)>,
     /// What was there before a reset or a preset, until it is edited again.
     undo: Option<(Of, ChatPreset)>,
+    /// It was opened, and its first field is to have the keyboard.
+    fresh: bool,
     presets: PresetsUi,
     /// The stop sequences as they are typed, one a line, by environment and pane.
     stop: HashMap<Of, String>,
@@ -54,6 +56,7 @@ impl ParametersUi {
 
     pub(super) fn toggle(&mut self, pane: u64) {
         self.open = (self.open != Some(pane)).then_some(pane);
+        self.fresh = self.open.is_some();
     }
 
     pub(super) fn close(&mut self) {
@@ -200,7 +203,11 @@ impl ParametersUi {
             .desired_width(f32::INFINITY)
             .margin(MARGIN)
             .hint_text("No system prompt is sent");
-        let mut typed = ui.add(edit).labelled_by(name.id).changed();
+        let edit = ui.add(edit).labelled_by(name.id);
+        if std::mem::take(&mut self.fresh) {
+            edit.request_focus();
+        }
+        let mut typed = edit.changed();
         if *system != DEFAULT_SYSTEM_PROMPT
             && small_button(ui, "Restore default system prompt").clicked()
         {

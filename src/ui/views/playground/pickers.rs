@@ -11,11 +11,11 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::cluster::ClusterState;
 use crate::state::panes::{MAX_PANES, PaneAction};
-use crate::ui::theme::GRID;
+use crate::ui::theme::GAP;
 use crate::ui::views::deployments::{NO_DEPLOYMENT, deployment_sections};
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
-    Choice, Section, Sign, from_right, picker, picker_may_open, shortened, tokens,
+    Choice, Section, Sign, danger_button, from_right, picker, picker_may_open, shortened, tokens,
 };
 
 /// Picks no deployment.
@@ -98,7 +98,7 @@ pub(super) fn pane_ui(
         picks.push(Picks::Deployment);
     }
     picks.push(Picks::Model);
-    let gap = 2.0 * GRID;
+    let gap = GAP;
     let beside = last.as_ref().map_or(0.0, |(width, _)| width + gap);
     let room = ui.available_width() - beside;
     let columns = ((room + gap) / (MIN_PICKER + gap)).floor();
@@ -294,7 +294,8 @@ fn buttons_ui(ui: &mut Ui, state: &State, asked: &mut PlaygroundOutcome, out: &m
         }
     } else {
         let can = state.panes().can_clear();
-        let clear = ui.add_enabled(can, Button::new("Clear").min_size(size));
+        ui.spacing_mut().interact_size.y = size.y;
+        let clear = danger_button(ui, "Clear", can);
         if clear
             .on_hover_text("Start a new conversation; charts are kept")
             .clicked()

@@ -2,11 +2,14 @@
 
 use std::collections::HashSet;
 
-use egui::{CornerRadius, Frame, Margin, Role, Ui, WidgetInfo};
+use egui::{CornerRadius, Frame, Role, Ui, WidgetInfo};
 
 use super::format::{SchemaChecks, code_edit, fault_ui};
 use crate::domain::conversation::Tool;
-use crate::ui::widgets::{caption, field, field_error, from_right, small_button, tokens};
+use crate::ui::theme::{self, GRID};
+use crate::ui::widgets::{
+    caption, field, field_error, from_right, small_button, small_danger_button, tokens,
+};
 
 /// The unfolded functions of a pane, and the one that was deleted last.
 #[derive(Debug, Default)]
@@ -147,7 +150,7 @@ fn tool_ui(
         None if twin && !tool.off => Some("Not sent: another function has this name"),
         fault => fault,
     };
-    frame.inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
+    frame.inner_margin(theme::margin(2, 1)).show(ui, |ui| {
         ui.set_width(ui.available_width());
         action = head_ui(ui, tool, is_open);
         if !is_open {
@@ -201,14 +204,17 @@ fn head_ui(ui: &mut Ui, tool: &mut Tool, is_open: bool) -> Option<ToolAction> {
         let color = if on { tokens.text } else { tokens.dim };
         crate::ui::widgets::shortened(ui, name, egui::TextStyle::Monospace, color, room);
         from_right(ui, |ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
+            ui.spacing_mut().item_spacing.x = GRID;
             let fold = if is_open { "Close" } else { "Edit" };
             for (what, asked) in [
                 ("Delete", ToolAction::Delete),
                 ("Duplicate", ToolAction::Duplicate),
                 (fold, ToolAction::Fold),
             ] {
-                let button = small_button(ui, what);
+                let button = match asked {
+                    ToolAction::Delete => small_danger_button(ui, what, true),
+                    _ => small_button(ui, what),
+                };
                 button.widget_info(|| {
                     WidgetInfo::labeled(Role::Button, true, format!("{what} {name}"))
                 });

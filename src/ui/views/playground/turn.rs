@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use egui::{
-    Button, Color32, CornerRadius, Frame, Label, Margin, RichText, Role, TextStyle, Ui, WidgetInfo,
+    Button, Color32, CornerRadius, Frame, Label, RichText, Role, TextStyle, Ui, WidgetInfo,
 };
 
 use super::definitions::no_data;
@@ -15,7 +15,7 @@ use crate::metrics::timeline::{AT_ONCE, Reasoning, TokenSource};
 use crate::state::chat::{Act, Answer, AnswerStatus, Turn};
 use crate::state::panes::Fastest;
 use crate::state::redaction::Redaction;
-use crate::ui::theme;
+use crate::ui::theme::{self, GRID, PAD};
 use crate::ui::widgets::{
     caption, dot, failure_box, from_right, shortened, small_button, small_button_if, tokens,
 };
@@ -36,7 +36,7 @@ pub(super) fn model_ui(
         let width = ui.available_width() - 8.0 - buttons;
         shortened(ui, name, TextStyle::Small, tokens.dim, width);
         from_right(ui, |ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
+            ui.spacing_mut().item_spacing.x = GRID;
             let named = |ui: &mut Ui, enabled: bool, text: &str, name: &str| {
                 let button = small_button_if(ui, enabled, text);
                 button.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
@@ -199,9 +199,9 @@ pub(super) fn figures_ui(
         .fill(tokens.sunken)
         .corner_radius(CornerRadius::same(4));
     let mut pressed = None;
-    frame.inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
+    frame.inner_margin(theme::margin(2, 1)).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.spacing_mut().item_spacing.y = 4.0;
+        ui.spacing_mut().item_spacing.y = GRID;
         let mark = fastest.told().map_or(0.0, |_| MARK);
         if ui.available_width() > WIDE + mark {
             ui.horizontal(|ui| {
@@ -299,7 +299,7 @@ fn line_of_figures(ui: &mut Ui, answer: &Answer, now: Duration) {
                 .map(|ttft| format!("TTFT {}", units::duration(ttft))),
         );
     }
-    ui.spacing_mut().item_spacing.x = 12.0;
+    ui.spacing_mut().item_spacing.x = PAD;
     let width = ui.available_width();
     let style = theme::small_figure_text();
     let label = Label::new(
@@ -326,7 +326,7 @@ fn line_of_figures(ui: &mut Ui, answer: &Answer, now: Duration) {
 
 /// From the right.
 fn answer_buttons(ui: &mut Ui, answer: &Answer, can_ask: bool, idle: bool) -> Option<AnswerButton> {
-    ui.spacing_mut().item_spacing.x = 6.0;
+    ui.spacing_mut().item_spacing.x = GRID;
     let mut pressed = None;
     let mut button = |enabled: bool, text: &str, name: &str, help: &str, what: AnswerButton| {
         let button = small_button_if(ui, enabled, text);

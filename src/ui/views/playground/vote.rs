@@ -7,7 +7,7 @@ use crate::domain::workspace::PairVotes;
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::panes::{PaneAction, Vote};
-use crate::ui::theme;
+use crate::ui::theme::{self, GAP, GRID};
 use crate::ui::widgets::{caption, card, small_button, strong, tokens};
 
 /// How high the bar is, with the space below it; nothing where names are not hidden.
@@ -26,7 +26,7 @@ pub(super) fn bar_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     };
     ui.horizontal(|ui| {
         ui.set_height(28.0);
-        ui.spacing_mut().item_spacing.x = 8.0;
+        ui.spacing_mut().item_spacing.x = GAP;
         if let Some(vote) = vote {
             let told = match vote {
                 Vote::Tie => "Your vote: equal".to_owned(),
@@ -77,7 +77,7 @@ pub(super) fn tally_ui(ui: &mut Ui, votes: &[PairVotes]) {
         strong(ui, "Blind votes").on_hover_text("Your votes, cast without knowing the models");
         for pair in votes {
             ui.horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = 6.0;
+                ui.spacing_mut().item_spacing.x = GRID;
                 ui.spacing_mut().interact_size.y = 18.0;
                 let width = (ui.available_width() - 110.0) / 2.0;
                 let small = egui::TextStyle::Small;

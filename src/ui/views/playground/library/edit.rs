@@ -9,14 +9,14 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::library::PromptsAction;
 use crate::ui::widgets::{
-    MARGIN, caption, field, field_error, fit_middle, from_right, primary_button, strong,
+    MARGIN, answers, caption, field, field_error, fit_middle, focus_when_new, primary_button,
+    strong,
 };
 
 impl LibraryUi {
     pub(super) fn edit(&mut self, old: Option<String>, prompt: Prompt) {
         self.began = Some(prompt.clone());
         self.view = View::Edit(old, prompt);
-        self.fresh = true;
     }
 
     pub(super) fn edit_ui(
@@ -27,7 +27,6 @@ impl LibraryUi {
         mut prompt: Prompt,
         out: &mut Actions,
     ) {
-        let mut back = false;
         strong(
             ui,
             if old.is_some() {
@@ -37,9 +36,7 @@ impl LibraryUi {
             },
         );
         let name = field(ui, "Name", &mut prompt.name, "What the prompt is for");
-        if std::mem::take(&mut self.fresh) {
-            name.request_focus();
-        }
+        focus_when_new(&name);
         let typed = prompt.name.trim();
         let wrong = name_fault(state, old.as_deref(), typed);
         if let Some(wrong) = &wrong {
@@ -65,15 +62,11 @@ impl LibraryUi {
             });
         placeholders_ui(ui, &prompt.text);
         let ready = wrong.is_none() && !typed.is_empty() && !prompt.text.trim().is_empty();
-        let mut save = false;
-        ui.horizontal(|ui| {
-            from_right(ui, |ui| {
-                save = primary_button(ui, "Save", ready).clicked();
-                back = ui.button("Cancel").clicked();
-            });
-        });
+        let answer = answers(ui, "Cancel", true, |ui| primary_button(ui, "Save", ready));
+        let save = answer.done;
         // Escape leaves what is written, not the whole library.
-        back |= ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
+        let back =
+            answer.left | ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
         if save {
             prompt.name = prompt.name.trim().to_owned();
             out.push(PromptsAction::Change(LibraryChange::Put {

@@ -5,6 +5,7 @@ use egui::{Key, Modifiers, ScrollArea, TextEdit, TextStyle, Ui, vec2};
 use super::{LibraryUi, PromptUse, View};
 use crate::domain::library::Prompt;
 use crate::prompts::template::Template;
+use crate::ui::theme::GAP;
 use crate::ui::widgets::{MARGIN, caption, fit_middle, from_right, primary_button, tokens};
 
 impl LibraryUi {
@@ -46,7 +47,7 @@ impl LibraryUi {
                             edit.request_focus();
                         }
                     }
-                    ui.add_space(8.0);
+                    ui.add_space(GAP);
                     caption(ui, "Preview");
                     let text = self.filled(&prompt, &template);
                     ui.add(

@@ -7,7 +7,10 @@ use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::panes::PaneAction;
 use crate::ui::theme::GRID;
-use crate::ui::widgets::{Choice, Section, caption, field, picker, small_button};
+use crate::ui::widgets::{
+    Choice, Section, caption, field, focus_when_new, picker, small_button, small_button_if,
+    small_danger_button,
+};
 
 /// The name of a preset that is to be kept, while it is typed.
 #[derive(Debug, Default)]
@@ -55,7 +58,7 @@ impl PresetsUi {
                 self.naming = Some(same.map(|(name, _)| name.clone()).unwrap_or_default());
             }
             if let Some((name, _)) = same
-                && small_button(ui, "Delete preset")
+                && small_danger_button(ui, "Delete preset", true)
                     .on_hover_text(format!("Delete the preset {name}. What is set here stays"))
                     .clicked()
             {
@@ -71,17 +74,18 @@ impl PresetsUi {
             return;
         };
         let edit = field(ui, "Preset's name", name, "e.g. Terse");
+        focus_when_new(&edit);
         let enter = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
         let mut done = false;
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = GRID;
+            done = small_button(ui, "Cancel").clicked();
             let can = !name.trim().is_empty();
-            let save = crate::ui::widgets::small_button_if(ui, can, "Save preset");
+            let save = small_button_if(ui, can, "Save preset");
             if (save.clicked() || enter) && can {
                 out.push(PaneAction::SavePreset(index, name.trim().to_owned()));
                 done = true;
             }
-            done |= small_button(ui, "Cancel").clicked();
         });
         if done {
             self.naming = None;
