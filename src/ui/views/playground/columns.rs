@@ -2,7 +2,7 @@
 
 use egui::{CursorIcon, EventFilter, Key, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2};
 
-use super::{GAP, MIN_PANE_WIDTH};
+use super::{GAP, MIN_PANE_WIDTH, PANE_GAP};
 use crate::state::action::Actions;
 use crate::state::panes::PaneAction;
 use crate::ui::theme::GRID;
@@ -29,14 +29,25 @@ impl Columns {
         let least = if has_sheet { MIN_CHAT } else { MIN_PANE_WIDTH };
         let most = (room - GAP - MIN_CHAT).max(MIN_FIGURES);
         let figures = wanted
-            .map(|placed| placed.unwrap_or((width * 0.3).min(360.0)))
-            .map(|figures| figures.clamp(MIN_FIGURES, most))
+            .map(|placed| figures_width(width, placed).min(most))
             .filter(|figures| room - GAP - figures >= least);
         Self {
             left: room - figures.map_or(0.0, |figures| figures + GAP),
             figures,
         }
     }
+}
+
+/// `placed`: the width that the user has given them.
+fn figures_width(width: f32, placed: Option<f32>) -> f32 {
+    placed.unwrap_or((width * 0.3).min(360.0)).max(MIN_FIGURES)
+}
+
+/// Whether that many panes are seen whole beside the figures, on a page of that width, with a sheet or without.
+pub(super) fn all_fit(panes: usize, (width, has_sheet): (f32, bool), placed: Option<f32>) -> bool {
+    let needed = panes as f32 * (MIN_PANE_WIDTH + PANE_GAP) - PANE_GAP;
+    let sheet = if has_sheet { SHEET + GAP } else { 0.0 };
+    width - sheet - GAP - figures_width(width, placed) >= needed
 }
 
 /// How far an arrow key moves the divider.
