@@ -16,6 +16,17 @@ pub fn default_plan() -> Plan {
     }
 }
 
+/// A command line, or a program's path, without the folders that the program is in.
+pub fn by_name(line: &str) -> &str {
+    let program = line.split(' ').next().unwrap_or_default();
+    match program.rsplit_once('/') {
+        Some((folders, _)) if program.starts_with('/') => {
+            line.get(folders.len() + 1..).unwrap_or(line)
+        }
+        _ => line,
+    }
+}
+
 /// The line that runs the plan in an environment, with those flags only that change something.
 pub fn bench(plan: &Plan, env: &Environment) -> String {
     let mut words: Vec<String> = ["batida", "bench"].map(str::to_owned).into();
@@ -55,5 +66,20 @@ fn put(words: &mut Vec<String>, spec: &FieldSpec, text: &str) {
         words.push(format!("{flag}={text}"));
     } else {
         words.extend([flag, text.to_owned()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_shown_by_its_name() {
+        let line = "/home/me/bin/batida simulated-kubectl get --raw /api/v1";
+        assert_eq!(by_name(line), "batida simulated-kubectl get --raw /api/v1");
+        assert_eq!(by_name("/usr/bin/kubectl"), "kubectl");
+        for line in ["kubectl get --raw /api/v1", "curl -sS http://a/b", ""] {
+            assert_eq!(by_name(line), line);
+        }
     }
 }

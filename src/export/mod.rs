@@ -15,6 +15,8 @@ mod words;
 use std::borrow::Cow;
 use std::io::Write;
 
+use jiff::Timestamp;
+
 use crate::domain::failure::Failure;
 use crate::domain::history::{
     Exchange, ExportFormat, Said, SessionBody, SessionKind, SessionRow, StoredRequest,
@@ -39,45 +41,39 @@ pub struct Exported<'a> {
 /// The name of a file of these sessions, without its ending: the model, what was run, and the day in UTC, such as
 /// `gpt-oss-120b-sweep-2026-11-30`; of several, how many.
 pub fn file_stem(rows: &[SessionRow]) -> String {
-    // As long as names are that every file system takes.
-    const MAX_MODEL_CHARS: usize = 60;
     let Some(row) = rows.first() else {
         return "batida".to_owned();
     };
-    let day = row.began.strftime("%Y-%m-%d").to_string();
-    let model = match row.models.as_slice() {
+    let what = match (rows.len(), row.kind) {
+        (1, SessionKind::Chat) => "chat".to_owned(),
+        (1, SessionKind::Bench) => row.title.split(' ').next().unwrap_or_default().to_owned(),
+        (count, _) => format!("{count}-sessions"),
+    };
+    file_named(&row.models, &what, row.began)
+}
+
+/// The name of a file without its ending: of which models, what is in it, and the day in UTC.
+pub fn file_named(models: &[String], what: &str, at: Timestamp) -> String {
+    // As long as names are that every file system takes.
+    const MAX_MODEL_CHARS: usize = 60;
+    let day = at.strftime("%Y-%m-%d").to_string();
+    let model = match models {
         [] => "batida".to_owned(),
         [one] => one.clone(),
         [first, rest @ ..] => format!("{first} and {} more", rest.len()),
     };
-    let what = match (rows.len(), row.kind) {
-        (1, SessionKind::Chat) => "chat",
-        (1, SessionKind::Bench) => row.title.split(' ').next().unwrap_or_default(),
-        _ => "",
-    };
+    let kept = |c: char| c.is_alphanumeric() || c == '.' || c == '_';
     let words = |text: &str| {
-        let kept = |c: char| {
-            if c.is_alphanumeric() || c == '.' || c == '_' {
-                c
-            } else {
-                '-'
-            }
-        };
-        text.chars()
-            .take(MAX_MODEL_CHARS)
-            .map(kept)
-            .collect::<String>()
+        let short: String = text.chars().take(MAX_MODEL_CHARS).collect();
+        let words = short.split(|c: char| !kept(c)).filter(|it| !it.is_empty());
+        words.collect::<Vec<_>>().join("-")
     };
-    let parts = match rows.len() {
-        1 => vec![words(&model), words(&what.to_lowercase()), day],
-        count => vec![words(&model), format!("{count}-sessions"), day],
-    };
-    let parts: Vec<&str> = parts
-        .iter()
-        .map(|part| part.trim_matches(['-', '.']))
+    let parts = [words(&model), words(&what.to_lowercase()), day];
+    let parts = parts.iter().map(|part| part.trim_matches(['-', '.']));
+    parts
         .filter(|part| !part.is_empty())
-        .collect();
-    parts.join("-")
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
 /// Writes the sessions, in their order, as one file.

@@ -153,4 +153,8 @@ fn a_file_is_named_after_the_model_what_was_run_and_the_day() {
     };
     assert_eq!(of(&[said]), "batida-chat-2026-11-30");
     assert_eq!(of(&[]), "batida");
+    assert_eq!(
+        file_named(&["a/b".to_owned()], "TTFT per request, ms", began),
+        "a-b-ttft-per-request-ms-2026-11-30"
+    );
 }

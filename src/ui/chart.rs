@@ -133,11 +133,14 @@ fn plot_of<'a>(ui: &Ui, chart: &'a Chart<'_>, size: Vec2, zoom: Zoom, font: &Fon
             .tick_label_font(font.clone())
             .label_spacing(Rangef::new(0.0, 1.0))
     };
-    // Cut rather than drawn over what is beside it; the report and the pictures have it whole.
+    // Where there is no room for the whole the unit is left: the card's title names what is measured.
     let title = |title: &str, room: f32| {
         let style = theme::small_figure_text();
-        let title = fit_middle(ui, title, &style, room);
-        RichText::new(title).font(font.clone()).color(tokens.faint)
+        let mut shown = fit_middle(ui, title, &style, room);
+        if let Some((_, unit)) = title.rsplit_once(", ").filter(|_| shown != title) {
+            shown = fit_middle(ui, unit, &style, room);
+        }
+        RichText::new(shown).font(font.clone()).color(tokens.faint)
     };
     let x_hints = AxisHints::new_x()
         .label(title(&x.title, width - 60.0))

@@ -1,8 +1,11 @@
 //! Saves a chart as a picture, or copies it: the report's SVG, or pixels of that, light or dark.
 
 use egui::{Button, Popup, PopupCloseBehavior, Role, Ui, WidgetInfo};
+use jiff::Timestamp;
 
 use crate::chart::{Chart, svg};
+use crate::domain::history::SessionRow;
+use crate::export;
 use crate::protocol::{Command, PictureUse};
 use crate::state::action::Actions;
 use crate::ui::widgets::small_button;
@@ -10,17 +13,35 @@ use crate::ui::widgets::small_button;
 /// Draws the pictures that are asked for.
 #[derive(Default)]
 pub(super) struct Photographer {
-    /// The models and the date of what the charts show; empty for today's date alone.
-    about: String,
+    /// The models of what the charts show.
+    models: Vec<String>,
+    /// When that was measured; `None` for now.
+    when: Option<Timestamp>,
     /// Chosen in the menu; `None` follows the window.
     dark: Option<bool>,
     drawn: Option<Command>,
 }
 
 impl Photographer {
-    /// What the next charts show: the models and the date.
-    pub(super) fn of(&mut self, about: String) {
-        self.about = about;
+    /// What the next charts show: their models, and when it was measured; `None` for now.
+    pub(super) fn of<'a>(
+        &mut self,
+        models: impl IntoIterator<Item = &'a str>,
+        when: Option<Timestamp>,
+    ) {
+        self.models.clear();
+        for model in models {
+            if !self.models.iter().any(|it| it == model) {
+                self.models.push(model.to_owned());
+            }
+        }
+        self.when = when;
+    }
+
+    /// The same of kept sessions, with the date of the latest.
+    pub(super) fn of_kept<'a>(&mut self, rows: impl Iterator<Item = &'a SessionRow> + Clone) {
+        let models = rows.clone().flat_map(|row| &row.models);
+        self.of(models.map(String::as_str), rows.map(|row| row.began).max());
     }
 
     /// The button of a chart.
@@ -57,13 +78,16 @@ impl Photographer {
     }
 
     fn command(&self, chart: &Chart<'_>, dark: bool, of: Option<PictureUse>) -> Command {
-        let about = if self.about.is_empty() {
-            crate::engine::clock().strftime("%Y-%m-%d").to_string()
-        } else {
-            self.about.clone()
+        let when = self.when.unwrap_or_else(crate::engine::clock);
+        let date = when.strftime("%Y-%m-%d %H:%M UTC").to_string();
+        let models = self.models.join(", ");
+        let about = match models.as_str() {
+            "" => date,
+            models => format!("{models} · {date}"),
         };
         let svg = svg::file(chart, &about, dark);
-        let (what, name) = (chart.title.to_owned(), file_name(chart.title));
+        let name = export::file_named(&self.models, chart.title, when);
+        let what = chart.title.to_owned();
         match of {
             Some(then) => Command::Draw {
                 what,
@@ -83,16 +107,4 @@ impl Photographer {
     pub(super) fn work(&mut self, out: &mut Actions) {
         out.extend(self.drawn.take());
     }
-}
-
-/// `TTFT per request, ms` → `batida-ttft-per-request-ms`
-fn file_name(title: &str) -> String {
-    let words = title
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty());
-    std::iter::once("batida")
-        .chain(words)
-        .collect::<Vec<_>>()
-        .join("-")
-        .to_lowercase()
 }

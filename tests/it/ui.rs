@@ -827,6 +827,14 @@ fn the_checks_run_and_tell_what_to_do() {
     ] {
         window.see(check);
     }
+    let commands = window.query_all_by_label_contains("simulated-kubectl -n sambastack");
+    let by_name = |it: &str| it.starts_with("batida ");
+    let labels: Vec<String> = commands
+        .filter(|it| it.accesskit_node().role() == Role::Label)
+        .filter_map(|it| it.value().or_else(|| it.accesskit_node().label()))
+        .collect();
+    assert!(!labels.is_empty(), "{}", window.told());
+    assert!(labels.iter().all(|it| by_name(it)), "{labels:?}");
     window.see("bd-qwen-nightly is not deployed: warning");
     window.see("cache pod 0/1: ImagePullBackOff");
     window.see("-n sambastack describe pod inf-bd-qwen-nightly-cache-0");
@@ -930,7 +938,9 @@ fn the_activity_drawer_lists_what_went_through_the_doors_and_no_key() {
     let mut window = Window::on_demo();
     window.key_press_modifiers(Modifiers::COMMAND, Key::J);
     window.step();
-    window.see("simulated-kubectl");
+    window.see("batida simulated-kubectl");
+    let program = env!("CARGO_BIN_EXE_batida");
+    assert!(!window.shows(program), "its folders are on hover");
     window.see("exit 0");
     assert!(!window.told().contains(DEMO_KEY));
     window.click("Clear list");

@@ -27,6 +27,12 @@ const SIZE: Vec2 = vec2(1_240.0, 900.0);
 /// Readers of tables must live with it.
 const MODEL: &str = "odd, \"very\"";
 
+/// The name of a file of the session on the page, of today.
+fn dated(what: &str, ending: &str) -> String {
+    let day = jiff::Timestamp::now().strftime("%Y-%m-%d");
+    format!("odd-very-{what}-{day}.{ending}")
+}
+
 // Claims
 
 #[test]
@@ -52,10 +58,7 @@ fn the_table_is_copied_and_saved_whole_with_its_intervals() {
     else {
         panic!("it is saved")
     };
-    assert_eq!(
-        (what.as_str(), name.as_str()),
-        ("Levels", "batida-levels.csv")
-    );
+    assert_eq!((what.as_str(), name), ("Levels", dated("levels", "csv")));
     let text = String::from_utf8(content.to_vec()).expect("text");
     page.check_table(&text.lines().map(cells).collect::<Vec<_>>());
 }
@@ -132,10 +135,8 @@ fn a_chart_becomes_a_picture_in_either_theme_with_its_model_and_date() {
         else {
             panic!("it is drawn")
         };
-        assert_eq!(
-            (what.as_str(), name.as_str()),
-            ("TTFT per request, ms", "batida-ttft-per-request-ms.png")
-        );
+        let named = dated("ttft-per-request-ms", "png");
+        assert_eq!((what.as_str(), name), ("TTFT per request, ms", named));
         (svg, then)
     };
     let (dark, then) = draw(None, "Save as PNG");
@@ -171,10 +172,8 @@ fn a_chart_is_saved_as_the_svg_of_the_report() {
     else {
         panic!("it is saved")
     };
-    assert_eq!(
-        (what.as_str(), name.as_str()),
-        ("TTFT per request, ms", "batida-ttft-per-request-ms.svg")
-    );
+    let named = dated("ttft-per-request-ms", "svg");
+    assert_eq!((what.as_str(), name), ("TTFT per request, ms", named));
     let svg = String::from_utf8(content.to_vec()).expect("it is text");
     let session = page
         .state()

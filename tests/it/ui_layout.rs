@@ -7,7 +7,7 @@ use batida::demo::api::DEMO_KEY;
 use batida::domain::environment::{ApiAddress, EnvId, Environment};
 use egui::accesskit::{NodeId, Role};
 use egui::epaint::ClippedShape;
-use egui::{Key, Modifiers, Rect, Shape, Theme};
+use egui::{Key, Modifiers, Rect, Shape, Theme, Vec2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
@@ -76,7 +76,7 @@ fn panes_side_by_side_fit() {
     window.set_size(LARGE);
     window.run_steps(2);
     window.click("Figures");
-    check(&mut window, "Panes, four without figures");
+    check(&mut window, "Panes, four beside the figures");
 }
 
 #[test]
@@ -150,6 +150,27 @@ fn functions_and_formats_fit() {
     window.compare();
     window.ask("The time?");
     check(&mut window, "Functions, side by side");
+}
+
+#[test]
+fn the_welcome_page_fits() {
+    let mut window = Window::first_start();
+    window.see("Connect a cluster");
+    window.type_into("API domain", "ftp://x");
+    window.see("ftp:// is not an API address");
+    check(&mut window, "Welcome");
+    window.click("Keyboard shortcuts");
+    check(&mut window, "Welcome, with the keys");
+}
+
+#[test]
+fn the_command_palette_fits() {
+    let mut window = Window::on_demo();
+    window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::P);
+    window.see("Command palette search");
+    check(&mut window, "Palette");
+    window.type_into("Command palette search", "nothing is called that");
+    check(&mut window, "Palette, nothing found");
 }
 
 #[test]
@@ -321,14 +342,31 @@ fn with_missing_kubectl(env: Environment) -> Environment {
     Environment { cluster, ..env }
 }
 
-/// Looks at what is open in both sizes and both themes.
+/// The sizes in points: the smallest window, 1440×900 and 2560×1440, and these two at scales 1.5 and 2. The last one
+/// is the size that the test goes on with.
+const SIZES: [Vec2; 6] = [
+    SMALL,
+    vec2(960.0, 600.0),
+    vec2(1_280.0, 720.0),
+    vec2(1_707.0, 960.0),
+    vec2(2_560.0, 1_440.0),
+    LARGE,
+];
+
+/// Looks at what is open in all sizes and both themes.
 #[track_caller]
 pub(crate) fn check<S>(window: &mut Harness<'static, S>, what: &str) {
     let mut all = Vec::new();
-    for size in [SMALL, LARGE] {
-        for theme in [Theme::Dark, Theme::Light] {
+    for size in SIZES {
+        // Colours do not move anything.
+        let themes: &[Theme] = if [SMALL, LARGE].contains(&size) {
+            &[Theme::Dark, Theme::Light]
+        } else {
+            &[Theme::Dark]
+        };
+        for theme in themes {
             window.set_size(size);
-            window.ctx.set_theme(theme);
+            window.ctx.set_theme(*theme);
             // The first frame of a grid, a popup or a table measures.
             window.run_steps(4);
             window.check_accessibility();

@@ -244,12 +244,20 @@ fn four_are_the_most_and_the_figures_can_make_room() {
             .count(),
         4
     );
+    window.see("This session, median");
+    window.set_size(LARGE);
+    window.until("they hide no pane", |window| {
+        !window.shows("This session, median")
+    });
+    let four = |window: &Window| (1..5).all(|pane| window.shows(&format!("Pane {pane}: ")));
+    assert!(four(&window));
+    window.click("Figures");
+    window.see("This session, median");
     window.click("Figures");
     window.until("they are gone", |window| {
         !window.shows("This session, median")
     });
-    window.click("Figures");
-    window.see("This session, median");
+    assert!(four(&window));
 }
 
 /// What is written on each picker, and its whole name.
@@ -289,9 +297,9 @@ fn names_keep_18_characters_in_four_panes() {
     let (_api, mut window) = side_by_side(&models);
     window.set_size(LARGE);
     window.run_steps(4);
-    for what in ["with", "without"] {
+    for what in ["without", "with"] {
         // Three panes fit beside the figures, the fourth is scrolled to.
-        if what == "without" {
+        if what == "with" {
             window.click("Figures");
             window.run_steps(4);
         }
@@ -306,6 +314,7 @@ fn names_keep_18_characters_in_four_panes() {
             );
         }
     }
+    window.click("Figures");
     // With all three pickers, of the demo's deployments too.
     for pane in 2..5 {
         window.click(&format!("Pane {pane}: {long}{pane}"));

@@ -49,6 +49,18 @@ fn parameters_stand_in_one_column_at_the_right_of_the_chat() {
 }
 
 #[test]
+fn escape_closes_the_sheet_and_the_next_message_can_be_typed() {
+    let mut window = Window::on_demo();
+    window.click("Parameters");
+    window.see("System prompt");
+    window.key_press(Key::Escape);
+    window.until("it is closed", |window| !window.shows("System prompt"));
+    window.until("one can type on", |window| {
+        window.field("Message").is_focused()
+    });
+}
+
+#[test]
 fn parameters_are_reset_each_or_all_and_that_can_be_undone() {
     let mut window = Window::on_demo();
     window.click("Parameters");

@@ -7,7 +7,7 @@ use batida::domain::environment::{EnvId, Environment, KeyPlace};
 use batida::domain::workspace::Page;
 use batida::protocol::{Answer, ClusterAnswer, Contexts, Event};
 use batida::state::State;
-use egui::{Key, Modifiers};
+use egui::{Key, Modifiers, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use crate::support::api::Api;
@@ -43,6 +43,21 @@ fn a_first_start_offers_a_cluster_an_api_and_the_demo_until_one_is_chosen() {
         window.see("Connect a cluster");
         window.click("Playground");
     }
+}
+
+#[test]
+fn the_side_bar_has_room_for_every_page_in_a_window_that_is_zoomed() {
+    let mut window = Window::on_demo();
+    // About 1440×900 at the zoom of 200 %.
+    window.set_size(vec2(740.0, 450.0));
+    window.run_steps(3);
+    let page = window.button("Environments").rect();
+    // Its name has a number while something runs.
+    let foot = window.get_by_label_contains("Activity").rect();
+    assert!(page.bottom() <= foot.top(), "{page} {foot}");
+    window.see("Latency");
+    // Its first letters would stand under the button beside it.
+    assert!(!window.shows("deployed · live"), "{}", window.told());
 }
 
 #[test]
@@ -226,6 +241,8 @@ fn a_deployments_sign_differs_in_shape_and_it_leads_to_what_can_be_done() {
     }
     window.click("md-deepseek-canary, Deploying");
     window.see("Likely cause");
+    let chat = window.button("Chat");
+    assert!(chat.accesskit_node().is_disabled(), "nothing would answer");
     window.click("Copy diagnosis");
     // There is no clipboard here: either way the user is told.
     window.until("it is told", |window| {

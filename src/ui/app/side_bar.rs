@@ -21,6 +21,7 @@ use crate::ui::widgets::{Choice, Section, Sign, picker, shortened, tokens};
 
 impl App {
     pub(super) fn side_bar_ui(&mut self, ui: &mut Ui) {
+        let roomy = ui.available_height() >= ROOMY;
         Panel::bottom("side bar foot")
             .resizable(false)
             .show_separator_line(false)
@@ -49,7 +50,7 @@ impl App {
                     self.state.page = Page::Welcome;
                 }
                 self.theme_ui(ui);
-                self.environment_ui(ui);
+                self.environment_ui(ui, roomy);
             });
         CentralPanel::no_frame().show(ui, |ui| {
             logo_ui(ui);
@@ -71,8 +72,9 @@ impl App {
         });
     }
 
-    /// The environment in use and how it does, and a list to switch to another on any page.
-    fn environment_ui(&mut self, ui: &mut Ui) {
+    /// The environment in use and how it does, and a list to switch to another on any page. `roomy`: with what tells it
+    /// from others.
+    fn environment_ui(&mut self, ui: &mut Ui, roomy: bool) {
         let tokens = tokens(ui);
         let (color, word) = self.condition(tokens);
         let state = &self.state;
@@ -113,7 +115,7 @@ impl App {
                     width,
                     &sections,
                 );
-                for line in facts(state) {
+                for line in facts(state).filter(|_| roomy) {
                     shortened(ui, &line, TextStyle::Small, tokens.dim, width);
                 }
                 {
@@ -193,6 +195,9 @@ impl App {
         });
     }
 }
+
+/// In a lower bar, e.g. of a window that is zoomed, the pages need the room of what is said of the environment.
+const ROOMY: f32 = 520.0;
 
 /// The last entry of the list of environments.
 const MANAGE: &str = "Manage environments…";

@@ -3,6 +3,7 @@
 use egui::{Align, Label, Layout, RichText, Sense, TextStyle, Ui};
 use egui_extras::{Column, TableBuilder, TableRow};
 
+use crate::domain::command_line::by_name;
 use crate::domain::units;
 use crate::protocol::{Activity, ActivityKind, Command};
 use crate::state::action::{Action, Actions};
@@ -120,7 +121,7 @@ fn entry_ui(
         // A hidden name that is cut in two would not be recognised: the first cut leaves room for a whole one.
         let ends = ends_of(&activity.line, MAX_LINE_CHARS + 2 * redaction.longest());
         let ends = ends_of(&redaction.text(&ends), MAX_LINE_CHARS);
-        let line = fit_middle(ui, &ends, &style, ui.available_width());
+        let line = fit_middle(ui, by_name(&ends), &style, ui.available_width());
         let label = ui.add(Label::new(RichText::new(line).text_style(style)).truncate());
         label.on_hover_text(ends);
     });

@@ -93,10 +93,7 @@ fn save_ui(ui: &mut Ui, session: &Session, out: &mut Actions) {
     {
         // cannot fail: the report has no map with keys that are no texts
         let json = serde_json::to_vec_pretty(&**report).unwrap_or_default();
-        let name = format!(
-            "batida-{}.json",
-            report.started_at.strftime("%Y%m%d-%H%M%S")
-        );
+        let name = format!("{}.json", super::file_named(session, "report"));
         out.push(Command::SaveFile {
             what: "Report".to_owned(),
             name,

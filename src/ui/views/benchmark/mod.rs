@@ -15,11 +15,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use egui::{ScrollArea, Ui, vec2};
+use jiff::Timestamp;
 
 use crate::chart::levels::Timing;
 use crate::domain::environment::EnvId;
 use crate::domain::history::SessionId;
 use crate::domain::run::{LevelReport, known};
+use crate::export;
 use crate::protocol::Command;
 use crate::state::action::Actions;
 use crate::state::bench::Session;
@@ -93,7 +95,8 @@ impl SessionUi {
         colors: &ModelColors,
         out: &mut Actions,
     ) {
-        self.photographer.of(about(session));
+        let models = session.plan.targets.iter().map(|it| it.model.as_str());
+        self.photographer.of(models, began(session));
         let compact = ui.clip_rect().height() < LOW;
         live::show(ui, session, elsewhere, compact, out);
         let level = self.level.of(session);
@@ -117,18 +120,17 @@ impl SessionUi {
     }
 }
 
-/// The models and the date, as a picture of a chart tells them.
-fn about(session: &Session) -> String {
-    let models = session.plan.targets.iter().map(|it| it.model.as_str());
-    let began = match &session.outcome {
-        Some(Ok(report)) => known::moment(report.started_at),
-        _ => Some(crate::engine::clock()),
-    };
-    let date = began.map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
-    let models = models.collect::<Vec<_>>().join(", ");
-    let words = [Some(models), date].into_iter().flatten();
-    let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
-    words.join(" · ")
+/// When a session that has ended began.
+fn began(session: &Session) -> Option<Timestamp> {
+    let report = session.outcome.as_ref()?.as_ref().ok()?;
+    known::moment(report.started_at)
+}
+
+/// The name of a file with something of a session, without its ending.
+fn file_named(session: &Session, what: &str) -> String {
+    let models = session.plan.targets.iter().map(|it| it.model.clone());
+    let began = began(session).unwrap_or_else(crate::engine::clock);
+    export::file_named(&models.collect::<Vec<_>>(), what, began)
 }
 
 /// What the page asks of the window.

@@ -59,7 +59,7 @@ pub(super) fn show(ui: &mut Ui, session: &Session, level: &LevelReport) {
     ui.spacing_mut().item_spacing.y = GRID;
     CollapsingHeader::new(RichText::new(title).small().color(color(gravest)))
         .id_salt("remarks")
-        .show_unindented(ui, |ui| {
+        .show(ui, |ui| {
             for remark in &remarks {
                 let about = if remark.about.is_empty() {
                     "level".to_owned()
@@ -70,6 +70,8 @@ pub(super) fn show(ui: &mut Ui, session: &Session, level: &LevelReport) {
                 let text = RichText::new(text).small().color(color(remark.kind));
                 ui.add(Label::new(text).wrap());
             }
+            // The tiles below do not touch the last line.
+            ui.add_space(GRID);
         });
 }
 

@@ -5,7 +5,7 @@ use egui::{
     TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::{LevelChoice, figures};
+use super::{LevelChoice, figures, file_named};
 use crate::domain::figures::{COLUMNS, Column, ERRORS, Metric};
 use crate::domain::run::{LevelReport, RemarkKind};
 use crate::protocol::Command;
@@ -41,7 +41,7 @@ pub(super) fn show(
                 ui.add_enabled_ui(can, |ui| {
                     if small_button(ui, "Save as CSV").clicked() {
                         let content = figures::table(&session.levels, b',').into_bytes().into();
-                        let name = "batida-levels.csv".to_owned();
+                        let name = format!("{}.csv", file_named(session, "levels"));
                         out.push(Command::SaveFile {
                             what: "Levels".to_owned(),
                             name,

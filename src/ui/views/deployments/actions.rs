@@ -24,16 +24,23 @@ pub(super) fn actions_ui(
     let mut wanted = None;
     ui.horizontal_wrapped(|ui| {
         let has_models = !deployment.models.is_empty() && (env.api.is_some() || env.demo);
-        let why_not = "It has no models, or this environment has no API";
+        // The pickers do not offer it either.
+        let (can, why_not) = match deployment.may_answer() {
+            true => (
+                has_models,
+                "It has no models, or this environment has no API",
+            ),
+            false => (false, "It does not serve: its requests would fail"),
+        };
         let name = || deployment.name.clone();
-        if small_button_if(ui, has_models, "Chat")
+        if small_button_if(ui, can, "Chat")
             .on_hover_text("Chat with this deployment's model on the Playground")
             .on_disabled_hover_text(why_not)
             .clicked()
         {
             out.push(ClusterAction::Chat(name()));
         }
-        if small_button_if(ui, has_models, "Benchmark")
+        if small_button_if(ui, can, "Benchmark")
             .on_hover_text("Put this deployment's models into the Benchmark form")
             .on_disabled_hover_text(why_not)
             .clicked()

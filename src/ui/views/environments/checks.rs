@@ -1,7 +1,8 @@
 //! the checks as they end.
 
-use egui::{Button, Label, RichText, Role, ScrollArea, Ui, WidgetInfo, vec2};
+use egui::{Button, Label, Response, RichText, Role, ScrollArea, Ui, WidgetInfo, vec2};
 
+use crate::domain::command_line::by_name;
 use crate::domain::units;
 use crate::protocol::{Check, Command, Verdict};
 use crate::state::State;
@@ -75,6 +76,13 @@ pub(super) fn checks_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     });
 }
 
+/// The whole of a text whose program is shown by its name.
+fn with_folders(shown: Response, whole: &str) {
+    if by_name(whole) != whole {
+        shown.on_hover_text(whole);
+    }
+}
+
 fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Actions) {
     let tokens = tokens(ui);
     let (color, word) = match check.verdict {
@@ -100,15 +108,19 @@ fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Actions) {
                 .map(|took| format!(" · {}", units::duration(took)))
                 .unwrap_or_default();
             let dim = tokens.dim;
-            long_text(ui, &format!("{}{took}", check.finding), |text| {
-                RichText::new(text).small().color(dim)
+            let finding = ui.scope(|ui| {
+                long_text(ui, &format!("{}{took}", by_name(&check.finding)), |text| {
+                    RichText::new(text).small().color(dim)
+                });
             });
+            with_folders(finding.response, &check.finding);
             if !check.advice.is_empty() {
                 long_text(ui, &check.advice, |text| RichText::new(text).small());
             }
             if !check.command.is_empty() {
-                let command = RichText::new(&check.command).text_style(theme::small_figure_text());
-                ui.add(Label::new(command).wrap());
+                let shown = by_name(&check.command);
+                let command = RichText::new(shown).text_style(theme::small_figure_text());
+                with_folders(ui.add(Label::new(command).wrap()), &check.command);
                 if small_button(ui, "Copy command").clicked() {
                     out.push(Command::Copy {
                         what: "Command".to_owned(),

@@ -76,6 +76,7 @@ pub(super) fn show(
     });
     want_comparison(state, out);
     let sessions = chosen(state, out);
+    photographer.of_kept(sessions.iter().map(|(_, it)| &it.row));
     ScrollArea::vertical()
         .id_salt("comparison")
         .auto_shrink([false, false])

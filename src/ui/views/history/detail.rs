@@ -183,6 +183,7 @@ fn one_ui(
         return;
     };
     let color = color_of(state, id, &stored.row);
+    photographer.of_kept(std::iter::once(&stored.row));
     match &stored.body {
         SessionBody::Bench { report, .. } if report.levels.is_empty() => {
             caption(ui, "The session ended before its first level had a figure");
@@ -240,6 +241,7 @@ fn loaded_ui(
 fn several_ui(ui: &mut Ui, photographer: &mut Photographer, state: &State, out: &mut Actions) {
     let height = chart_height(ui).min(126.0);
     let sessions = chosen(state, out);
+    photographer.of_kept(sessions.iter().map(|(_, it)| &it.row));
     let sheets = sheets(&sessions, state);
     legend::legend_ui(ui, state, &sheets);
     let all = state.history.chosen.len();

@@ -60,6 +60,7 @@ impl TrendUi {
         if let Some(failure) = state.history.trend.failure() {
             failure_box(ui, "trend", failure, None);
         }
+        photographer.of([model.as_str()], None);
         let trend = state.history.trend.value();
         match trend.filter(|trend| trend.model == model) {
             Some(trend) => trend_ui(ui, photographer, state, trend, out),

@@ -5,7 +5,7 @@ use egui::{CursorIcon, EventFilter, Key, Rect, Role, Sense, Stroke, Ui, WidgetIn
 use super::MIN_PANE_WIDTH;
 use crate::state::action::Actions;
 use crate::state::panes::PaneAction;
-use crate::ui::theme::{GRID, PAD};
+use crate::ui::theme::{GAP, GRID, PAD};
 use crate::ui::widgets::tokens;
 
 /// How wide the sheet of parameters is.
@@ -29,14 +29,25 @@ impl Columns {
         let least = if has_sheet { MIN_CHAT } else { MIN_PANE_WIDTH };
         let most = (room - PAD - MIN_CHAT).max(MIN_FIGURES);
         let figures = wanted
-            .map(|placed| placed.unwrap_or((width * 0.3).min(360.0)))
-            .map(|figures| figures.clamp(MIN_FIGURES, most))
+            .map(|placed| figures_width(width, placed).min(most))
             .filter(|figures| room - PAD - figures >= least);
         Self {
             left: room - figures.map_or(0.0, |figures| figures + PAD),
             figures,
         }
     }
+}
+
+/// `placed`: the width that the user has given them.
+fn figures_width(width: f32, placed: Option<f32>) -> f32 {
+    placed.unwrap_or((width * 0.3).min(360.0)).max(MIN_FIGURES)
+}
+
+/// Whether that many panes are seen whole beside the figures, on a page of that width, with a sheet or without.
+pub(super) fn all_fit(panes: usize, (width, has_sheet): (f32, bool), placed: Option<f32>) -> bool {
+    let needed = panes as f32 * (MIN_PANE_WIDTH + GAP) - GAP;
+    let sheet = if has_sheet { SHEET + PAD } else { 0.0 };
+    width - sheet - PAD - figures_width(width, placed) >= needed
 }
 
 /// How far an arrow key moves the divider.

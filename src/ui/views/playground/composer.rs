@@ -81,6 +81,8 @@ pub(super) fn insert(ui: &Ui, state: &State, text: &str, out: &mut Actions) {
 pub(super) struct Composed {
     /// The prompt library is to be opened.
     pub(super) prompts: bool,
+    /// Escape was pressed, and nothing here or above the page ends by it.
+    pub(super) escape: bool,
 }
 
 /// To which panes the draft goes, and what keeps it from being sent.
@@ -202,6 +204,8 @@ pub(super) fn show(ui: &mut Ui, state: &State, out: &mut Actions) -> Composed {
     } else if escape && state.panes().chat(drafting).is_editing() {
         out.push(PaneAction::CancelEdit);
         focus(ui);
+    } else {
+        composed.escape = escape;
     }
     if send {
         out.push(PaneAction::Send);

@@ -81,8 +81,6 @@ pub struct PlaygroundOutcome {
 
 /// Narrower panes are scrolled to sideways.
 const MIN_PANE_WIDTH: f32 = 262.0;
-/// In narrower pages the figures are hidden while there are several panes, unless they are asked for.
-const ROOMY: f32 = 900.0;
 
 impl PlaygroundUi {
     /// The page was opened: the composer takes the keyboard.
@@ -136,9 +134,13 @@ impl PlaygroundUi {
         let height = ui.available_height();
         let sheet = self.parameters.shown(state);
         let width = ui.available_width();
-        let several = state.panes().count() > 1;
-        let wanted = (!several || self.figures.unwrap_or(width >= ROOMY))
-            .then(|| self.dragged.or(state.workspace.layout.figures));
+        let panes = state.panes().count();
+        let placed = self.dragged.or(state.workspace.layout.figures);
+        let shown = panes == 1
+            || self
+                .figures
+                .unwrap_or_else(|| columns::all_fit(panes, (width, sheet.is_some()), placed));
+        let wanted = shown.then_some(placed);
         let Columns { left, figures } = Columns::of(width, wanted, sheet.is_some());
         let beside = figures.is_some();
         self.head_ui(ui, state, (top, left, beside), &mut asked, out);
@@ -270,6 +272,10 @@ impl PlaygroundUi {
         let composed = composer::show(ui, state, out);
         if composed.prompts {
             self.library.toggle(out);
+        }
+        if composed.escape && self.parameters.is_shown() {
+            self.parameters.close();
+            asked.refocus = true;
         }
         if !self.arrived {
             self.arrived = true;
@@ -423,11 +429,9 @@ fn strip_ui(
     let width = ((size.x - (fit - 1.0) * GAP) / fit).floor();
     let step = width + GAP;
     let most = panes.saturating_sub(fit as usize);
-    *first = if std::mem::take(reveal) {
-        most
-    } else {
-        (*first).min(most)
-    };
+    if std::mem::take(reveal) {
+        *first = most;
+    }
     let mut area = ScrollArea::horizontal()
         .id_salt(("panes", env))
         .auto_shrink(false)
@@ -439,7 +443,7 @@ fn strip_ui(
             || input.pointer.any_released()
     });
     if !moves {
-        area = area.horizontal_scroll_offset(*first as f32 * step);
+        area = area.horizontal_scroll_offset((*first).min(most) as f32 * step);
     }
     let output = area.show_viewport(ui, |ui, viewport| {
         // The bar is below the panes.

@@ -54,6 +54,11 @@ impl ParametersUi {
         self.open == Some(pane)
     }
 
+    /// Whether the sheet is open, of whatever pane.
+    pub(super) fn is_shown(&self) -> bool {
+        self.open.is_some()
+    }
+
     pub(super) fn toggle(&mut self, pane: u64) {
         self.open = (self.open != Some(pane)).then_some(pane);
         self.fresh = self.open.is_some();

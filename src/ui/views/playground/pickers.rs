@@ -21,6 +21,8 @@ use crate::ui::widgets::{
 /// Picks no deployment.
 /// In a narrower picker fewer than 18 characters of a name are left.
 const MIN_PICKER: f32 = 204.0;
+/// No name needs a wider one.
+const MAX_PICKER: f32 = 420.0;
 
 /// Whether all buttons have room in the row above the panes; there are more of them with several panes.
 pub(super) fn is_wide(width: f32, several: bool) -> bool {
@@ -110,7 +112,7 @@ pub(super) fn pane_ui(
             ui.spacing_mut().item_spacing.x = gap;
             let room = ui.available_width() - if row == end { beside } else { 0.0 };
             let gaps = gap * (picks.len() - 1) as f32;
-            let width = ((room - gaps) / picks.len() as f32).floor();
+            let width = ((room - gaps) / picks.len() as f32).floor().min(MAX_PICKER);
             for pick in picks {
                 let asks = match pick {
                     Picks::Environment => env_ui(ui, state, index, width),
@@ -281,7 +283,7 @@ fn buttons_ui(ui: &mut Ui, state: &State, asked: &mut PlaygroundOutcome, out: &m
     let hidden = state.panes().names_hidden();
     let code = ui.add_enabled(!hidden, Button::new("View code").min_size(size));
     if code
-        .on_hover_text("Show this request in cURL, Python or Rust")
+        .on_hover_text("Show this request in cURL, Python, TypeScript or Rust")
         .clicked()
     {
         asked.view_code = true;

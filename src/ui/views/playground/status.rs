@@ -13,6 +13,7 @@ use crate::protocol::{ClusterLink, Command, KeyStatus};
 use crate::state::action::Actions;
 use crate::state::cluster::{ClusterAction, ClusterState};
 use crate::state::{ConnectionState, State};
+use crate::ui::theme::GRID;
 use crate::ui::widgets::{caption, failure_box, shortened, small_button, tokens, warning_box};
 
 /// How fresh the data is, with the ways to reload it and to see more of it. `others`: the width of the buttons that share
@@ -117,6 +118,10 @@ fn link_ui(ui: &mut Ui, (what, age): (&str, Duration), link: Option<&ClusterLink
         Some(ClusterLink::Stopped(_)) | None => format!("{what} · {seen}"),
     };
     let width = ui.available_width() - others;
+    if width < 12.0 * GRID {
+        // Three letters of it say nothing.
+        return;
+    }
     let dim = tokens(ui).dim;
     let told = shortened(ui, &told, TextStyle::Small, dim, width);
     if let Some(

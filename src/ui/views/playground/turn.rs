@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use egui::{
-    Button, Color32, CornerRadius, Frame, Label, RichText, Role, TextStyle, Ui, WidgetInfo,
+    Align, Button, Color32, CornerRadius, Frame, Label, Layout, RichText, Role, TextStyle, Ui,
+    WidgetInfo,
 };
 
 use super::definitions::no_data;
@@ -176,6 +177,9 @@ pub(super) enum AnswerButton {
 /// Narrower lines of figures have their buttons below.
 const WIDE: f32 = 440.0;
 
+/// The room that our figures take with the server's.
+const WITH_SERVER: f32 = 540.0;
+
 /// In narrower panes the mark of the fastest has a line of its own above the buttons.
 const MIN_SHARED_LINE: f32 = 420.0;
 /// The room that the mark of the fastest takes.
@@ -204,13 +208,18 @@ pub(super) fn figures_ui(
         ui.spacing_mut().item_spacing.y = GRID;
         let mark = fastest.told().map_or(0.0, |_| MARK);
         if ui.available_width() > WIDE + mark {
+            // The figures have the room that the buttons leave.
             ui.horizontal(|ui| {
-                line_of_figures(ui, answer, now);
-                fastest_ui(ui, fastest);
-                from_right(ui, |ui| pressed = answer_buttons(ui, answer, can_ask, idle));
+                from_right(ui, |ui| {
+                    pressed = answer_buttons(ui, answer, can_ask, idle);
+                    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                        line_of_figures(ui, answer, Some(mark), now);
+                        fastest_ui(ui, fastest);
+                    });
+                });
             });
         } else {
-            line_of_figures(ui, answer, now);
+            line_of_figures(ui, answer, None, now);
             if answer.status_is_final() {
                 let apart = ui.available_width() < MIN_SHARED_LINE;
                 if apart {
@@ -252,7 +261,8 @@ fn fastest_ui(ui: &mut Ui, fastest: Fastest) {
     label.on_hover_text(format!("Fastest in {told}\n{}", Fastest::RULE));
 }
 
-fn line_of_figures(ui: &mut Ui, answer: &Answer, now: Duration) {
+/// `mark`: the room to leave at its right, where it is one line; else it is wrapped.
+fn line_of_figures(ui: &mut Ui, answer: &Answer, mark: Option<f32>, now: Duration) {
     let tokens = tokens(ui);
     let figures = &answer.reply.figures;
     let absent = || units::ABSENT.to_owned();
@@ -302,19 +312,20 @@ fn line_of_figures(ui: &mut Ui, answer: &Answer, now: Duration) {
     ui.spacing_mut().item_spacing.x = PAD;
     let width = ui.available_width();
     let style = theme::small_figure_text();
+    // In a narrow pane the line breaks between figures, never before a unit.
+    let drawn = mine.replace(' ', "\u{a0}").replace("\u{a0}·\u{a0}", " · ");
     let label = Label::new(
-        RichText::new(&mine)
+        RichText::new(drawn)
             .text_style(style.clone())
             .color(tokens.dim),
     );
-    let label = ui.add(if width > WIDE {
-        label.truncate()
-    } else {
-        label.wrap()
+    let label = ui.add(match mark {
+        Some(_) => label.truncate(),
+        None => label.wrap(),
     });
     label.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Figures: {mine}")));
     label.on_hover_text(figures::told_in_full(figures));
-    if !server.is_empty() && width > 640.0 {
+    if !server.is_empty() && mark.is_some_and(|mark| width > WITH_SERVER + mark) {
         let text = format!("server {}", server.join(" · "));
         let label = ui
             .add(Label::new(RichText::new(text).text_style(style).color(tokens.faint)).truncate());
