@@ -95,12 +95,12 @@ pub fn text_info(label: &str, text: &str) -> WidgetInfo {
     info
 }
 
-/// The inside of a text field.
+/// The inside of a text field: a line of text is as high with it as a button, seven steps of the grid.
 pub const MARGIN: Margin = Margin {
     left: 8,
     right: 8,
-    top: 4,
-    bottom: 4,
+    top: 6,
+    bottom: 6,
 };
 
 /// Over all of the page while files are held above the window: what becomes of them, and which are taken.

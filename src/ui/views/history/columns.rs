@@ -195,7 +195,7 @@ pub(super) const HEADS: [Head; 11] = [
     Head {
         title: "Status",
         sort: SortBy::Status,
-        width: Ok(92.0),
+        width: Ok(80.0),
         figure: false,
         rare: false,
         text: SessionRow::status_told,
