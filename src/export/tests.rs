@@ -137,7 +137,10 @@ fn a_file_is_named_after_the_model_what_was_run_and_the_day() {
     };
     let of = |rows: &[SessionRow]| file_stem(rows);
     let sweep = row("Sweep 1–64", &["gpt-oss-120b"]);
-    assert_eq!(of(&[sweep.clone()]), "gpt-oss-120b-sweep-2026-11-30");
+    assert_eq!(
+        of(std::slice::from_ref(&sweep)),
+        "gpt-oss-120b-sweep-2026-11-30"
+    );
     let odd = row("Rate 4/s Poisson", &["../meta/Llama 3.3", "b"]);
     assert_eq!(of(&[odd]), "meta-Llama-3.3-and-1-more-rate-2026-11-30");
     assert_eq!(
