@@ -33,6 +33,38 @@ fn the_newest_session_stands_first_and_its_charts_below() {
 }
 
 #[test]
+fn a_picture_of_a_kept_session_has_its_model_and_its_date() {
+    let mut page = Page::with(40);
+    // Of days ago.
+    for _ in 0..20 {
+        page.key(Key::ArrowDown);
+    }
+    let id = page.selected();
+    let mut rows = page.state().store.rows.iter();
+    let row = rows.find(|row| row.id.0 == id).expect("a row").clone();
+    page.see("Output tokens/s by level");
+    page.click("Export Output tokens/s by level");
+    page.click("Save as SVG");
+    page.until("it is asked for", |page| {
+        let mut sent = page.state().sent.iter();
+        sent.any(|it| matches!(it, Command::SaveFile { .. }))
+    });
+    let mut sent = page.state().sent.iter();
+    let saved = sent.find_map(|it| match it {
+        Command::SaveFile { name, content, .. } => Some((name, content)),
+        _ => None,
+    });
+    let (name, content) = saved.expect("it is saved");
+    let day = row.began.strftime("%Y-%m-%d").to_string();
+    let svg = String::from_utf8_lossy(content);
+    assert!(
+        svg.contains(&format!(">{} · {day} ", row.models[0])),
+        "{svg}"
+    );
+    assert!(name.ends_with(&format!("output-tokens-s-by-level-{day}.svg")));
+}
+
+#[test]
 fn a_click_on_a_head_sorts_and_another_turns_it_round() {
     let mut page = Page::with(40);
     page.click("Sort by TTFT p50");
