@@ -425,8 +425,10 @@ fn faults<S>(window: &Harness<'static, S>) -> Vec<String> {
     let controls = controls(window);
     assert!(controls.len() > 5, "there are controls");
     for (n, one) in controls.iter().enumerate() {
-        if one.rect.width() > one.seen.width() + 1.0 || !screen.expand(0.5).contains_rect(one.seen)
-        {
+        // The attachments of a draft are scrolled sideways.
+        let scrolls = one.name.contains("\"Remove ");
+        let is_cut = one.rect.width() > one.seen.width() + 1.0 && !scrolls;
+        if is_cut || !screen.expand(0.5).contains_rect(one.seen) {
             faults.push(format!(
                 "{} is cut: {:?} of {:?}",
                 one.name, one.seen, one.rect

@@ -207,7 +207,8 @@ fn failures(
     } else if let Some(why) = connection.trouble.as_ref().filter(|_| api_expected) {
         boxes.push(("place", why, None));
     }
-    if let Some(KeyStatus::Missing(why)) = &connection.key {
+    // Before an API is named nobody misses its key.
+    if let Some(KeyStatus::Missing(why)) = connection.key.as_ref().filter(|_| api_expected) {
         boxes.push(("key", why, None));
     }
     for warning in view
