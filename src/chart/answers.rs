@@ -61,7 +61,7 @@ pub fn conversation(exchanges: &[Exchange], figure: Figure, look: Look) -> Chart
     let summary = units::counted(series[0].points.len(), "answer");
     Chart {
         summary,
-        ..chart(title, series, exchanges.len(), Box::new(hover))
+        ..chart((figure, title), series, exchanges.len(), Box::new(hover))
     }
 }
 
@@ -114,7 +114,7 @@ pub fn session<'a>(
         .max(5);
     Chart {
         summary,
-        ..chart(title, series, most, Box::new(hover))
+        ..chart((figure, title), series, most, Box::new(hover))
     }
 }
 
@@ -205,13 +205,18 @@ fn details(sample: &history::Sample) -> Vec<String> {
 }
 
 fn chart<'a>(
-    title: &'static str,
+    (figure, title): (Figure, &'static str),
     series: Vec<Series>,
     answers: usize,
     hover: super::Hover<'a>,
 ) -> Chart<'a> {
     let x = Axis::between("answer", 0.5, answers.max(2) as f64 + 0.5, Unit::Whole);
-    let y = Axis::from_zero(title, heights(&series));
+    // Short: a low chart has little room beside it.
+    let name = match figure {
+        Figure::Ttft => "TTFT, ms",
+        Figure::Speed => "tok/s",
+    };
+    let y = Axis::from_zero(name, heights(&series));
     Chart {
         note: "a point an answer".to_owned(),
         ..Chart::new(title, x, y, series, hover)

@@ -100,6 +100,15 @@ impl State {
         &mut held.form
     }
 
+    /// What a form without models measures: the model that is picked on the Playground.
+    pub fn bench_target(&self) -> Option<Target> {
+        let choice = &self.panes().get(0).choice;
+        Some(Target {
+            deployment: self.connection().cluster.deployment_asked(choice),
+            model: choice.model.clone()?,
+        })
+    }
+
     /// What that form says.
     pub fn read_bench_form(&self) -> Read {
         self.form().read()
@@ -136,6 +145,11 @@ impl State {
     /// Runs what the form says, unless it has problems, cannot measure what it says, or a session runs. The form is
     /// remembered.
     pub fn run_bench(&mut self, out: &mut Vec<Command>) {
+        if self.form().targets.is_empty()
+            && let Some(target) = self.bench_target()
+        {
+            self.bench_form().targets.push(target);
+        }
         let read = self.read_bench_form();
         let refused = !read.problems.is_empty() || read.plan.refusal().is_some();
         if refused || self.bench.running().is_some() {

@@ -211,6 +211,11 @@ fn the_palette_goes_to_pages_models_conversations_and_actions() {
     window.see("Conversation: Say something");
     window.key_press(Key::Enter);
     window.see("You asked: Say something");
+    open_palette(&mut window, "run bench");
+    window.key_press(Key::Enter);
+    window.see("Benchmark, running");
+    open_palette(&mut window, "stop bench");
+    window.key_press(Key::Enter);
     open_palette(&mut window, "light theme");
     window.key_press(Key::Enter);
     window.until("it is light", |window| {

@@ -71,28 +71,15 @@ impl FormUi {
         if self.seeded {
             return false;
         }
-        let choice = &state.panes().get(0).choice;
-        let known = state
-            .connection()
-            .cluster
-            .deployment_of(choice)
-            .is_some_and(|deployment| {
-                deployment
-                    .models
-                    .iter()
-                    .any(|model| Some(&model.serving_name) == choice.model.as_ref())
-            });
-        let Some(model) = choice.model.clone() else {
+        let Some(target) = state.bench_target() else {
             return false;
         };
         self.seeded = true;
+        let choice = &state.panes().get(0).choice;
         self.deployment.clone_from(&choice.deployment);
         let takes = form.targets.is_empty();
         if takes {
-            form.targets.push(Target {
-                deployment: choice.deployment.clone().filter(|_| known),
-                model,
-            });
+            form.targets.push(target);
         }
         takes
     }
