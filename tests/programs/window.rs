@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoOptions, DemoServer, Quirk};
 use batida::domain::environment::{ClusterAccess, EnvId, Environment, KeyPlace};
 use batida::domain::settings::Settings;
+use batida::domain::workspace::Page;
+use batida::io::history::Store;
 use batida::io::settings::SettingsStore;
 
 use crate::display::{Display, Killed};
@@ -224,6 +226,15 @@ fn a_restart_brings_back_the_size_of_the_window() {
             && geometry(&display, &xdotool).contains("Geometry: 1010x707")
     };
     wait("it is resized", &mut || resize());
+    // The display tells the window of its size before it tells of a later key: what follows the key is drawn in it.
+    let pressed = || {
+        let mut keys = display.command(&xdotool);
+        keys.args(["search", "--onlyvisible", "--name", "^Batida$"]);
+        let pressed = keys.args(["windowfocus", "key", "ctrl+3"]).status();
+        let kept = Store::open_to_read(config.path()).and_then(|store| store.workspace());
+        pressed.is_ok() && kept.is_ok_and(|kept| kept.layout.page == Page::History)
+    };
+    wait("another page is shown and kept", &mut || pressed());
     let stopped = std::process::Command::new(find("kill", "procps"))
         .args(["-TERM", &batida.0.id().to_string()])
         .status();
