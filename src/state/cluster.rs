@@ -241,8 +241,15 @@ impl ClusterState {
 
     /// How well a deployment does.
     pub fn health(&self, deployment: &Deployment) -> Health {
-        let progress = self.diagnosis(deployment).map(|found| found.progress);
-        deployment.health(progress, self.silent_model(deployment).is_some())
+        self.diagnosed(deployment).0
+    }
+
+    /// The same, with the likely cause of its trouble, which says how well it does.
+    pub fn diagnosed(&self, deployment: &Deployment) -> (Health, Option<Diagnosis>) {
+        let diagnosis = self.diagnosis(deployment);
+        let progress = diagnosis.as_ref().map(|found| found.progress);
+        let is_silent = self.silent_model(deployment).is_some();
+        (deployment.health(progress, is_silent), diagnosis)
     }
 
     /// What the model picker offers: the models of the deployment that is picked, else those that the API routes.

@@ -116,6 +116,20 @@ fn an_api_is_connected_from_the_welcome_page_by_its_address() {
     window.type_into("API domain", "ftp://x");
     window.see("ftp:// is not an API address");
     window.type_into("API domain", &api.address.text());
+    window.state_mut().state().has_keychain = Some(false);
+    window.step();
+    let variable = "Environment variable with the API key";
+    for key in ["sk-1234567890", "sk_live_1234567890"] {
+        window.type_into(variable, key);
+        window.see("not the key itself");
+        window.click("Connect API");
+        assert_eq!(
+            page(&mut window),
+            Page::Welcome,
+            "a key is taken for no name"
+        );
+    }
+    window.type_into(variable, "");
     window.click("Connect API");
     window.until("the Playground is shown", |window| {
         window.shows("Chat with a deployed model")

@@ -4,7 +4,7 @@ use egui::{Align, Layout, ScrollArea, Ui, vec2};
 
 use super::environments::NewEnvironment;
 use crate::domain::environment::{
-    ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, is_variable,
+    ApiAddress, ClusterAccess, EnvId, Environment, KEY_VARIABLE, KeyPlace, is_variable,
 };
 use crate::domain::pasted;
 use crate::domain::workspace::Page;
@@ -100,9 +100,7 @@ impl WelcomeUi {
                     ui.with_layout(Layout::bottom_up(Align::Min), |ui| {
                         if primary_button(ui, "Connect API", true).clicked() || entered {
                             self.tried = true;
-                            let named = has_keychain
-                                || self.key.trim().is_empty()
-                                || is_variable(self.key.trim());
+                            let named = has_keychain || is_usual_variable(self.key.trim());
                             if let (Ok(api), true) = (ApiAddress::parse(&self.address), named) {
                                 self.connect(state, api, out);
                             }
@@ -114,6 +112,14 @@ impl WelcomeUi {
                         field_error(ui, &why.to_string());
                     }
                     _ => {}
+                }
+                if !has_keychain && !is_usual_variable(self.key.trim()) {
+                    field_error(
+                        ui,
+                        &format!(
+                            "Enter the name of the variable, such as {KEY_VARIABLE}, not the key itself"
+                        ),
+                    );
                 }
                 if let (_, Some(note)) = pasted::strip(&self.key) {
                     caption(ui, note);
@@ -149,6 +155,12 @@ impl WelcomeUi {
         out.push(Page::Playground);
         *self = Self::default();
     }
+}
+
+/// Whether this is empty or a variable's name in capitals. A key may look like a name in small letters, and a name is
+/// written to the settings file.
+fn is_usual_variable(name: &str) -> bool {
+    name.is_empty() || (is_variable(name) && !name.contains(|c: char| c.is_ascii_lowercase()))
 }
 
 /// The contexts of the kubeconfig are read at once.

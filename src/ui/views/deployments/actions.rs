@@ -96,6 +96,7 @@ fn diagnosis_text(env: &Environment, cluster: &ClusterState, deployment: &Deploy
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{words}");
     };
+    let (health, diagnosis) = cluster.diagnosed(deployment);
     let namespace = env.cluster.as_ref().map(|it| it.namespace_label());
     line(format!(
         "{} {} ({})",
@@ -109,13 +110,13 @@ fn diagnosis_text(env: &Environment, cluster: &ClusterState, deployment: &Deploy
         "State: {}{}; {}",
         deployment.state.label(),
         since.unwrap_or_default(),
-        cluster.health(deployment).label()
+        health.label()
     ));
     let reasons = deployment.reasons();
     if !reasons.is_empty() {
         line(format!("Reason: {reasons}"));
     }
-    if let Some(diagnosis) = cluster.diagnosis(deployment) {
+    if let Some(diagnosis) = diagnosis {
         line(format!(
             "{}: {}",
             diagnosis.progress.title(),
@@ -146,4 +147,49 @@ fn diagnosis_text(env: &Environment, cluster: &ClusterState, deployment: &Deploy
         ));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::deployment::{DeploymentState, Generation};
+
+    #[test]
+    fn a_diagnosis_has_the_state_the_reason_and_the_pods() {
+        let deployment = Deployment {
+            name: "llama".to_owned(),
+            generation: Generation::New,
+            bundle: None,
+            state: DeploymentState::Deploying,
+            reason: "cache pod 0/1: ImagePullBackOff".to_owned(),
+            since: None,
+            replicas: 1,
+            pods: vec![PodBrief {
+                name: "inf-llama-cache-0".to_owned(),
+                group: "cache".to_owned(),
+                ready: 0,
+                containers: 1,
+                status: "ImagePullBackOff".to_owned(),
+                restarts: 0,
+                trouble: None,
+                hold: None,
+                since: None,
+                details: Vec::new(),
+                unreadable: Vec::new(),
+            }],
+            models: Vec::new(),
+            bundle_notes: Vec::new(),
+            models_trouble: None,
+            unreadable: Vec::new(),
+        };
+        let text = diagnosis_text(&Environment::demo(), &ClusterState::default(), &deployment);
+        for line in [
+            "ModelDeployment llama (sambastack)",
+            "State: Deploying; ",
+            "Reason: cache pod 0/1: ImagePullBackOff",
+            "Pod inf-llama-cache-0: 0/1 ready, ImagePullBackOff",
+        ] {
+            assert!(text.contains(line), "{line:?} in {text}");
+        }
+    }
 }

@@ -272,9 +272,9 @@ fn row_ui(
     name: &str,
     selected: bool,
 ) -> bool {
-    let health = cluster.health(deployment);
+    let (health, diagnosis) = cluster.diagnosed(deployment);
     // Where its resources say nothing of what is wrong, the likely cause does.
-    let why = match cluster.diagnosis(deployment) {
+    let why = match diagnosis {
         Some(found) if deployment.reasons().is_empty() => found.sentence,
         _ => deployment.why(),
     };
