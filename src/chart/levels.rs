@@ -9,6 +9,7 @@ use crate::domain::plan::LevelLoad;
 use crate::domain::run::{LevelReport, Stats};
 use crate::domain::stats::{Estimate, P50, P99};
 use crate::domain::units;
+use crate::metrics::over_runs;
 
 /// Levels that belong together: of one model, or of one session, or of one model in one session.
 pub struct Group<'a> {
@@ -112,13 +113,9 @@ type Figure = fn(&LevelReport) -> Estimate;
 
 fn by_level(groups: &[Group<'_>], names: &[String], what: &str, figure: Figure) -> Vec<Series> {
     let series = groups.iter().map(|group| {
-        let point = |level: &&LevelReport| {
-            let of = names.iter().position(|name| *name == level.label)?;
-            let Estimate {
-                value,
-                ci: interval,
-            } = figure(level);
-            let y = value?;
+        let point = |(of, name): (usize, &String)| {
+            let levels = group.levels.iter().filter(|level| level.label == *name);
+            let (y, interval) = mean(levels.map(|level| figure(level)).collect())?;
             Some(Point {
                 x: of as f64,
                 y,
@@ -126,8 +123,7 @@ fn by_level(groups: &[Group<'_>], names: &[String], what: &str, figure: Figure) 
                 of,
             })
         };
-        let mut points: Vec<Point> = group.levels.iter().filter_map(point).collect();
-        points.sort_by(|a, b| a.x.total_cmp(&b.x));
+        let points: Vec<Point> = names.iter().enumerate().filter_map(point).collect();
         Series::new(
             format!("{} {what}", group.name).trim(),
             group.look,
@@ -136,6 +132,15 @@ fn by_level(groups: &[Group<'_>], names: &[String], what: &str, figure: Figure) 
         )
     });
     series.collect()
+}
+
+/// A figure of a level, or its mean over several runs of one load, each with its interval. `None` where no run has it.
+fn mean(runs: Vec<Estimate>) -> Option<(f64, Option<[f64; 2]>)> {
+    if let [one] = &runs[..] {
+        return Some((one.value?, one.ci));
+    }
+    let values: Vec<f64> = runs.iter().filter_map(|run| run.value).collect();
+    over_runs::mean(&values).map(|mean| (mean.mean, mean.ci))
 }
 
 /// Which look is whose, of several groups. `named`: it is not told elsewhere on the page.

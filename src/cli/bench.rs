@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::Common;
 use super::bench_args::{BenchArgs, check_before_asking, sound_plan};
 use super::bench_report::{self, level_line};
-use super::{Ended, choose, out, report};
+use super::{Ended, choose, out, plan_file, report};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
 use crate::domain::plan::Level;
@@ -38,16 +38,12 @@ pub(super) async fn run(
     let named = args.targets().map_err(Ended::Misused)?;
     check_before_asking(&args, &named)?;
     let out = args.out.as_deref().map(OutFile::plan).transpose()?;
-    let mut rows = args
-        .csv
-        .as_deref()
-        .map(|path| Rows::open(path, Lines::Requests))
-        .transpose()?;
-    let mut gaps = args
-        .gaps
-        .as_deref()
-        .map(|path| Rows::open(path, Lines::Gaps))
-        .transpose()?;
+    let open = |path: &Option<PathBuf>, lines| {
+        let path = path.as_deref();
+        path.map(|path| Rows::open(path, lines)).transpose()
+    };
+    let mut rows = open(&args.csv, Lines::Requests)?;
+    let mut gaps = open(&args.gaps, Lines::Gaps)?;
     connection.api_with_key()?;
     let targets = if named.is_empty() {
         tokio::select! {
@@ -58,6 +54,9 @@ pub(super) async fn run(
         named
     };
     let plan = sound_plan(&args, targets)?;
+    if let Some(path) = &args.save_plan {
+        plan_file::save(path, &plan, &args)?;
+    }
     for rows in [&mut rows, &mut gaps].into_iter().flatten() {
         let name = |level: Level| (level.load.label(), plan.targets[level.target].model.clone());
         rows.levels = plan.levels().into_iter().map(name).collect();

@@ -6,10 +6,11 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 
 use super::bench_schema::SchemaForm;
-use super::headings::{MODEL, OUTPUT};
+use super::headings::{MODEL, OUTPUT, PLAN};
 use super::param_args::BenchParamArgs;
 use super::{Ended, report};
 use crate::domain::command_line::default_plan;
+use crate::domain::params::Params;
 use crate::domain::plan::{Plan, Target};
 use crate::domain::plan_fields::{FIELDS, FieldSpec, ON, Set};
 use crate::domain::verdict::Condition;
@@ -49,6 +50,12 @@ pub(super) struct BenchArgs {
     pub(super) deployment: Vec<String>,
     #[command(flatten)]
     plan: PlanArgs,
+    /// Take flags from this TOML file, e.g. concurrency = "1,4,16"; those on the command line come first
+    #[arg(long = "plan", value_name = "FILE", help_heading = PLAN)]
+    pub(super) plan_file: Option<PathBuf>,
+    /// Write the plan to this file, for --plan, and run it
+    #[arg(long, value_name = "FILE", help_heading = PLAN)]
+    pub(super) save_plan: Option<PathBuf>,
     /// Exit with code 3 if any level meets this condition, e.g. 'ttft_p99>800ms' or 'errors>0'; can be repeated
     #[arg(long, value_name = "CONDITION", value_parser = Condition::parse, help_heading = GOALS)]
     pub(super) fail_if: Vec<Condition>,
@@ -115,7 +122,10 @@ impl BenchArgs {
     pub(super) fn plan(&self, targets: Vec<Target>) -> Plan {
         Plan {
             targets,
-            params: self.sampling.0.clone(),
+            params: Params {
+                extra_body: self.plan.0.params.extra_body.clone(),
+                ..self.sampling.0.clone()
+            },
             tags: self.tag.clone(),
             ..self.plan.0.clone()
         }
@@ -232,9 +242,11 @@ mod tests {
     use super::super::args::{Cli, Command};
     use super::*;
     use crate::domain::command_line;
-    use crate::domain::conversation::{Effort, Params};
+    use crate::domain::conversation::Effort;
     use crate::domain::environment::{EnvId, Environment};
-    use crate::domain::plan::{Arrivals, Ends, Lengths, Load, Objectives, Prompts, TimeUnit};
+    use crate::domain::plan::{
+        Arrivals, Ends, HangUps, Lengths, Load, Objectives, Price, Prompts, ThinkTime, TimeUnit,
+    };
     use crate::domain::plan_fields::samples;
 
     /// The plan of a line, or what is wrong with it.
@@ -292,6 +304,8 @@ mod tests {
                 after: Some(Duration::from_secs(600)),
                 error_share: None,
             },
+            repeat: 3,
+            cool_down: Duration::from_secs(30),
             warmup: 0,
             ramp_up: Duration::from_micros(1_500),
             prompts: Prompts::Synthetic {
@@ -302,6 +316,8 @@ mod tests {
                 prefix_tokens: 1,
             },
             turns: 3,
+            think: Some(ThinkTime::parse("2s±1s").expect("reads")),
+            hang_ups: Some(HangUps::parse("10%@500ms").expect("reads")),
             output_tokens: Some(Lengths::Uniform { least: 5, most: 9 }),
             ignore_eos: true,
             params: Params {
@@ -312,10 +328,12 @@ mod tests {
                 seed: Some(-7),
                 reasoning_effort: Some(Effort::High),
                 thinking: Some(false),
+                extra_body: r#"{"min_p": 0.1}"#.to_owned(),
                 ..Params::default()
             },
             timeout: Duration::from_secs(9),
             objectives: Objectives::parse("ttft=500ms,itl=15ms").expect("reads"),
+            price: Some(Price::parse("in=0.6,out=1.2").expect("reads")),
             seed: Some(42),
             tags: vec!["a b".to_owned(), "-c".to_owned()],
         }

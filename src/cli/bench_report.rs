@@ -18,6 +18,7 @@ pub(super) fn text(report: &BenchReport, files: &[String]) -> String {
     let mut parts = vec![
         head(report),
         levels::tables(report),
+        levels::over_runs(report),
         levels::intervals(report),
         remarks::text(report),
         end(report, files),

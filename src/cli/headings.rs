@@ -1,6 +1,7 @@
 //! Headings of the help, in the order in which it lists them.
 
 pub(super) const MODEL: &str = "Model";
+pub(super) const PLAN: &str = "Plan file";
 pub(super) const SAMPLING: &str = "Sampling (sent only when set)";
 pub(super) const OUTPUT: &str = "Output";
 pub(super) const HISTORY: &str = "History";

@@ -20,6 +20,7 @@ mod kubectl_messages;
 mod other_tools;
 mod out;
 mod param_args;
+mod plan_file;
 mod report;
 mod simulated_kubectl;
 mod stop;
@@ -107,7 +108,7 @@ pub fn main(args: Vec<OsString>, started: Instant, window: Option<OpenWindow>) -
         common,
         time_start,
         command,
-    } = match Cli::try_parse_from(&args) {
+    } = match Cli::try_parse_from(&args).and_then(|cli| plan_file::read_into(cli, &args)) {
         Ok(cli) => cli,
         Err(mut error) => {
             other_tools::suggest(&mut error);

@@ -120,11 +120,11 @@ const FLAGS: [(&[&str], &str); 28] = [
             "--load-type",
             "--request-rate-mode",
         ],
-        "--concurrency, --rate, --rate with --poisson, --max, --sweep or --trace: each is a kind of load",
+        "--concurrency, --rate (spaced by --arrivals), --max, --sweep or --trace: each is a kind of load",
     ),
     (
-        &["--burstiness", "--arrival-pattern", "--arrivals"],
-        "--poisson (arrivals are constant without it)",
+        &["--burstiness", "--arrival-pattern", "--arrival-smoothness"],
+        "--arrivals HOW: constant, poisson or gamma:SHAPE (the shape is what others call burstiness)",
     ),
     (
         &["--streaming", "--stream", "--no-stream"],

@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 
+use crate::domain::extra_body;
 use crate::domain::params::{PARAMETERS, ParamKind, ParamValue, Parameter, Params};
 
 /// The flags of a chat.
@@ -31,9 +32,20 @@ impl<const BENCH: bool> ParamArgs<BENCH> {
 
 impl<const BENCH: bool> Args for ParamArgs<BENCH> {
     fn augment_args(command: Command) -> Command {
-        Self::flags().fold(command, |command, (parameter, flag)| {
+        let command = Self::flags().fold(command, |command, (parameter, flag)| {
             command.arg(arg_of(parameter, flag))
-        })
+        });
+        if BENCH {
+            // There it is a field of the plan.
+            return command;
+        }
+        let extra = Arg::new(EXTRA_BODY)
+            .long(EXTRA_BODY)
+            .value_name("JSON")
+            .value_parser(read_extra_body)
+            .help(extra_body::HELP)
+            .help_heading(super::headings::SAMPLING);
+        command.arg(extra)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -47,6 +59,10 @@ impl<const BENCH: bool> FromArgMatches for ParamArgs<BENCH> {
         for (parameter, flag) in Self::flags() {
             parameter.set(&mut params, given(parameter, flag, matches));
         }
+        if !BENCH {
+            let extra = matches.get_one::<String>(EXTRA_BODY);
+            params.extra_body = extra.cloned().unwrap_or_default();
+        }
         Ok(Self(params))
     }
 
@@ -54,6 +70,13 @@ impl<const BENCH: bool> FromArgMatches for ParamArgs<BENCH> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+/// The flag of what has no flag of its own.
+const EXTRA_BODY: &str = "extra-body";
+
+fn read_extra_body(text: &str) -> Result<String, String> {
+    extra_body::read(text).map(|_| text.to_owned())
 }
 
 fn arg_of(parameter: &Parameter, flag: &'static str) -> Arg {

@@ -35,26 +35,34 @@ pub fn bench(plan: &Plan, env: &Environment) -> String {
     } else {
         words.extend(["--env".to_owned(), env.name.clone()]);
     }
+    for (spec, text) in flags(plan) {
+        put(&mut words, spec, &text);
+    }
+    // Fails only on NUL, which no argument holds.
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default()
+}
+
+/// The flags that make the plan, with their texts; those only that change something. One that takes several texts comes
+/// once for each.
+pub fn flags(plan: &Plan) -> Vec<(&'static FieldSpec, String)> {
+    let mut flags = Vec::new();
     // The plan that the flags so far give, since a flag may change what leaving out a later one means.
     let mut so_far = default_plan();
     for spec in FIELDS.iter().filter(|spec| !spec.flag.is_empty()) {
         match spec.get {
-            Get::Each(get) => get(plan)
-                .iter()
-                .for_each(|text| put(&mut words, spec, text)),
+            Get::Each(get) => flags.extend(get(plan).into_iter().map(|text| (spec, text))),
             Get::One(get) => {
                 let Some(text) = get(plan).filter(|text| get(&so_far).as_ref() != Some(text))
                 else {
                     continue;
                 };
-                put(&mut words, spec, &text);
                 // A text that cannot be read back is told when the line is run.
                 drop(spec.set.map(|set| set(&mut so_far, &text)));
+                flags.push((spec, text));
             }
         }
     }
-    // Fails only on NUL, which no argument holds.
-    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default()
+    flags
 }
 
 fn put(words: &mut Vec<String>, spec: &FieldSpec, text: &str) {

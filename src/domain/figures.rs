@@ -10,6 +10,7 @@ mod table;
 use std::sync::LazyLock;
 
 pub use self::print::{Better, Print, Unit};
+use self::table::COST;
 pub use self::table::{
     DISTRIBUTIONS, ERRORS, FIRST_ANSWER, GOODPUT, ITL, LATENCY, OUTPUT_RATE, TPOT, TTFT, USER_SPEED,
 };
@@ -350,7 +351,18 @@ fn error_kinds() -> impl Iterator<Item = &'static str> {
         .chain(["other"])
 }
 
-/// The columns of the tables of levels: how many requests first, then how they went.
+/// The columns of a table of these levels: what only some plans ask for has none where no level has it.
+pub fn columns_of<'a>(
+    levels: impl Iterator<Item = &'a LevelReport> + Clone,
+) -> Vec<(&'static Metric, &'static Column)> {
+    let mut columns = COLUMNS.clone();
+    columns.retain(|(metric, _)| {
+        metric.key != COST || levels.clone().any(|level| metric.value(level).is_some())
+    });
+    columns
+}
+
+/// Every column that a table of levels can have: how many requests first, then how they went.
 pub static COLUMNS: LazyLock<Vec<(&Metric, &Column)>> = LazyLock::new(|| {
     let mut columns: Vec<_> = METRICS
         .iter()

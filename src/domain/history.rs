@@ -228,10 +228,10 @@ impl Load {
                 let least = per_sec.iter().copied().reduce(f64::min).unwrap_or_default();
                 let most = per_sec.iter().copied().reduce(f64::max).unwrap_or_default();
                 let rates = span(least.to_string(), most.to_string());
-                let spaced = if *arrivals == Arrivals::Poisson {
-                    " Poisson"
-                } else {
-                    ""
+                let spaced = match arrivals {
+                    Arrivals::Constant => String::new(),
+                    Arrivals::Poisson => " Poisson".to_owned(),
+                    Arrivals::Gamma(shape) => format!(" gamma {shape}"),
                 };
                 format!("Rate {rates}/s{spaced}")
             }

@@ -10,6 +10,7 @@ pub mod embedding;
 pub mod encoding;
 pub mod environment;
 pub mod exchange;
+pub mod extra_body;
 pub mod failure;
 pub mod figures;
 pub mod history;

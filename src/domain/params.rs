@@ -7,7 +7,7 @@ use super::chat_options::{AnswerFormat, Effort, Tool};
 
 /// Sampling parameters. Only what is `Some` is sent, so that the server's defaults stay the server's.
 ///
-/// Each field but `format` and `tools`, which have forms of their own, has its row in [`PARAMETERS`]; a test checks
+/// Each field but `format`, `tools` and `extra_body`, which have forms of their own, has its row in [`PARAMETERS`]; a test checks
 /// that they match.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -31,6 +31,10 @@ pub struct Params {
     pub thinking: Option<bool>,
     /// `response_format`.
     pub format: Option<AnswerFormat>,
+    /// Further fields of the body: a JSON object as the user typed it, empty for none. Nothing is sent of what
+    /// [`super::extra_body::read`] refuses.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub extra_body: String,
     /// `tools`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Tool>,
@@ -42,6 +46,7 @@ impl Params {
         let own = [
             self.format.is_some(),
             self.tools.iter().any(|tool| !tool.off),
+            !self.extra_body.trim().is_empty(),
         ];
         let set = PARAMETERS
             .iter()

@@ -1,19 +1,23 @@
 //! What a benchmark session is to do. Built by the page's form and by `batida bench` alike.
 
+mod clients;
 mod estimate;
 mod lengths;
 mod load;
 mod objectives;
+mod price;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::clients::{HangUps, ThinkTime};
 pub use self::estimate::{Caution, Estimate, Speed};
 pub use self::lengths::Lengths;
-pub use self::load::{Arrivals, LevelLoad, Load, TimeUnit};
+pub use self::load::{Arrivals, GAMMA_SHAPES, LevelLoad, Load, TimeUnit};
 pub use self::objectives::Objectives;
+pub use self::price::{Answered, Price};
 use super::conversation::Params;
 
 /// A benchmark session: each target in turn, and for each target each level of the load.
@@ -28,6 +32,15 @@ pub struct Plan {
     pub level_ends: Ends,
     /// When the whole session ends.
     pub session_ends: Ends,
+    /// How often all of it is run, one round after the other, so that what changes with time meets every load alike.
+    #[serde(skip_serializing_if = "is_once")]
+    pub repeat: u32,
+    /// Between two rounds nothing is sent for this long.
+    #[serde(
+        with = "super::units::as_seconds",
+        skip_serializing_if = "Duration::is_zero"
+    )]
+    pub cool_down: Duration,
     /// Requests before each level and at each switch of the model, left out of the figures.
     pub warmup: u32,
     /// Over how long the clients of a level begin, or its rate rises; zero for at once.
@@ -37,6 +50,12 @@ pub struct Plan {
     pub prompts: Prompts,
     /// Turns of each conversation; 1 sends single requests.
     pub turns: u32,
+    /// How long a client thinks between an answer and its next turn; `None`: not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub think: Option<ThinkTime>,
+    /// Clients that hang up; `None`: all wait for their answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hang_ups: Option<HangUps>,
     /// `max_tokens` of each request; `None` leaves it to the server.
     pub output_tokens: Option<Lengths>,
     /// Asks the server to go on to `max_tokens` (`ignore_eos`), where the deployment allows it.
@@ -48,11 +67,18 @@ pub struct Plan {
     pub timeout: Duration,
     /// What a request must meet to count as goodput.
     pub objectives: Objectives,
+    /// What tokens cost; `None` where the user does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
     /// The same seed sends the same prompts at the same moments. `None` draws another for each session, so that a
     /// second run finds none of its prompts in the server's cache; its report says which.
     pub seed: Option<u64>,
     /// The user's own words, kept with the figures.
     pub tags: Vec<String>,
+}
+
+fn is_once(repeat: &u32) -> bool {
+    *repeat == 1
 }
 
 /// A model to be loaded.
@@ -100,6 +126,8 @@ pub enum Prompts {
 pub struct Level {
     /// Counts the session's levels from 0.
     pub index: usize,
+    /// Counts the plan's rounds from 0.
+    pub run: u32,
     /// Which of the plan's targets.
     pub target: usize,
     /// The load.
@@ -127,6 +155,7 @@ pub enum Field {
     Rate,
     Max,
     Trace,
+    Arrivals,
     Poisson,
     TraceUnit,
     MaxInFlight,
@@ -138,12 +167,16 @@ pub enum Field {
     SessionTime,
     SessionRequests,
     SessionErrors,
+    Repeat,
+    CoolDown,
     Timeout,
     Prompts,
     InputTokens,
     PrefixTokens,
     PromptsFile,
     Turns,
+    Think,
+    HangUps,
     OutputTokens,
     IgnoreEos,
     Seed,
@@ -154,7 +187,9 @@ pub enum Field {
     SamplingSeed,
     ReasoningEffort,
     Thinking,
+    ExtraBody,
     Goodput,
+    Price,
     Tags,
 }
 
@@ -162,6 +197,8 @@ pub enum Field {
 pub const MOST_CLIENTS: u32 = 20_000;
 /// Requests per second.
 pub const MOST_RATE: f64 = 100_000.0;
+/// Runs of a plan: more say nothing more of how they vary.
+const MOST_RUNS: u32 = 100;
 /// Tokens of a prompt or an answer.
 pub const MOST_TOKENS: u32 = 1_000_000;
 
@@ -180,15 +217,20 @@ impl Default for Plan {
                 after: Some(Duration::from_secs(600)),
                 error_share: Some(0.05),
             },
+            repeat: 1,
+            cool_down: Duration::ZERO,
             warmup: 4,
             ramp_up: Duration::ZERO,
             prompts: Prompts::default(),
             turns: 1,
+            think: None,
+            hang_ups: None,
             output_tokens: Some(Lengths::Fixed(128)),
             ignore_eos: false,
             params: Params::default(),
             timeout: Duration::from_secs(600),
             objectives: Objectives::default(),
+            price: None,
             seed: None,
             tags: Vec::new(),
         }
@@ -208,12 +250,17 @@ impl Plan {
     /// The levels in the order in which they are run.
     pub fn levels(&self) -> Vec<Level> {
         let loads = self.load.levels();
-        let pairs = (0..self.targets.len())
-            .flat_map(|target| loads.iter().map(move |load| (target, *load)));
-        pairs
-            .enumerate()
-            .map(|(index, (target, load))| Level {
+        let mut levels = Vec::new();
+        for run in 0..self.repeat.min(MOST_RUNS) {
+            for target in 0..self.targets.len() {
+                levels.extend(loads.iter().map(|load| (run, target, *load)));
+            }
+        }
+        let numbered = levels.into_iter().enumerate();
+        numbered
+            .map(|(index, (run, target, load))| Level {
                 index,
+                run,
                 target,
                 load,
             })
@@ -239,7 +286,7 @@ impl Plan {
                 Field::LevelRequests,
                 "set when a level ends: a number of requests, or a time",
             );
-        } else if self.level_ends.is_open() && self.targets.len() * self.load.levels().len() > 1 {
+        } else if self.level_ends.is_open() && self.levels().len() > 1 {
             say(
                 Field::LevelRequests,
                 "several levels each need an end: a number of requests, or a time",
@@ -253,6 +300,7 @@ impl Plan {
             Field::SessionErrors,
         ];
         self.session_ends.check(session, &mut say);
+        self.client_problems(&mut say);
         if self.ramp_up > Duration::from_secs(3_600) {
             say(Field::RampUp, "at most an hour");
         }
@@ -298,6 +346,27 @@ impl Plan {
             say(Field::Goodput, "no request meets an objective of zero");
         }
         out
+    }
+}
+
+impl Plan {
+    /// What of its rounds and its clients cannot work.
+    fn client_problems(&self, say: &mut impl FnMut(Field, &str)) {
+        if !(1..=MOST_RUNS).contains(&self.repeat) {
+            say(Field::Repeat, "a plan is run 1 to 100 times");
+        }
+        if self.cool_down > Duration::from_secs(3_600) {
+            say(Field::CoolDown, "at most an hour");
+        }
+        if self.think.is_some() && self.turns == 1 {
+            say(
+                Field::Think,
+                "clients think between turns: a conversation needs at least 2",
+            );
+        }
+        if let Some(problem) = self.hang_ups.and_then(HangUps::problem) {
+            say(Field::HangUps, problem);
+        }
     }
 }
 

@@ -12,8 +12,8 @@ mod values;
 use std::sync::LazyLock;
 
 pub use self::values::ON;
-use self::values::{maybe, put};
-use super::plan::{Field, Objectives, Plan};
+use self::values::{maybe, optional, put};
+use super::plan::{Field, Objectives, Plan, Price};
 use super::run::BenchReport;
 use super::run::known::{UNKNOWN, Unknown};
 
@@ -175,6 +175,19 @@ const GOAL_FIELDS: &[FieldSpec] = &[
         .set(|plan, text| {
             put(&mut plan.objectives, maybe(text, Objectives::parse).map(Option::unwrap_or_default))
         }),
+    row(Field::Price, "price")
+        .flag("price", "PRICES", GOALS)
+        .help(
+            "Compute what a million output tokens cost at each level: prices per million tokens (in=0.60,out=1.20, \
+             cached=0.30 for cached prompts), or of the deployment per hour (hour=42.5)",
+        )
+        .form("in=0.60, out=1.20", "", "")
+        .list()
+        .keys(&[("price", "text", "in, cached, out: of a million tokens; hour: of an hour; left out where not given")])
+        .part(Unknown::Objectives)
+        .compare(Compare::List)
+        .one(|plan| optional(plan.price))
+        .set(|plan, text| put(&mut plan.price, maybe(text, Price::parse))),
     row(Field::Tags, "tags")
         .flag("tag", "", "")
         .form("a, b", "", "")

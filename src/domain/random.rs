@@ -54,6 +54,25 @@ impl Random {
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
+    /// Gamma distributed with this shape (above 0) and scale 1, so that the mean is the shape (Marsaglia and Tsang
+    /// 2000).
+    pub fn gamma(&mut self, shape: f64) -> f64 {
+        if shape < 1.0 {
+            let power = (1.0 - self.unit()).powf(1.0 / shape);
+            return self.gamma(shape + 1.0) * power;
+        }
+        let d = shape - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let x = self.normal();
+            let v = (1.0 + c * x).powi(3);
+            let u = 1.0 - self.unit();
+            if v > 0.0 && u.ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+                return d * v;
+            }
+        }
+    }
+
     /// A factor between 1 − spread and 1 + spread.
     pub fn around(&mut self, spread: f64) -> f64 {
         1.0 + spread * (2.0 * self.unit() - 1.0)
@@ -106,6 +125,8 @@ mod tests {
             (Random::unit as fn(&mut Random) -> f64, 0.5, 1.0 / 12.0),
             (Random::exponential, 1.0, 1.0),
             (Random::normal, 0.0, 1.0),
+            (|random| random.gamma(2.0), 2.0, 2.0),
+            (|random| random.gamma(0.5), 0.5, 0.5),
         ] {
             let (m, v) = moments(draw);
             assert!(

@@ -5,6 +5,7 @@
 
 pub mod known;
 mod level;
+mod over_runs;
 mod progress;
 mod remarks;
 
@@ -15,6 +16,7 @@ pub use self::level::{
     AnsweredBy, Concurrency, ErrorCount, Goodput, INTERVALS, LevelEnd, LevelReport, Limits, Rate,
     Requests, ServerSide, Throughput, Watch,
 };
+pub use self::over_runs::{OverRuns, OverRunsFigure};
 pub use self::progress::{BenchProgress, Flight, InFlight, Point, RatePoint, Stage, Steer};
 pub use self::remarks::{ERRORS, Remark, RemarkKind};
 use super::plan::Plan;
@@ -63,6 +65,9 @@ pub struct BenchReport {
     pub ended: SessionEnd,
     /// The levels in the order in which they were run; the last may be incomplete.
     pub levels: Vec<LevelReport>,
+    /// Figures over the runs of each load; empty where each was run once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over_runs: Vec<OverRuns>,
     /// The switches of the model.
     pub switches: Vec<Switch>,
     /// How synthetic prompts were fitted to the server's tokenizer, per target.

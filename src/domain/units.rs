@@ -193,6 +193,15 @@ pub fn whole_percent(share: f64) -> String {
     }
 }
 
+/// The same with two digits where it is small, for what is no exact share: `0.4 %`, `9 %`, `120 %`.
+pub fn percent_rounded(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent >= 9.5 || (percent - percent.round()).abs() < 0.05 && percent >= 0.95 {
+        return in_percent(&format!("{percent:.0}"));
+    }
+    in_percent(&format!("{percent:.1}"))
+}
+
 /// A relative change with its sign; zero has none: `+8.2 %`, `−9.3 %`, `0.0 %`.
 pub fn change(share: f64) -> String {
     in_percent(&signed_tenth(share * 100.0))

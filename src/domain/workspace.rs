@@ -36,12 +36,12 @@ pub enum WorkspaceChange {
         form: Option<PlaygroundForm>,
     },
     /// The form of the Benchmark page.
-    Plan { env: EnvId, plan: Plan },
+    Plan { env: EnvId, plan: Box<Plan> },
     /// A preset, in the place of one of that name; `None` deletes it.
     Preset {
         env: EnvId,
         name: String,
-        plan: Option<Plan>,
+        plan: Option<Box<Plan>>,
     },
     /// A preset of the Playground, in the place of one of that name; `None` deletes it.
     ChatPreset {

@@ -53,6 +53,7 @@ fn bench(out: &mut String, report: &BenchReport) {
         levels_table(out, &levels);
         out.push('\n');
     }
+    over_runs(out, report);
     if !report.levels.is_empty() {
         let _ = writeln!(out, "{INTERVALS}\n");
     }
@@ -83,9 +84,21 @@ fn levels_table(out: &mut String, levels: &[&LevelReport]) {
     }
     let _ = writeln!(out, "\n|:--{}|", "|--:".repeat(columns.len()));
     for level in levels {
-        let _ = write!(out, "| {} |", escape(&level.label));
+        let _ = write!(out, "| {} |", escape(&level.name()));
         for (metric, _) in &columns {
             let _ = write!(out, " {} |", escape(&metric.text_with_interval(level)));
+        }
+        out.push('\n');
+    }
+}
+
+/// The means over the runs of each load.
+fn over_runs(out: &mut String, report: &BenchReport) {
+    for of in &report.over_runs {
+        let _ = writeln!(out, "### {}\n", escape(&words::over_runs_title(of)));
+        let _ = writeln!(out, "| figure | mean and 95 % interval |\n|:--|--:|");
+        for (title, value) in words::over_runs(of) {
+            let _ = writeln!(out, "| {} | {} |", escape(title), escape(&value));
         }
         out.push('\n');
     }

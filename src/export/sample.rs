@@ -157,6 +157,7 @@ fn session(clients: &[u32], levels: Vec<LevelReport>, took: Duration) -> BenchRe
         },
         ended: SessionEnd::Complete,
         levels,
+        over_runs: Vec::new(),
         switches: Vec::new(),
         seed: None,
         calibrations: Vec::new(),

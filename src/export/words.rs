@@ -6,7 +6,9 @@ use crate::domain::history::Exchange;
 use crate::domain::json;
 use crate::domain::printable::cut;
 use crate::domain::run::known::{self, UNKNOWN};
-use crate::domain::run::{BenchReport, LevelReport, ServerSide, SessionEnd};
+use crate::domain::run::{
+    BenchReport, LevelReport, OverRuns, OverRunsFigure, ServerSide, SessionEnd,
+};
 use crate::domain::units;
 use crate::metrics::timeline::AT_ONCE;
 
@@ -161,10 +163,26 @@ fn said(
 
 /// The columns of a table of these levels. Without objectives there is none for goodput.
 pub(super) fn columns(levels: &[&LevelReport]) -> Vec<(&'static Metric, &'static Column)> {
-    let mut columns = figures::COLUMNS.clone();
+    let mut columns = figures::columns_of(levels.iter().copied());
     let any = levels.iter().any(|level| level.goodput.is_some());
     columns.retain(|(metric, _)| any || metric.key != figures::GOODPUT);
     columns
+}
+
+/// `c=16 of gpt-oss-120b, mean of 5 runs`
+pub(super) fn over_runs_title(of: &OverRuns) -> String {
+    let runs = units::counted(of.runs as usize, "run");
+    format!("{}, mean of {runs}", of.place())
+}
+
+/// The figures over the runs: each title, and the mean with its interval.
+pub(super) fn over_runs(of: &OverRuns) -> Vec<(&'static str, String)> {
+    let figure = |figure: &OverRunsFigure| {
+        let metric = figures::find(&figure.figure)?;
+        let text = metric.print.estimate(figure.estimate());
+        Some((metric.title.as_str(), text))
+    };
+    of.figures.iter().filter_map(figure).collect()
 }
 
 /// `2026-11-23 14:05 UTC`

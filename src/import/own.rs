@@ -103,6 +103,7 @@ fn is_consistent(level: &LevelReport) -> bool {
         requests.failed,
         requests.aborted,
         requests.unsent,
+        requests.hung_up,
         good[0],
         good[1],
     ];

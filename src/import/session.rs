@@ -168,6 +168,7 @@ fn session(
             SessionEnd::Complete
         },
         levels,
+        over_runs: Vec::new(),
         switches: Vec::new(),
         seed: None,
         calibrations: Vec::new(),

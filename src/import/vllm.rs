@@ -16,7 +16,7 @@ use super::session::{Origin, RunSettings, sessions};
 use super::{SourceFile, list, no_benchmark, number, text};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
-use crate::domain::plan::{Arrivals, Ends, LevelLoad};
+use crate::domain::plan::{Arrivals, Ends, GAMMA_SHAPES, LevelLoad};
 use crate::domain::run::{ErrorCount, LevelReport, Rate, Stats};
 use crate::domain::stats::{P50, Percentiles};
 
@@ -231,12 +231,12 @@ fn load_of(file: &SourceFile<'_>, run: &Value) -> Result<LevelLoad, Implausible>
         });
     }
     let said = run.get("request_rate").is_some() || run.get("max_concurrency").is_some();
-    // Burstiness 1 means Poisson arrivals, infinite burstiness evenly spaced ones.
+    // The shape of gamma distributed gaps; an infinite one spaces requests evenly.
     let even = text(run, &["burstiness"]) == Some("inf");
-    let arrivals = if even {
-        Arrivals::Constant
-    } else {
-        Arrivals::Poisson
+    let arrivals = match number(run, &["burstiness"]) {
+        _ if even => Arrivals::Constant,
+        Some(shape) if shape != 1.0 && GAMMA_SHAPES.contains(&shape) => Arrivals::Gamma(shape),
+        _ => Arrivals::Poisson,
     };
     let rate = per_second(file, "request_rate", number(run, &["request_rate"]))?;
     Ok(match (rate, most) {

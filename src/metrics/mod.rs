@@ -5,6 +5,7 @@ pub mod compare;
 pub mod goodput;
 pub mod history;
 pub mod notes;
+pub mod over_runs;
 pub mod rates;
 pub mod request;
 pub mod sending;

@@ -45,6 +45,8 @@ pub(super) struct Seen<'a> {
     pub(super) warmup_error: Option<&'a str>,
     /// How an open loop kept to its schedule.
     pub(super) sending: Option<Sending>,
+    /// Clients wait between an answer and their next turn.
+    pub(super) thinks: bool,
     /// The mean answer.
     pub(super) answer_takes: Option<Duration>,
     /// The steady part without pauses.
@@ -81,7 +83,8 @@ pub(super) fn write(level: &LevelReport, seen: &Seen<'_>) -> Vec<String> {
         prompt_fit::note(seen.prompts),
         // More may come while it runs.
         unsent(level),
-        over.then(|| unreached(level)).flatten(),
+        hung_up(level),
+        over.then(|| unreached(level, seen)).flatten(),
         over.then(|| behind(level, seen)).flatten(),
         over.then(|| unsteady(level)).flatten(),
         over.then(|| no_interval(level, seen)).flatten(),
@@ -274,13 +277,13 @@ fn chunks(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
     }
 }
 
-/// In an open loop the cap is an upper bound, and not reaching it is well.
-fn unreached(level: &LevelReport) -> Option<String> {
+/// In an open loop the cap is an upper bound, and not reaching it is well. Clients that think are not in flight.
+fn unreached(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
     let closed = matches!(
         level.load,
         LevelLoad::Concurrency(_) | LevelLoad::Max { .. }
     );
-    let asked = level.concurrency.asked.filter(|_| closed)?;
+    let asked = level.concurrency.asked.filter(|_| closed && !seen.thinks)?;
     let reached = level.concurrency.reached?;
     (reached < f64::from(asked) * (1.0 - UNREACHED)).then(|| {
         format!(
@@ -288,6 +291,14 @@ fn unreached(level: &LevelReport) -> Option<String> {
             units::count(u64::from(asked))
         )
     })
+}
+
+/// Their clients did as the plan says; what the server did for them is seen in the other requests' times.
+fn hung_up(level: &LevelReport) -> Option<String> {
+    let were = were(level.requests.hung_up, "request")?;
+    Some(format!(
+        "{were} of clients that hang up, as planned: they loaded the server and are in no figure of time"
+    ))
 }
 
 /// Those that would have waited longest when the level's time was over: without a word the slowest would vanish.

@@ -52,6 +52,9 @@ pub enum Phase {
     Switch,
     /// In the figures.
     Measured,
+    /// By a client that hangs up before its answer is complete, as the plan says: it loads the server as those that are
+    /// measured do, and is in no figure of time. Ended early, its error is [`FaultClass::Cancelled`].
+    HangUp,
 }
 
 impl Phase {
@@ -61,7 +64,13 @@ impl Phase {
             Self::Warmup => "warmup",
             Self::Switch => "switch",
             Self::Measured => "measured",
+            Self::HangUp => "hang_up",
         }
+    }
+
+    /// Whether it is one of the requests that the plan asks for, and no warm-up.
+    pub fn is_load(self) -> bool {
+        matches!(self, Self::Measured | Self::HangUp)
     }
 }
 
@@ -110,6 +119,12 @@ impl RequestRecord {
     /// Output tokens, reasoning included, and who counted.
     pub fn tokens(&self) -> Option<Tokens> {
         self.figures.tokens
+    }
+
+    /// Whether it was given up, by its client or by who stopped the level: neither an answer nor a failure.
+    pub fn was_given_up(&self) -> bool {
+        let error = self.error.as_ref();
+        error.is_some_and(|error| error.class == Some(FaultClass::Cancelled))
     }
 
     /// Whether it ended well and is one of those measured.

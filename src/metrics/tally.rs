@@ -31,7 +31,7 @@ use super::server::ServerTally;
 use super::stats::{Histogram, Scale};
 use super::timeline::TokenSource;
 use crate::domain::failure::FaultClass;
-use crate::domain::plan::{LevelLoad, Objectives};
+use crate::domain::plan::{LevelLoad, Objectives, Plan, Price};
 use crate::domain::run::{ErrorCount, LevelEnd, Requests, Watch};
 
 /// The records of a level, folded. Several may be kept (one a thread) and merged: it makes no difference.
@@ -40,8 +40,12 @@ pub struct Tally {
     /// The environment has a cluster: notes may speak of its ingress.
     cluster: bool,
     objectives: Objectives,
+    price: Option<Price>,
+    /// Clients wait between an answer and their next turn.
+    thinks: bool,
     load: LevelLoad,
     ok: u64,
+    hung_up: u64,
     aborted: u64,
     reconnected: u64,
     warmup: u64,
@@ -140,8 +144,11 @@ impl Tally {
         Self {
             cluster: true,
             objectives,
+            price: None,
+            thinks: false,
             load,
             ok: 0,
+            hung_up: 0,
             aborted: 0,
             reconnected: 0,
             warmup: 0,
@@ -186,6 +193,16 @@ impl Tally {
         }
     }
 
+    /// With what else of the plan figures and notes depend on: the price of tokens, and whether clients think.
+    #[must_use]
+    pub fn planned(self, plan: &Plan) -> Self {
+        Self {
+            price: plan.price,
+            thinks: plan.think.is_some(),
+            ..self
+        }
+    }
+
     /// Adds a request that ended, whatever it was sent for.
     pub fn record(&mut self, record: &RequestRecord) {
         let class = record
@@ -195,7 +212,7 @@ impl Tally {
                 (None, Some(429)) => Some(FaultClass::RateLimited),
                 (class, _) => class,
             });
-        if record.phase == Phase::Measured {
+        if record.phase.is_load() {
             let ingress = class == Some(FaultClass::IngressLimited);
             self.rates.in_flight(record.sent, record.ended);
             if self.load.is_open() {
@@ -217,8 +234,11 @@ impl Tally {
                     self.warmup_errors.add(record.index, &error.text);
                 }
             }
+            (Phase::HangUp, _) if record.error.is_none() || record.was_given_up() => {
+                self.hung_up += 1;
+            }
             (Phase::Measured, Some(_)) if class == Some(FaultClass::Cancelled) => self.aborted += 1,
-            (Phase::Measured, error) => {
+            (Phase::Measured | Phase::HangUp, error) => {
                 let met = self.goodput.record(&self.objectives, record);
                 match error {
                     Some(error) => self
@@ -297,8 +317,11 @@ impl Tally {
         let Self {
             cluster: _,
             objectives: _,
+            price: _,
+            thinks: _,
             load: _,
             ok,
+            hung_up,
             aborted,
             reconnected,
             warmup,
@@ -333,13 +356,14 @@ impl Tally {
             queue_full,
         } = other;
         self.ok += ok;
+        self.hung_up += hung_up;
         self.aborted += aborted;
         self.reconnected += reconnected;
         self.warmup += warmup;
         self.warmup_failed += warmup_failed;
-        for (class, errors) in errors {
-            self.errors.entry(*class).or_default().merge(errors);
-        }
+        errors
+            .iter()
+            .for_each(|(class, errors)| self.errors.entry(*class).or_default().merge(errors));
         self.warmup_errors.merge(warmup_errors);
         self.ttft.merge(ttft);
         self.first_answer.merge(first_answer);
@@ -357,9 +381,9 @@ impl Tally {
         self.by_chunks += by_chunks;
         self.at_once += at_once;
         self.chunks.merge(chunks);
-        for (model, answers) in answered_by {
-            self.answered_by_other(model, *answers);
-        }
+        answered_by
+            .iter()
+            .for_each(|(model, answers)| self.answered_by_other(model, *answers));
         self.took_us += took_us;
         self.held_us += held_us;
         self.prompts.merge(prompts);
@@ -374,6 +398,11 @@ impl Tally {
     /// Measured requests that ended, well or not.
     pub fn ended(&self) -> u64 {
         self.ok + self.failed()
+    }
+
+    /// Those and the ones whose clients hung up: what of a plan's requests is done.
+    pub fn done(&self) -> u64 {
+        self.ended() + self.hung_up
     }
 
     /// Those that ended well.
@@ -400,6 +429,7 @@ impl Tally {
             ok: self.ok,
             failed: self.failed(),
             aborted: self.aborted,
+            hung_up: self.hung_up,
             unsent: 0,
             reconnected: self.reconnected,
             warmup: self.warmup,

@@ -31,7 +31,7 @@ enum Arrival {
 
 impl Schedule {
     /// The schedule of `load`. During `ramp_up`, a rate rises linearly from zero; a trace is not affected. The same
-    /// `seed` gives the same Poisson arrivals.
+    /// `seed` gives the same random arrivals.
     pub fn new(load: &LevelLoad, ramp_up: Duration, seed: u64, trace: Option<&Trace>) -> Self {
         Self(match (load, trace) {
             (LevelLoad::Trace { .. }, Some(trace)) => Arrival::Trace {
@@ -48,6 +48,7 @@ impl Schedule {
                 let expected = match arrivals {
                     Arrivals::Constant => 0.0,
                     Arrivals::Poisson => random.exponential(),
+                    Arrivals::Gamma(shape) => random.gamma(*shape) / shape,
                 };
                 let ramp_up = ramp_up.as_secs_f64();
                 Arrival::Rate {
@@ -82,6 +83,7 @@ impl Schedule {
                     // Not summed, so that rounding errors do not add up.
                     Arrivals::Constant => *expected = *sent as f64,
                     Arrivals::Poisson => *expected += random.exponential(),
+                    Arrivals::Gamma(shape) => *expected += random.gamma(*shape) / *shape,
                 }
                 Some(units::checked_seconds(due).unwrap_or(units::LONGEST))
             }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::pictures::SnippetImages;
 use super::{ExtraText, KeyText, SnippetSpec, has_lines, joined, quoted};
 use crate::domain::environment::ExtraKind;
+use crate::domain::extra_body;
 use crate::domain::params::{PARAMETERS, Parameter};
 
 /// The differences between the two packages.
@@ -188,10 +189,12 @@ fn create(
     };
     push!(out, "{result} = client.{call}.create(\n");
     let mut extra_body = serde_json::Map::new();
+    // The package takes as arguments only what it knows.
+    let own = extra_body::read(&spec.request.params.extra_body).unwrap_or_default();
     for (name, value) in body.as_object().into_iter().flatten() {
         let extra =
             |parameter: &Parameter| parameter.body_key() == name && !(package.takes)(parameter);
-        if PARAMETERS.iter().any(extra) {
+        if own.contains_key(name) || PARAMETERS.iter().any(extra) {
             extra_body.insert(name.clone(), value.clone());
         } else {
             push!(out, "    {name}={},\n", py_value(value, 1, pictures));

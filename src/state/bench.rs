@@ -184,6 +184,7 @@ impl State {
         if forms.last.as_ref() != Some(&read.plan) {
             forms.last = Some(read.plan.clone());
             let (env, plan) = (self.env().id.clone(), read.plan);
+            let plan = Box::new(plan);
             let change = WorkspaceChange::Plan { env, plan };
             out.push(Command::Keep { change });
         }
@@ -208,6 +209,7 @@ impl State {
 
     fn keep_preset(&self, name: &str, plan: Option<Plan>, out: &mut Vec<Command>) {
         let (env, name) = (self.env().id.clone(), name.to_owned());
+        let plan = plan.map(Box::new);
         let change = WorkspaceChange::Preset { env, name, plan };
         out.push(Command::Keep { change });
     }

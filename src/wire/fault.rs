@@ -51,6 +51,14 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// The client closed the connection before the answer was complete, as the plan says.
+    pub fn hung_up() -> Self {
+        let failure = Failure::new("The client hung up, as planned", "");
+        Self::new(FaultClass::Cancelled, None, failure)
+    }
+}
+
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         fault.failure

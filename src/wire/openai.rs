@@ -10,7 +10,7 @@ mod models;
 mod think;
 mod usage;
 
-use serde::ser::SerializeMap as _;
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -22,6 +22,7 @@ pub use self::models::read_models;
 pub use self::think::{Split, ThinkSplitter};
 use crate::domain::conversation::{ChatRequest, Params};
 use crate::domain::dialect::Dialect;
+use crate::domain::extra_body;
 use crate::domain::params::{PARAMETERS, ParamValue, Parameter, TEMPLATE_OPTIONS};
 
 /// What ends a stream that went well.
@@ -113,6 +114,25 @@ impl<'a> Body<'a> {
     }
 }
 
+/// The fields of a body, without those that the user's own take the place of.
+struct Fields<M> {
+    map: M,
+    replaced: Vec<String>,
+}
+
+impl<M: SerializeMap> Fields<M> {
+    fn put(
+        &mut self,
+        name: &'static str,
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<(), M::Error> {
+        if self.replaced.iter().any(|own| own == name) {
+            return Ok(());
+        }
+        self.map.serialize_entry(name, value)
+    }
+}
+
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ChatRequest {
@@ -120,18 +140,18 @@ impl Serialize for Body<'_> {
             messages,
             params,
         } = self.request;
-        let mut body = serializer.serialize_map(None)?;
-        body.serialize_entry("model", model)?;
-        body.serialize_entry("messages", &Messages(messages))?;
+        let mut extra = extra_body::read(&params.extra_body).unwrap_or_default();
+        let mut body = Fields {
+            map: serializer.serialize_map(None)?,
+            replaced: extra.keys().cloned().collect(),
+        };
+        body.put("model", model)?;
+        body.put("messages", &Messages(messages))?;
         if self.stream {
-            body.serialize_entry("stream", &true)?;
+            body.put("stream", &true)?;
             if !self.dialect.no_stream_options {
-                body.serialize_entry(
-                    "stream_options",
-                    &StreamOptions {
-                        include_usage: true,
-                    },
-                )?;
+                let include_usage = true;
+                body.put("stream_options", &StreamOptions { include_usage })?;
             }
         }
         let mut options = serde_json::Map::new();
@@ -144,25 +164,34 @@ impl Serialize for Body<'_> {
                     );
                 }
                 None if parameter.key == "max_tokens" && self.dialect.max_completion_tokens => {
-                    body.serialize_entry("max_completion_tokens", &value)?;
+                    body.put("max_completion_tokens", &value)?;
                 }
-                None => body.serialize_entry(parameter.key, &value)?,
+                None => body.put(parameter.key, &value)?,
             }
         }
+        if let Some(Value::Object(own)) = extra.get_mut(TEMPLATE_OPTIONS) {
+            // Options that are set besides stay.
+            options.retain(|name, _| !own.contains_key(name));
+            own.extend(std::mem::take(&mut options));
+        }
         if !options.is_empty() {
-            body.serialize_entry(TEMPLATE_OPTIONS, &options)?;
+            body.put(TEMPLATE_OPTIONS, &options)?;
         }
         if let Some(format) = params.format.as_ref().and_then(message::format) {
-            body.serialize_entry("response_format", &format)?;
+            body.put("response_format", &format)?;
         }
         let tools: Vec<Value> = sent_tools(&params.tools)
             .filter_map(message::tool)
             .collect();
         if !tools.is_empty() {
-            body.serialize_entry("tools", &tools)?;
+            body.put("tools", &tools)?;
         }
         if self.ignore_eos && !self.dialect.no_ignore_eos {
-            body.serialize_entry("ignore_eos", &true)?;
+            body.put("ignore_eos", &true)?;
+        }
+        let mut body = body.map;
+        for (name, value) in &extra {
+            body.serialize_entry(name, value)?;
         }
         body.end()
     }
@@ -219,6 +248,32 @@ mod tests {
         };
         assert_eq!(
             chat_body(&request(odd), false),
+            chat_body(&request(Params::default()), false)
+        );
+    }
+
+    #[test]
+    fn the_users_own_fields_stand_last_and_in_place_of_ours() {
+        let params = Params {
+            temperature: Some(0.7),
+            thinking: Some(false),
+            extra_body: r#"{"min_p":0.1,"temperature":1,"chat_template_kwargs":{"a":1}}"#
+                .to_owned(),
+            ..Params::default()
+        };
+        assert_eq!(
+            chat_body(&request(params), false).to_string(),
+            concat!(
+                r#"{"model":"m","messages":[{"role":"user","content":"Hi"}],"#,
+                r#""min_p":0.1,"temperature":1,"chat_template_kwargs":{"a":1,"enable_thinking":false}}"#
+            )
+        );
+        let broken = Params {
+            extra_body: "{".to_owned(),
+            ..Params::default()
+        };
+        assert_eq!(
+            chat_body(&request(broken), false),
             chat_body(&request(Params::default()), false)
         );
     }

@@ -251,6 +251,7 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
         },
         ended: SessionEnd::Complete,
         levels: vec![level],
+        over_runs: Vec::new(),
         switches: Vec::new(),
         seed: None,
         calibrations: Vec::new(),

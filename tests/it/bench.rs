@@ -31,9 +31,9 @@ const LONG: Duration = Duration::from_secs(60);
 type OnProgress = Box<dyn FnMut(&BenchProgress) + Send>;
 
 #[derive(Default)]
-struct Heard {
+pub(crate) struct Heard {
     progress: Vec<BenchProgress>,
-    records: Vec<RequestRecord>,
+    pub(crate) records: Vec<RequestRecord>,
     on_progress: Option<OnProgress>,
 }
 
@@ -61,7 +61,7 @@ fn api(address: ApiAddress) -> Api {
     .expect("an API")
 }
 
-fn plan(model: &str) -> Plan {
+pub(crate) fn plan(model: &str) -> Plan {
     Plan {
         targets: vec![Target {
             deployment: None,
@@ -84,13 +84,13 @@ fn plan(model: &str) -> Plan {
     }
 }
 
-struct Run {
+pub(crate) struct Run {
     report: Result<BenchReport, Failure>,
-    heard: Heard,
+    pub(crate) heard: Heard,
 }
 
 impl Run {
-    fn report(&self) -> &BenchReport {
+    pub(crate) fn report(&self) -> &BenchReport {
         self.report.as_ref().expect("it runs")
     }
 }
@@ -112,12 +112,12 @@ fn controls() -> (Controls, watch::Sender<Steer>) {
     )
 }
 
-async fn run(plan: &Plan, api: &Api) -> Run {
+pub(crate) async fn run(plan: &Plan, api: &Api) -> Run {
     let (controls, _steer) = controls();
     run_with(plan, api, controls, Heard::default()).await
 }
 
-async fn demo(models: Vec<DemoModel>) -> (DemoServer, Api) {
+pub(crate) async fn demo(models: Vec<DemoModel>) -> (DemoServer, Api) {
     let server = DemoServer::start(options(models))
         .await
         .expect("it listens");

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use batida::domain::figures::METRICS;
-use batida::domain::plan::{Arrivals, LevelLoad, Load, Objectives, Plan, Prompts, TimeUnit};
+use batida::domain::plan::{
+    Arrivals, HangUps, LevelLoad, Load, Objectives, Plan, Price, Prompts, ThinkTime, TimeUnit,
+};
 use batida::domain::run::{
-    AnsweredBy, BenchReport, ErrorCount, LevelReport, Rate, SCHEMA, SessionEnd,
+    AnsweredBy, BenchReport, ErrorCount, LevelReport, OverRuns, OverRunsFigure, Rate, SCHEMA,
+    SessionEnd,
 };
 use batida::domain::verdict::Condition;
 use batida::prompts::files::Material;
@@ -295,6 +299,21 @@ fn others() -> Vec<(&'static str, Value)> {
         arrivals: Arrivals::Constant,
         most_in_flight: Some(1),
     };
+    let over_runs = OverRuns {
+        label: String::new(),
+        model: String::new(),
+        deployment: None,
+        runs: 2,
+        figures: vec![OverRunsFigure {
+            figure: String::new(),
+            runs: 2,
+            mean: 1.0,
+            ci: None,
+            sd: None,
+            within: None,
+            varies: false,
+        }],
+    };
     let error = ErrorCount {
         kind: String::new(),
         count: 1,
@@ -308,6 +327,19 @@ fn others() -> Vec<(&'static str, Value)> {
                 ..Plan::default()
             }),
         ),
+        (
+            "plan",
+            value(&Plan {
+                repeat: 2,
+                cool_down: Duration::from_secs(1),
+                think: ThinkTime::parse("1s").ok(),
+                hang_ups: HangUps::parse("1%@1s").ok(),
+                price: Price::parse("out=1").ok(),
+                ..Plan::default()
+            }),
+        ),
+        ("", json!({ "over_runs": [value(&over_runs)] })),
+        ("levels[]", json!({ "run": 1 })),
         ("plan.load", value(&rate)),
         ("plan.load", value(&Load::Max { in_flight: 1 })),
         (

@@ -4,6 +4,7 @@
 mod answers;
 mod bench;
 mod bench_cli;
+mod bench_clients;
 mod bench_schema;
 mod chat;
 mod cli;

@@ -1237,6 +1237,23 @@ fn poisson_gaps_have_the_mean_and_the_variance_of_independent_users() {
 }
 
 #[test]
+fn gamma_gaps_have_the_mean_of_the_rate_and_the_variance_of_their_shape() {
+    for (shape, seed) in [(0.25, 1), (1.0, 2), (4.0, 3)] {
+        let moments = due(rate(40.0, Arrivals::Gamma(shape)), 0.0, seed, 50_001);
+        let gaps: Vec<f64> = moments
+            .windows(2)
+            .map(|two| (two[1] - two[0]) * 40.0)
+            .collect();
+        let n = gaps.len() as f64;
+        let mean = gaps.iter().sum::<f64>() / n;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / n;
+        // Standard errors of the shape 0.25: 0.009 of the mean, 0.093 of the variance of 4.
+        assert!((mean - 1.0).abs() < 0.036, "{shape}: {mean}");
+        assert!((variance * shape - 1.0).abs() < 0.1, "{shape}: {variance}");
+    }
+}
+
+#[test]
 fn arrivals_are_the_same_for_the_same_seed() {
     let moments = |seed| due(rate(10.0, Arrivals::Poisson), 2.0, seed, 100);
     assert_eq!(moments(1), moments(1));
@@ -1245,7 +1262,7 @@ fn arrivals_are_the_same_for_the_same_seed() {
 
 #[test]
 fn a_rate_rises_over_its_ramp_up() {
-    for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
+    for arrivals in [Arrivals::Constant, Arrivals::Poisson, Arrivals::Gamma(0.5)] {
         let moments = due(rate(2_000.0, arrivals), 10.0, 1, 60_000);
         assert!(moments.is_sorted());
         let within =

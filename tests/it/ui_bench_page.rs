@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use batida::domain::command_line;
 use batida::domain::environment::Environment;
-use batida::domain::figures::COLUMNS;
+use batida::domain::figures::columns_of;
 use batida::domain::plan::{Field, Plan, Target};
 use batida::domain::run::{LevelReport, Stats};
 use batida::domain::settings::Settings;
@@ -106,8 +106,8 @@ fn a_wide_window_shows_every_column_of_the_table_of_figures() {
     page.set_size(vec2(2_400.0, 900.0));
     page.run_steps(4);
     let level = page.levels()[0].clone();
-    let cells = COLUMNS
-        .iter()
+    let cells = columns_of([&level].into_iter())
+        .into_iter()
         .map(|(metric, column)| format!("{} {}", column.title(), metric.text(&level)));
     page.see(&format!(
         "{}, {}",

@@ -48,7 +48,7 @@ fn preset(name: &str, plan: Option<Plan>) -> Change {
     Change::Preset {
         env: EnvId::demo(),
         name: name.to_owned(),
-        plan,
+        plan: plan.map(Box::new),
     }
 }
 
@@ -82,7 +82,7 @@ fn each_change_leaves_the_values_of_other_windows_as_they_are() {
     keep(&one, preset("gone", None));
     let plan = Change::Plan {
         env: EnvId::demo(),
-        plan: seeded(5),
+        plan: Box::new(seeded(5)),
     };
     keep(&one, plan);
     for (store, id, text) in [(&one, "demo", "mine"), (&other, "e1", "theirs")] {

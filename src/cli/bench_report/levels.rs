@@ -6,7 +6,7 @@ use super::super::table::{Table, line};
 use crate::domain::figures::{self, Print};
 use crate::domain::run::{BenchReport, INTERVALS, LevelReport, Throughput};
 use crate::domain::stats::{P1, P5, Percentile};
-use crate::domain::units::short as number;
+use crate::domain::units::{self, short as number};
 
 /// Terminal columns of a level's label.
 const LABEL: usize = 8;
@@ -31,7 +31,7 @@ pub(super) fn tables(report: &BenchReport) -> String {
 }
 
 fn table(levels: &[LevelReport]) -> String {
-    let columns = figures::COLUMNS.as_slice();
+    let columns = figures::columns_of(levels.iter());
     let mut least = vec![FIGURE; columns.len() + 1];
     least[0] = LABEL;
     let mut table = Table::least(&least).figures(1..columns.len() + 1);
@@ -43,9 +43,32 @@ fn table(levels: &[LevelReport]) -> String {
         let cells = columns
             .iter()
             .map(|(metric, _)| metric.text_beside_plan(level));
-        table.row(once(level.label.clone()).chain(cells));
+        table.row(once(level.name()).chain(cells));
     }
     table.text(1)
+}
+
+/// The means over the runs of each load, with their intervals; empty where each was run once.
+pub(super) fn over_runs(report: &BenchReport) -> String {
+    let tables = report.over_runs.iter().map(|of| {
+        let mut table = Table::least(&[NAME, INTERVAL]);
+        for figure in &of.figures {
+            let Some(metric) = figures::find(&figure.figure) else {
+                continue;
+            };
+            table.row([
+                metric.title.clone(),
+                metric.print.estimate(figure.estimate()),
+            ]);
+        }
+        let title = format!(
+            "{}, mean of {} with its 95 % interval over the runs",
+            of.place(),
+            units::counted(of.runs as usize, "run")
+        );
+        line(&title) + &table.text(2)
+    });
+    tables.collect()
 }
 
 pub(super) fn intervals(report: &BenchReport) -> String {
@@ -66,11 +89,7 @@ pub(super) fn intervals(report: &BenchReport) -> String {
             table.wide_row([(&level.model, all + 2)]);
         }
         for (i, of) in figures::tabled_distributions().enumerate() {
-            let label = if i == 0 {
-                level.label.clone()
-            } else {
-                String::new()
-            };
+            let label = if i == 0 { level.name() } else { String::new() };
             let cell = |percentile: &Percentile| of.print.estimate(of.at(*percentile, level));
             table.row(
                 [label, of.heading()]

@@ -40,6 +40,7 @@ pub(in crate::cli) fn progress_line(
         Stage::Starting => "starting",
         Stage::Calibrating => "calibrating",
         Stage::Switching => "switching",
+        Stage::CoolingDown => "cooling down",
         Stage::WarmingUp => "warming up",
         Stage::Measuring => "measuring",
         Stage::Draining => "draining",

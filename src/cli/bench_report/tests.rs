@@ -5,7 +5,7 @@ use crate::domain::figures;
 use crate::domain::plan::{Lengths, LevelLoad, Load, Plan, Target};
 use crate::domain::run::{
     BenchProgress, Concurrency, ErrorCount, Goodput, LevelEnd, LevelReport, Limits, Machine, Rate,
-    Requests, ServerSide, Stage, Stats, Switch, Throughput, Watch,
+    Requests, ServerSide, Stage, Stats, Switch, Throughput,
 };
 use crate::domain::stats::{Estimate, P50, P95, P99, Percentile, Percentiles};
 use crate::export::sample;
@@ -80,11 +80,7 @@ fn level(index: usize, clients: u32) -> LevelReport {
             reached: Some(f64::from(clients)),
             most: Some(clients),
         },
-        goodput: None,
-        server: None,
-        limits: Limits::default(),
-        watch: Watch::default(),
-        notes: Vec::new(),
+        ..LevelReport::blank("gpt-oss-120b", load)
     }
 }
 
@@ -111,6 +107,7 @@ fn report(levels: Vec<LevelReport>) -> BenchReport {
         },
         ended: SessionEnd::Stopped,
         levels,
+        over_runs: Vec::new(),
         switches: Vec::new(),
         seed: Some(1),
         calibrations: Vec::new(),
@@ -182,9 +179,8 @@ fn every_column_and_interval_of_the_table_of_figures_is_printed() {
     let sample = sample::bench(1.0);
     let report = sample.report();
     let text = text(report, &[]);
-    let heads = figures::COLUMNS
-        .iter()
-        .map(|(_, column)| column.name.clone());
+    let columns = figures::columns_of(report.levels.iter());
+    let heads = columns.iter().map(|(_, column)| column.name.clone());
     sample::check_order(
         text.lines()
             .find(|line| line.starts_with("level "))
@@ -196,7 +192,7 @@ fn every_column_and_interval_of_the_table_of_figures_is_printed() {
             .lines()
             .filter(|line| line.starts_with(&level.label))
             .collect();
-        let cells = figures::COLUMNS
+        let cells = columns
             .iter()
             .map(|(metric, _)| metric.text_beside_plan(level));
         sample::check_order(rows[0], cells);

@@ -12,6 +12,8 @@ type StatisticOf = fn(&Stats) -> Option<f64>;
 pub const OUTPUT_RATE: &str = "output_tokens_per_s";
 /// The key of the share of requests that met all objectives.
 pub const GOODPUT: &str = "goodput";
+/// The key of what a million output tokens cost.
+pub(super) const COST: &str = "cost_per_million";
 /// The key of the number of failed requests.
 pub const ERRORS: &str = "errors";
 /// The key of the mean number of requests in flight.
@@ -151,6 +153,10 @@ pub(super) fn values() -> Vec<Metric> {
         number("goodput_requests_per_s", |l| {
             l.goodput.as_ref()?.requests_per_s
         }),
+        number(COST, |l| l.cost_per_million)
+            .shown("Cost per million output tokens", ("", "cost/M tok"), 14)
+            .better(Better::Lower)
+            .counting_tokens(),
         count("requests", |l| Some(l.requests.ended as f64)).shown("Requests", ("", "requests"), 1),
         count("ok", |l| Some(l.requests.ok as f64)),
         count(ERRORS, |l| Some(l.requests.failed as f64))
@@ -163,6 +169,7 @@ pub(super) fn values() -> Vec<Metric> {
         count("at_once", |l| Some(l.at_once as f64)),
         number("tokens_per_chunk", |l| l.tokens_per_chunk),
         count("aborted", |l| Some(l.requests.aborted as f64)),
+        count("hung_up", |l| Some(l.requests.hung_up as f64)),
         count("unsent", |l| Some(l.requests.unsent as f64)),
         count("warmup", |l| Some(l.requests.warmup as f64)),
         count("reconnected", |l| Some(l.requests.reconnected as f64)),

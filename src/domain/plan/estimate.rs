@@ -56,6 +56,10 @@ impl Plan {
                 sum.took_s = sum.took_s.zip(took_s).map(|(a, b)| a + b);
             }
         }
+        let runs = self.repeat.max(1);
+        sum.requests = sum.requests.map(|n| n.saturating_mul(runs.into()));
+        let pauses = self.cool_down.as_secs_f64() * f64::from(runs - 1);
+        sum.took_s = sum.took_s.map(|took| took * f64::from(runs) + pauses);
         if let (Some(most), Some(requests)) = (self.session_ends.requests, &mut sum.requests) {
             *requests = most.min(*requests);
         }

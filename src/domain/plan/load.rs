@@ -93,13 +93,68 @@ impl TimeUnit {
 }
 
 /// How the requests of a rate are spaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Arrivals {
     /// Evenly.
     Constant,
     /// At random, as independent users would (exponential gaps, seeded).
     Poisson,
+    /// At random, with gamma distributed gaps of this shape, above 0: their variance is the mean's square divided by
+    /// the shape. Below 1 requests come in bursts, 1 is [`Self::Poisson`], above 1 they come more evenly.
+    Gamma(f64),
+}
+
+/// The least and the most shape of gamma distributed gaps: below, nearly all requests come at once; above, evenly.
+pub const GAMMA_SHAPES: std::ops::RangeInclusive<f64> = 0.01..=1_000.0;
+
+impl Arrivals {
+    /// Reads `constant`, `poisson` and `gamma:0.5`.
+    ///
+    /// # Errors
+    /// What it should look like.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        match text {
+            "constant" => return Ok(Self::Constant),
+            "poisson" => return Ok(Self::Poisson),
+            _ => {}
+        }
+        let Some(shape) = text.strip_prefix("gamma:") else {
+            return Err(format!(
+                "{text:?} is not a kind of arrivals: write constant, poisson or gamma:SHAPE"
+            ));
+        };
+        let shape = shape.trim().parse().ok();
+        match shape.filter(|shape| GAMMA_SHAPES.contains(shape)) {
+            Some(shape) => Ok(Self::Gamma(shape)),
+            None => Err("the shape of gamma arrivals is a number from 0.01 to 1,000".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for Arrivals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Constant => f.write_str("constant"),
+            Self::Poisson => f.write_str("poisson"),
+            Self::Gamma(shape) => write!(f, "gamma:{shape}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Arrivals {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Arrivals> for String {
+    fn from(arrivals: Arrivals) -> Self {
+        arrivals.to_string()
+    }
 }
 
 /// The load of one level.
@@ -194,6 +249,15 @@ impl Load {
                 say(
                     Field::Rate,
                     "a rate is 0.001 to 100,000 requests per second",
+                );
+            }
+            Self::Rate {
+                arrivals: Arrivals::Gamma(shape),
+                ..
+            } if !GAMMA_SHAPES.contains(shape) => {
+                say(
+                    Field::Arrivals,
+                    "the shape of gamma arrivals is a number from 0.01 to 1,000",
                 );
             }
             Self::Rate {

@@ -102,6 +102,45 @@ pub(super) const FIELDS: &[FieldSpec] = &[
         .compare(Compare::List)
         .one(|plan| optional(plan.session_ends.error_share.map(write_share)))
         .set(|plan, text| put(&mut plan.session_ends.error_share, maybe(text, read_share))),
+    row(Field::Repeat, "runs")
+        .flag("repeat", "N", LIMITS)
+        .help(
+            "Run the whole plan N times, one round after the other, and report figures as means over the runs [default: \
+             1]",
+        )
+        .form("1", "", "")
+        .keys(&[(
+            "repeat",
+            "count",
+            "how often all levels were run, one round after the other; left out for once",
+        )])
+        .compare(Compare::List)
+        .one(|plan| optional((plan.repeat > 1).then_some(plan.repeat)))
+        .set(|plan, text| {
+            put(
+                &mut plan.repeat,
+                maybe(text, number).map(|runs| runs.unwrap_or(1)),
+            )
+        }),
+    row(Field::CoolDown, "cool-down time")
+        .flag("cool-down", "TIME", LIMITS)
+        .help("Wait this long between two runs of --repeat, e.g. 30s [default: none]")
+        .form("none", "", "s")
+        .keys(&[(
+            "cool_down",
+            "number",
+            "seconds between two runs in which nothing was sent; left out for none",
+        )])
+        .compare(Compare::List)
+        .one(|plan| {
+            optional((!plan.cool_down.is_zero()).then(|| write_duration(plan.cool_down)))
+        })
+        .set(|plan, text| {
+            put(
+                &mut plan.cool_down,
+                maybe(text, read_duration).map(Option::unwrap_or_default),
+            )
+        }),
     row(Field::Timeout, "request timeout")
         .flag("timeout", "TIME", LIMITS)
         .help("Count a request that takes longer than this as failed, e.g. 60s [default: 10m]")

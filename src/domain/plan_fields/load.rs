@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::values::{ON, join, maybe, number, numbers, optional, put, switched};
+use super::values::{ON, join, maybe, number, numbers, optional, put};
 use super::{Compare, FieldSpec, row};
 use crate::domain::plan::{Arrivals, Field, Load, MOST_CLIENTS, TimeUnit};
 use crate::domain::run::known::{UNKNOWN, Unknown};
@@ -91,16 +91,34 @@ pub(super) const FIELDS: &[FieldSpec] = &[
             plan.load = Load::Trace { file: PathBuf::from(text), most_in_flight: None, unit: None };
             Ok(())
         }),
-    row(Field::Poisson, "Poisson arrivals")
-        .flag("poisson", "", LOAD)
-        .help("Space the requests of --rate at random, as independent users would [default: evenly]")
-        .form("", "on", "")
-        .keys(&[("load.rate.arrivals", "text", "constant or poisson")])
+    row(Field::Arrivals, "arrivals")
+        .flag("arrivals", "HOW", LOAD)
+        .help(
+            "Space the requests of --rate: constant (evenly), poisson (as independent users would) or gamma:SHAPE \
+             (in bursts with a shape below 1, e.g. gamma:0.25) [default: constant]",
+        )
+        .form("constant", "constant", "")
+        .keys(&[(
+            "load.rate.arrivals",
+            "text",
+            "constant, poisson, or gamma: and the shape of the gaps",
+        )])
         .compare(Compare::Warn)
         .one(|plan| match &plan.load {
-            Load::Rate { arrivals, .. } => switched(*arrivals == Arrivals::Poisson),
+            Load::Rate { arrivals: Arrivals::Constant, .. } => Some(String::new()),
+            Load::Rate { arrivals, .. } => Some(arrivals.to_string()),
             _ => None,
         })
+        .set(|plan, text| match &mut plan.load {
+            Load::Rate { arrivals, .. } => {
+                put(arrivals, maybe(text, Arrivals::parse).map(|how| how.unwrap_or(Arrivals::Constant)))
+            }
+            _ => Err("use it with --rate".to_owned()),
+        }),
+    row(Field::Poisson, "Poisson arrivals")
+        .flag("poisson", "", LOAD)
+        .conflicts(&["arrivals"])
+        .help("The same as --arrivals poisson")
         .set(|plan, text| match &mut plan.load {
             Load::Rate { arrivals, .. } => {
                 put(arrivals, Ok(if text == ON { Arrivals::Poisson } else { Arrivals::Constant }))

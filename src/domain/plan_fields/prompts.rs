@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::values::{ON, maybe, number, optional, put, switched};
 use super::{Compare, FieldSpec, row};
-use crate::domain::plan::{Field, Lengths, Prompts};
+use crate::domain::plan::{Field, HangUps, Lengths, Prompts, ThinkTime};
 use crate::domain::run::known::Unknown;
 use crate::domain::units::count;
 
@@ -89,6 +89,27 @@ pub(super) const FIELDS: &[FieldSpec] = &[
         .compare(Compare::Warn)
         .one(|plan| Some(plan.turns.to_string()))
         .set(|plan, text| put(&mut plan.turns, maybe(text, number).map(|turns| turns.unwrap_or(1)))),
+    row(Field::Think, "think time")
+        .flag("think", "TIME", PROMPTS)
+        .help("Wait this long between an answer and the next turn, as a reader would: 2s, 1s-3s or 2s±1s")
+        .form("none", "", "s")
+        .keys(&[("think", "text", "between turns: 2s, 1s-3s or 2s±1s; left out where clients do not wait")])
+        .part(Unknown::Turns)
+        .compare(Compare::Warn)
+        .one(|plan| optional(plan.think))
+        .set(|plan, text| put(&mut plan.think, maybe(text, ThinkTime::parse))),
+    row(Field::HangUps, "clients that hang up")
+        .flag("cancel", "SHARE@TIME", PROMPTS)
+        .help(
+            "Close the connection of this share of the requests after this time, e.g. 10%@500ms; they are in no figure \
+             of time",
+        )
+        .form("none", "", "")
+        .keys(&[("hang_ups", "text", "share of the clients that hang up, and when: 10%@500ms; left out where none does")])
+        .part(Unknown::Turns)
+        .compare(Compare::Warn)
+        .one(|plan| optional(plan.hang_ups))
+        .set(|plan, text| put(&mut plan.hang_ups, maybe(text, HangUps::parse))),
     row(Field::OutputTokens, "output tokens")
         .flag("output-tokens", "L|none", PROMPTS)
         .help(

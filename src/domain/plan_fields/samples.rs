@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use crate::domain::conversation::{Effort, Params};
 use crate::domain::plan::{
-    Arrivals, Ends, Lengths, Load, Objectives, Plan, Prompts, Target, TimeUnit,
+    Arrivals, Ends, HangUps, Lengths, Load, Objectives, Plan, Price, Prompts, Target, ThinkTime,
+    TimeUnit,
 };
 
 fn times() -> impl Strategy<Value = Duration> {
@@ -28,15 +29,14 @@ fn loads() -> impl Strategy<Value = Load> {
         prop::collection::vec(1..20_000u32, 1..6).prop_map(Load::Concurrency),
         (
             prop::collection::vec(0.001..1e5f64, 1..6),
-            any::<bool>(),
+            prop_oneof![
+                Just(Arrivals::Constant),
+                Just(Arrivals::Poisson),
+                (0.01..1_000.0f64).prop_map(Arrivals::Gamma),
+            ],
             cap()
         )
-            .prop_map(|(per_sec, poisson, cap)| {
-                let arrivals = if poisson {
-                    Arrivals::Poisson
-                } else {
-                    Arrivals::Constant
-                };
+            .prop_map(|(per_sec, arrivals, cap)| {
                 Load::Rate {
                     per_sec,
                     arrivals,
@@ -66,6 +66,40 @@ fn ends() -> impl Strategy<Value = Ends> {
             after,
             error_share,
         })
+}
+
+/// How often it is run and with which pause, think times, hang-ups and prices.
+fn clients() -> impl Strategy<
+    Value = (
+        (u32, Duration),
+        Option<ThinkTime>,
+        Option<HangUps>,
+        Option<Price>,
+    ),
+> {
+    let whole_s = || (1..9_000u64).prop_map(Duration::from_millis);
+    let think = prop_oneof![
+        whole_s().prop_map(ThinkTime::Fixed),
+        (whole_s(), whole_s()).prop_map(|(mean, deviation)| ThinkTime::Normal { mean, deviation }),
+    ];
+    let hang_ups = (1e-6..=1.0f64, whole_s()).prop_map(|(share, after)| HangUps { share, after });
+    let amount = || prop::option::of(0.0..1e3f64);
+    let price =
+        (0.0..1e3f64, amount(), amount(), amount()).prop_map(|(input, cached, output, hour)| {
+            Price {
+                input: Some(input),
+                cached,
+                output,
+                hour,
+            }
+        });
+    let runs = (1..9u32, prop_oneof![Just(Duration::ZERO), times()]);
+    (
+        runs,
+        prop::option::of(think),
+        prop::option::of(hang_ups),
+        prop::option::of(price),
+    )
 }
 
 /// Plans of every kind with a value in any field; not all of them can be run.
@@ -102,7 +136,8 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         tags,
         params(),
     );
-    (whole, said, rest).prop_map(|(whole, said, rest)| {
+    (whole, said, clients(), rest).prop_map(|(whole, said, clients, rest)| {
+        let ((repeat, cool_down), think, hang_ups, price) = clients;
         let (load, level_ends, session_ends, warmup, ramp_up) = whole;
         let (prompts, turns, output_tokens, ignore_eos) = said;
         let (timeout, objectives, seed, tags, params) = rest;
@@ -115,15 +150,20 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
             load,
             level_ends,
             session_ends,
+            repeat,
+            cool_down,
             warmup,
             ramp_up,
             prompts,
             turns,
+            think,
+            hang_ups,
             output_tokens,
             ignore_eos,
             params,
             timeout,
             objectives,
+            price,
             seed,
             tags,
         }
@@ -148,17 +188,24 @@ fn params() -> impl Strategy<Value = Params> {
         seed,
         effort,
         thinking,
+        prop_oneof![
+            Just(String::new()),
+            Just(r#"{"min_p": 0.1, "x": "it's"}"#.to_owned())
+        ],
     )
         .prop_map(
-            |(temperature, top_p, top_k, stop, seed, reasoning_effort, thinking)| Params {
-                temperature,
-                top_p,
-                top_k,
-                stop,
-                seed,
-                reasoning_effort,
-                thinking,
-                ..Params::default()
+            |(temperature, top_p, top_k, stop, seed, reasoning_effort, thinking, extra_body)| {
+                Params {
+                    temperature,
+                    top_p,
+                    top_k,
+                    stop,
+                    seed,
+                    reasoning_effort,
+                    thinking,
+                    extra_body,
+                    ..Params::default()
+                }
             },
         )
 }

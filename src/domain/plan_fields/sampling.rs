@@ -1,11 +1,14 @@
 //! Sampling parameters.
 
-use super::values::{ON, optional};
+use super::values::{ON, maybe, optional, put};
 use super::{Compare, FieldSpec, row};
+use crate::domain::extra_body::{self, HELP as EXTRA_BODY_HELP};
 use crate::domain::plan::Field;
 use crate::domain::run::known::Unknown;
 
 const SAMPLING: &str = "Sampling";
+/// As the command line calls them.
+const SAMPLING_SENT: &str = "Sampling (sent only when set)";
 
 pub(super) const FIELDS: &[FieldSpec] = &[
     row(Field::Temperature, "temperature")
@@ -47,4 +50,18 @@ pub(super) const FIELDS: &[FieldSpec] = &[
         .part(Unknown::Params)
         .compare(Compare::Warn)
         .one(|plan| optional(plan.params.thinking.map(|on| if on { ON } else { "off" }))),
+    row(Field::ExtraBody, "extra body fields")
+        .flag("extra-body", "JSON", SAMPLING_SENT)
+        .help(EXTRA_BODY_HELP)
+        .form("{\"min_p\": 0.1}", "", "")
+        .part(Unknown::Params)
+        .compare(Compare::Warn)
+        .one(|plan| Some(plan.params.extra_body.clone()))
+        .set(|plan, text| {
+            let text = maybe(text, |text| extra_body::read(text).map(|_| text.to_owned()));
+            put(
+                &mut plan.params.extra_body,
+                text.map(Option::unwrap_or_default),
+            )
+        }),
 ];

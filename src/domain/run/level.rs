@@ -33,6 +33,9 @@ pub struct LevelReport {
     pub index: usize,
     /// `c=16`, `4/s`, `max`, `trace`; `unknown` where an imported file does not say it.
     pub label: String,
+    /// Which run of the plan it belongs to, from 1; `None` where the plan is run once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u32>,
     /// The model's serving name.
     pub model: String,
     /// Its deployment.
@@ -92,6 +95,10 @@ pub struct LevelReport {
     pub throughput: Throughput,
     /// What was asked and what was really in flight.
     pub concurrency: Concurrency,
+    /// What a million output tokens cost, their prompts included, in the currency of the plan's prices; `None` without
+    /// prices, or where a count they need is unknown.
+    #[serde(default)]
+    pub cost_per_million: Option<f64>,
     /// Requests that met the objectives; `None` without objectives.
     pub goodput: Option<Goodput>,
     /// The server's own figures beside ours; `None` where it sends none.
@@ -119,6 +126,7 @@ impl LevelReport {
         Self {
             index: 0,
             label: load.label(),
+            run: None,
             model: model.to_owned(),
             deployment: None,
             load,
@@ -148,6 +156,7 @@ impl LevelReport {
                 asked: load.most_in_flight(),
                 ..Concurrency::default()
             },
+            cost_per_million: None,
             goodput: None,
             server: None,
             limits: Limits::default(),
@@ -170,9 +179,17 @@ impl LevelReport {
         }
     }
 
+    /// `c=16`, or `c=16 #2` where it belongs to the second run.
+    pub fn name(&self) -> String {
+        match self.run {
+            Some(run) => format!("{} #{run}", self.label),
+            None => self.label.clone(),
+        }
+    }
+
     /// `c=16 of gpt-oss-120b`
     pub fn place(&self) -> String {
-        format!("{} of {}", self.label, self.model)
+        format!("{} of {}", self.name(), self.model)
     }
 }
 
@@ -191,6 +208,9 @@ pub struct Requests {
     pub reconnected: u64,
     /// Measured requests that were aborted in flight, in no figure.
     pub aborted: u64,
+    /// Requests of clients that hung up, as the plan says: in no figure of time.
+    #[serde(default)]
+    pub hung_up: u64,
     /// Requests that were due and never sent, since no place in flight was free until the level ended: in no figure
     /// of time, and missed in goodput.
     #[serde(default)]

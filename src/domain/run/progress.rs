@@ -45,6 +45,8 @@ pub enum Stage {
     Calibrating,
     /// Waits for the first answer of another model.
     Switching,
+    /// Waits before the plan is run again.
+    CoolingDown,
     /// Sends warm-ups.
     WarmingUp,
     /// Measures.

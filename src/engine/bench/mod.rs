@@ -39,7 +39,7 @@ use self::session::Session;
 use self::worker::Worker;
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::Said;
-use crate::domain::plan::Plan;
+use crate::domain::plan::{HangUps, Plan, ThinkTime};
 use crate::domain::run::{BenchProgress, BenchReport, Machine, SCHEMA, SessionEnd, Steer};
 use crate::domain::units;
 use crate::io::api::Api;
@@ -117,6 +117,7 @@ pub async fn run(
         dialer: api.dialer(),
         id: new_id(),
         timeout: plan.timeout,
+        clients: Clients::of(&sown),
         texts: listener.wants_texts(),
         cancel: CancellationToken::new(),
         paused: AtomicBool::new(false),
@@ -148,6 +149,7 @@ pub async fn run(
         pauses: Vec::new(),
         limits: Vec::new(),
         notes: Vec::new(),
+        fits: Vec::new(),
         answer: None,
     };
     session.all().await?;
@@ -186,6 +188,7 @@ fn empty_report(
         seed: Some(seed),
         ended: SessionEnd::Complete,
         levels: Vec::new(),
+        over_runs: Vec::new(),
         switches: Vec::new(),
         calibrations: Vec::new(),
         surroundings: None,
@@ -201,6 +204,7 @@ struct World {
     dialer: Dialer,
     id: String,
     timeout: Duration,
+    clients: Clients,
     /// What is said is told with every request.
     texts: bool,
     /// Ends the workers.
@@ -230,6 +234,34 @@ impl World {
             session: &self.id,
             index,
         }
+    }
+}
+
+/// How clients behave, the same for the same seed.
+struct Clients {
+    seed: u64,
+    hang_ups: Option<HangUps>,
+    think: Option<ThinkTime>,
+}
+
+impl Clients {
+    fn of(plan: &Plan) -> Self {
+        Self {
+            seed: plan.seed.unwrap_or_default(),
+            hang_ups: plan.hang_ups,
+            think: plan.think,
+        }
+    }
+
+    /// How long after its sending the client of this request hangs up; `None`: it waits for its answer.
+    fn hang_up(&self, index: u64) -> Option<Duration> {
+        let hang_ups = self.hang_ups?;
+        hang_ups.chooses(self.seed, index).then_some(hang_ups.after)
+    }
+
+    /// How long a client thinks before this request, if it is not its first.
+    fn think(&self, index: u64) -> Option<Duration> {
+        Some(self.think?.before(self.seed, index))
     }
 }
 

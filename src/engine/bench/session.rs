@@ -56,6 +56,8 @@ pub(super) struct Session<'a> {
     pub(super) limits: Vec<(String, String)>,
     /// What holds for every level of the target.
     pub(super) notes: Vec<String>,
+    /// The prompts of each target that was made ready, with its notes: later rounds go on with them.
+    pub(super) fits: Vec<(Target, PromptSource, Vec<String>)>,
     /// The mean good answer of the level under way, or else of the last that had any.
     pub(super) answer: Option<Duration>,
 }
@@ -63,21 +65,18 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     pub(super) async fn all(&mut self) -> Result<(), Failure> {
         let levels = self.plan.levels();
-        let several = self.plan.targets.len() > 1;
-        for (number, target) in self.plan.targets.iter().enumerate() {
-            match self.open(target, several).await {
+        let rounds = levels.chunk_by(|a, b| (a.run, a.target) == (b.run, b.target));
+        for round in rounds {
+            let (first, target) = (&round[0], &self.plan.targets[round[0].target]);
+            if first.run > 0 && first.target == 0 && self.cool_down().await.is_none() {
+                self.report.ended = SessionEnd::Stopped;
+                return Ok(());
+            }
+            match self.open(target).await {
                 Ok(Some(source)) => {
-                    for level in levels.iter().filter(|level| level.target == number) {
+                    for level in round {
                         if let Some(stop) = self.level(level, target, &source).await? {
-                            self.report.ended = match stop {
-                                Stop::Cancelled => SessionEnd::Stopped,
-                                Stop::Limit(why) => SessionEnd::Limit(why),
-                                // More may have failed while what was in flight came to its end.
-                                Stop::Errors => SessionEnd::Errors(format!(
-                                    "{} of {} requests failed",
-                                    self.failed, self.measured
-                                )),
-                            };
+                            self.report.ended = self.ending(stop);
                             return Ok(());
                         }
                     }
@@ -100,20 +99,46 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Makes a target ready: waits for the switch of the model, and fits prompts to its tokenizer. `None` when
-    /// it was cancelled.
-    async fn open(
-        &mut self,
-        target: &Target,
-        several: bool,
-    ) -> Result<Option<PromptSource>, Failure> {
-        if several {
+    /// How a session ends that a level stopped.
+    fn ending(&self, stop: Stop) -> SessionEnd {
+        match stop {
+            Stop::Cancelled => SessionEnd::Stopped,
+            Stop::Limit(why) => SessionEnd::Limit(why),
+            // More may have failed while what was in flight came to its end.
+            Stop::Errors => SessionEnd::Errors(format!(
+                "{} of {} requests failed",
+                self.failed, self.measured
+            )),
+        }
+    }
+
+    /// Sends nothing before another round, for as long as the plan says. `None` when it was cancelled.
+    async fn cool_down(&mut self) -> Option<()> {
+        if self.plan.cool_down.is_zero() {
+            return Some(());
+        }
+        self.live.stage = Stage::CoolingDown;
+        self.tell();
+        let cancel = self.controls.cancel.clone();
+        let wait = tokio::time::sleep(self.plan.cool_down);
+        cancel.run_until_cancelled(wait).await
+    }
+
+    /// Makes a target ready: waits for the switch of the model, and fits prompts to its tokenizer, the first time.
+    /// `None` when it was cancelled.
+    async fn open(&mut self, target: &Target) -> Result<Option<PromptSource>, Failure> {
+        if self.plan.targets.len() > 1 {
             self.live.stage = Stage::Switching;
             self.tell();
             let cancel = self.controls.cancel.clone();
             let Some(()) = cancel.run_until_cancelled(self.switch(target)).await else {
                 return Ok(None);
             };
+        }
+        let known = self.fits.iter().find(|(of, ..)| of == target);
+        if let Some((_, source, notes)) = known {
+            self.notes.clone_from(notes);
+            return Ok(Some(source.clone()));
         }
         let mut fit = None;
         self.notes.clear();
@@ -137,11 +162,13 @@ impl Session<'_> {
             .extend(self.files.material.as_ref().and_then(Material::note));
         self.notes
             .extend(self.files.trace.as_ref().and_then(Trace::note));
-        let source = PromptSource::new(self.plan, self.files.material.clone(), fit)?;
-        Ok(Some(match &self.files.trace {
-            Some(trace) => source.with_trace(trace.clone()),
-            None => source,
-        }))
+        let mut source = PromptSource::new(self.plan, self.files.material.clone(), fit)?;
+        if let Some(trace) = &self.files.trace {
+            source = source.with_trace(trace.clone());
+        }
+        let fitted = (target.clone(), source.clone(), self.notes.clone());
+        self.fits.push(fitted);
+        Ok(Some(source))
     }
 
     fn asking(&self) -> calibration::OneToken {

@@ -28,11 +28,13 @@ use super::pacer::Moment;
 use crate::domain::failure::Failure;
 use crate::domain::history::Said;
 use crate::domain::run::Steer;
-use crate::metrics::request::RequestRecord;
+use crate::metrics::request::{Phase, RequestRecord};
 use crate::prompts::schedule::client_start;
 
 /// How often a thread is asked whether it is late.
 pub(super) const PROBE_INTERVAL: Duration = Duration::from_millis(20);
+/// A client that thinks notices the end of its level within this time.
+const THINK_STEP: Duration = Duration::from_millis(50);
 /// Requests on the page's timeline, over all workers.
 pub(super) const TIMELINE_REQUESTS: usize = 48;
 
@@ -334,9 +336,13 @@ impl WorkerThread {
         let mut due = due;
         let mut first_turn = true;
         loop {
+            let hangs_up = self.world.clients.hang_up(index);
             let mut context = RequestContext {
                 index,
-                phase,
+                phase: match hangs_up {
+                    Some(_) if phase == Phase::Measured => Phase::HangUp,
+                    _ => phase,
+                },
                 due,
                 wanted_prompt_tokens: wanted,
                 prompt,
@@ -373,10 +379,26 @@ impl WorkerThread {
             // A later turn is due when the answer before it is there.
             (request, prompt, due, wanted) = (next, next_prompt, None, None);
             version = self.world.api.dialects().version();
+            self.think(level, index).await;
             self.wait_while_paused(level).await;
             if level.is_over(&self.world) {
                 return;
             }
+        }
+    }
+
+    /// As a reader does before the next turn; no longer than the level lasts.
+    async fn think(&self, level: &Level, index: u64) {
+        let Some(think) = self.world.clients.think(index) else {
+            return;
+        };
+        let until = Instant::now() + think;
+        while !level.is_over(&self.world) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(THINK_STEP)).await;
         }
     }
 

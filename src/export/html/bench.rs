@@ -9,7 +9,7 @@ use crate::domain::figures::{self, Better, Column, Metric};
 use crate::domain::history::Traces;
 use crate::domain::plan_fields;
 use crate::domain::printable::cut;
-use crate::domain::run::{BenchReport, LevelReport};
+use crate::domain::run::{BenchReport, LevelReport, OverRuns};
 use crate::domain::units::{self, count, short};
 use crate::export::MAX_MESSAGE;
 use crate::export::words::{self, Note, NoteKind};
@@ -32,6 +32,7 @@ pub(super) fn section(id: &str, report: &BenchReport, traces: &Traces) -> Markup
         (charts::all(id, &groups, Some((report, traces))))
         h2 { "Levels" }
         @for (name, levels) in &models { (table(name, levels)) }
+        @for of in &report.over_runs { (over_runs(of)) }
         @if !said.is_empty() { (notes(&said)) }
         h2 { "Plan and environment" }
         div.columns {
@@ -159,13 +160,30 @@ fn table(name: &str, levels: &[&LevelReport]) -> Markup {
                 tbody {
                     @for level in levels {
                         tr {
-                            th scope="row" { (level.label) }
+                            th scope="row" { (level.name()) }
                             @for group in &groups {
                                 @for (i, (metric, _)) in group.iter().enumerate() {
                                     (cell(metric, level, i == 0 && titled(&group)))
                                 }
                             }
                         }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The means over the runs of a load.
+fn over_runs(of: &OverRuns) -> Markup {
+    html! {
+        div.card.scroll {
+            table {
+                caption { (words::over_runs_title(of)) }
+                thead { tr { th scope="col" { "figure" } th scope="col" { "mean and 95 % interval" } } }
+                tbody {
+                    @for (title, value) in words::over_runs(of) {
+                        tr { th scope="row" { (title) } td { (value) } }
                     }
                 }
             }

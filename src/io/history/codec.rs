@@ -232,11 +232,12 @@ fn phase_number(phase: Phase) -> i64 {
         Phase::Measured => 0,
         Phase::Warmup => 1,
         Phase::Switch => 2,
+        Phase::HangUp => 3,
     }
 }
 
 fn phase(number: i64) -> Option<Phase> {
-    [Phase::Measured, Phase::Warmup, Phase::Switch]
+    [Phase::Measured, Phase::Warmup, Phase::Switch, Phase::HangUp]
         .into_iter()
         .find(|phase| phase_number(*phase) == number)
 }

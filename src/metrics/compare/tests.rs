@@ -127,6 +127,7 @@ fn side(label: &str, levels: Vec<(LevelReport, LevelValues)>) -> Side {
         plan,
         ended: SessionEnd::Complete,
         levels,
+        over_runs: Vec::new(),
         switches: Vec::new(),
         seed: None,
         calibrations: Vec::new(),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{LevelFrame, Tally};
+use crate::domain::plan::Answered;
 use crate::domain::run::{
-    AnsweredBy, Concurrency, LevelEnd, LevelReport, Limits, Rate, Requests, Throughput,
+    AnsweredBy, Concurrency, LevelEnd, LevelReport, Limits, Rate, Requests, Stats, Throughput,
 };
 use crate::metrics::notes::{self, Held};
 use crate::metrics::rates::{Counted, Window};
@@ -16,6 +17,9 @@ impl Tally {
         let steady = self.steady(&frame);
         let window = steady.map(|steady| Window::new(steady, &frame.pauses));
         let mut level = self.figures(&frame, steady, window.as_ref());
+        level.cost_per_million = self
+            .price
+            .and_then(|price| price.per_million_output(self.answered_tokens(&level)));
         level.limits.headers = frame.rate_limit;
         level.watch = frame.watch;
         watch::judge(
@@ -45,6 +49,7 @@ impl Tally {
             }),
             warmup_error: warmup_error.map(|(_, text)| text.as_str()),
             sending: frame.sending,
+            thinks: self.thinks,
             answer_takes: self
                 .answer_takes()
                 .map(|us| Duration::from_micros(us as u64)),
@@ -77,6 +82,7 @@ impl Tally {
         LevelReport {
             index: frame.index,
             label: self.load.label(),
+            run: None,
             model: frame.model.clone(),
             deployment: frame.deployment.clone(),
             load: self.load,
@@ -106,6 +112,7 @@ impl Tally {
                 .map(|window| self.throughput(window))
                 .unwrap_or_default(),
             concurrency: self.concurrency(frame, window),
+            cost_per_million: None,
             goodput: self.goodput.report(
                 &self.objectives,
                 frame.unsent,
@@ -119,6 +126,21 @@ impl Tally {
             },
             watch: Default::default(),
             notes: Vec::new(),
+        }
+    }
+
+    /// What was answered, as far as it costs.
+    fn answered_tokens(&self, level: &LevelReport) -> Answered {
+        // A count that some answers lack would make the rest look cheaper.
+        let total = |stats: &Stats| {
+            let all = stats.mean? * stats.count as f64;
+            (stats.count == self.ok).then_some(all)
+        };
+        Answered {
+            prompt_tokens: total(&level.prompt_tokens),
+            cached_tokens: total(&level.cached_tokens),
+            output_tokens: total(&level.output_tokens).unwrap_or_default(),
+            output_per_s: level.throughput.output_tokens_per_s.map(|rate| rate.mean),
         }
     }
 

@@ -207,7 +207,9 @@ impl Form {
         match field {
             Field::Concurrency => self.kind == LoadKind::Fixed,
             Field::Sweep => self.kind == LoadKind::Sweep,
-            Field::Rate | Field::Poisson => self.kind == LoadKind::Rate,
+            Field::Rate | Field::Arrivals => self.kind == LoadKind::Rate,
+            // The command line's short form of arrivals.
+            Field::Poisson => false,
             Field::Max => self.kind == LoadKind::Max,
             Field::Trace | Field::TraceUnit => self.kind == LoadKind::Trace,
             Field::MaxInFlight => matches!(self.kind, LoadKind::Rate | LoadKind::Trace),

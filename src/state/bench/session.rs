@@ -8,9 +8,10 @@ use crate::domain::failure::Failure;
 use crate::domain::history::Traces;
 use crate::domain::plan::Plan;
 use crate::domain::run::{
-    BenchProgress, BenchReport, Flight, InFlight, LevelReport, SessionEnd, Stage, Steer,
+    BenchProgress, BenchReport, Flight, InFlight, LevelReport, OverRuns, SessionEnd, Stage, Steer,
 };
 use crate::metrics::compare::Comparison;
+use crate::metrics::over_runs::over_runs;
 use crate::protocol::JobId;
 
 /// A session as it goes on.
@@ -34,6 +35,8 @@ pub struct Session {
     pub stopping: bool,
     /// Levels that ended, then the one under way.
     pub levels: Vec<LevelReport>,
+    /// Figures over the runs of each load, of the levels that have ended.
+    pub over_runs: Vec<OverRuns>,
     /// How many of `levels` have ended.
     pub levels_ended: usize,
     /// When each level was first heard of: its index, and the seconds since the session began.
@@ -76,6 +79,7 @@ impl Session {
             steered: Steer::Resume,
             stopping: false,
             levels: Vec::new(),
+            over_runs: Vec::new(),
             levels_ended: 0,
             began: Vec::new(),
             dots: Dots::default(),
@@ -203,6 +207,7 @@ impl Session {
             }
             self.levels.extend(progress.ended);
             self.levels_ended = self.levels.len();
+            self.over_runs = over_runs(&self.levels);
         }
         if let Some(partial) = progress.partial {
             self.begins_at(&partial);
@@ -239,6 +244,7 @@ impl Session {
     pub(super) fn end(&mut self, outcome: Result<Arc<BenchReport>, Failure>) {
         if let Ok(report) = &outcome {
             self.levels.clone_from(&report.levels);
+            self.over_runs.clone_from(&report.over_runs);
         }
         self.levels_ended = self.levels.len();
         self.flights.clear();

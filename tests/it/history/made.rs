@@ -128,6 +128,7 @@ impl Made {
             },
             ended: SessionEnd::Complete,
             levels,
+            over_runs: Vec::new(),
             switches: Vec::new(),
             seed: None,
             calibrations: Vec::new(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use batida::domain::plan::Plan;
 use batida::domain::run::{
     BenchProgress, BenchReport, Calibration, ErrorCount, Flight, Goodput, InFlight, LevelEnd,
-    LevelReport, Limits, Machine, Point, Rate, RatePoint, Requests, SCHEMA, ServerSide, SessionEnd,
-    Stage, Stats, Throughput, Watch,
+    LevelReport, Machine, Point, Rate, RatePoint, Requests, SCHEMA, ServerSide, SessionEnd, Stage,
+    Stats, Throughput, Watch,
 };
 use batida::domain::stats::{Estimate, P5, P50, P95, P99, Percentiles};
 use batida::protocol::{Event, Failure, JobId};
@@ -161,10 +161,7 @@ impl Script {
         };
         LevelReport {
             index,
-            label: level.load.label(),
-            model: target.model.clone(),
             deployment: target.deployment.clone(),
-            load: level.load,
             ended: if ended {
                 LevelEnd::Requests
             } else {
@@ -180,27 +177,14 @@ impl Script {
                 errors: if ended { Vec::new() } else { vec![error] },
                 ..Requests::default()
             },
-            at_once: 0,
-            tokens_per_chunk: None,
-            answered_by: Vec::new(),
-            tokens_from: "usage".to_owned(),
             ttft_ms: stats(60.0 + 40.0 * scale),
-            first_answer_ms: Stats::default(),
             itl_ms: stats(1.9 + scale * 0.2),
-            tpot_ms: Stats::default(),
             latency_ms: stats(500.0 + 80.0 * scale),
-            connect_ms: Stats::default(),
-            late_ms: Stats::default(),
             user_tokens_per_s: stats(560.0 - 40.0 * scale),
-            prompt_tokens: Stats::default(),
-            cached_tokens: Stats::default(),
-            output_tokens: Stats::default(),
-            reasoning_tokens: Stats::default(),
             throughput: Throughput {
                 output_tokens_per_s: Some(rate(6_000.0 * (1.0 - (-scale / 3.0).exp()))),
                 ..Throughput::default()
             },
-            concurrency: Default::default(),
             goodput: Some(Goodput {
                 met: n - failed,
                 missed: failed,
@@ -213,7 +197,6 @@ impl Script {
                 tokens_per_s_p50_difference: Some(-1.2),
                 ..ServerSide::default()
             }),
-            limits: Limits::default(),
             watch: Watch {
                 doubts: if ended {
                     Vec::new()
@@ -222,7 +205,7 @@ impl Script {
                 },
                 ..Watch::default()
             },
-            notes: Vec::new(),
+            ..LevelReport::blank(&target.model, level.load)
         }
     }
 
@@ -242,6 +225,7 @@ impl Script {
             levels: (0..levels)
                 .map(|index| self.report_of(index, index + 1 < levels))
                 .collect(),
+            over_runs: Vec::new(),
             switches: Vec::new(),
             seed: None,
             calibrations: Vec::<Calibration>::new(),

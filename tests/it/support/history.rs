@@ -10,8 +10,8 @@ use batida::domain::history::{
 };
 use batida::domain::plan::{Load, Plan, Target};
 use batida::domain::run::{
-    BenchReport, DeploymentBrief, EnvironmentInfo, LevelEnd, LevelReport, Limits, Machine, Point,
-    Rate, RatePoint, Requests, SCHEMA, SessionEnd, Stats, Throughput, Watch,
+    BenchReport, DeploymentBrief, EnvironmentInfo, LevelEnd, LevelReport, Machine, Point, Rate,
+    RatePoint, Requests, SCHEMA, SessionEnd, Stats, Throughput,
 };
 use batida::domain::settings::Settings;
 use batida::domain::stats::{P5, P50, P95, P99, Percentiles};
@@ -476,6 +476,7 @@ fn report(row: &SessionRow) -> BenchReport {
         levels: (0..7).map(|index| level(&plan, index, scale)).collect(),
         plan,
         ended: SessionEnd::Complete,
+        over_runs: Vec::new(),
         switches: Vec::new(),
         seed: None,
         calibrations: Vec::new(),
@@ -499,13 +500,9 @@ fn report(row: &SessionRow) -> BenchReport {
 fn level(plan: &Plan, index: usize, scale: f64) -> LevelReport {
     let load = plan.levels()[index].load;
     let n = f64::from(1u32 << index);
-    let none = Stats::default;
     LevelReport {
         index,
-        label: load.label(),
-        model: plan.targets[0].model.clone(),
         deployment: plan.targets[0].deployment.clone(),
-        load,
         ended: LevelEnd::Requests,
         began_s: Some(index as f64 * 30.0),
         took_s: Some(30.0),
@@ -515,22 +512,10 @@ fn level(plan: &Plan, index: usize, scale: f64) -> LevelReport {
             ok: 200,
             ..Requests::default()
         },
-        at_once: 0,
-        tokens_per_chunk: None,
-        answered_by: Vec::new(),
-        tokens_from: "usage".to_owned(),
         ttft_ms: stats(scale * (70.0 + 5.0 * n)),
-        first_answer_ms: none(),
         itl_ms: stats(scale * (2.0 + n / 30.0)),
-        tpot_ms: none(),
         latency_ms: stats(scale * (500.0 + 9.0 * n)),
-        connect_ms: none(),
-        late_ms: none(),
         user_tokens_per_s: stats(520.0 / (scale + n / 40.0)),
-        prompt_tokens: none(),
-        cached_tokens: none(),
-        output_tokens: none(),
-        reasoning_tokens: none(),
         throughput: Throughput {
             output_tokens_per_s: Some(Rate {
                 mean: 9_800.0 / scale * (1.0 - (-n / 12.0).exp()),
@@ -538,12 +523,7 @@ fn level(plan: &Plan, index: usize, scale: f64) -> LevelReport {
             }),
             ..Throughput::default()
         },
-        concurrency: Default::default(),
-        goodput: None,
-        server: None,
-        limits: Limits::default(),
-        watch: Watch::default(),
-        notes: Vec::new(),
+        ..LevelReport::blank(&plan.targets[0].model, load)
     }
 }
 

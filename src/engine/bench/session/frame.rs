@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use super::run_level::LevelRun;
 use super::{Session, Stop};
 use crate::domain::dialect::Dialect;
-use crate::domain::run::{LevelEnd, LevelReport};
+use crate::domain::figures;
+use crate::domain::run::{LevelEnd, LevelReport, OverRuns};
 use crate::domain::units;
 use crate::engine::bench::level::Level as SharedLevel;
+use crate::metrics::over_runs::over_runs;
 use crate::metrics::sending::Sending;
 use crate::metrics::tally::LevelFrame;
 
@@ -77,6 +79,32 @@ impl Session<'_> {
         }
     }
 
+    /// What a level's records came to, with the round it belongs to where there are several.
+    pub(super) fn report_of(&self, under: &LevelRun, frame: LevelFrame) -> LevelReport {
+        LevelReport {
+            run: (self.plan.repeat > 1).then_some(under.level.run + 1),
+            ..under.tally.report(frame)
+        }
+    }
+
+    /// The figures over the runs so far; the last run tells by how much they differ.
+    fn compare_runs(&mut self) {
+        self.report.over_runs = over_runs(&self.report.levels);
+        let Some(last) = self.report.levels.last_mut() else {
+            return;
+        };
+        if last.run != Some(self.plan.repeat) {
+            return;
+        }
+        let is_same = |of: &&OverRuns| of.label == last.label && of.model == last.model;
+        let of = self.report.over_runs.iter().find(is_same);
+        let told = of.into_iter().flat_map(|of| {
+            let figures = of.figures.iter();
+            figures.filter_map(|figure| of.told(figure, &figures::find(&figure.figure)?.title))
+        });
+        last.notes.extend(told);
+    }
+
     /// How an open loop kept to its schedule.
     fn sending(&self, shared: &SharedLevel, under: &LevelRun) -> Option<Sending> {
         let (due, sent) = (
@@ -119,12 +147,13 @@ impl Session<'_> {
         if !steady && frame.now > frame.began {
             frame.steady = Some([frame.began, frame.now]);
         }
-        let mut report = under.tally.report(frame);
+        let mut report = self.report_of(&under, frame);
         self.remark(&mut report, shared, steady);
         let requests = &report.requests;
         if requests.ended + requests.warmup + requests.aborted + requests.unsent > 0 {
             self.live.ended.push(report.clone());
             self.report.levels.push(report);
+            self.compare_runs();
         }
         self.tell();
         let limit = self.plan.session_ends.requests;
@@ -139,7 +168,7 @@ impl Session<'_> {
 
     fn end_of(&self, shared: &SharedLevel, under: &LevelRun) -> LevelEnd {
         let deadline = shared.deadline.load(Ordering::Relaxed);
-        let ended = under.tally.ended();
+        let ended = under.tally.done();
         let enough = under.wanted.is_some_and(|wanted| ended >= wanted);
         match &under.stop {
             Some(Stop::Cancelled) => LevelEnd::Stopped,

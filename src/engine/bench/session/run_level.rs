@@ -10,7 +10,7 @@ use super::{Session, Stop};
 use crate::domain::failure::Failure;
 use crate::domain::history::Said;
 use crate::domain::plan::{Level, LevelLoad, Target};
-use crate::domain::run::{LevelEnd, LevelReport, Stage, Steer};
+use crate::domain::run::{LevelEnd, Stage, Steer};
 use crate::domain::units;
 use crate::engine::bench::level::Level as SharedLevel;
 use crate::engine::bench::watch::LevelWatch;
@@ -62,6 +62,7 @@ impl Session<'_> {
             level: level.clone(),
             target: target.clone(),
             tally: Tally::new(self.plan.objectives, level.load)
+                .planned(self.plan)
                 .beside_cluster(self.world.api.is_beside_cluster()),
             wanted: self.wanted(),
             watching: LevelWatch::default(),
@@ -310,9 +311,9 @@ impl Session<'_> {
             match told {
                 WorkerEvent::Ended(record, said) => {
                     under.tally.record(&record);
-                    if record.phase == Phase::Measured {
+                    if record.phase.is_load() {
                         self.measured += 1;
-                        self.failed += u64::from(record.error.is_some());
+                        self.failed += u64::from(record.error.is_some() && !record.was_given_up());
                         if let Some(latency) = record.latency().filter(|_| record.counts()) {
                             under.latencies = (
                                 under.latencies.0.saturating_add(1),
@@ -417,7 +418,7 @@ impl Session<'_> {
             .or(self.answer);
         self.answer = answer;
         let spent = first.map(|first| now.saturating_sub(first + self.paused_since(first)));
-        let (level, ended, wanted) = (under.level.index, under.tally.ended(), under.wanted);
+        let (level, ended, wanted) = (under.level.index, under.tally.done(), under.wanted);
         let left = left::left(
             self.plan,
             &left::Standing {
@@ -433,7 +434,7 @@ impl Session<'_> {
             live::Seen {
                 now,
                 in_flight,
-                ended: under.tally.ended(),
+                ended: under.tally.done(),
                 wanted: under.wanted,
                 time_done: time,
                 left,
@@ -442,7 +443,7 @@ impl Session<'_> {
         );
         if self.live.wants_partial(now) {
             let frame = self.frame(shared, under, LevelEnd::Running, 0);
-            let partial: LevelReport = under.tally.report(frame);
+            let partial = self.report_of(under, frame);
             self.live.partial(partial);
         }
         self.tell();

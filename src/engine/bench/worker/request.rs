@@ -121,7 +121,14 @@ impl WorkerThread {
         let Scratch { reader, limit } = &mut *scratch;
         reader.renew(context.keeps_text());
         let over_at = AtomicU64::new(NOT_OVER);
-        let measured = context.phase == Phase::Measured;
+        let measured = context.phase.is_load();
+        let hang_up = match context.phase {
+            Phase::HangUp => world
+                .clients
+                .hang_up(context.index)
+                .map(|after| sent + after),
+            _ => None,
+        };
         let mut response = IncomingResponse::begin(
             self,
             level,
@@ -137,14 +144,21 @@ impl WorkerThread {
                 level.last_sent.fetch_max(now, Ordering::Relaxed);
             }
         }
-        let over = || match over_at.load(Ordering::Relaxed) {
-            NOT_OVER => None,
-            ns => Some(world.began + Duration::from_nanos(ns)),
+        let over = || {
+            let over = match over_at.load(Ordering::Relaxed) {
+                NOT_OVER => None,
+                ns => Some(world.began + Duration::from_nanos(ns)),
+            };
+            over.into_iter().chain(hang_up).min()
         };
         let exchange = self.exchange(request, &mut response);
         let outcome = limit.hold(sent + world.timeout, over, exchange).await;
         let end = Instant::now();
-        let (connection, fault) = self.judge(level, outcome, &mut response, end);
+        let hung_up = outcome.is_none() && hang_up.is_some_and(|at| at <= end);
+        let (connection, fault) = match response.over() {
+            None if hung_up => (None, Some(Fault::hung_up())),
+            _ => self.judge(level, outcome, &mut response, end),
+        };
         if let Some(fault) = &fault
             && let Some(instead) = self.adapt(level, fault, &context, request)
         {

@@ -107,8 +107,7 @@ fn load_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
         LoadKind::Sweep => checked(ui, draft, read, Field::Sweep),
         LoadKind::Rate => {
             checked(ui, draft, read, Field::Rate);
-            switch(ui, draft, Field::Poisson)
-                .on_hover_text("As independent users would arrive; otherwise evenly spaced");
+            arrivals_ui(ui, draft, read);
             checked(ui, draft, read, Field::MaxInFlight)
         }
         LoadKind::Max => checked(ui, draft, read, Field::Max),
@@ -118,6 +117,59 @@ fn load_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
             checked(ui, draft, read, Field::MaxInFlight)
         }
     };
+}
+
+/// How the requests of a rate are spaced.
+fn arrivals_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
+    const KINDS: [(&str, &str); 3] = [
+        ("Evenly spaced", ""),
+        ("Poisson: independent users", "poisson"),
+        ("Gamma: bursts", "gamma:0.25"),
+    ];
+    let typed = draft.form().text(Field::Arrivals);
+    let shown = match typed.trim() {
+        "" | "constant" => KINDS[0].0,
+        "poisson" => KINDS[1].0,
+        _ => KINDS[2].0,
+    };
+    let label = Field::Arrivals.spec().label();
+    caption(ui, &label);
+    let sections = [Section {
+        heading: "",
+        choices: KINDS.map(|(name, _)| Choice::plain(name)).into(),
+    }];
+    let width = ui.available_width();
+    let chosen = picker(ui, &label, Some(shown), None, width, &sections);
+    if let Some((_, text)) = KINDS
+        .iter()
+        .find(|(name, _)| Some(*name) == chosen.as_deref())
+    {
+        draft.edit(|form| {
+            *form.text_mut(Field::Arrivals) = (*text).to_owned();
+            true
+        });
+    }
+    if shown == KINDS[2].0 {
+        gamma_ui(ui, draft);
+    }
+    problem_ui(ui, read, Field::Arrivals);
+}
+
+/// The shape of gamma arrivals.
+fn gamma_ui(ui: &mut Ui, draft: &mut Draft) {
+    const PREFIX: &str = "gamma:";
+    draft
+        .text_ui(Field::Arrivals, |text| {
+            let mut shape = text.trim().trim_start_matches(PREFIX).to_owned();
+            let response = field(ui, "Shape of the gaps", &mut shape, "0.25");
+            if response.changed() {
+                *text = format!("{PREFIX}{shape}");
+            }
+            response
+        })
+        .on_hover_text(
+            "Below 1 requests come in bursts; 1 is Poisson; above 1 they come more evenly",
+        );
 }
 
 /// The unit of a trace's times.
@@ -186,13 +238,19 @@ fn prompts_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
 }
 
 /// Fields that are folded away.
-const MORE: [Field; 9] = [
+const MORE: [Field; 15] = [
     Field::PrefixTokens,
     Field::IgnoreEos,
     Field::Turns,
+    Field::Think,
+    Field::HangUps,
+    Field::Price,
+    Field::ExtraBody,
     Field::LevelErrors,
     Field::SessionRequests,
     Field::RampUp,
+    Field::Repeat,
+    Field::CoolDown,
     Field::Timeout,
     Field::Seed,
     Field::Tags,
@@ -206,9 +264,13 @@ fn more_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
     switch(ui, draft, Field::IgnoreEos).on_hover_text(
         "Asks the server to generate all output tokens, where the deployment allows it",
     );
-    pair(ui, draft, read, Field::Turns, Field::LevelErrors);
+    pair(ui, draft, read, Field::Turns, Field::Think);
+    pair(ui, draft, read, Field::HangUps, Field::LevelErrors);
     pair(ui, draft, read, Field::SessionRequests, Field::RampUp);
+    pair(ui, draft, read, Field::Repeat, Field::CoolDown);
     pair(ui, draft, read, Field::Timeout, Field::Seed);
+    checked(ui, draft, read, Field::ExtraBody);
+    checked(ui, draft, read, Field::Price);
     checked(ui, draft, read, Field::Tags);
 }
 
@@ -233,6 +295,13 @@ fn checked(ui: &mut Ui, draft: &mut Draft, read: &Read, at: Field) -> Response {
         Field::InputTokens => "1000, 500-1500 or 1000±200",
         Field::OutputTokens => "max_tokens: 128, 64-256 or 128±20",
         Field::PrefixTokens => "All prompts begin with the same tokens, to measure prompt caches",
+        Field::Think => "Between an answer and the next turn: 2s, 1s-3s or 2s±1s",
+        Field::HangUps => {
+            "Share of the requests, and when: 10%@500ms; they are in no figure of time"
+        }
+        Field::Price => {
+            "Per million tokens: in=0.60, out=1.20, cached=0.30; or of the deployment: hour=42.5"
+        }
         Field::Seed => {
             "The same seed sends the same prompts again, which the server may have in its cache"
         }

@@ -145,6 +145,7 @@ fn stage_told(session: &Session, now: &Standing) -> Option<&'static str> {
         Stage::Starting => Some("Starting"),
         Stage::Calibrating => Some("Calibrating prompts"),
         Stage::Switching => Some("Switching the model"),
+        Stage::CoolingDown => Some("Cooling down"),
         Stage::WarmingUp => Some("Warming up"),
         Stage::Draining => Some("Draining"),
         Stage::Paused => Some(PAUSED),

@@ -6,8 +6,8 @@ use egui::{
 };
 
 use super::{LevelChoice, figures, file_named};
-use crate::domain::figures::{COLUMNS, Column, ERRORS, Metric};
-use crate::domain::run::{LevelReport, RemarkKind};
+use crate::domain::figures::{self as table_of_figures, Column, ERRORS, Metric};
+use crate::domain::run::{LevelReport, OverRuns, RemarkKind};
 use crate::protocol::Command;
 use crate::state::ModelColors;
 use crate::state::action::Actions;
@@ -79,19 +79,19 @@ const FEW_ROWS: f32 = 2.5;
 /// The room of the sign beside a level's name, in points.
 const MARK: f32 = 16.0;
 
-type Columns = Vec<&'static (&'static Metric, &'static Column)>;
+type Columns = Vec<(&'static Metric, &'static Column)>;
 
 /// Which columns there is room for.
-fn fitting(width: f32) -> Columns {
+fn fitting(width: f32, levels: &[LevelReport]) -> Columns {
     let room = (width / NARROWEST) as usize;
-    let mut ranks: Vec<u8> = COLUMNS.iter().map(|(_, column)| column.rank).collect();
+    let all = table_of_figures::columns_of(levels.iter());
+    let mut ranks: Vec<u8> = all.iter().map(|(_, column)| column.rank).collect();
     ranks.sort_unstable();
     let highest = ranks
         .get(room.saturating_sub(1))
         .copied()
         .unwrap_or(u8::MAX);
-    COLUMNS
-        .iter()
+    all.into_iter()
         .filter(|(_, column)| column.rank <= highest)
         .collect()
 }
@@ -118,7 +118,7 @@ impl Grid {
             64.0
         };
         let first = name + MARK;
-        let columns = fitting(width - first);
+        let columns = fitting(width - first, &session.levels);
         Self {
             each: (width - first) / columns.len().max(1) as f32,
             columns,
@@ -183,10 +183,47 @@ impl Grid {
 
     fn name_of(&self, report: &LevelReport) -> String {
         if self.several {
-            format!("{} {}", report.model, report.label)
+            format!("{} {}", report.model, report.name())
         } else {
-            report.label.clone()
+            report.name()
         }
+    }
+
+    /// The means over the runs of a load.
+    fn means_ui(&self, ui: &mut Ui, of: &OverRuns, colors: &ModelColors) {
+        let (row, response) =
+            ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::hover());
+        let tokens = tokens(ui);
+        ui.painter()
+            .rect_filled(row, CornerRadius::same(4), tokens.raised);
+        let model = if self.several { &*of.model } else { "" };
+        let name = format!("{model} {}, mean", of.label);
+        let shown = fit_middle(ui, name.trim(), &TextStyle::Small, self.first - 10.0);
+        let color = if self.several {
+            tokens.model_color(colors.index(&of.model))
+        } else {
+            tokens.text
+        };
+        let at = pos2(row.left() + 8.0, row.center().y);
+        let small = self.small.clone();
+        ui.painter()
+            .text(at, Align2::LEFT_CENTER, shown, small, color);
+        let mut spoken = vec![format!("{}, mean of {} runs", of.place(), of.runs)];
+        for (n, (metric, column)) in self.columns.iter().enumerate() {
+            let Some(figure) = of.figure(&metric.key) else {
+                continue;
+            };
+            let at = pos2(self.right_of(row, n), row.center().y);
+            let text = metric.print.value(Some(figure.mean));
+            let digits = self.digits.clone();
+            ui.painter()
+                .text(at, Align2::RIGHT_CENTER, text, digits, tokens.text);
+            let estimate = metric.print.estimate(figure.estimate());
+            spoken.push(format!("{} {estimate}", column.title()));
+        }
+        let said = spoken.join(", ");
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &said));
+        response.on_hover_text(spoken.join("\n"));
     }
 
     /// A level's figures. Gives them in words.
@@ -219,6 +256,9 @@ fn rows_ui(
     let mut rows = |ui: &mut Ui| {
         for report in &session.levels {
             row_ui(ui, &grid, report, colors, (session, choice));
+        }
+        for of in &session.over_runs {
+            grid.means_ui(ui, of, colors);
         }
     };
     if compact {

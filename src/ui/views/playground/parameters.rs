@@ -6,13 +6,14 @@ mod values;
 
 use std::collections::HashMap;
 
-use egui::{Label, RichText, ScrollArea, TextEdit, Ui};
+use egui::{Label, RichText, ScrollArea, TextEdit, TextStyle, Ui};
 
 use self::presets::PresetsUi;
 use super::format::{self, FormatUi, SchemaChecks};
 use super::tools::{self, ToolsUi};
 use crate::domain::conversation::DEFAULT_SYSTEM_PROMPT;
 use crate::domain::environment::EnvId;
+use crate::domain::extra_body;
 use crate::domain::params::{PARAMETERS, Params};
 use crate::domain::workspace::ChatPreset;
 use crate::state::State;
@@ -22,8 +23,8 @@ use crate::state::cluster::ClusterAction;
 use crate::state::panes::PaneAction;
 use crate::ui::theme::{self, GRID};
 use crate::ui::widgets::{
-    MARGIN, caption, filling_card, from_right, shortened, small_button, small_button_if, strong,
-    tokens,
+    MARGIN, caption, field_error, filling_card, from_right, shortened, small_button,
+    small_button_if, strong, tokens,
 };
 
 /// Whose parameters are open.
@@ -225,6 +226,7 @@ impl ParametersUi {
             typed |= values::row_ui(ui, parameter, params);
         }
         typed |= self.stop_ui(ui, of, params);
+        typed |= extra_body_ui(ui, params);
         // Both are compared where they are: they change by many clicks.
         let before = (params.format.is_some(), params.tools.len());
         let format = self.formats.entry(of.clone()).or_default();
@@ -250,6 +252,22 @@ impl ParametersUi {
         }
         changed
     }
+}
+
+/// Further fields of the body, and why they are not sent.
+fn extra_body_ui(ui: &mut Ui, params: &mut Params) -> bool {
+    let name = caption(ui, "Extra body fields (JSON)");
+    let edit = TextEdit::multiline(&mut params.extra_body)
+        .desired_rows(1)
+        .desired_width(f32::INFINITY)
+        .margin(MARGIN)
+        .font(TextStyle::Monospace)
+        .hint_text("{\"min_p\": 0.1}");
+    let changed = ui.add(edit).labelled_by(name.id).changed();
+    if let Err(why) = extra_body::read(&params.extra_body) {
+        field_error(ui, &format!("{why}. Not sent"));
+    }
+    changed
 }
 
 fn is_of(edited: &ChatPreset, chat: &ChatState) -> bool {
