@@ -82,9 +82,7 @@ pub struct Tally {
     rates: Rates,
     /// Of an open loop: requests in flight from when they were due, to see what a stall piled up.
     backlog: Rates,
-    rate_limited: u64,
-    ingress_limited: u64,
-    queue_full: u64,
+    refused: Refused,
 }
 
 /// What the engine knows of a level beside its records. Moments count from the session's beginning.
@@ -129,6 +127,32 @@ pub struct LevelFrame {
 
 /// So many other models are counted by name; the rest is counted together.
 const MAX_OTHER_MODELS: usize = 16;
+
+/// Measured requests that a limit refused.
+#[derive(Debug, Clone, Copy, Default)]
+struct Refused {
+    /// For their rate or a quota.
+    for_rate: u64,
+    /// Of them by an ingress.
+    by_ingress: u64,
+    /// For a full queue.
+    for_queue: u64,
+}
+
+impl Refused {
+    fn add(&mut self, class: Option<FaultClass>) {
+        let ingress = class == Some(FaultClass::IngressLimited);
+        self.for_rate += u64::from(ingress || class == Some(FaultClass::RateLimited));
+        self.by_ingress += u64::from(ingress);
+        self.for_queue += u64::from(class == Some(FaultClass::QueueFull));
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.for_rate += other.for_rate;
+        self.by_ingress += other.by_ingress;
+        self.for_queue += other.for_queue;
+    }
+}
 
 #[derive(Debug, Clone, Default)]
 struct Errors {
@@ -178,9 +202,7 @@ impl Tally {
             goodput: GoodputTally::default(),
             rates: Rates::default(),
             backlog: Rates::default(),
-            rate_limited: 0,
-            ingress_limited: 0,
-            queue_full: 0,
+            refused: Refused::default(),
         }
     }
 
@@ -213,7 +235,6 @@ impl Tally {
                 (class, _) => class,
             });
         if record.phase.is_load() {
-            let ingress = class == Some(FaultClass::IngressLimited);
             self.rates.in_flight(record.sent, record.ended);
             if self.load.is_open() {
                 self.backlog
@@ -221,9 +242,7 @@ impl Tally {
             }
             self.reconnected +=
                 u64::from(record.reconnected && class != Some(FaultClass::Cancelled));
-            self.rate_limited += u64::from(ingress || class == Some(FaultClass::RateLimited));
-            self.ingress_limited += u64::from(ingress);
-            self.queue_full += u64::from(class == Some(FaultClass::QueueFull));
+            self.refused.add(class);
         }
         match (record.phase, &record.error) {
             (Phase::Switch, _) => {}
@@ -351,9 +370,7 @@ impl Tally {
             goodput,
             rates,
             backlog,
-            rate_limited,
-            ingress_limited,
-            queue_full,
+            refused,
         } = other;
         self.ok += ok;
         self.hung_up += hung_up;
@@ -390,9 +407,7 @@ impl Tally {
         self.goodput.merge(goodput);
         self.rates.merge(rates);
         self.backlog.merge(backlog);
-        self.rate_limited += rate_limited;
-        self.ingress_limited += ingress_limited;
-        self.queue_full += queue_full;
+        self.refused.merge(*refused);
     }
 
     /// Measured requests that ended, well or not.

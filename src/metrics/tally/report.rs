@@ -119,9 +119,9 @@ impl Tally {
                 met_per_s.map(|rate| rate.mean),
             ),
             limits: Limits {
-                rate_limited: self.rate_limited,
-                ingress: self.ingress_limited,
-                queue_full: self.queue_full,
+                rate_limited: self.refused.for_rate,
+                ingress: self.refused.by_ingress,
+                queue_full: self.refused.for_queue,
                 headers: Vec::new(),
             },
             watch: Default::default(),
