@@ -22,7 +22,7 @@ pub struct Stretch {
 }
 
 /// The time of a session of `elapsed_s` seconds so far. Short levels among long ones are wider than they are.
-fn time_axis(elapsed_s: f64, levels: &[Stretch]) -> Axis {
+pub(super) fn time_axis(elapsed_s: f64, levels: &[Stretch]) -> Axis {
     let to = elapsed_s.max(10.0);
     let begins: Vec<f64> = levels.iter().filter_map(|level| level.began_s).collect();
     // What happened at once is not on the edge, and "0:00" does not touch the other axis' zero.
@@ -33,7 +33,7 @@ fn time_axis(elapsed_s: f64, levels: &[Stretch]) -> Axis {
 const TIME: &str = "time since the session began, min:s";
 
 /// Added to the note of a chart over time.
-fn stretched(x: &Axis) -> &'static str {
+pub(super) fn stretched(x: &Axis) -> &'static str {
     if x.is_stretched() {
         "; short levels are drawn wider"
     } else {
@@ -41,7 +41,7 @@ fn stretched(x: &Axis) -> &'static str {
     }
 }
 
-fn begins(levels: &[Stretch]) -> Vec<Mark> {
+pub(super) fn begins(levels: &[Stretch]) -> Vec<Mark> {
     let mark = |level: &Stretch| {
         Some(Mark {
             x: level.began_s?,

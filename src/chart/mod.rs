@@ -7,6 +7,7 @@ pub mod bench;
 pub mod distribution;
 pub mod labels;
 pub mod levels;
+pub mod server;
 pub mod svg;
 mod thin;
 pub mod trend;
@@ -14,6 +15,7 @@ pub mod trend;
 use crate::domain::units;
 
 pub use self::axis::{Axis, Tick, Unit};
+pub use self::server::ServerLine;
 pub use self::thin::{Dots, Rates};
 
 /// A chart.

@@ -241,6 +241,10 @@ pub(super) struct CompareArgs {
     /// Print Markdown, e.g. for a pull request
     #[arg(long, conflicts_with = "json", help_heading = OUTPUT)]
     pub(super) markdown: bool,
+    /// Write JUnit XML to this file: a suite per model, a case per figure. A worse figure is skipped, with
+    /// --fail-if-worse it fails
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub(super) junit: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Args)]

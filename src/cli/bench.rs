@@ -10,14 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::Common;
 use super::bench_args::{BenchArgs, check_before_asking, sound_plan};
+use super::bench_files::Files;
 use super::bench_report::{self, level_line};
-use super::{Ended, choose, out, plan_file, report};
+use super::{Ended, bench_verdict, choose, out, plan_file, report};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
 use crate::domain::plan::Level;
-use crate::domain::run::{
-    BenchProgress, BenchReport, LevelEnd, LevelReport, Requests, SessionEnd, Stage, Steer,
-};
+use crate::domain::run::{BenchProgress, BenchReport, LevelReport, Stage, Steer};
 use crate::engine::bench::{Controls, Listener};
 use crate::engine::connection::Connection;
 use crate::engine::history;
@@ -37,7 +36,7 @@ pub(super) async fn run(
 ) -> Result<(), Ended> {
     let named = args.targets().map_err(Ended::Misused)?;
     check_before_asking(&args, &named)?;
-    let out = args.out.as_deref().map(OutFile::plan).transpose()?;
+    let files = Files::plan(&args)?;
     let open = |path: &Option<PathBuf>, lines| {
         let path = path.as_deref();
         path.map(|path| Rows::open(path, lines)).transpose()
@@ -84,16 +83,24 @@ pub(super) async fn run(
         mut progress,
     } = listener;
     progress.clear();
-    let found = found.map_err(|failure| match failure.class {
-        Some(FaultClass::Cancelled) => {
-            Failure::new("The session was stopped before its first level", "")
+    let found = match found {
+        Ok(found) => found,
+        Err(failure) => {
+            let failure = match failure.class {
+                Some(FaultClass::Cancelled) => {
+                    Failure::new("The session was stopped before its first level", "")
+                }
+                _ => failure,
+            };
+            files.broken(&failure);
+            return Err(failure.into());
         }
-        _ => failure,
-    })?;
+    };
     progress.finish(&found);
 
-    let (written, troubles) = end_files(&args, &found, out, rows, gaps);
-    let printed = print(common.json, &found, &written);
+    let (mut written, mut troubles) = end_rows(&args, rows, gaps);
+    let printed = files.write(&args, &found, &mut written, &mut troubles);
+    let printed = printed.and_then(|()| print(common.json, &args, &found, &written));
     for trouble in &troubles {
         report::failure(trouble);
     }
@@ -104,14 +111,12 @@ pub(super) async fn run(
     for hint in choose::meant(connection, &found).await {
         report::error_line(&format!("batida: {hint}"));
     }
-    verdict(&found, &args)
+    bench_verdict::told(&found, &args)
 }
 
-/// Ends the session's files. Gives those that were written, and why others were not.
-fn end_files(
+/// Ends the files with rows. Gives those that were written, and why others were not.
+fn end_rows(
     args: &BenchArgs,
-    found: &BenchReport,
-    out: Option<OutFile>,
     rows: Option<Rows>,
     gaps: Option<Rows>,
 ) -> (Vec<String>, Vec<Failure>) {
@@ -123,16 +128,21 @@ fn end_files(
             (Some(path), Some(Err(error))) => troubles.push(cannot_write(path, &error)),
             _ => {}
         };
-    keep(
-        &args.out,
-        out.map(|out| out.keep(|file| write_report(file, found)).map(|()| true)),
-    );
     keep(&args.csv, rows.map(Rows::end));
     keep(&args.gaps, gaps.map(Rows::end));
     (written, troubles)
 }
 
-fn print(json: bool, found: &BenchReport, written: &[String]) -> std::io::Result<()> {
+/// The report for whoever reads standard output, unless a file has taken it.
+fn print(
+    json: bool,
+    args: &BenchArgs,
+    found: &BenchReport,
+    written: &[String],
+) -> std::io::Result<()> {
+    if args.stdout_is_taken() {
+        return Ok(());
+    }
     if json {
         return report::json(&serde_json::to_value(found)?);
     }
@@ -142,77 +152,7 @@ fn print(json: bool, found: &BenchReport, written: &[String]) -> std::io::Result
     stdout.flush()
 }
 
-/// The exit code that the figures deserve.
-fn verdict(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
-    let mut failed = None;
-    match &found.ended {
-        SessionEnd::Complete => {}
-        SessionEnd::Stopped => failed = Some("the session was stopped".to_owned()),
-        SessionEnd::Failed(why) => failed = Some(why.clone()),
-        SessionEnd::Errors(why) => {
-            failed = Some(format!("the session ended for too many errors: {why}"))
-        }
-        SessionEnd::Limit(_) => {}
-    }
-    if let (None, Some(level)) = (
-        &failed,
-        found
-            .levels
-            .iter()
-            .find(|level| level.ended == LevelEnd::Errors),
-    ) {
-        let Requests {
-            failed: errors,
-            ended,
-            ..
-        } = &level.requests;
-        let (label, model) = (&level.label, &level.model);
-        failed = Some(format!(
-            "{label} of {model} ended for too many errors: {errors} of {ended} requests failed"
-        ));
-    }
-    if failed.is_none() && found.levels.iter().all(|level| level.requests.ok == 0) {
-        failed = Some("no request was answered".to_owned());
-    }
-    let mut crossed = false;
-    for crossing in args
-        .fail_if
-        .iter()
-        .flat_map(|condition| condition.crossings(found))
-    {
-        report::error_line(&format!("batida: --fail-if {crossing}"));
-        crossed = true;
-    }
-    if let Some(why) = failed {
-        report::error_line(&format!("batida: {why}"));
-        return Err(Ended::Told);
-    }
-    if crossed {
-        return Err(Ended::Crossed);
-    }
-    let doubted = found
-        .levels
-        .iter()
-        .filter(|level| !level.watch.doubts.is_empty());
-    if args.strict && doubted.clone().next().is_some() {
-        for level in doubted {
-            let (label, doubt) = (&level.label, level.watch.doubts.join("; "));
-            report::error_line(&format!(
-                "batida: --strict: {label} of {} has a measurement warning: {doubt}",
-                level.model
-            ));
-        }
-        return Err(Ended::Doubted);
-    }
-    Ok(())
-}
-
 // ---- files --------------------------------------------------------------------------------------------
-
-fn write_report(out: &mut dyn Write, found: &BenchReport) -> std::io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, found)?;
-    writeln!(out)
-}
 
 /// What a file has a row of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

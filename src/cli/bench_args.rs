@@ -1,6 +1,6 @@
 //! The arguments and the help of `batida bench`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
@@ -34,6 +34,9 @@ Exit codes: 0 done; 1 failed, stopped, ended for too many errors, or no request 
 apply, the first of 1, 3, 4 is used. Ctrl-C stops and prints a report of what was measured; a second Ctrl-C, at least a \
 second later, exits at once. SIGTERM and SIGHUP stop likewise, with exit codes 143 and 129.
 
+Pipelines: --junit FILE for Jenkins, GitLab and others; --github-summary appends to the file that \
+$GITHUB_STEP_SUMMARY names and prints ::error and ::warning lines for what failed. Neither changes the exit code.
+
 JSON: --json prints one object with \"schema\": \"batida.bench/1\"; --out writes the same to a file. \
 `batida bench --schema` lists each key with its type, unit and meaning; --schema=json is a JSON Schema for validators.";
 
@@ -64,9 +67,16 @@ pub(super) struct BenchArgs {
     pub(super) strict: bool,
     #[command(flatten)]
     sampling: BenchParamArgs,
-    /// Write the report as JSON to this file
+    /// Write the report as JSON to this file; - for standard output, in place of the report for people
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub(super) out: Option<PathBuf>,
+    /// Write JUnit XML to this file (- for standard output): a suite per model, a case per level and condition. What
+    /// makes the exit code other than 0 fails; a measurement warning is skipped, with --strict it fails
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub(super) junit: Option<PathBuf>,
+    /// Append the report as Markdown to the summary of a GitHub Actions job, and annotate the run with what failed
+    #[arg(long, help_heading = OUTPUT)]
+    pub(super) github_summary: bool,
     /// Write a row per request to this CSV file, replacing it when the first request ends. A text that a spreadsheet
     /// would run as a formula gets an apostrophe before it
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
@@ -118,6 +128,14 @@ impl BenchArgs {
         Ok(self.model.iter().enumerate().map(target).collect())
     }
 
+    /// Whether a file is written to standard output, which then holds nothing else.
+    pub(super) fn stdout_is_taken(&self) -> bool {
+        [&self.out, &self.junit]
+            .into_iter()
+            .flatten()
+            .any(|path| is_stdout(path))
+    }
+
     /// The plan for these targets.
     pub(super) fn plan(&self, targets: Vec<Target>) -> Plan {
         Plan {
@@ -130,6 +148,11 @@ impl BenchArgs {
             ..self.plan.0.clone()
         }
     }
+}
+
+/// The name of a file that stands for standard output.
+pub(super) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 /// What cannot work in a plan, with its flag.
@@ -245,7 +268,8 @@ mod tests {
     use crate::domain::conversation::Effort;
     use crate::domain::environment::{EnvId, Environment};
     use crate::domain::plan::{
-        Arrivals, Ends, HangUps, Lengths, Load, Objectives, Price, Prompts, ThinkTime, TimeUnit,
+        Arrivals, Ends, HangUps, Lengths, Load, MetricsSource, Objectives, Price, Prompts,
+        ThinkTime, TimeUnit,
     };
     use crate::domain::plan_fields::samples;
 
@@ -334,6 +358,7 @@ mod tests {
             timeout: Duration::from_secs(9),
             objectives: Objectives::parse("ttft=500ms,itl=15ms").expect("reads"),
             price: Some(Price::parse("in=0.6,out=1.2").expect("reads")),
+            server_metrics: MetricsSource::Url("http://router:9000/metrics".to_owned()),
             seed: Some(42),
             tags: vec!["a b".to_owned(), "-c".to_owned()],
         }

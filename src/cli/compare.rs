@@ -8,6 +8,8 @@ use super::{Ended, compare_report, out, report};
 use crate::domain::failure::Failure;
 use crate::domain::history::HistorySettings;
 use crate::engine::{self, history};
+use crate::export::junit;
+use crate::io::files::{OutFile, cannot_write};
 use crate::io::history::Store;
 use crate::metrics::compare::{Comparison, Side, Verdict, change_text, compare, interval_text};
 
@@ -25,6 +27,12 @@ pub(super) async fn run(
     }
     tell_apart(&mut sides, &names);
     let found = compare(&sides, args.least_change.unwrap_or(settings.least_change));
+    if let Some(path) = &args.junit {
+        let text = junit::compare(&found, args.fail_if_worse);
+        OutFile::plan(path)?
+            .keep(|file| file.write_all(text.as_bytes()))
+            .map_err(|error| cannot_write(path, &error))?;
+    }
     if common.json {
         report::json(&serde_json::to_value(&found).map_err(std::io::Error::from)?)?;
     } else {

@@ -7,8 +7,10 @@
 mod args;
 mod bench;
 mod bench_args;
+mod bench_files;
 mod bench_report;
 mod bench_schema;
+mod bench_verdict;
 mod chat;
 mod choose;
 mod compare;

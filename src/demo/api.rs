@@ -4,6 +4,7 @@
 
 mod answer;
 mod embeddings;
+mod metrics;
 mod request;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::answer::ScriptedAnswer;
+use self::metrics::Queue;
 use self::request::{ChatBody, check};
 use super::form::{OutputFormat, invalid};
 pub use super::model::{DemoModel, Quirk, Thinks};
@@ -83,6 +85,8 @@ struct Shared {
     options: DemoOptions,
     uses: Mutex<HashMap<String, ModelUse>>,
     received: Mutex<Vec<Received>>,
+    /// One for each model, in their order.
+    queues: Vec<Arc<Queue>>,
     started: jiff::Timestamp,
 }
 
@@ -101,13 +105,19 @@ impl DemoServer {
     pub async fn start(options: DemoOptions) -> std::io::Result<Self> {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let address = listener.local_addr()?;
+        let queues = options
+            .models
+            .iter()
+            .map(|model| Arc::new(Queue::of(model)));
         let shared = Arc::new(Shared {
+            queues: queues.collect(),
             options,
             uses: Mutex::default(),
             received: Mutex::default(),
             started: jiff::Timestamp::now(),
         });
         let app = Router::new()
+            .route("/metrics", get(metrics::page))
             .route("/v1/models", get(list_models))
             .route("/v1/chat/completions", post(chat))
             .route("/v1/embeddings", post(embeddings::make))
@@ -132,6 +142,11 @@ impl DemoServer {
             shared,
             _stop: stop.drop_guard(),
         })
+    }
+
+    /// The host and port where it listens.
+    pub fn socket(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where it listens.
@@ -201,15 +216,12 @@ fn receive(
 }
 
 impl Shared {
-    fn model(&self, name: &str) -> Result<&DemoModel, Box<Response>> {
-        self.options
-            .models
-            .iter()
-            .find(|model| model.name == name)
-            .ok_or_else(|| {
-                let message = format!("Model {name} not found");
-                Box::new(error(404, "model_not_found", &message))
-            })
+    fn model(&self, name: &str) -> Result<(&DemoModel, &Arc<Queue>), Box<Response>> {
+        let mut models = self.options.models.iter().zip(&self.queues);
+        models.find(|(model, _)| model.name == name).ok_or_else(|| {
+            let message = format!("Model {name} not found");
+            Box::new(error(404, "model_not_found", &message))
+        })
     }
 
     /// Counts a request for the model. Returns its use before this one.
@@ -249,7 +261,7 @@ async fn answer_chat(
     }
     let form = OutputFormat::read(&ask.response_format, &ask.tools, &ask.tool_choice)
         .map_err(|(param, why)| Box::new(invalid(param, &why)))?;
-    let model = shared.model(&ask.model)?;
+    let (model, queue) = shared.model(&ask.model)?;
     let before = shared.note_use(model, came);
     if model.quirk == Quirk::Hangs {
         let _gone = AbortFlag(aborted);
@@ -272,10 +284,11 @@ async fn answer_chat(
         Quirk::ColdStart(extra) if rested => extra,
         _ => Duration::ZERO,
     };
+    let place = queue.enter(came).await;
     // A real model processes the images before its first token too.
-    let extra = extra + looked;
+    let extra = extra + looked + place.waited;
     let answer = ScriptedAnswer::new(shared, model, (&ask, &form, &sights), came, extra, aborted);
-    Ok(answer.respond(ask.stream).await)
+    Ok(answer.at(place).respond(ask.stream).await)
 }
 
 /// The error response of a model that refuses this request, by its quirk.

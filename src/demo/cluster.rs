@@ -4,6 +4,7 @@
 //! Batida starts it as a subprocess and parses its output like kubectl's.
 
 mod kinds;
+mod metrics;
 mod objects;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::kinds::{DemoKind, KINDS, PODS, discovery};
+pub use self::metrics::DEMO_API;
 use self::objects::{LIST_VERSION, SINCE, happened, pods};
 
 /// The namespace that the made-up cluster fills.
@@ -296,6 +298,16 @@ fn raw(path: &str) -> KubectlOutput {
             "Error from server (NotFound): namespaces \"{namespace}\" not found"
         )),
         ["api", "v1", "namespaces", NAMESPACE, "events"] => KubectlOutput::json(&happened()),
+        [
+            "api",
+            "v1",
+            "namespaces",
+            NAMESPACE,
+            "pods",
+            pod,
+            "proxy",
+            "metrics",
+        ] => metrics::page(pod),
         ["api", "v1", "namespaces", namespace, "pods", rest @ ..] => {
             raw_list(&PODS, namespace, rest)
         }

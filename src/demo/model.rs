@@ -46,6 +46,8 @@ pub enum Quirk {
         /// 3: the third, the sixth…
         every: u32,
     },
+    /// Works on so many requests at once. Later ones wait in a queue, first come, first served.
+    Slots(u32),
     /// It creates embeddings and cannot chat.
     Embeds,
     /// Responds with this status and body; for tests.
@@ -118,7 +120,13 @@ impl DemoModel {
                 Quirk::None,
             ),
             Self::new("gpt-oss-120b", 88, 480.0, Thinks::Reasoning, Quirk::None),
-            Self::new("DeepSeek-R1-0528", 210, 190.0, Thinks::Inline, Quirk::None),
+            Self::new(
+                "DeepSeek-R1-0528",
+                210,
+                190.0,
+                Thinks::Inline,
+                Quirk::Slots(8),
+            ),
             Self::new(
                 "Qwen3-32B",
                 160,

@@ -6,6 +6,7 @@ mod lengths;
 mod load;
 mod objectives;
 mod price;
+mod server_metrics;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub use self::lengths::Lengths;
 pub use self::load::{Arrivals, GAMMA_SHAPES, LevelLoad, Load, TimeUnit};
 pub use self::objectives::Objectives;
 pub use self::price::{Answered, Price};
+pub use self::server_metrics::MetricsSource;
 use super::conversation::Params;
 
 /// A benchmark session: each target in turn, and for each target each level of the load.
@@ -70,6 +72,9 @@ pub struct Plan {
     /// What tokens cost; `None` where the user does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
+    /// Where the server's own metrics are read from meanwhile.
+    #[serde(skip_serializing_if = "MetricsSource::is_auto")]
+    pub server_metrics: MetricsSource,
     /// The same seed sends the same prompts at the same moments. `None` draws another for each session, so that a
     /// second run finds none of its prompts in the server's cache; its report says which.
     pub seed: Option<u64>,
@@ -190,6 +195,7 @@ pub enum Field {
     ExtraBody,
     Goodput,
     Price,
+    ServerMetrics,
     Tags,
 }
 
@@ -231,6 +237,7 @@ impl Default for Plan {
             timeout: Duration::from_secs(600),
             objectives: Objectives::default(),
             price: None,
+            server_metrics: MetricsSource::Auto,
             seed: None,
             tags: Vec::new(),
         }

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 pub use self::values::ON;
 use self::values::{maybe, optional, put};
-use super::plan::{Field, Objectives, Plan, Price};
+use super::plan::{Field, MetricsSource, Objectives, Plan, Price};
 use super::run::BenchReport;
 use super::run::known::{UNKNOWN, Unknown};
 
@@ -120,6 +120,7 @@ impl FieldSpec {
 }
 
 const GOALS: &str = "Goals";
+const BESIDE: &str = "Beside the run";
 const MODELS: &str = "Models";
 
 const MODEL_FIELDS: &[FieldSpec] = &[
@@ -188,6 +189,24 @@ const GOAL_FIELDS: &[FieldSpec] = &[
         .compare(Compare::List)
         .one(|plan| optional(plan.price))
         .set(|plan, text| put(&mut plan.price, maybe(text, Price::parse))),
+    row(Field::ServerMetrics, "server metrics")
+        .flag("server-metrics", "SOURCE", BESIDE)
+        .help(
+            "Read the server's own metrics (queue, running requests, cache) once a second: auto for /metrics of the \
+             API or of its pods, pods, an address, or off, which also opens no connection to time the network \
+             [default: auto]",
+        )
+        .form("auto", "", "")
+        .keys(&[
+            (
+                "server_metrics",
+                "text",
+                "where the server's metrics are read: pods, off or an address; left out for auto",
+            ),
+            ("server_metrics.url", "text", "this address"),
+        ])
+        .one(|plan| optional(Some(&plan.server_metrics).filter(|source| !source.is_auto())))
+        .set(|plan, text| put(&mut plan.server_metrics, MetricsSource::parse(text))),
     row(Field::Tags, "tags")
         .flag("tag", "", "")
         .form("a, b", "", "")

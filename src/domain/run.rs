@@ -3,11 +3,13 @@
 //! The JSON is this structure as serde writes it, versioned by [`SCHEMA`]. Times end in their unit. Absent is
 //! `null`, never zero.
 
+mod ending;
 pub mod known;
 mod level;
 mod over_runs;
 mod progress;
 mod remarks;
+mod server_metrics;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,8 +19,11 @@ pub use self::level::{
     Requests, ServerSide, Throughput, Watch,
 };
 pub use self::over_runs::{OverRuns, OverRunsFigure};
-pub use self::progress::{BenchProgress, Flight, InFlight, Point, RatePoint, Stage, Steer};
+pub use self::progress::{
+    BenchProgress, Flight, InFlight, Point, RatePoint, ServerPoint, Stage, Steer,
+};
 pub use self::remarks::{ERRORS, Remark, RemarkKind};
+pub use self::server_metrics::{Gauge, MetricsOrigin, Network, QueueTime, ServerMetrics};
 use super::plan::Plan;
 pub use super::stats::Stats;
 
@@ -75,6 +80,9 @@ pub struct BenchReport {
     /// What it ran on, as far as it could be found out.
     #[serde(default)]
     pub surroundings: Option<EnvironmentInfo>,
+    /// Where the server's own metrics came from; `None` where nobody looked for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_metrics: Option<MetricsOrigin>,
     /// The program whose result file this was, with its version; `None` for Batida itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,

@@ -17,6 +17,15 @@ pub struct Condition {
     unit: Unit,
 }
 
+/// How a condition fared at one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The level's place in the report; `None` for a figure of the whole session.
+    pub level: Option<usize>,
+    /// `None`: it did not come true.
+    pub crossing: Option<Crossing>,
+}
+
 /// A condition that came true, or whose figure is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crossing {
@@ -108,6 +117,13 @@ impl Condition {
 
     /// Where it came true. A figure that is not known counts as a failure: nobody could vouch for it.
     pub fn crossings(&self, report: &BenchReport) -> Vec<Crossing> {
+        let outcomes = self.outcomes(report).into_iter();
+        outcomes.filter_map(|outcome| outcome.crossing).collect()
+    }
+
+    /// How it fared at each level, or in the session.
+    pub fn outcomes(&self, report: &BenchReport) -> Vec<Outcome> {
+        let is_of_levels = matches!(self.figure, Figure::Level(_));
         let values: Places = match self.figure {
             Figure::Session(read) => read(report),
             Figure::Level(metric) => {
@@ -116,8 +132,10 @@ impl Condition {
             }
         };
         if values.is_empty() {
-            return vec![Crossing {
-                text: format!("{}: it is not known, nothing was measured", self.text),
+            let text = format!("{}: it is not known, nothing was measured", self.text);
+            return vec![Outcome {
+                level: None,
+                crossing: Some(Crossing { text }),
             }];
         }
         let crossed = |(place, value): &(String, Option<f64>)| match value {
@@ -129,11 +147,11 @@ impl Condition {
             )),
             Some(_) => None,
         };
-        values
-            .iter()
-            .filter_map(crossed)
-            .map(|text| Crossing { text })
-            .collect()
+        let outcomes = values.iter().enumerate().map(|(at, value)| Outcome {
+            level: is_of_levels.then_some(at),
+            crossing: crossed(value).map(|text| Crossing { text }),
+        });
+        outcomes.collect()
     }
 
     fn holds(&self, value: f64) -> bool {

@@ -363,7 +363,7 @@ where
 }
 
 /// The path of the server's URL, e.g. `/k8s/clusters/c-1`.
-async fn server_path(kubectl: &Kubectl) -> Result<Option<String>, KubectlError> {
+pub(super) async fn server_path(kubectl: &Kubectl) -> Result<Option<String>, KubectlError> {
     if !kubectl.may_have_server_path() {
         return Ok(None);
     }

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
 use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
+use crate::demo::cluster::DEMO_API;
 use crate::domain::environment::{
     ApiAddress, ClusterAccess, EnvId, Environment, KEY_VARIABLE, SIMULATED_KUBECTL_ARGUMENT,
 };
@@ -186,6 +187,10 @@ impl Connections {
     /// Without a configured namespace, it uses that of the context, which is read once, so that all commands use the same
     /// one. If it cannot be read, the commands that need it fail with the reason.
     pub async fn kubectl(&self, env: &Environment) -> Option<Kubectl> {
+        if env.demo && env.cluster.is_some() {
+            // Its kubectl reads the metrics of the demo's server. If that cannot start, opening the API says so.
+            let _ = self.demo().await;
+        }
         let kubectl = self.configured_kubectl(env)?;
         if !kubectl.namespace.is_empty() {
             return Some(kubectl);
@@ -222,12 +227,12 @@ impl Connections {
         let recorder = self.recorder(env);
         if env.demo {
             let prefix = vec![OsString::from(SIMULATED_KUBECTL_ARGUMENT)];
-            return Some(Kubectl::simulated(
-                self.simulator.clone(),
-                prefix,
-                &access.namespace,
-                recorder,
-            ));
+            let demo = self.demo.get().map(|demo| demo.socket().to_string());
+            let demo = demo.map(|socket| (OsString::from(DEMO_API), OsString::from(socket)));
+            return Some(Kubectl {
+                env: demo.into_iter().collect(),
+                ..Kubectl::simulated(self.simulator.clone(), prefix, &access.namespace, recorder)
+            });
         }
         let hidden = {
             let mut all = self.secret_variables.lock();
@@ -311,18 +316,22 @@ impl Connections {
         }
     }
 
+    /// The demo's server, started once.
+    async fn demo(&self) -> Result<&DemoServer, Failure> {
+        let start = || DemoServer::start(DemoOptions::default());
+        self.demo.get_or_try_init(start).await.map_err(|error| {
+            Failure::new(
+                "The demo server could not start",
+                "Check that the loopback network is available",
+            )
+            .with_details(error.to_string())
+        })
+    }
+
     async fn open_api(&self, env: &Environment, access: Access) -> Result<Api, Failure> {
         let recorder = self.recorder(env);
         let address = if env.demo {
-            let start = || DemoServer::start(DemoOptions::default());
-            let demo = self.demo.get_or_try_init(start).await.map_err(|error| {
-                Failure::new(
-                    "The demo server could not start",
-                    "Check that the loopback network is available",
-                )
-                .with_details(error.to_string())
-            })?;
-            demo.address()
+            self.demo().await?.address()
         } else {
             env.api.clone().ok_or_else(|| {
                 let advice = Advice::by_face(

@@ -44,6 +44,19 @@ fn head(out: &mut String, row: &SessionRow) {
     );
 }
 
+/// A benchmark that is in no history yet, e.g. for the summary of a pipeline's job.
+pub fn bench_alone(report: &BenchReport) -> String {
+    let models: Vec<&str> = report
+        .plan
+        .targets
+        .iter()
+        .map(|target| target.model.as_str())
+        .collect();
+    let mut out = format!("## Benchmark of {}\n\n", escape(&models.join(", ")));
+    bench(&mut out, report);
+    out
+}
+
 fn bench(out: &mut String, report: &BenchReport) {
     if let Some(ended) = words::ended(report) {
         let _ = writeln!(out, "**{}**\n", escape(&cut(&ended, super::MAX_MESSAGE)));

@@ -8,6 +8,7 @@ pub mod csv;
 pub mod gaps;
 mod html;
 mod json;
+pub mod junit;
 mod markdown;
 mod parquet;
 mod words;
@@ -23,7 +24,7 @@ use crate::domain::history::{
 };
 
 pub use self::json::CHAT_SCHEMA;
-pub use self::markdown::escape as escape_markdown;
+pub use self::markdown::{bench_alone as markdown_summary, escape as escape_markdown};
 
 /// Characters of an error, or another message, that a report for people shows.
 const MAX_MESSAGE: usize = 500;

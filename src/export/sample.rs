@@ -171,6 +171,7 @@ fn session(clients: &[u32], levels: Vec<LevelReport>, took: Duration) -> BenchRe
                 bundle: None,
             }],
         }),
+        server_metrics: None,
         source: None,
         unknown: Vec::new(),
         trace: None,

@@ -7,7 +7,8 @@ use crate::domain::json;
 use crate::domain::printable::cut;
 use crate::domain::run::known::{self, UNKNOWN};
 use crate::domain::run::{
-    BenchReport, LevelReport, OverRuns, OverRunsFigure, ServerSide, SessionEnd,
+    BenchReport, LevelReport, Network, OverRuns, OverRunsFigure, ServerMetrics, ServerSide,
+    SessionEnd,
 };
 use crate::domain::units;
 use crate::metrics::timeline::AT_ONCE;
@@ -63,6 +64,8 @@ pub(super) fn surroundings(report: &BenchReport) -> Vec<Fact> {
             ));
         }
     }
+    let metrics = report.server_metrics.as_ref();
+    facts.extend(metrics.map(|origin| ("Server metrics", origin.told())));
     facts.push((
         "Machine",
         report.machine.told().unwrap_or_else(|| UNKNOWN.to_owned()),
@@ -125,6 +128,18 @@ pub(super) fn notes(report: &BenchReport) -> Vec<Note> {
         notes.push(note(NoteKind::Other, about, &switch.told()));
     }
     for level in &report.levels {
+        let both = level.both_sides().map(|told| ("Diagnosis", told));
+        let metrics = level.server_metrics.as_ref().and_then(ServerMetrics::told);
+        let metrics = metrics.map(|told| ("Server metrics", told));
+        let network = level.network.as_ref().and_then(Network::told);
+        let network = network.map(|told| ("Network", told));
+        for (name, told) in [both, metrics, network].into_iter().flatten() {
+            notes.push(note(
+                NoteKind::Other,
+                format!("{name}, {}", level.place()),
+                &told,
+            ));
+        }
         if let Some(told) = level.server.as_ref().and_then(ServerSide::differences) {
             let text = format!("Client − server, p50: {told}");
             notes.push(note(

@@ -173,6 +173,7 @@ fn session(
         seed: None,
         calibrations: Vec::new(),
         surroundings: None,
+        server_metrics: None,
         source: Some(origin.source.clone()),
         unknown,
     };

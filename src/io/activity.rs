@@ -40,6 +40,12 @@ impl Recorder {
         Self::new(env, |_| {})
     }
 
+    /// The same environment's recorder that records nothing, for what is done once a second.
+    #[must_use]
+    pub fn silenced(&self) -> Self {
+        Self::silent(self.env.clone())
+    }
+
     /// Records a note for the user.
     pub fn note(&self, text: impl Into<Arc<str>>) {
         self.begin(ActivityKind::Note, text).end(true, "noted");

@@ -27,11 +27,13 @@ mod dialects;
 mod faults;
 mod head;
 mod list;
+mod metrics;
 mod stream;
 mod whole;
 
 pub use self::dialects::Dialects;
 use self::head::Head;
+pub use self::metrics::{MAX_PAGE_BYTES, MetricsPage};
 pub use self::stream::ChatStream;
 use self::whole::{WholeRequest, WholeResponse};
 pub use super::tls::{ClientCertificate, Trust};

@@ -347,6 +347,18 @@ fn why_unwritten(error: &std::io::Error) -> String {
     }
 }
 
+/// Adds to the end of a file, which is made where it is missing.
+///
+/// # Errors
+/// As the file system's.
+pub fn append(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)?
+        .write_all(bytes)
+}
+
 /// Why a file cannot be written, and what to look at.
 pub fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     let advice = match error.kind() {

@@ -8,6 +8,7 @@ pub mod notes;
 pub mod over_runs;
 pub mod rates;
 pub mod request;
+pub mod scrape;
 pub mod sending;
 mod server;
 pub mod stats;

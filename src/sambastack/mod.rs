@@ -3,6 +3,7 @@
 pub mod diagnosis;
 pub mod events;
 pub mod lists;
+pub mod metrics_pods;
 pub mod models;
 pub mod pods;
 pub mod read;

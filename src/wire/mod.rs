@@ -6,5 +6,6 @@ pub mod embeddings;
 pub mod fault;
 pub mod kubectl;
 pub mod openai;
+pub mod prometheus;
 pub mod refusal;
 pub mod sse;

@@ -256,6 +256,7 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
         seed: None,
         calibrations: Vec::new(),
         surroundings: None,
+        server_metrics: None,
         source: None,
         unknown: Vec::new(),
         trace: None,

@@ -515,6 +515,8 @@ fn progress(n: u32, each: u32) -> BenchProgress {
             in_flight: 2_000,
         }],
         flights: (0..48).map(flight).collect(),
+        server: Vec::new(),
+        server_told: None,
         partial: None,
         ended: Vec::new(),
     }

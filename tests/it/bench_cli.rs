@@ -44,10 +44,15 @@ impl Bench {
     }
 
     fn start(&self, args: &[&str]) -> Child {
+        self.start_with(args, &[])
+    }
+
+    fn start_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
         command
             .env_clear()
             .env("HOME", self.dir.path())
+            .envs(variables.iter().copied())
             .current_dir(self.dir.path());
         command
             .arg("bench")
@@ -66,6 +71,10 @@ impl Bench {
 
     /// A short session of one model, ended well.
     #[track_caller]
+    pub(crate) fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Said {
+        finish(self.start_with(args, variables))
+    }
+
     pub(crate) fn json(&self, args: &[&str]) -> Value {
         let usual = [
             "--model",

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use batida::domain::figures::METRICS;
 use batida::domain::plan::{
-    Arrivals, HangUps, LevelLoad, Load, Objectives, Plan, Price, Prompts, ThinkTime, TimeUnit,
+    Arrivals, HangUps, LevelLoad, Load, MetricsSource, Objectives, Plan, Price, Prompts, ThinkTime,
+    TimeUnit,
 };
 use batida::domain::run::{
-    AnsweredBy, BenchReport, ErrorCount, LevelReport, OverRuns, OverRunsFigure, Rate, SCHEMA,
-    SessionEnd,
+    AnsweredBy, BenchReport, ErrorCount, LevelReport, MetricsOrigin, Network, OverRuns,
+    OverRunsFigure, Rate, SCHEMA, ServerMetrics, SessionEnd,
 };
 use batida::domain::verdict::Condition;
 use batida::prompts::files::Material;
@@ -351,6 +352,14 @@ fn others() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("plan.load", value(&Load::Unknown)),
+        ("plan.server_metrics", value(&MetricsSource::Off)),
+        (
+            "plan.server_metrics",
+            value(&MetricsSource::Url("http://a/metrics".to_owned())),
+        ),
+        ("server_metrics", value(&MetricsOrigin::default())),
+        ("levels[].server_metrics", value(&ServerMetrics::default())),
+        ("levels[].network", value(&Network::default())),
         ("plan.prompts", value(&Prompts::File("f".into()))),
         (
             "trace",

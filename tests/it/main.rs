@@ -6,6 +6,7 @@ mod bench;
 mod bench_cli;
 mod bench_clients;
 mod bench_schema;
+mod beside;
 mod chat;
 mod cli;
 mod compare;

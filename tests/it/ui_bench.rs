@@ -170,6 +170,10 @@ fn a_session_runs_on_the_demo_from_the_click_to_the_report() {
     window.click("Run benchmark");
     window.until("it runs", |window| window.has_button("Stop"));
     window.until("it has ended", |window| window.has_button("Save report"));
+    // The demo publishes metrics as vLLM does.
+    window.see("Server: requests running and waiting");
+    window.see("Server metrics: vLLM, from http://127.0.0.1:");
+    window.see("Network: TCP connect p50 ");
     let session = window
         .state_mut()
         .state()

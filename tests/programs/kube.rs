@@ -71,6 +71,8 @@ pub(crate) enum Trouble {
 pub(crate) struct Cluster {
     /// The lists by plural name.
     pub(crate) lists: HashMap<&'static str, Arc<str>>,
+    /// What pods say through the API server, by the path below the namespace's pods: `NAME:PORT/proxy/PATH`.
+    pub(crate) pages: HashMap<&'static str, Arc<str>>,
     /// By plural name; `*` for every request.
     pub(crate) troubles: Vec<(&'static str, Trouble)>,
     /// What watching a kind meets, by plural name; `*` for every kind.
@@ -107,6 +109,7 @@ impl Cluster {
                 .into_iter()
                 .map(|(kind, list)| (kind, list.into()))
                 .collect(),
+            pages: HashMap::new(),
             troubles: Vec::new(),
             watch_troubles: Vec::new(),
             path: "",
@@ -752,6 +755,11 @@ fn answer(cluster: &Cluster, changes: &Mutex<Changes>, target: &str, accept: &st
             let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
                 "message": message, "reason": "NotFound", "details": details, "code": 404});
             Answer::Whole(404, status.to_string().into())
+        }
+        ["api", "v1", "namespaces", NAMESPACE, "pods", rest @ ..]
+            if cluster.pages.contains_key(rest.join("/").as_str()) =>
+        {
+            ok(&cluster.pages[rest.join("/").as_str()])
         }
         ["api", "v1", "namespaces", NAMESPACE, "pods", name] => {
             let list = current(&cluster.lists["pods"], "pods", changes);

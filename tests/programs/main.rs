@@ -1,6 +1,7 @@
 //! The tests that need other programs: kubectl, curl, Python, Xvfb, D-Bus, a keyring, a Vulkan driver in software.
 //! `cargo test --test programs` runs them. One that misses its program fails and says what to install.
 
+mod beside;
 mod checks;
 #[cfg(feature = "gui")]
 mod clipboard;

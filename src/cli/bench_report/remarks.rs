@@ -2,7 +2,7 @@
 
 use super::super::table::line;
 use super::labelled;
-use crate::domain::run::{BenchReport, LevelReport, Limits, ServerSide};
+use crate::domain::run::{BenchReport, LevelReport, Limits, Network, ServerMetrics, ServerSide};
 use crate::domain::units::{self, count};
 
 pub(super) fn text(report: &BenchReport) -> String {
@@ -18,7 +18,9 @@ pub(super) fn text(report: &BenchReport) -> String {
         let texts = warnings(level).into_iter();
         texts.map(move |text| line(&format!("! {place}: {text}")))
     });
-    labelled(switches.chain(levels)) + &warnings.collect::<String>()
+    let origin = report.server_metrics.iter();
+    let origin = origin.map(|origin| ("metrics", origin.told()));
+    labelled(switches.chain(levels).chain(origin)) + &warnings.collect::<String>()
 }
 
 /// A line's label and its text.
@@ -45,6 +47,15 @@ fn about(level: &LevelReport) -> Vec<Labelled> {
     lines.extend(limits(&level.limits));
     let server = level.server.as_ref().and_then(ServerSide::differences);
     lines.extend(server.map(|told| ("server", format!("client − server, p50: {told}"))));
+    let metrics = level.server_metrics.as_ref();
+    lines.extend(
+        metrics
+            .and_then(ServerMetrics::told)
+            .map(|told| ("server", told)),
+    );
+    let network = level.network.as_ref().and_then(Network::told);
+    lines.extend(network.map(|told| ("network", told)));
+    lines.extend(level.both_sides().map(|told| ("diagnosis", told)));
     let missed = level.goodput.iter().flat_map(|good| &good.missed_by);
     let missed = missed.filter(|(_, times)| *times > 0);
     lines.extend(

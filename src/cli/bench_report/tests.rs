@@ -112,6 +112,7 @@ fn report(levels: Vec<LevelReport>) -> BenchReport {
         seed: Some(1),
         calibrations: Vec::new(),
         surroundings: None,
+        server_metrics: None,
         source: None,
         unknown: Vec::new(),
         trace: None,
@@ -230,6 +231,8 @@ fn progress_is_a_bar_with_what_is_known() {
         points: Vec::new(),
         rates: Vec::new(),
         flights: Vec::new(),
+        server: Vec::new(),
+        server_told: None,
         partial: None,
         ended: Vec::new(),
     };

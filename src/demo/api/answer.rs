@@ -10,6 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::Shared;
+use super::metrics::Place;
 use super::request::{ChatBody, ChatBodyMessage};
 use crate::demo::form::OutputFormat;
 use crate::demo::model::{DemoModel, Quirk, Thinks};
@@ -41,6 +42,8 @@ pub(super) struct ScriptedAnswer {
     aborted: Arc<std::sync::atomic::AtomicBool>,
     first: Option<Duration>,
     step: Step,
+    /// Given back when the answer ends.
+    place: Option<Place>,
 }
 
 /// Sets the flag if the client closed the connection before the end.
@@ -113,7 +116,14 @@ impl ScriptedAnswer {
             aborted,
             first: None,
             step: Step::Role,
+            place: None,
         }
+    }
+
+    /// Keeps its place among the requests that the model works on.
+    pub(super) fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
     }
 
     pub(super) async fn respond(mut self, stream: bool) -> Response {

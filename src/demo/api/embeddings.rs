@@ -33,7 +33,7 @@ async fn answer(
     let Authorized { body, aborted, .. } = receive(shared, headers, body)?;
     let invalid = |why: &str| Box::new(error(400, "invalid_value", why));
     let name = body["model"].as_str().unwrap_or_default();
-    let model = shared.model(name)?;
+    let (model, _) = shared.model(name)?;
     match &model.quirk {
         Quirk::Embeds => {}
         Quirk::Hangs => {

@@ -142,6 +142,31 @@ const MODELS: [(&str, &str, &[&str]); 7] = [
     ("qwen3-32b", "Qwen3-32B", &["text"]),
 ];
 
+/// The port at which the pods of a deployment publish metrics.
+pub(super) const METRICS_PORT: &str = "8000";
+
+/// The serving names of the models of the deployment whose default pod this is.
+pub(super) fn served_by(pod: &str) -> Vec<&'static str> {
+    let is_of = |deployment: &str| group_pod(deployment, DEFAULT_GROUP, "n", "0") == pod;
+    let old = OLD.iter().filter(|(deployment, ..)| is_of(deployment));
+    let bundles =
+        old.flat_map(|(_, bundle, _)| BUNDLES.iter().filter(move |(name, ..)| name == bundle));
+    let of_bundles = bundles.flat_map(|(_, models, _)| models.iter().copied());
+    let new = NEW.iter().filter(|(deployment, ..)| is_of(deployment));
+    let of_new = new.filter_map(|(_, serves, _)| {
+        let resource = match serves {
+            Err(model) => *model,
+            // A bundle of one model is named after it.
+            Ok(bundle) => bundle.strip_prefix("mb-")?,
+        };
+        let mut named = MODELS
+            .iter()
+            .filter(|(name, ..)| name.starts_with(resource));
+        named.next().map(|(_, serving, _)| *serving)
+    });
+    of_bundles.chain(of_new).collect()
+}
+
 pub(super) fn bundle_deployments() -> Vec<Value> {
     OLD.iter()
         .map(|(name, bundle, condition)| {
@@ -302,7 +327,12 @@ fn pods_of(deployment: &str, condition: PodCondition) -> Vec<Value> {
     };
     match condition {
         PodCondition::NotThere => Vec::new(),
-        PodCondition::Fine => vec![cache(), main("0", RUNNING)],
+        PodCondition::Fine => {
+            let mut main = main("0", RUNNING);
+            main["metadata"]["annotations"] =
+                json!({"prometheus.io/scrape": "true", "prometheus.io/port": METRICS_PORT});
+            vec![cache(), main]
+        }
         PodCondition::OneOfTwo => vec![
             cache(),
             main("0", RUNNING),

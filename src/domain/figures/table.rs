@@ -1,7 +1,7 @@
 //! The figures themselves, each declared once.
 
 use super::{Better, Distribution, Metric, Print, Read, Unit};
-use crate::domain::run::{LevelReport, Stats};
+use crate::domain::run::{LevelReport, ServerMetrics, Stats};
 use crate::domain::stats::{P50, P95, P99};
 
 type StatsOf = fn(&LevelReport) -> Option<&Stats>;
@@ -101,6 +101,9 @@ pub static DISTRIBUTIONS: &[&Distribution] = &[
     &number("server_tokens_per_s", |l| {
         l.server.as_ref().map(|server| &server.tokens_per_s)
     }),
+    &time("network_connect", |l| {
+        l.network.as_ref().map(|network| &network.connect_ms)
+    }),
     &time("timer_late", |l| Some(&l.watch.timer_late_ms)),
     &time("read_late", |l| Some(&l.watch.read_late_ms)),
     &time("left_late", |l| Some(&l.watch.left_late_ms)),
@@ -134,6 +137,10 @@ pub(super) fn rates() -> [Metric; 3] {
         })
         .shown("Requests/s", ("", "req/s"), 10),
     ]
+}
+
+fn server(level: &LevelReport) -> Option<&ServerMetrics> {
+    level.server_metrics.as_ref()
 }
 
 /// Single numbers.
@@ -192,6 +199,21 @@ pub(super) fn values() -> Vec<Metric> {
         number("server_tokens_per_s_difference", |l| {
             l.server.as_ref()?.tokens_per_s_p50_difference
         }),
+        number("server_queue_mean", |l| server(l)?.queue.mean),
+        number("server_queue_max", |l| server(l)?.queue.max),
+        number("server_running_mean", |l| server(l)?.running.mean),
+        number("server_running_max", |l| server(l)?.running.max),
+        share("server_workers_busy_mean", |l| server(l)?.workers_busy.mean),
+        share("server_cache_use_mean", |l| server(l)?.cache_use.mean),
+        share("server_cache_use_max", |l| server(l)?.cache_use.max),
+        share("server_cache_hits", |l| server(l)?.cache_hits),
+        ms("server_longest_wait_max", |l| {
+            server(l)?.longest_wait_ms.max
+        }),
+        ms("server_queue_time_mean", |l| server(l)?.queue_time_ms.mean),
+        ms("server_queue_time_p50", |l| server(l)?.queue_time_ms.p50),
+        ms("server_queue_time_p99", |l| server(l)?.queue_time_ms.p99),
+        number("server_preemptions", |l| server(l)?.preemptions),
         share("busiest_lane", |l| l.watch.busiest_lane),
         number("process_cores", |l| l.watch.process_cores),
         share("machine_busy", |l| l.watch.machine_busy),

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use crate::domain::conversation::{Effort, Params};
 use crate::domain::plan::{
-    Arrivals, Ends, HangUps, Lengths, Load, Objectives, Plan, Price, Prompts, Target, ThinkTime,
-    TimeUnit,
+    Arrivals, Ends, HangUps, Lengths, Load, MetricsSource, Objectives, Plan, Price, Prompts,
+    Target, ThinkTime, TimeUnit,
 };
 
 fn times() -> impl Strategy<Value = Duration> {
@@ -129,9 +129,16 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         prop_oneof![Just(Duration::ZERO), times()],
     );
     let said = (prompts, 1..9u32, prop::option::of(lengths()), any::<bool>());
+    let source = prop_oneof![
+        Just(MetricsSource::Auto),
+        Just(MetricsSource::Pods),
+        Just(MetricsSource::Off),
+        "http://[a-z]{1,4}:9[0-9]/m".prop_map(MetricsSource::Url),
+    ];
     let rest = (
         times(),
         objectives,
+        source,
         prop::option::of(0..1u64 << 53),
         tags,
         params(),
@@ -140,7 +147,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         let ((repeat, cool_down), think, hang_ups, price) = clients;
         let (load, level_ends, session_ends, warmup, ramp_up) = whole;
         let (prompts, turns, output_tokens, ignore_eos) = said;
-        let (timeout, objectives, seed, tags, params) = rest;
+        let (timeout, objectives, server_metrics, seed, tags, params) = rest;
         // A new field of a plan does not compile here until the test varies it.
         Plan {
             targets: vec![Target {
@@ -164,6 +171,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
             timeout,
             objectives,
             price,
+            server_metrics,
             seed,
             tags,
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::server_metrics::{Network, ServerMetrics};
 use crate::domain::plan::LevelLoad;
 use crate::domain::stats::{Estimate, Stats};
 use crate::domain::units::{self, signed};
@@ -103,6 +104,12 @@ pub struct LevelReport {
     pub goodput: Option<Goodput>,
     /// The server's own figures beside ours; `None` where it sends none.
     pub server: Option<ServerSide>,
+    /// The server's own metrics meanwhile; `None` where it publishes none, or none were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_metrics: Option<ServerMetrics>,
+    /// How long the network took meanwhile; `None` where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
     /// What the limits of key and gateway did.
     pub limits: Limits,
     /// What the benchmark saw of itself.
@@ -159,6 +166,8 @@ impl LevelReport {
             cost_per_million: None,
             goodput: None,
             server: None,
+            server_metrics: None,
+            network: None,
             limits: Limits::default(),
             watch: Watch::default(),
             notes: Vec::new(),

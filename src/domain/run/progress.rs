@@ -29,6 +29,10 @@ pub struct BenchProgress {
     pub rates: Vec<RatePoint>,
     /// The last requests in flight and just ended, for the timeline; the whole list, at most 48.
     pub flights: Vec<Flight>,
+    /// Readings of the server's own metrics since.
+    pub server: Vec<ServerPoint>,
+    /// Where they come from, or why there are none; only when it is new.
+    pub server_told: Option<String>,
     /// The level under way as far as it is known, a few times a second.
     pub partial: Option<Box<LevelReport>>,
     /// Levels that ended since.
@@ -90,6 +94,21 @@ pub struct RatePoint {
     pub tokens_per_s: f64,
     /// Requests in flight at its end.
     pub in_flight: u32,
+}
+
+/// What the server's own metrics said at a moment. Absent: not said.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ServerPoint {
+    /// In seconds from the session's beginning.
+    pub at_s: f64,
+    /// Requests that wait.
+    pub queue: Option<f64>,
+    /// Requests being worked on.
+    pub running: Option<f64>,
+    /// The busy part of the workers, 0 to 1.
+    pub workers_busy: Option<f64>,
+    /// The used part of the KV cache, 0 to 1.
+    pub cache_use: Option<f64>,
 }
 
 /// A request on the timeline. Times in seconds from the session's beginning.

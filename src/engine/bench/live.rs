@@ -200,6 +200,8 @@ impl Live {
             points: std::mem::take(&mut self.points),
             rates: std::mem::take(&mut self.rates),
             flights: self.flights.clone(),
+            server: Vec::new(),
+            server_told: None,
             partial: self.partial.take(),
             ended: std::mem::take(&mut self.ended),
         }

@@ -11,6 +11,7 @@
 //! alarm of the system's among its connections, to measure how late it reads.
 
 mod alarm;
+mod beside;
 mod calibration;
 mod counts;
 mod feed;
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch as steering;
 use tokio_util::sync::CancellationToken;
 
+use self::beside::Beside;
 use self::files::Files;
 use self::live::Live;
 use self::pause::Pauses;
@@ -44,6 +46,7 @@ use crate::domain::run::{BenchProgress, BenchReport, Machine, SCHEMA, SessionEnd
 use crate::domain::units;
 use crate::io::api::Api;
 use crate::io::http1::Dialer;
+use crate::io::kubectl::Kubectl;
 use crate::io::limits;
 use crate::metrics::request::RequestRecord;
 use crate::prompts::files::Material;
@@ -96,6 +99,21 @@ pub async fn run(
     controls: Controls,
     listener: &mut dyn Listener,
 ) -> Result<BenchReport, Failure> {
+    run_beside(None, plan, api, environment, controls, listener).await
+}
+
+/// The same where the environment has a cluster, whose pods may publish the server's metrics.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_beside(
+    kubectl: Option<&Kubectl>,
+    plan: &Plan,
+    api: &Api,
+    environment: &str,
+    controls: Controls,
+    listener: &mut dyn Listener,
+) -> Result<BenchReport, Failure> {
     if let Some(problem) = plan.problems().first() {
         return Err(Failure::new(
             format!("This plan cannot be run: {}", problem.text),
@@ -135,6 +153,7 @@ pub async fn run(
     let mut session = Session {
         plan: &sown,
         seed,
+        beside: Beside::start(&world, plan, kubectl),
         world,
         workers,
         events: received,
@@ -155,8 +174,12 @@ pub async fn run(
     session.all().await?;
     let repeated = session.repeated();
     let Session {
-        mut report, world, ..
+        mut report,
+        world,
+        beside,
+        ..
     } = session;
+    report.server_metrics = beside.origin();
     if let Some(file) = &mut report.prompts_file {
         file.repeated = repeated;
     }
@@ -192,6 +215,7 @@ fn empty_report(
         switches: Vec::new(),
         calibrations: Vec::new(),
         surroundings: None,
+        server_metrics: None,
         source: None,
         unknown: Vec::new(),
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+use super::beside::Beside;
 use super::calibration::{self, Fitted, UNFITTED_FOR};
 use super::feed::Counters;
 use super::files::Files;
@@ -47,6 +48,7 @@ pub(super) struct Session<'a> {
     pub(super) files: Files,
     pub(super) counters: Arc<Counters>,
     pub(super) live: Live,
+    pub(super) beside: Beside,
     pub(super) report: BenchReport,
     /// Measured requests of the session that ended, and those that failed.
     pub(super) measured: u64,
@@ -263,7 +265,8 @@ impl Session<'_> {
     }
 
     fn tell(&mut self) {
-        let progress = self.live.take(self.world.began.elapsed());
+        let mut progress = self.live.take(self.world.began.elapsed());
+        (progress.server, progress.server_told) = self.beside.take();
         self.listener.advanced(progress);
     }
 }

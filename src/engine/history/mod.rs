@@ -326,7 +326,8 @@ pub async fn bench(
     });
     let stopped = controls.cancel.clone();
     let mut recording = Recording::new(recorder, listener).with_environment_info(asking);
-    let mut outcome = bench::run(plan, api, &connection.env.name, controls, &mut recording).await;
+    let (kubectl, name) = (connection.kubectl.as_ref(), &connection.env.name);
+    let mut outcome = bench::run_beside(kubectl, plan, api, name, controls, &mut recording).await;
     if let Ok(report) = &mut outcome {
         // Usually complete by now. A stopped session does not wait for it.
         let timeout = if stopped.is_cancelled() {

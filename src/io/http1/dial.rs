@@ -225,6 +225,20 @@ impl Dialer {
             })
     }
 
+    /// Opens a TCP connection to the API, or to its proxy, and closes it again. Returns how long the handshake took.
+    ///
+    /// # Errors
+    /// When it is refused, or takes more than ten seconds.
+    pub async fn measure_connect(&self) -> Result<Duration, WireError> {
+        let (host, port) = match &self.proxy {
+            Some(through) => (through.proxy.host.as_str(), through.proxy.port),
+            None => (self.host.as_str(), self.port),
+        };
+        let opened = tokio::time::timeout(CONNECT_TIMEOUT, connect(host, port)).await;
+        let (_, took) = opened.unwrap_or(Err(WireError::ConnectTimeout))?;
+        Ok(took)
+    }
+
     /// `stage` tells what was waited for last.
     async fn dial_on(&self, stage: &AtomicU8) -> Result<HttpConnection, WireError> {
         let reached = |next| stage.store(next, Ordering::Relaxed);

@@ -132,6 +132,7 @@ fn side(label: &str, levels: Vec<(LevelReport, LevelValues)>) -> Side {
         seed: None,
         calibrations: Vec::new(),
         surroundings: None,
+        server_metrics: None,
         source: None,
         unknown: Vec::new(),
         trace: None,

@@ -96,6 +96,8 @@ impl Tally {
             answered_by: self.others(),
             tokens_from: self.tokens_from().to_owned(),
             server: self.server.report(),
+            server_metrics: None,
+            network: None,
             ttft_ms: self.ttft.stats(),
             first_answer_ms: self.first_answer.stats(),
             itl_ms: self.itl.stats(),

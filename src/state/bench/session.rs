@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::chart::{Dots, Rates};
+use crate::chart::{Dots, Rates, ServerLine};
 use crate::domain::environment::{EnvId, Environment};
 use crate::domain::failure::Failure;
 use crate::domain::history::Traces;
 use crate::domain::plan::Plan;
 use crate::domain::run::{
-    BenchProgress, BenchReport, Flight, InFlight, LevelReport, OverRuns, SessionEnd, Stage, Steer,
+    BenchProgress, BenchReport, Flight, InFlight, LevelReport, MetricsOrigin, OverRuns, SessionEnd,
+    Stage, Steer,
 };
 use crate::metrics::compare::Comparison;
 use crate::metrics::over_runs::over_runs;
@@ -45,6 +46,10 @@ pub struct Session {
     pub dots: Dots,
     /// Rates, thinned.
     pub rates: Rates,
+    /// What the server's own metrics said over time, thinned.
+    pub server: ServerLine,
+    /// Where they come from, or why there are none.
+    pub server_told: Option<String>,
     /// The last requests in flight.
     pub flights: Vec<Flight>,
     /// How it ended; `None` while it runs.
@@ -84,6 +89,8 @@ impl Session {
             began: Vec::new(),
             dots: Dots::default(),
             rates: Rates::default(),
+            server: ServerLine::default(),
+            server_told: None,
             flights: Vec::new(),
             outcome: None,
             held: None,
@@ -199,6 +206,8 @@ impl Session {
         }
         self.dots.add(&progress.points);
         self.rates.add(&progress.rates);
+        self.server.add(&progress.server);
+        self.server_told = progress.server_told.or(self.server_told.take());
         self.flights = progress.flights;
         if !progress.ended.is_empty() {
             self.levels.truncate(self.levels_ended);
@@ -245,6 +254,8 @@ impl Session {
         if let Ok(report) = &outcome {
             self.levels.clone_from(&report.levels);
             self.over_runs.clone_from(&report.over_runs);
+            let metrics = report.server_metrics.as_ref();
+            self.server_told = metrics.map(MetricsOrigin::told).or(self.server_told.take());
         }
         self.levels_ended = self.levels.len();
         self.flights.clear();

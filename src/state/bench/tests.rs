@@ -43,6 +43,8 @@ fn progress(points: Vec<Point>) -> BenchProgress {
         points,
         rates: Vec::new(),
         flights: Vec::new(),
+        server: Vec::new(),
+        server_told: None,
         partial: None,
         ended: Vec::new(),
     }

@@ -141,6 +141,7 @@ impl Made {
                 }],
                 ..EnvironmentInfo::default()
             }),
+            server_metrics: None,
             source: None,
             unknown: Vec::new(),
             trace: None,

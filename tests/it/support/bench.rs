@@ -88,6 +88,8 @@ impl Script {
             points: Vec::new(),
             rates: Vec::new(),
             flights: Vec::new(),
+            server: Vec::new(),
+            server_told: None,
             partial: None,
             ended: Vec::new(),
         });
@@ -230,6 +232,7 @@ impl Script {
             seed: None,
             calibrations: Vec::<Calibration>::new(),
             surroundings: None,
+            server_metrics: None,
             source: None,
             unknown: Vec::new(),
             trace: None,

@@ -490,6 +490,7 @@ fn report(row: &SessionRow) -> BenchReport {
                 bundle: Some("bundle-7".to_owned()),
             }],
         }),
+        server_metrics: None,
         source: None,
         unknown: Vec::new(),
         trace: None,

@@ -53,6 +53,9 @@ impl Shell {
             "--warmup",
             "0",
             "--json",
+            // The scripts count connections and requests.
+            "--server-metrics",
+            "off",
         ];
         all.extend([
             "--quiet",

@@ -81,10 +81,12 @@ impl Session<'_> {
 
     /// What a level's records came to, with the round it belongs to where there are several.
     pub(super) fn report_of(&self, under: &LevelRun, frame: LevelFrame) -> LevelReport {
-        LevelReport {
+        let mut report = LevelReport {
             run: (self.plan.repeat > 1).then_some(under.level.run + 1),
             ..under.tally.report(frame)
-        }
+        };
+        self.beside.describe(&mut report);
+        report
     }
 
     /// The figures over the runs so far; the last run tells by how much they differ.

@@ -73,6 +73,7 @@ impl Session<'_> {
             latencies: (0, Duration::ZERO),
         };
         self.forget_last_level(level.index);
+        self.beside.begin(&target.model);
         let open = level.load.is_open();
         if self.plan.warmup > 0 {
             // Apart from what is measured: a warm-up beside it would take its share of the server.
@@ -307,6 +308,7 @@ impl Session<'_> {
     }
 
     pub(super) fn fold(&mut self, under: &mut LevelRun) {
+        self.beside.fold();
         for told in self.events.try_iter() {
             match told {
                 WorkerEvent::Ended(record, said) => {

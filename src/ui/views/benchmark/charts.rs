@@ -13,7 +13,7 @@ use crate::state::bench::Session;
 use crate::ui::chart::{CHART, Part, card_ui, no_tools, pair, timing_ui};
 use crate::ui::picture::Photographer;
 use crate::ui::theme::GRID;
-use crate::ui::widgets::{shortened, tokens};
+use crate::ui::widgets::{caption, shortened, tokens};
 
 /// The height of charts in a low window, in points.
 const LOW_CHART: f32 = 112.0;
@@ -46,6 +46,7 @@ pub(super) fn show(
             plain(ui, p, &tokens);
         }];
         pair(ui, photographer, parts);
+        server_ui(ui, photographer, session, &stretches);
         return distribution_ui(ui, photographer, shown, chosen, colors, height);
     }
     let parts: [Part<'_>; 2] = [&mut |ui, p| plain(ui, p, &ttft), &mut |ui, p| {
@@ -61,6 +62,35 @@ pub(super) fn show(
         &mut |ui, p| distribution_ui(ui, p, shown, chosen, colors, height),
     ];
     pair(ui, photographer, parts);
+    server_ui(ui, photographer, session, &stretches);
+}
+
+/// The strip of the server's own metrics, and where they come from or why there are none.
+fn server_ui(
+    ui: &mut Ui,
+    photographer: &mut Photographer,
+    session: &Session,
+    stretches: &[Stretch],
+) {
+    let elapsed = session.now.map_or(0.0, |now| now.elapsed_s);
+    let requests = session.server.requests(stretches, elapsed);
+    let in_use = session.server.use_of(stretches, elapsed);
+    let strip = |ui: &mut Ui, p: &mut Photographer, chart: &Chart<'_>| {
+        card_ui(ui, p, chart, LOW_CHART, no_tools);
+    };
+    match (&requests, &in_use) {
+        (Some(requests), Some(in_use)) => {
+            let parts: [Part<'_>; 2] = [&mut |ui, p| strip(ui, p, requests), &mut |ui, p| {
+                strip(ui, p, in_use);
+            }];
+            pair(ui, photographer, parts);
+        }
+        (Some(chart), None) | (None, Some(chart)) => strip(ui, photographer, chart),
+        (None, None) => {}
+    }
+    if let Some(told) = session.server_told.as_ref().filter(|told| !told.is_empty()) {
+        caption(ui, format!("Server metrics: {told}"));
+    }
 }
 
 fn stretches(session: &Session, colors: &ModelColors) -> Vec<Stretch> {

@@ -238,7 +238,7 @@ fn prompts_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
 }
 
 /// Fields that are folded away.
-const MORE: [Field; 15] = [
+const MORE: [Field; 16] = [
     Field::PrefixTokens,
     Field::IgnoreEos,
     Field::Turns,
@@ -253,6 +253,7 @@ const MORE: [Field; 15] = [
     Field::CoolDown,
     Field::Timeout,
     Field::Seed,
+    Field::ServerMetrics,
     Field::Tags,
 ];
 
@@ -271,6 +272,7 @@ fn more_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
     pair(ui, draft, read, Field::Timeout, Field::Seed);
     checked(ui, draft, read, Field::ExtraBody);
     checked(ui, draft, read, Field::Price);
+    checked(ui, draft, read, Field::ServerMetrics);
     checked(ui, draft, read, Field::Tags);
 }
 
@@ -301,6 +303,10 @@ fn checked(ui: &mut Ui, draft: &mut Draft, read: &Read, at: Field) -> Response {
         }
         Field::Price => {
             "Per million tokens: in=0.60, out=1.20, cached=0.30; or of the deployment: hour=42.5"
+        }
+        Field::ServerMetrics => {
+            "Queue, running requests and cache by the server's own metrics, read once a second: auto, pods, off, or \
+             an address such as http://host:8000/metrics"
         }
         Field::Seed => {
             "The same seed sends the same prompts again, which the server may have in its cache"

@@ -1,7 +1,7 @@
 //! A level's figures with their intervals: as the text of a hover, and as a table to copy or save.
 
 use crate::domain::figures::{self, Distribution, Print, USER_SPEED, Unit};
-use crate::domain::run::{INTERVALS, LevelEnd, LevelReport, Rate, Stats};
+use crate::domain::run::{INTERVALS, LevelEnd, LevelReport, Network, Rate, ServerMetrics, Stats};
 use crate::domain::stats::{Estimate, P5, P50, P95, Percentile};
 use crate::export::csv;
 
@@ -59,6 +59,18 @@ pub(super) fn level(level: &LevelReport) -> String {
 pub(super) fn server(level: &LevelReport) -> Option<String> {
     let differences = level.server.as_ref()?.differences()?;
     Some(format!("Client − server, p50: {differences}"))
+}
+
+/// What the server's own metrics and the network said; `None` where neither is known.
+pub(super) fn server_metrics(level: &LevelReport) -> Option<String> {
+    let metrics = level.server_metrics.as_ref().and_then(ServerMetrics::told);
+    let network = level.network.as_ref().and_then(Network::told);
+    let parts = [
+        metrics.map(|told| format!("Server: {told}")),
+        network.map(|told| format!("Network: {told}")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
 /// All levels in plain units with their intervals, for a spreadsheet; `separator` is a comma or a tab.

@@ -13,6 +13,8 @@ use crate::ui::widgets::{caption, message, tokens};
 
 const SERVER: &str = "Over the answers that have both figures, ours from when a request was sent: gateway, network, and what waits before the server's clock starts";
 
+const METRICS: &str = "From the server's own metrics and a TCP connection a second, over the steady part of the level";
+
 /// A level's label, with its model where there are several.
 pub(super) fn name_of(session: &Session, level: &LevelReport) -> String {
     let several = session.plan.targets.len() > 1;
@@ -88,5 +90,12 @@ pub(super) fn below_ui(ui: &mut Ui, level: &LevelReport, compact: bool) {
     }
     if let Some(told) = figures::server(level).filter(|_| !compact) {
         caption(ui, told).on_hover_text(SERVER);
+    }
+    if let Some(told) = figures::server_metrics(level).filter(|_| !compact) {
+        caption(ui, told).on_hover_text(METRICS);
+    }
+    // What both sides say is worth its line in a low window too.
+    if let Some(told) = level.both_sides() {
+        caption(ui, told).on_hover_text(METRICS);
     }
 }
