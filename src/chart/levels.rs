@@ -117,6 +117,7 @@ fn by_level(groups: &[Group<'_>], names: &[String], what: &str, figure: Figure) 
             let Estimate {
                 value,
                 ci: interval,
+                effective: _,
             } = figure(level);
             let y = value?;
             Some(Point {

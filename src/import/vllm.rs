@@ -338,7 +338,11 @@ fn aggregates(file: &SourceFile<'_>, run: &Value, failed: Option<u64>, report: &
 fn run_throughput(file: &SourceFile<'_>, run: &Value, report: &mut LevelReport) {
     let rate = |name: &str| {
         file.amount(run, &[name], MAX_PER_SECOND)
-            .map(|mean| Rate { mean, ci: None })
+            .map(|mean| Rate {
+            mean,
+            ci: None,
+            batches: None,
+        })
     };
     report.throughput.output_tokens_per_s = rate("output_throughput");
     report.throughput.total_tokens_per_s =

@@ -112,6 +112,12 @@ impl RequestRecord {
         self.figures.tokens
     }
 
+    /// Whether it is one of those measured, and ended well or not, but was not aborted.
+    pub fn is_measured(&self) -> bool {
+        let aborted = |error: &RequestError| error.class == Some(FaultClass::Cancelled);
+        self.phase == Phase::Measured && !self.error.as_ref().is_some_and(aborted)
+    }
+
     /// Whether it ended well and is one of those measured.
     pub fn counts(&self) -> bool {
         self.error.is_none() && self.phase == Phase::Measured
