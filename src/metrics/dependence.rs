@@ -6,7 +6,7 @@
 //! - **Is there any?** The variance of means of 2, 4, 8, … neighbours against that of single values (the variance ratio
 //!   of Cochrane 1988 and Lo and MacKinlay 1988, over overlapping batches), of the values and of their ranks. A ratio
 //!   beyond [`SEEN`] deviations of independent values' is dependence. Where none is seen, n values count as n.
-//! - **How far does it reach?** To where the initial monotone sequence of the autocovariances ends (Geyer 1992), of
+//! - **How far does it reach?** To where the initial positive sequence of the autocovariances ends (Geyer 1992), of
 //!   values and ranks. A batch is twice as long. Latency holds the wait that TTFT shows clearest: its batches are no
 //!   shorter than TTFT's.
 //! - **How much is it?** For a percentile q the long-run variance of the indicator "≤ q", against its plain variance:
@@ -198,17 +198,17 @@ impl Dependence {
     fn share(&self, around: &[f64], p: f64) -> Effective {
         let n = around.len() as f64;
         let tail = p.min(1.0 - p);
-        self.guess(around, (around.len(), n), |effect| 2.0 * n / effect * tail, p)
+        self.guess(
+            around,
+            (around.len(), n),
+            |effect| 2.0 * n / effect * tail,
+            p,
+        )
     }
 
     /// As how many gaps those of these answers count around their percentile `p`, of which `at` is the value. They are
     /// the answers' of whose mean gaps this is the dependence.
-    pub fn gaps<'a>(
-        &self,
-        answers: impl Iterator<Item = &'a [u32]>,
-        p: f64,
-        at: u32,
-    ) -> Effective {
+    pub fn gaps<'a>(&self, answers: impl Iterator<Item = &'a [u32]>, p: f64, at: u32) -> Effective {
         let counts: Vec<[f64; 2]> = answers
             .filter(|gaps| !gaps.is_empty())
             .map(|gaps| {
@@ -263,8 +263,8 @@ impl Dependence {
         };
         let batches = n / batch as f64;
         let own = effect(around, batch);
-        let towards = (CLEAR_TAIL / (CLEAR_TAIL + known(own)))
-            .max(CLEAR_BATCHES / (CLEAR_BATCHES + batches));
+        let towards =
+            (CLEAR_TAIL / (CLEAR_TAIL + known(own))).max(CLEAR_BATCHES / (CLEAR_BATCHES + batches));
         let effect = if self.effect > own {
             own.powf(1.0 - towards) * self.effect.powf(towards)
         } else {
@@ -381,14 +381,9 @@ pub(crate) fn reach(series: &[f64]) -> usize {
         let sums: Vec<f64> = parts.map(|part| part.iter().sum()).collect();
         return reach(&sums).max(1) * part;
     }
-    let mut last = f64::INFINITY;
+    let pair = |lag| autocovariance(series, lag) + autocovariance(series, lag + 1);
     let mut lag = 0;
-    while lag + 1 < series.len() / 2 {
-        let pair = autocovariance(series, lag) + autocovariance(series, lag + 1);
-        if pair <= 0.0 || last <= 0.0 {
-            break;
-        }
-        last = pair.min(last);
+    while lag + 1 < series.len() / 2 && pair(lag) > 0.0 {
         lag += 2;
     }
     lag.max(1) - 1

@@ -89,7 +89,8 @@ pub(super) fn write(level: &LevelReport, seen: &Seen<'_>) -> Vec<String> {
         over.then(|| behind(level, seen)).flatten(),
         over.then(|| unsteady(level)).flatten(),
         over.then(|| no_interval(level, seen)).flatten(),
-        seen.effects.and_then(|effects| waited::note(level, effects)),
+        seen.effects
+            .and_then(|effects| waited::note(level, effects)),
         over.then(|| too_few(level)).flatten(),
     ];
     notes.into_iter().flatten().collect()

@@ -143,8 +143,7 @@ impl Ordered {
             met,
         };
         let (due, index) = (record.due.min(record.sent), record.index);
-        self.requests
-            .add((due, index, row), MOST_REQUESTS, |_| 1);
+        self.requests.add((due, index, row), MOST_REQUESTS, |_| 1);
         if !failed && !record.gaps_us.is_empty() {
             let gaps = record.gaps_us.clone();
             self.answers.add((due, index, gaps), MOST_GAPS, Vec::len);
@@ -246,4 +245,39 @@ impl Effects {
 
 fn found(among: &Percentages, percentile: Percentile) -> Option<Effective> {
     among.iter().find(|(it, _)| *it == percentile)?.1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_and_does_not_depend_on_the_order_in_which_it_came() {
+        let of = |indexes: &mut dyn Iterator<Item = u64>| {
+            let mut kept = Thinned::default();
+            for index in indexes {
+                let due = Duration::from_millis(index);
+                kept.add((due, index, ()), 100, |()| 1);
+            }
+            kept
+        };
+        let (there, back) = (of(&mut (0..1_000)), of(&mut (0..1_000).rev()));
+        assert_eq!((there.step, back.step), (16, 16));
+        let indexes = |kept: &Thinned<()>| {
+            let kept = kept.in_order().into_iter();
+            kept.map(|(_, index, ())| *index).collect::<Vec<_>>()
+        };
+        assert_eq!(indexes(&there), (0..1_000).step_by(16).collect::<Vec<_>>());
+        assert_eq!(indexes(&there), indexes(&back));
+        assert_eq!(there.weight, 63);
+    }
+
+    #[test]
+    fn one_answer_of_more_gaps_than_are_kept_stays() {
+        let mut kept = Thinned::default();
+        for index in 0..3 {
+            kept.add((Duration::ZERO, index, vec![0; 50]), 20, Vec::len);
+        }
+        assert_eq!(kept.kept.len(), 1);
+    }
 }

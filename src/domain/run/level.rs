@@ -240,9 +240,8 @@ pub struct Throughput {
 }
 
 /// How intervals are come by, for people.
-pub const INTERVALS: &str =
-    "95 % intervals: percentiles from order statistics of as many requests as are independent of each other, rates by \
-     batch means";
+pub const INTERVALS: &str = "95 % intervals: percentiles from order statistics, with requests that waited for each other \
+     counted as fewer; rates by batch means";
 
 /// A rate with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

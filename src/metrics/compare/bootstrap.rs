@@ -137,12 +137,7 @@ pub fn draws(
 
 /// Draws of the share of `hits` among `of`, after Jeffreys: Beta(hits + ½, misses + ½), whose interval holds near
 /// 0 and 1 too (Brown, Cai and DasGupta 2001). They count as `independent` ones at most. `None` without any.
-pub fn share_draws(
-    hits: u64,
-    of: u64,
-    independent: u64,
-    random: &mut Random,
-) -> Option<Vec<f64>> {
+pub fn share_draws(hits: u64, of: u64, independent: u64, random: &mut Random) -> Option<Vec<f64>> {
     let misses = of.checked_sub(hits)?;
     let count = independent.min(of);
     let part = count as f64 / of.max(1) as f64;
@@ -357,7 +352,8 @@ mod tests {
 
     #[test]
     fn gaps_that_are_alike_within_requests_count_as_requests() {
-        let count = |gaps: &[Vec<u32>]| Gaps::of(gaps).effective(gaps, 0.5).and_then(|it| it.usable);
+        let count =
+            |gaps: &[Vec<u32>]| Gaps::of(gaps).effective(gaps, 0.5).and_then(|it| it.usable);
         let mut random = Random::new(6);
         let alike: Vec<Vec<u32>> = (0..200)
             .map(|_| vec![9_000 + random.below(2_000) as u32; 30])
@@ -378,9 +374,12 @@ mod tests {
 
     #[test]
     fn intervals_of_rates_add_up_as_the_delta_method_says() {
-        let ([low, high], p) =
-            change_of_intervals((100.0, [97.0, 103.0]), (110.0, [105.6, 114.4]), f64::INFINITY)
-                .expect("both");
+        let ([low, high], p) = change_of_intervals(
+            (100.0, [97.0, 103.0]),
+            (110.0, [105.6, 114.4]),
+            f64::INFINITY,
+        )
+        .expect("both");
         // ln 1.1 ± √(0.03² + 0.04²)
         assert!(
             (low - (0.095_310_18f64 - 0.05).exp_m1()).abs() < 1e-7,

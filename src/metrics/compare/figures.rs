@@ -315,9 +315,7 @@ impl Sorted<'_> {
         let p = percentile.share();
         match &self.made_of {
             MadeOf::Gaps(gaps, requests) => gaps.effective(requests, p),
-            MadeOf::Requests(values, dependence) => {
-                Some(dependence.percentile(&finite(values), p))
-            }
+            MadeOf::Requests(values, dependence) => Some(dependence.percentile(&finite(values), p)),
             MadeOf::Histogram => {
                 let known = stats.estimate(percentile).effective.is_some() || of.key == ITL.key;
                 let n = if known {

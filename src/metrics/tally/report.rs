@@ -24,8 +24,7 @@ impl Tally {
     pub fn report(&self, frame: LevelFrame) -> LevelReport {
         let steady = self.steady(&frame);
         let window = steady.map(|steady| Window::new(steady, &frame.pauses));
-        let effects =
-            (frame.ended != LevelEnd::Running).then(|| self.ordered.effects(&self.itl));
+        let effects = (frame.ended != LevelEnd::Running).then(|| self.ordered.effects(&self.itl));
         let mut level = self.figures(&frame, steady, window.as_ref(), effects.as_ref());
         level.limits.headers = frame.rate_limit;
         level.watch = frame.watch;
