@@ -161,8 +161,8 @@ Examples:
 
 const COMPARE_DETAILS: &str = "\
 Verdicts: a change is better or worse if it is at least --least-change, its 95 % interval excludes zero and, for a \
-median, the Mann-Whitney test agrees. Errors are compared with Fisher's exact test. All tests of a session together give a \
-wrong verdict at most once in twenty times (Holm). \"not enough data\": the interval is too wide to tell. \"look\": \
+median, the Mann-Whitney test agrees. Errors are compared with Fisher's exact test. Requests that waited for each other \
+count as fewer. All figures of a comparison together give a wrong verdict at most once in twenty times (Holm). \"not enough data\": the interval is too wide to tell. \"look\": \
 something changed that cannot be tested, such as the first errors.
 
 Exit codes: 0 done; 1 a report cannot be read; 2 wrong usage; 3 with --fail-if-worse, a figure is worse or nothing could be \

@@ -29,6 +29,10 @@ answers. TPOT is (last token - first token) / (tokens - 1). Throughput is measur
 Times leave out failed requests and warm-ups. Requests that --max-in-flight held back until the end are counted \
 apart (unsent) and miss every goodput objective. A rate has no interval before it has run for the time of five answers.
 
+Intervals: 95 %, of percentiles from order statistics. Requests that waited for each other count as fewer (p50_effective \
+in the JSON), and a percentile has no interval in a run too short to see how much they vary; a note then says how much \
+longer it takes. While a level runs, percentiles have none.
+
 Exit codes: 0 done; 1 failed, stopped, ended for too many errors, or no request was answered; 2 wrong usage; 3 a \
 --fail-if condition was met, or its figure is unknown; 4 with --strict, a level has a measurement warning. If several \
 apply, the first of 1, 3, 4 is used. Ctrl-C stops and prints a report of what was measured; a second Ctrl-C, at least a \

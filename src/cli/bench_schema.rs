@@ -33,7 +33,7 @@ fn text() -> String {
         .map(|(at, percentile)| {
             let means = first(
                 at,
-                "95 % interval of {}: order statistics, distribution-free",
+                "95 % interval of {}: order statistics, of independent values",
                 "of {}",
             );
             line(
@@ -42,6 +42,18 @@ fn text() -> String {
                 &means.replace("{}", &percentile.key()),
             )
         });
+    let effective = Percentile::all_with_interval()
+        .enumerate()
+        .map(|(at, percentile)| {
+            let means = first(
+                at,
+                "as how many independent values they count at {}; null in older reports",
+                "at {}",
+            );
+            let means = means.replace("{}", &percentile.key());
+            line(percentile.effective_key(), "count", &means)
+        });
+    let intervals = intervals.chain(effective);
     let fields = [include_str!("bench_schema.txt"), &plan_fields::schema()].concat();
     fields
         .replace("{percentiles}", &percentiles.collect::<Vec<_>>().join("\n"))

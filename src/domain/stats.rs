@@ -89,6 +89,11 @@ impl Percentile {
     fn interval_key(self) -> String {
         format!("{}_ci", self.key())
     }
+
+    /// The key of as how many independent values the values count.
+    pub fn effective_key(self) -> String {
+        format!("{}_effective", self.key())
+    }
 }
 
 /// For people: `p99`, `p99.9`.
@@ -108,6 +113,8 @@ pub struct Estimate {
     pub value: Option<f64>,
     /// Its 95 % interval; `None` where there are too few values for one, or the figure has none.
     pub ci: Option<[f64; 2]>,
+    /// As how many independent values the values count here, by which the interval is made; `None` where nobody knows.
+    pub effective: Option<u64>,
 }
 
 impl Estimate {
@@ -117,6 +124,7 @@ impl Estimate {
         Self {
             value: self.value.map(|value| value / by),
             ci: self.ci.map(|ci| ci.map(|end| end / by)),
+            effective: self.effective,
         }
     }
 }
@@ -124,11 +132,16 @@ impl Estimate {
 /// A value that has no interval.
 impl From<Option<f64>> for Estimate {
     fn from(value: Option<f64>) -> Self {
-        Self { value, ci: None }
+        Self {
+            value,
+            ci: None,
+            effective: None,
+        }
     }
 }
 
-/// One estimate for each of [`PERCENTILES`]. In JSON: the keys `p50`, …, and `p50_ci`, … of those with an interval.
+/// One estimate for each of [`PERCENTILES`]. In JSON: the keys `p50`, …, and `p50_ci`, `p50_effective`, … of those with
+/// an interval.
 /// A key that is missing, as in the file of an earlier version, is a percentile that is not known.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Percentiles([Estimate; PERCENTILES.len()]);
@@ -175,6 +188,10 @@ impl Serialize for Percentiles {
         for percentile in Percentile::all_with_interval() {
             map.serialize_entry(&percentile.interval_key(), &self.get(percentile).ci)?;
         }
+        for percentile in Percentile::all_with_interval() {
+            let effective = self.get(percentile).effective;
+            map.serialize_entry(&percentile.effective_key(), &effective)?;
+        }
         map.end()
     }
 }
@@ -193,14 +210,17 @@ impl<'de> Deserialize<'de> for Percentiles {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Percentiles, A::Error> {
                 let mut found = Percentiles::default();
                 while let Some(key) = map.next_key::<String>()? {
-                    let (name, is_interval) = match key.strip_suffix("_ci") {
-                        Some(name) => (name, true),
-                        None => (key.as_str(), false),
-                    };
-                    match PERCENTILES.iter().position(|known| known.key() == name) {
-                        Some(place) if is_interval => found.0[place].ci = map.next_value()?,
-                        Some(place) => found.0[place].value = map.next_value()?,
-                        None => drop(map.next_value::<IgnoredAny>()?),
+                    let ends = ["_ci", "_effective", ""];
+                    let (end, name) = ends
+                        .iter()
+                        .find_map(|end| Some((*end, key.strip_suffix(end)?)))
+                        .unwrap_or_default();
+                    let place = PERCENTILES.iter().position(|known| known.key() == name);
+                    match (place.map(|place| &mut found.0[place]), end) {
+                        (Some(of), "_ci") => of.ci = map.next_value()?,
+                        (Some(of), "_effective") => of.effective = map.next_value()?,
+                        (Some(of), _) => of.value = map.next_value()?,
+                        (None, _) => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
                 Ok(found)
@@ -222,8 +242,8 @@ pub struct Stats {
     pub sd: Option<f64>,
     /// The least value.
     pub min: Option<f64>,
-    /// With their 95 % intervals, distribution-free from order statistics (binomial); `None` with too few values.
-    /// Gaps of one answer count as fewer values when they are alike (`metrics::stats`).
+    /// With their 95 % intervals, distribution-free from order statistics (binomial); `None` with too few values. Values
+    /// that depend on each other count as fewer (`metrics::dependence`).
     #[serde(flatten)]
     pub percentiles: Percentiles,
     /// The largest value.
@@ -241,6 +261,13 @@ impl Stats {
     /// A percentile with its 95 % interval.
     pub fn estimate(&self, percentile: Percentile) -> Estimate {
         self.percentiles.get(percentile)
+    }
+
+    /// These without any interval.
+    pub fn forget_intervals(&mut self) {
+        for estimate in &mut self.percentiles.0 {
+            *estimate = estimate.value.into();
+        }
     }
 }
 

@@ -337,8 +337,11 @@ fn aggregates(file: &SourceFile<'_>, run: &Value, failed: Option<u64>, report: &
 /// Fills in the throughput of the whole run, for requests without start times.
 fn run_throughput(file: &SourceFile<'_>, run: &Value, report: &mut LevelReport) {
     let rate = |name: &str| {
-        file.amount(run, &[name], MAX_PER_SECOND)
-            .map(|mean| Rate { mean, ci: None })
+        file.amount(run, &[name], MAX_PER_SECOND).map(|mean| Rate {
+            mean,
+            ci: None,
+            batches: None,
+        })
     };
     report.throughput.output_tokens_per_s = rate("output_throughput");
     report.throughput.total_tokens_per_s =

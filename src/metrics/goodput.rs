@@ -46,12 +46,14 @@ impl GoodputTally {
         }
     }
 
-    /// `None` without objectives. Requests that were never sent although they were due missed all of them.
+    /// `None` without objectives. Requests that were never sent although they were due missed all of them. `effective`: as
+    /// how many independent ones those that ended count.
     pub fn report(
         &self,
         objectives: &Objectives,
         unsent: u64,
         requests_per_s: Option<f64>,
+        effective: Option<u64>,
     ) -> Option<Goodput> {
         let missed = self.missed + unsent;
         let all = self.met + missed;
@@ -69,8 +71,14 @@ impl GoodputTally {
             missed_by: missed_by
                 .map(|((name, count), _)| (name.to_owned(), count))
                 .collect(),
+            effective,
         })
     }
+}
+
+/// Whether a request that ended met all objectives.
+pub fn met(objectives: &Objectives, record: &RequestRecord) -> bool {
+    record.error.is_none() && !misses(objectives, record).contains(&true)
 }
 
 /// Which objectives an answer missed, in the order of [`NAMES`].

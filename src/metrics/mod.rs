@@ -2,9 +2,11 @@
 
 pub mod arrivals;
 pub mod compare;
+pub mod dependence;
 pub mod goodput;
 pub mod history;
 pub mod notes;
+mod ordered;
 pub mod over_runs;
 pub mod rates;
 pub mod request;

@@ -1,10 +1,12 @@
 //! What a reader of a level's figures must know, in plain sentences.
 
 mod prompt_fit;
+mod waited;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::ordered::Effects;
 use super::rates::LEAST_BATCHES;
 use super::sending::{ChunkTally, Sending};
 use super::stats::least_for_interval;
@@ -37,6 +39,8 @@ pub(super) struct Seen<'a> {
     pub(super) prompts: &'a PromptFit,
     /// Answers whose tokens are chunks.
     pub(super) by_chunks: u64,
+    /// As how many independent ones requests count; `None` while the level runs.
+    pub(super) effects: Option<&'a Effects>,
     /// How tokens came in chunks.
     pub(super) chunks: &'a ChunkTally,
     /// How long requests lasted behind their last token.
@@ -88,6 +92,8 @@ pub(super) fn write(level: &LevelReport, seen: &Seen<'_>) -> Vec<String> {
         over.then(|| behind(level, seen)).flatten(),
         over.then(|| unsteady(level)).flatten(),
         over.then(|| no_interval(level, seen)).flatten(),
+        seen.effects
+            .and_then(|effects| waited::note(level, effects)),
         over.then(|| too_few(level)).flatten(),
     ];
     notes.into_iter().flatten().collect()

@@ -16,7 +16,7 @@ use crate::domain::run::Rate;
 /// Bins at most.
 pub const MOST_BINS: usize = 8_192;
 /// Fewer parts than that give no interval.
-pub(super) const LEAST_BATCHES: u64 = 5;
+pub(in crate::metrics) const LEAST_BATCHES: u64 = 5;
 /// More parts hardly narrow it.
 const MOST_BATCHES: u64 = 20;
 /// A part is so many answers long, where there are [`LEAST_BATCHES`] such parts: of parts of one answer too few
@@ -185,7 +185,7 @@ impl Rates {
                 student(batches - 1) * (around / (batches - 1) as f64 / batches as f64).sqrt();
             [(mean - half).max(0.0), mean + half]
         });
-        Some(Rate { mean, ci })
+        Some(Rate { mean, ci, batches })
     }
 
     /// The mean number of requests in flight over a window.

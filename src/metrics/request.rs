@@ -127,6 +127,11 @@ impl RequestRecord {
         error.is_some_and(|error| error.class == Some(FaultClass::Cancelled))
     }
 
+    /// Whether it is one of those measured, and ended well or not, but was not aborted.
+    pub fn is_measured(&self) -> bool {
+        self.phase == Phase::Measured && !self.was_given_up()
+    }
+
     /// Whether it ended well and is one of those measured.
     pub fn counts(&self) -> bool {
         self.error.is_none() && self.phase == Phase::Measured

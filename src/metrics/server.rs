@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::ordered::{Each, Effects};
 use super::request::RequestRecord;
 use super::stats::{Histogram, Scale};
 use crate::domain::run::ServerSide;
@@ -55,16 +56,20 @@ impl ServerTally {
         self.speed.merge(speed);
     }
 
-    /// `None` where the server sent no figure.
-    pub(super) fn report(&self) -> Option<ServerSide> {
+    /// `None` where the server sent no figure. Its values depend on each other as ours do.
+    pub(super) fn report(&self, effects: Option<&Effects>) -> Option<ServerSide> {
+        let theirs = |pair: &Pair, ours: Each| {
+            pair.theirs
+                .stats_as(|it| Some(effects?.each(ours, it)?.among(pair.theirs.count())))
+        };
         let (ttft, latency, speed) = (&self.ttft, &self.latency, &self.speed);
         let any = [ttft, latency, speed]
             .iter()
             .any(|pair| pair.theirs.count() > 0);
         any.then(|| ServerSide {
-            ttft_ms: ttft.theirs.stats(),
-            latency_ms: latency.theirs.stats(),
-            tokens_per_s: speed.theirs.stats(),
+            ttft_ms: theirs(ttft, Each::Ttft),
+            latency_ms: theirs(latency, Each::Latency),
+            tokens_per_s: theirs(speed, Each::UserSpeed),
             ttft_p50_difference_ms: ttft.difference(),
             latency_p50_difference_ms: latency.difference(),
             tokens_per_s_p50_difference: speed.difference(),

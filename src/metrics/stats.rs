@@ -10,15 +10,14 @@
 //! - The 95 % interval of a percentile is distribution-free: how many of n values lie below the true
 //!   percentile is binomial, so two order statistics enclose it with at least 95 % (2.5 % at most beyond
 //!   each). With too few values there is none: see [`least_for_interval`].
-//! - That takes values as independent. Gaps of one answer are not: where answers differ from each other, n gaps
-//!   say no more than n / deff independent ones would, deff = 1 + (m − 1) ρ, with m gaps an answer (weighted by
-//!   size) and ρ the share of the variance that lies between answers (intraclass correlation, one-way analysis
-//!   of variance). The interval is that of so many values. A single answer gives none.
+//! - That takes values as independent. Requests that wait for each other are not, nor are gaps of one answer: the
+//!   interval is that of as many values as they count for ([`super::dependence`]), spread over all of them.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram as Hdr;
 
+use super::dependence::Effective;
 use crate::domain::stats::{Estimate, PERCENTILES, Percentile, Percentiles, Stats};
 
 /// The highest value that is told from higher ones, in ticks: 24 h in µs.
@@ -49,18 +48,6 @@ pub struct Histogram {
     squares: u128,
     least: u64,
     most: u64,
-    /// Of values that were recorded together: how they belong to each other.
-    groups: Groups,
-}
-
-/// Values in groups whose members resemble each other.
-#[derive(Debug, Clone, Copy, Default)]
-struct Groups {
-    count: u64,
-    /// The sum of the squares of their sizes.
-    sizes: u64,
-    /// The sum over groups of (sum of values)² / size, each to the whole number.
-    between: u128,
 }
 
 impl Histogram {
@@ -73,7 +60,6 @@ impl Histogram {
             squares: 0,
             least: u64::MAX,
             most: 0,
-            groups: Groups::default(),
         }
     }
 
@@ -84,16 +70,9 @@ impl Histogram {
         self.record_ticks([u64::try_from((time.as_nanos() + 500) / 1_000).unwrap_or(u64::MAX)]);
     }
 
-    /// Adds times in µs that belong together, such as the gaps of one answer.
+    /// Adds times in µs, such as the gaps of one answer.
     pub fn record_micros(&mut self, times: &[u32]) {
         debug_assert_eq!(self.scale, Scale::Time);
-        let size = times.len() as u64;
-        if size > 0 {
-            let sum: u64 = times.iter().map(|time| u64::from(*time)).sum();
-            self.groups.count += 1;
-            self.groups.sizes += size * size;
-            self.groups.between += u128::from(sum) * u128::from(sum) / u128::from(size);
-        }
         self.record_ticks(times.iter().map(|time| u64::from(*time)));
     }
 
@@ -149,14 +128,6 @@ impl Histogram {
             self.squares += other.squares;
             self.least = self.least.min(other.least);
             self.most = self.most.max(other.most);
-            let Groups {
-                count,
-                sizes,
-                between,
-            } = other.groups;
-            self.groups.count += count;
-            self.groups.sizes += sizes;
-            self.groups.between += between;
         }
     }
 
@@ -171,14 +142,25 @@ impl Histogram {
         (count > 0).then(|| self.sum as f64 / count as f64 / self.scale.ticks())
     }
 
-    /// Everything about them, in one pass: times in ms, rates per second.
+    /// The value at the percentile `p` (0 to 1) in ticks, the highest that its bucket holds.
+    pub fn ticks_at(&self, p: f64) -> Option<u64> {
+        let values = self.values.as_deref().filter(|values| !values.is_empty())?;
+        Some(values.value_at_quantile(p))
+    }
+
+    /// Everything about them, in one pass: times in ms, rates per second. Intervals are those of independent values.
     pub fn stats(&self) -> Stats {
+        self.stats_as(|_| Some(Effective::all(usize::MAX)))
+    }
+
+    /// The same, with intervals of as many values as `effective` says; `None` where it is not known.
+    pub fn stats_as(&self, effective: impl Fn(Percentile) -> Option<Effective>) -> Stats {
         let Some(values) = self.values.as_deref().filter(|values| !values.is_empty()) else {
             return Stats::default();
         };
         let n = values.len();
         let shown = |ticks: f64| ticks / self.scale.ticks();
-        let mut wanted = Wanted::of(n, self.independent(n));
+        let mut wanted = Wanted::of(n, effective);
         let mut buckets: Vec<[u64; 3]> = Vec::new();
         let mut seen = 0;
         for step in values.iter_recorded() {
@@ -206,29 +188,6 @@ impl Histogram {
                 .map(|[from, to, count]| [shown(from as f64), shown(to as f64), count as f64])
                 .collect(),
         }
-    }
-
-    /// As how many independent values these count.
-    fn independent(&self, n: u64) -> u64 {
-        let groups = self.groups.count;
-        if groups == 0 || groups == n {
-            return n;
-        }
-        if groups == 1 {
-            // How much answers differ cannot be seen from one.
-            return 1;
-        }
-        let [all, groups, sum] = [n, groups, self.sum].map(|n| n as f64);
-        let own_size = self.groups.sizes as f64 / all;
-        let between = (self.groups.between as f64 - sum * sum / all).max(0.0) / (groups - 1.0);
-        let within = self.squares.saturating_sub(self.groups.between) as f64 / (all - groups);
-        let size = (all - own_size) / (groups - 1.0);
-        let total = between + (size - 1.0) * within;
-        if total <= 0.0 {
-            return n;
-        }
-        let alike = ((between - within) / total).clamp(0.0, 1.0);
-        ((all / (1.0 + (own_size - 1.0) * alike)) as u64).clamp(1, n)
     }
 
     /// The sample's standard deviation, in ticks. A single value has none.
@@ -285,41 +244,51 @@ struct Rank {
 struct Wanted {
     percentiles: Vec<Rank>,
     intervals: Vec<Option<[Rank; 2]>>,
+    /// As how many independent values they count.
+    effective: Vec<Option<u64>>,
 }
 
 impl Wanted {
-    /// Of `n` values that count as `independent` ones.
-    fn of(n: u64, independent: u64) -> Self {
+    /// Of `n` values.
+    fn of(n: u64, effective: impl Fn(Percentile) -> Option<Effective>) -> Self {
         let rank = |rank| Rank { rank, value: None };
-        let interval = |percentile: &Percentile| {
-            let percentile = Some(percentile).filter(|percentile| percentile.has_interval())?;
-            let ends = spread(
-                interval_ranks(independent, percentile.share())?,
-                independent,
-                n,
-            );
+        let counted: Vec<Option<Effective>> = PERCENTILES
+            .iter()
+            .map(|it| effective(*it).filter(|_| it.has_interval()))
+            .collect();
+        let interval = |(it, counted): (&Percentile, &Option<Effective>)| {
+            let independent = (*counted)?.usable?.min(n);
+            let ends = spread(interval_ranks(independent, it.share())?, independent, n);
             Some(ends.map(rank))
+        };
+        let number = |counted: &Option<Effective>| {
+            let counted = (*counted)?;
+            let guess = counted.usable.unwrap_or(counted.count as u64);
+            Some(guess.clamp(1, n))
         };
         Self {
             percentiles: PERCENTILES
                 .iter()
                 .map(|it| rank(nearest_rank(n, it.per_mille())))
                 .collect(),
-            intervals: PERCENTILES.iter().map(interval).collect(),
+            intervals: PERCENTILES.iter().zip(&counted).map(interval).collect(),
+            effective: counted.iter().map(number).collect(),
         }
     }
 
     /// What was found, in the unit of `shown`.
     fn read(&self, shown: impl Fn(f64) -> f64) -> Percentiles {
-        let mut found = self.percentiles.iter().zip(&self.intervals);
+        let found = self.percentiles.iter().zip(&self.intervals);
+        let mut found = found.zip(&self.effective);
         Percentiles::from_fn(|_| {
-            let Some((rank, ends)) = found.next() else {
+            let Some(((rank, ends), effective)) = found.next() else {
                 return Estimate::default();
             };
             let ci = ends.and_then(|[low, high]| Some([shown(low.value?), shown(high.value?)]));
             Estimate {
                 value: rank.value.map(&shown),
                 ci,
+                effective: *effective,
             }
         })
     }
@@ -329,6 +298,7 @@ impl Wanted {
         let Self {
             percentiles,
             intervals,
+            effective: _,
         } = self;
         for rank in percentiles
             .iter_mut()

@@ -15,7 +15,7 @@
 //!   [`super::rates`]', over the level's steady part.
 //! - Absent is `None`, never zero.
 //!
-//! Nothing here grows with the number of requests.
+//! Nothing here grows with the number of requests but [`super::ordered`], which has its bound.
 
 mod report;
 
@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use super::goodput::GoodputTally;
 use super::notes::PromptFit;
+use super::ordered::Ordered;
 use super::rates::Rates;
 use super::request::{Phase, RequestRecord};
 use super::sending::{ChunkTally, Sending};
@@ -59,6 +60,8 @@ pub struct Tally {
     itl: Histogram,
     tpot: Histogram,
     latency: Histogram,
+    /// By it intervals take into account that requests depend on each other.
+    ordered: Ordered,
     connect: Histogram,
     late: Histogram,
     user_speed: Histogram,
@@ -184,6 +187,7 @@ impl Tally {
             itl: time.clone(),
             tpot: time.clone(),
             latency: time.clone(),
+            ordered: Ordered::default(),
             connect: time.clone(),
             late: time,
             user_speed: rate,
@@ -259,6 +263,7 @@ impl Tally {
             (Phase::Measured, Some(_)) if class == Some(FaultClass::Cancelled) => self.aborted += 1,
             (Phase::Measured | Phase::HangUp, error) => {
                 let met = self.goodput.record(&self.objectives, record);
+                self.ordered.add(record, met);
                 match error {
                     Some(error) => self
                         .errors
@@ -352,6 +357,7 @@ impl Tally {
             itl,
             tpot,
             latency,
+            ordered,
             connect,
             late,
             user_speed,
@@ -387,6 +393,7 @@ impl Tally {
         self.itl.merge(itl);
         self.tpot.merge(tpot);
         self.latency.merge(latency);
+        self.ordered.merge(ordered);
         self.connect.merge(connect);
         self.late.merge(late);
         self.user_speed.merge(user_speed);
@@ -454,6 +461,7 @@ impl Tally {
                 .get(&Some(FaultClass::NoText))
                 .map_or(0, |errors| errors.count),
             errors,
+            effective: None,
         }
     }
 }

@@ -56,6 +56,22 @@ impl Goals {
         });
     }
 
+    #[allow(dead_code, reason = "one bench has a use for it")]
+    /// From the one to the other.
+    pub(crate) fn between(
+        &mut self,
+        what: impl std::fmt::Display,
+        figure: f64,
+        [least, most]: [f64; 2],
+        unit: &str,
+    ) {
+        let text = format!("{what}: {figure:.1} {unit}, {least:.1} to {most:.1} {unit}");
+        self.all.push(Goal {
+            text,
+            met: least <= figure && figure <= most,
+        });
+    }
+
     /// How many were missed.
     pub(crate) fn missed(&self) -> usize {
         self.all.iter().filter(|goal| !goal.met).count()

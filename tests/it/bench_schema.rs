@@ -390,6 +390,7 @@ fn others() -> Vec<(&'static str, Value)> {
             value(&Rate {
                 mean: 1.0,
                 ci: None,
+                batches: None,
             }),
         ),
         ("levels[].requests.errors", value(&vec![error])),

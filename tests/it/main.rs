@@ -11,6 +11,7 @@ mod chat;
 mod cli;
 mod compare;
 mod connections;
+mod coverage;
 #[cfg(feature = "gui")]
 mod engine;
 mod environment;

@@ -66,7 +66,7 @@ fn the_table_is_copied_and_saved_whole_with_its_intervals() {
 #[test]
 fn each_figure_tells_its_interval_and_how_it_was_come_by() {
     let mut page = Page::of_two_levels();
-    let method = "95 % intervals: percentiles from order statistics, rates by batch means";
+    let method = batida::domain::run::INTERVALS;
     let level = page.levels()[1].clone();
     let [p50, low, high] = [
         level.ttft_ms.at(P50),

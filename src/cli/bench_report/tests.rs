@@ -22,6 +22,7 @@ fn stats(p50: f64, with_intervals: bool) -> Stats {
         Estimate {
             value: Some(value),
             ci: known.then_some([value * 0.9, value * 1.1]),
+            effective: None,
         }
     };
     Stats {
@@ -37,6 +38,7 @@ fn level(index: usize, clients: u32) -> LevelReport {
         Some(Rate {
             mean,
             ci: Some([mean * 0.95, mean * 1.05]),
+            batches: Some(20),
         })
     };
     LevelReport {

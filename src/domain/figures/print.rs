@@ -63,7 +63,7 @@ impl Print {
     }
 
     /// The ends of the interval alone, in the unit in which the value is written.
-    pub fn interval(self, Estimate { value, ci }: Estimate) -> Option<[String; 2]> {
+    pub fn interval(self, Estimate { value, ci, .. }: Estimate) -> Option<[String; 2]> {
         let ends = ci?;
         match (self, value) {
             (Self::Time, Some(value)) => {
@@ -76,7 +76,7 @@ impl Print {
     }
 
     /// The value with its interval, where it has one: `88.0 [79.2, 96.8]`.
-    pub fn estimate(self, Estimate { value, ci }: Estimate) -> String {
+    pub fn estimate(self, Estimate { value, ci, .. }: Estimate) -> String {
         let Some(known) = value else {
             return units::ABSENT.to_owned();
         };

@@ -233,6 +233,9 @@ pub struct Requests {
     pub without_text: u64,
     /// The failures by kind, most frequent first.
     pub errors: Vec<ErrorCount>,
+    /// As how many independent requests those that ended count for the share that failed; `None` where nobody knows.
+    #[serde(default)]
+    pub effective: Option<u64>,
 }
 
 /// Failures of one kind.
@@ -266,8 +269,8 @@ pub struct Throughput {
 }
 
 /// How intervals are come by, for people.
-pub const INTERVALS: &str =
-    "95 % intervals: percentiles from order statistics, rates by batch means";
+pub const INTERVALS: &str = "95 % intervals: percentiles from order statistics, with requests that waited for each other \
+     counted as fewer; rates by batch means";
 
 /// A rate with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -277,6 +280,9 @@ pub struct Rate {
     /// 95 % interval by batch means (Student's t over equal parts of the steady part); `None` when it is
     /// too short.
     pub ci: Option<[f64; 2]>,
+    /// How many parts these were; `None` where nobody knows.
+    #[serde(default)]
+    pub batches: Option<u64>,
 }
 
 impl From<Option<Rate>> for Estimate {
@@ -284,6 +290,7 @@ impl From<Option<Rate>> for Estimate {
         Self {
             value: rate.map(|rate| rate.mean),
             ci: rate.and_then(|rate| rate.ci),
+            effective: None,
         }
     }
 }
@@ -313,6 +320,9 @@ pub struct Goodput {
     pub requests_per_s: Option<f64>,
     /// How many answers missed each objective, by its name; one may miss several.
     pub missed_by: Vec<(String, u64)>,
+    /// As how many independent requests those that ended count for this share; `None` where nobody knows.
+    #[serde(default)]
+    pub effective: Option<u64>,
 }
 
 /// The server's own figures, over the answers of which we have the same, and how ours differ.
@@ -386,4 +396,15 @@ pub struct Watch {
     pub late_requests: u64,
     /// What of this could have moved a figure, in plain sentences. Empty: nothing.
     pub doubts: Vec<String>,
+}
+
+impl Watch {
+    /// All its distributions.
+    pub fn distributions_mut(&mut self) -> [&mut Stats; 3] {
+        [
+            &mut self.timer_late_ms,
+            &mut self.read_late_ms,
+            &mut self.left_late_ms,
+        ]
+    }
 }

@@ -73,6 +73,7 @@ impl OverRunsFigure {
         Estimate {
             value: Some(self.mean),
             ci: self.ci,
+            effective: None,
         }
     }
 }

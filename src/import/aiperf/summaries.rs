@@ -221,7 +221,13 @@ fn level(file: &SourceFile<'_>, run: &Value) -> ImportedLevel {
     let metric = |name: &str| at(run, &[name]);
     let average =
         |name: &str, most: f64| file.in_range(name, number_at(run, &[name, "avg"])?, 0.0, most);
-    let rate = |name: &str| average(name, MAX_PER_SECOND).map(|mean| Rate { mean, ci: None });
+    let rate = |name: &str| {
+        average(name, MAX_PER_SECOND).map(|mean| Rate {
+            mean,
+            ci: None,
+            batches: None,
+        })
+    };
     let count = |name: &str| average(name, MAX_REQUESTS as f64).map(|n| n.round() as u64);
     let ok = count("request_count")
         .or_else(|| file.count(run, &["request_latency", "count"], MAX_REQUESTS))

@@ -139,7 +139,13 @@ fn aggregates(
         let mean = number(metrics, &[name, "successful", "mean"])?;
         file.in_range(name, mean, 0.0, most)
     };
-    let rate = |name: &str| average(name, MAX_PER_SECOND).map(|mean| Rate { mean, ci: None });
+    let rate = |name: &str| {
+        average(name, MAX_PER_SECOND).map(|mean| Rate {
+            mean,
+            ci: None,
+            batches: None,
+        })
+    };
     report.throughput.output_tokens_per_s = rate("output_tokens_per_second");
     report.throughput.total_tokens_per_s = rate("tokens_per_second");
     report.throughput.requests_per_s = rate("requests_per_second");

@@ -7,19 +7,17 @@
 //! the ordinary bootstrap of the nearest-rank percentile (Efron 1979; the distribution is exact: Hutson and Ernst
 //! 2000), at a cost that does not depend on n. The interval is the percentile interval of [`DRAWS`] draws.
 //!
-//! # Gaps, with the request as the unit
-//!
-//! Resampling requests with all their gaps moves the share of gaps below a value x by the mean of what each
-//! request adds, (gaps ≤ x) − p (gaps). That share has the variance of p (1 − p) / e, which says as how many
-//! independent values e the gaps count near that percentile; the percentile is drawn as that of e values (Woodruff
-//! 1952; Francisco and Fuller 1991: the linearised bootstrap of clusters). With few requests e is made smaller by
-//! (z / t)², as Student's t is wider than the normal distribution. Of a report without its requests, e is what
-//! the interval in its `Stats` implies.
+//! Values that depend on each other are drawn as so many independent ones as they count for
+//! ([`crate::metrics::dependence`]); that holds for requests that waited for each other, and for gaps, whose unit is the
+//! request with all its gaps. Of a report without its requests, the count is the report's; of one that an earlier version
+//! wrote, what the interval in its `Stats` implies.
 
 use hdrhistogram::Histogram as Hdr;
 
 use crate::domain::random::Random;
 use crate::domain::stats::{Percentile, Stats};
+use crate::metrics::dependence::{Dependence, Effective, beyond_student, student};
+use crate::metrics::ordered::mean_gaps;
 use crate::metrics::stats::{MOST_TICKS, interval_ranks, least_for_interval};
 
 /// Draws of a percentile.
@@ -27,8 +25,6 @@ pub const DRAWS: usize = 3_000;
 /// Each draw of the one side is compared with so many of the other: of few values in a tail, ends of intervals
 /// would else depend on luck.
 const PAIRINGS: usize = 5;
-/// Fewer requests than that say nothing of how requests differ.
-const LEAST_REQUESTS: usize = 6;
 const Z: f64 = 1.959_963_984_540_054;
 
 /// The values of one figure in ascending order, as they are at hand.
@@ -140,16 +136,20 @@ pub fn draws(
 }
 
 /// Draws of the share of `hits` among `of`, after Jeffreys: Beta(hits + ½, misses + ½), whose interval holds near
-/// 0 and 1 too (Brown, Cai and DasGupta 2001). `None` without any.
-pub fn share_draws(hits: u64, of: u64, random: &mut Random) -> Option<Vec<f64>> {
+/// 0 and 1 too (Brown, Cai and DasGupta 2001). They count as `independent` ones at most. `None` without any.
+pub fn share_draws(hits: u64, of: u64, independent: u64, random: &mut Random) -> Option<Vec<f64>> {
     let misses = of.checked_sub(hits)?;
-    let draw = |_| beta(hits as f64 + 0.5, misses as f64 + 0.5, random);
-    (of > 0).then(|| (0..DRAWS).map(draw).collect())
+    let count = independent.min(of);
+    let part = count as f64 / of.max(1) as f64;
+    let [hits, misses] = [hits, misses].map(|n| n as f64 * part + 0.5);
+    let draw = |_| beta(hits, misses, random);
+    (count > 0).then(|| (0..DRAWS).map(draw).collect())
 }
 
-/// What draws of two sides say of the relative change: its 95 % interval, and the two-sided p that there is none
-/// (normal, on the logarithm's scale, since a few thousand draws know nothing of the far tails).
-pub fn change(baseline: &[f64], other: &[f64]) -> Option<([f64; 2], f64)> {
+/// What draws of two sides say of the relative change: its 95 % interval, and the two-sided p that there is none. The
+/// draws are as wide as Student's t of these degrees of freedom makes 95 %; p is its own, on the logarithm's scale, since
+/// a few thousand draws know nothing of the far tails.
+pub fn change(baseline: &[f64], other: &[f64], freedom: f64) -> Option<([f64; 2], f64)> {
     let positive = |values: &(&f64, &f64)| *values.0 > 0.0 && *values.1 > 0.0;
     let paired = |shift: usize| baseline.iter().zip(other.iter().cycle().skip(shift));
     let mut logs: Vec<f64> = (0..PAIRINGS)
@@ -170,17 +170,18 @@ pub fn change(baseline: &[f64], other: &[f64]) -> Option<([f64; 2], f64)> {
     };
     let [low, middle, high] = [at(0.025), at(0.5), at(0.975)];
     let p = match (deviation > 1e-12, middle.abs() > 1e-12) {
-        (true, _) => 2.0 * super::ranks::beyond(middle.abs() / deviation),
+        (true, _) => beyond_student(middle.abs() / deviation * student(freedom) / Z, freedom),
         (false, true) => 0.0,
         (false, false) => 1.0,
     };
     Some(([low, high].map(f64::exp_m1), p))
 }
 
-/// The same from two 95 % intervals, by the differences of logarithms (delta method).
+/// The same from two 95 % intervals by Student's t, by the differences of logarithms (delta method).
 pub fn change_of_intervals(
     (a, a_ci): (f64, [f64; 2]),
     (b, b_ci): (f64, [f64; 2]),
+    freedom: f64,
 ) -> Option<([f64; 2], f64)> {
     if a <= 0.0 || b <= 0.0 {
         return None;
@@ -188,7 +189,7 @@ pub fn change_of_intervals(
     let half = |value: f64, [low, high]: [f64; 2]| (high - low) / 2.0 / value;
     let (middle, half) = ((b / a).ln(), half(a, a_ci).hypot(half(b, b_ci)));
     let p = match (half > 0.0, middle == 0.0) {
-        (true, _) => 2.0 * super::ranks::beyond(middle.abs() / (half / Z)),
+        (true, _) => beyond_student(middle.abs() / half * student(freedom), freedom),
         (false, true) => 1.0,
         (false, false) => 0.0,
     };
@@ -200,8 +201,10 @@ pub fn change_of_intervals(
 pub struct Gaps {
     /// All of them.
     pub pooled: Values,
-    /// Each request's median gap, in ms, ascending.
+    /// Each request's median gap, in ms, in the order of the requests.
     pub medians: Vec<f64>,
+    /// How the requests' mean gaps depend on each other.
+    dependence: Dependence,
 }
 
 impl Gaps {
@@ -227,45 +230,21 @@ impl Gaps {
             let middle = gaps.len().checked_sub(1)? / 2;
             Some(f64::from(*scratch.select_nth_unstable(middle).1) / 1e3)
         };
-        let mut medians: Vec<f64> = requests.iter().filter_map(median).collect();
-        medians.sort_unstable_by(f64::total_cmp);
+        let medians: Vec<f64> = requests.iter().filter_map(median).collect();
+        let answers: Vec<&[u32]> = requests.iter().map(Vec::as_slice).collect();
         Self {
             pooled: Values::Buckets(steps),
             medians,
+            dependence: Dependence::of(&mean_gaps(&answers), None),
         }
     }
 
     /// As how many independent values they count around the percentile `p`.
-    pub fn independent(&self, requests: &[Vec<u32>], p: f64) -> u64 {
-        let clusters = self.medians.len();
-        let Some(at) = self.pooled.at(p).filter(|_| clusters >= LEAST_REQUESTS) else {
-            return 0;
-        };
+    pub fn effective(&self, requests: &[Vec<u32>], p: f64) -> Option<Effective> {
         // To the µs that lie in the same step of the histogram.
-        let bound = (at * 1e3 * 1.0005) as u32;
-        let counts = |gaps: &Vec<u32>| {
-            [
-                gaps.iter().filter(|gap| **gap <= bound).count() as f64,
-                gaps.len() as f64,
-            ]
-        };
-        let counts: Vec<[f64; 2]> = requests.iter().map(counts).collect();
-        let [below, all] = counts.iter().fold([0.0; 2], |sum, count| {
-            [sum[0] + count[0], sum[1] + count[1]]
-        });
-        let share = below / all;
-        let squares: f64 = counts
-            .iter()
-            .map(|[below, all]| (below - share * all).powi(2))
-            .sum();
-        let n = clusters as f64;
-        let variance = squares * n / (n - 1.0) / (all * all);
-        let independent = if variance > 0.0 {
-            share * (1.0 - share) / variance
-        } else {
-            n
-        };
-        (independent.min(all) * (Z / student(clusters - 1)).powi(2)) as u64
+        let bound = (self.pooled.at(p)? * 1e3 * 1.0005) as u32;
+        let answers = requests.iter().map(Vec::as_slice);
+        Some(self.dependence.gaps(answers, p, bound))
     }
 }
 
@@ -276,6 +255,10 @@ pub fn implied(values: &Values, stats: &Stats, percentile: Percentile) -> u64 {
     let Some([low, high]) = stats.estimate(percentile).ci else {
         return 0;
     };
+    // A count that the report itself gives is the better one.
+    if let Some(effective) = stats.estimate(percentile).effective {
+        return effective.min(stats.count);
+    }
     let width = values.share_to(high) - values.share_to(low);
     let count = stats.count;
     // What so many independent values would give is no sign of dependence.
@@ -285,15 +268,6 @@ pub fn implied(values: &Values, stats: &Stats, percentile: Percentile) -> u64 {
         return count;
     }
     ((p * (1.0 - p) * (2.0 * Z / width).powi(2)) as u64).clamp(least_for_interval(p), count)
-}
-
-/// Student's t: what 2.5 % lie beyond, to three digits (Cornish and Fisher; from 5 degrees of freedom up).
-fn student(freedom: usize) -> f64 {
-    let v = freedom as f64;
-    let z = Z;
-    z + (z.powi(3) + z) / (4.0 * v)
-        + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * v * v)
-        + (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / (384.0 * v.powi(3))
 }
 
 /// Beta distributed, both parameters at least ½.
@@ -378,10 +352,14 @@ mod tests {
 
     #[test]
     fn gaps_that_are_alike_within_requests_count_as_requests() {
-        let alike: Vec<Vec<u32>> = (0..200).map(|i| vec![9_000 + i * 10; 30]).collect();
-        let e = Gaps::of(&alike).independent(&alike, 0.5);
-        assert!((180..=220).contains(&e), "{e} of 200 requests");
+        let count =
+            |gaps: &[Vec<u32>]| Gaps::of(gaps).effective(gaps, 0.5).and_then(|it| it.usable);
         let mut random = Random::new(6);
+        let alike: Vec<Vec<u32>> = (0..200)
+            .map(|_| vec![9_000 + random.below(2_000) as u32; 30])
+            .collect();
+        let e = count(&alike).expect("enough");
+        assert!((150..=205).contains(&e), "{e} of 200 requests");
         let free: Vec<Vec<u32>> = (0..200)
             .map(|_| {
                 (0..30)
@@ -389,30 +367,19 @@ mod tests {
                     .collect()
             })
             .collect();
-        let e = Gaps::of(&free).independent(&free, 0.5);
-        assert!(e > 4_500, "{e} of 6,000 gaps");
-        assert_eq!(
-            Gaps::of(&free[..5]).independent(&free[..5], 0.5),
-            0,
-            "five requests say nothing"
-        );
-    }
-
-    #[test]
-    fn students_t_is_that_of_the_tables() {
-        for (freedom, t) in [(5, 2.571), (9, 2.262), (19, 2.093), (100, 1.984)] {
-            assert!(
-                (student(freedom) - t).abs() < 0.006,
-                "{freedom}: {}",
-                student(freedom)
-            );
-        }
+        let e = count(&free).expect("enough");
+        assert!(e > 4_000, "{e} of 6,000 gaps");
+        assert_eq!(count(&free[..5]), None, "five requests say nothing");
     }
 
     #[test]
     fn intervals_of_rates_add_up_as_the_delta_method_says() {
-        let ([low, high], p) =
-            change_of_intervals((100.0, [97.0, 103.0]), (110.0, [105.6, 114.4])).expect("both");
+        let ([low, high], p) = change_of_intervals(
+            (100.0, [97.0, 103.0]),
+            (110.0, [105.6, 114.4]),
+            f64::INFINITY,
+        )
+        .expect("both");
         // ln 1.1 ± √(0.03² + 0.04²)
         assert!(
             (low - (0.095_310_18f64 - 0.05).exp_m1()).abs() < 1e-7,

@@ -10,7 +10,9 @@ use crate::domain::figures::{
 };
 use crate::domain::random::Random;
 use crate::domain::run::{LevelReport, Rate};
-use crate::domain::stats::{P50, Percentile};
+use crate::domain::stats::{P50, Percentile, Stats};
+use crate::metrics::dependence::{Dependence, Effective};
+use crate::metrics::rates::LEAST_BATCHES;
 
 /// Apart from any other use of chance.
 const SEED: u64 = 0x00C0_4FA2;
@@ -143,27 +145,37 @@ impl Figure {
 /// A level's distributions, sorted once for all their percentiles.
 pub(super) struct Prepared<'a> {
     source: &'a SideLevel<'a>,
-    distributions: Vec<(&'static Distribution, Sorted)>,
+    distributions: Vec<(&'static Distribution, Sorted<'a>)>,
 }
 
-struct Sorted {
+struct Sorted<'a> {
     values: Values,
-    /// Whether they are what was measured, rather than a histogram of it.
-    measured: bool,
-    gaps: Option<Gaps>,
+    made_of: MadeOf<'a>,
+}
+
+/// What values are made of.
+enum MadeOf<'a> {
+    /// Each request's value, in the order in which they were due.
+    Requests(&'a [f64], Dependence),
+    /// The gaps of requests.
+    Gaps(Gaps, &'a [Vec<u32>]),
+    /// Nobody knows any more: only their histogram is at hand.
+    Histogram,
 }
 
 impl<'a> Prepared<'a> {
     pub(super) fn of(source: &'a SideLevel<'a>) -> Self {
+        let ttft = source.values.map(|values| depends(&values.ttft_ms, None));
         let sorted = |of: &'static Distribution| {
             if let Some(values) = source.values {
                 match each(of, values) {
                     Some([]) => {}
                     Some(each) => {
+                        // Latency has the same waits in it.
+                        let holds = ttft.as_ref().filter(|_| of.key == LATENCY.key);
                         return Sorted {
                             values: Values::each(each),
-                            measured: true,
-                            gaps: None,
+                            made_of: MadeOf::Requests(each, depends(each, holds)),
                         };
                     }
                     None if of.key != ITL.key || values.gaps_us.iter().all(Vec::is_empty) => {}
@@ -171,8 +183,7 @@ impl<'a> Prepared<'a> {
                         let gaps = Gaps::of(&values.gaps_us);
                         return Sorted {
                             values: gaps.pooled.clone(),
-                            measured: true,
-                            gaps: Some(gaps),
+                            made_of: MadeOf::Gaps(gaps, &values.gaps_us),
                         };
                     }
                 }
@@ -181,8 +192,7 @@ impl<'a> Prepared<'a> {
                 .map_or_else(|| Values::Buckets(Vec::new()), Values::of_stats);
             Sorted {
                 values,
-                measured: false,
-                gaps: None,
+                made_of: MadeOf::Histogram,
             }
         };
         let distributions = figures::tabled_distributions()
@@ -203,25 +213,19 @@ impl<'a> Prepared<'a> {
         match figure.test {
             Test::Percentile(of, percentile) => self.percentile(of, percentile, value, &mut random),
             Test::Rate(rate) => Sampled::of_rate(rate(level)),
-            Test::Goodput => {
-                let counts = level
-                    .goodput
-                    .as_ref()
-                    .map(|good| [good.met, good.met + good.missed]);
-                let draws =
-                    counts.and_then(|[met, all]| bootstrap::share_draws(met, all, &mut random));
-                Sampled {
-                    value,
-                    draws,
-                    counts,
-                    ..Sampled::default()
-                }
-            }
+            Test::Goodput => self.goodput(value, &mut random),
             Test::Errors => {
-                let counts = Some([level.requests.failed, level.requests.ended]);
+                let requests = &level.requests;
+                let independent = requests.effective.or_else(|| self.outcomes(|it| it[0]));
+                let share = |n: u64, all: u64| {
+                    let part = independent.unwrap_or(all).min(all) as f64 / all.max(1) as f64;
+                    (n as f64 * part).round() as u64
+                };
+                let (failed, ended) = (requests.failed, requests.ended);
                 Sampled {
                     value,
-                    counts,
+                    counts: Some([failed, ended]),
+                    independent: Some([share(failed, ended), share(ended, ended)]),
                     ..Sampled::default()
                 }
             }
@@ -229,6 +233,28 @@ impl<'a> Prepared<'a> {
                 value,
                 ..Sampled::default()
             },
+        }
+    }
+
+    /// As how many independent requests those that ended count for the share of these outcomes.
+    fn outcomes(&self, of: impl Fn(&[bool; 2]) -> bool) -> Option<u64> {
+        let outcomes = &self.source.values?.outcomes;
+        let hits = outcomes.iter().map(|it| f64::from(u8::from(of(it))));
+        let hits: Vec<f64> = hits.collect();
+        (!hits.is_empty()).then(|| Dependence::of_share(&hits).usable.unwrap_or(0))
+    }
+
+    fn goodput(&self, value: Option<f64>, random: &mut Random) -> Sampled {
+        let good = self.source.level.goodput.as_ref();
+        let draws = good.and_then(|good| {
+            let all = good.met + good.missed;
+            let effective = good.effective.or_else(|| self.outcomes(|it| it[1]));
+            bootstrap::share_draws(good.met, all, effective.unwrap_or(all), random)
+        });
+        Sampled {
+            value,
+            draws,
+            ..Sampled::default()
         }
     }
 
@@ -251,34 +277,80 @@ impl<'a> Prepared<'a> {
         };
         let p = percentile.share();
         let value = reported.or_else(|| found.values.at(p));
-        let independent = match (&found.gaps, self.source.values) {
-            (Some(gaps), Some(values)) => gaps.independent(&values.gaps_us, p),
-            _ if found.measured => found.values.count() as u64,
-            _ if of.key == ITL.key => bootstrap::implied(&found.values, stats, percentile),
-            _ => stats.count,
-        };
+        let effective = found.effective(of, stats, percentile);
+        let independent = effective.and_then(|it| it.usable).unwrap_or(0);
         let draws =
             value.and_then(|value| bootstrap::draws(&found.values, p, independent, value, random));
-        let ranked = (percentile == P50).then(|| Ranked {
-            each: match (&found.gaps, &found.values) {
-                (Some(gaps), _) => Some(gaps.medians.clone()),
-                (None, Values::Each(values)) => Some(values.clone()),
-                (None, Values::Buckets(_)) => None,
-            },
-            buckets: stats.buckets.clone(),
-            weight: if stats.count > 0 {
-                (independent as f64 / stats.count as f64).min(1.0)
-            } else {
-                0.0
-            },
-        });
+        let ranked = (percentile == P50).then(|| found.ranked(stats, independent));
         let unknown = found.values.count() == 0.0 && value.is_some();
         Sampled {
             value,
             draws,
+            freedom: effective.map(|it| it.freedom),
             ranked,
             unknown,
             ..Sampled::default()
+        }
+    }
+}
+
+/// How values depend on each other; what is no number is left out.
+fn depends(values: &[f64], holds: Option<&Dependence>) -> Dependence {
+    Dependence::of(&finite(values), holds)
+}
+
+fn finite(values: &[f64]) -> Vec<f64> {
+    let finite = values.iter().copied().filter(|value| value.is_finite());
+    finite.collect()
+}
+
+impl Sorted<'_> {
+    /// As how many independent values they count around a percentile.
+    fn effective(
+        &self,
+        of: &Distribution,
+        stats: &Stats,
+        percentile: Percentile,
+    ) -> Option<Effective> {
+        let p = percentile.share();
+        match &self.made_of {
+            MadeOf::Gaps(gaps, requests) => gaps.effective(requests, p),
+            MadeOf::Requests(values, dependence) => Some(dependence.percentile(&finite(values), p)),
+            MadeOf::Histogram => {
+                let known = stats.estimate(percentile).effective.is_some() || of.key == ITL.key;
+                let n = if known {
+                    bootstrap::implied(&self.values, stats, percentile)
+                } else {
+                    stats.count
+                };
+                Some(Effective::all(n as usize))
+            }
+        }
+    }
+
+    fn ranked(&self, stats: &Stats, independent: u64) -> Ranked {
+        let (each, weight) = match &self.made_of {
+            MadeOf::Requests(values, _) => {
+                let each = finite(values);
+                let weight = independent as f64 / each.len().max(1) as f64;
+                (Some(each), weight)
+            }
+            MadeOf::Gaps(gaps, _) => {
+                let medians = finite(&gaps.medians);
+                let own = Dependence::of(&medians, None).percentile(&medians, 0.5);
+                let weight = own.usable.unwrap_or(0) as f64 / medians.len().max(1) as f64;
+                (Some(medians), weight)
+            }
+            MadeOf::Histogram => (None, independent as f64 / stats.count.max(1) as f64),
+        };
+        let each = each.map(|mut each| {
+            each.sort_unstable_by(f64::total_cmp);
+            each
+        });
+        Ranked {
+            each,
+            buckets: stats.buckets.clone(),
+            weight: weight.min(1.0),
         }
     }
 }
@@ -291,8 +363,12 @@ pub(super) struct Sampled {
     draws: Option<Vec<f64>>,
     /// Its own 95 % interval, of rates.
     ci: Option<[f64; 2]>,
+    /// Of Student's t, by which draws or interval are made; `None` where that is the normal distribution.
+    freedom: Option<f64>,
     /// Hits, and of how many.
     counts: Option<[u64; 2]>,
+    /// The same of as many as are independent.
+    independent: Option<[u64; 2]>,
     /// What can be ranked.
     ranked: Option<Ranked>,
     /// Only the figure is known, not what it is made of.
@@ -315,6 +391,7 @@ impl Sampled {
         Self {
             value: rate.map(|rate| rate.mean),
             ci: rate.and_then(|rate| rate.ci),
+            freedom: rate.map(|rate| rate.batches.unwrap_or(LEAST_BATCHES) as f64 - 1.0),
             ..Self::default()
         }
     }
@@ -355,22 +432,26 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
     if a == 0.0 && b == 0.0 && !matches!(figure.test, Test::Errors) {
         return (cell, Evidence::Settled(Verdict::NoDifference));
     }
+    let freedoms = [baseline.freedom, other.freedom].into_iter().flatten();
+    let freedom = freedoms.fold(f64::INFINITY, f64::min);
     let found = match figure.test {
         Test::Errors => return of_errors(cell, baseline, other),
         Test::Look => return to_be_looked_at(cell),
         Test::Percentile(..) => {
             let both = baseline.draws.as_ref().zip(other.draws.as_ref());
-            let found = both.and_then(|(a, b)| bootstrap::change(a, b));
+            let found = both.and_then(|(a, b)| bootstrap::change(a, b, freedom));
             cell.p = found.and_then(|_| rank(baseline.ranked.as_ref()?, other.ranked.as_ref()?));
             found.map(|(interval, p)| (interval, p.max(cell.p.unwrap_or(0.0))))
         }
         Test::Rate(_) => {
             let both = baseline.ci.zip(other.ci);
-            both.and_then(|(a_ci, b_ci)| bootstrap::change_of_intervals((a, a_ci), (b, b_ci)))
+            both.and_then(|(a_ci, b_ci)| {
+                bootstrap::change_of_intervals((a, a_ci), (b, b_ci), freedom)
+            })
         }
         Test::Goodput => {
             let both = baseline.draws.as_ref().zip(other.draws.as_ref());
-            both.and_then(|(a, b)| bootstrap::change(a, b))
+            both.and_then(|(a, b)| bootstrap::change(a, b, freedom))
         }
     };
     let evidence = match found {
@@ -398,8 +479,9 @@ fn of_errors(cell: Cell, baseline: &Sampled, other: &Sampled) -> (Cell, Evidence
         return (cell, Evidence::Settled(Verdict::TooFew));
     };
     let is_first = a[0] == 0 && b[0] > 0;
+    let independent = baseline.independent.zip(other.independent);
     let evidence = Evidence::Tested {
-        p: ranks::fisher(a, b),
+        p: independent.map_or(1.0, |(a, b)| ranks::fisher(a, b)),
         up: u128::from(b[0]) * u128::from(a[1]) > u128::from(a[0]) * u128::from(b[1]),
         otherwise: if is_first {
             Verdict::Look
@@ -418,21 +500,21 @@ fn to_be_looked_at(cell: Cell) -> (Cell, Evidence) {
     (cell, Evidence::Settled(verdict))
 }
 
-/// The rank test: of the requests' values where both sides have them, else of both histograms.
+/// The rank test: of the requests' values where both sides have them, else of both histograms. Values that are not
+/// independent weigh less.
 fn rank(a: &Ranked, b: &Ranked) -> Option<f64> {
-    if let (Some(a), Some(b)) = (&a.each, &b.each) {
-        return ranks::mann_whitney(a, b);
+    let mut groups: Vec<[f64; 3]> = Vec::new();
+    if let (Some(each_a), Some(each_b)) = (&a.each, &b.each) {
+        if a.weight >= 1.0 && b.weight >= 1.0 {
+            return ranks::mann_whitney(each_a, each_b);
+        }
+        groups.extend(each_a.iter().map(|value| [*value, a.weight, 0.0]));
+        groups.extend(each_b.iter().map(|value| [*value, 0.0, b.weight]));
+    } else {
+        let [of_a, of_b] = [&a.buckets, &b.buckets].map(|buckets| buckets.iter());
+        groups.extend(of_a.map(|[from, _, n]| [*from, n * a.weight, 0.0]));
+        groups.extend(of_b.map(|[from, _, n]| [*from, 0.0, n * b.weight]));
     }
-    let mut groups: Vec<[f64; 3]> = a
-        .buckets
-        .iter()
-        .map(|[from, _, n]| [*from, n * a.weight, 0.0])
-        .collect();
-    groups.extend(
-        b.buckets
-            .iter()
-            .map(|[from, _, n]| [*from, 0.0, n * b.weight]),
-    );
     groups.sort_by(|a, b| a[0].total_cmp(&b[0]));
     groups.dedup_by(|next, kept| {
         // The buckets of all levels have the same edges.

@@ -4,16 +4,18 @@
 //!
 //! A figure is better or worse when three things hold at once: the 95 % interval of its relative change does not
 //! hold zero, the rank test (of medians) is significant, and the change is at least the smallest that matters. The
-//! larger p of interval and rank test enters Holm's correction over all figures of a session, so that two runs of
-//! the same thing differ in any figure at most once in twenty comparisons. Else there is no difference, or, where
-//! the interval reaches beyond [`UNCLEAR`] times the smallest change that matters, there were not enough data.
+//! larger p of interval and rank test enters Holm's correction over all figures of all levels of all sessions of the
+//! comparison, so that in at most one of twenty comparisons of the same thing any figure differs. Else there is no
+//! difference, or, where the interval reaches beyond [`UNCLEAR`] times the smallest change that matters, there were not
+//! enough data. Draws say how wide an interval is; p is Student's of the change over the draws' deviation, since a few
+//! thousand draws know nothing of what happens once in a thousand.
 //!
-//! - Percentiles: [`bootstrap`], by request. Medians also by Mann–Whitney ([`ranks`]); of gaps the requests' own
-//!   medians are ranked, since gaps of one request are not independent. A rank test speaks of the bulk: tails are
-//!   left to the interval.
+//! - Percentiles: [`bootstrap`], of as many requests as are independent of each other ([`super::dependence`]). Medians
+//!   also by Mann–Whitney ([`ranks`]), the requests weighted alike; of gaps the requests' own medians are ranked, since
+//!   gaps of one request are not independent. A rank test speaks of the bulk: tails are left to the interval.
 //! - Rates: from both intervals by batch means, on the logarithm's scale. There is nothing to rank.
 //! - Goodput: Jeffreys' interval of each share. Errors: Fisher's exact test; significantly more are worse, and a
-//!   first few where there were none are to be looked at.
+//!   first few where there were none are to be looked at. Both of as many requests as are independent.
 //! - Requests in flight are what was asked for: nothing is tested, a tenth more or fewer is to be looked at.
 //!
 //! What varies from run to run cannot be seen in one run of each: repeat one to see it.
@@ -28,6 +30,7 @@ mod tests;
 mod words;
 
 use crate::domain::units::ms;
+use crate::metrics::goodput;
 use crate::metrics::request::RequestRecord;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +42,7 @@ use crate::domain::run::BenchReport;
 
 /// Sessions at most.
 pub const MOST_SIDES: usize = 6;
-/// How often all tests of a session together may mislead.
+/// How often all tests of a comparison together may mislead.
 const ALPHA: f64 = 0.05;
 /// The smallest change that matters, where what was asked for is no share.
 const USUAL_LEAST: f64 = 0.03;
@@ -175,49 +178,60 @@ fn row(
     })
 }
 
-/// Gives every cell its verdict, all tests of a session together.
+/// Gives every cell its verdict, all tests of the comparison together.
 fn judge(mut open: Vec<Open>, least_change: f64, alike: Alike) -> Vec<Row> {
-    let others = open.first().map_or(0, |open| open.row.others.len());
-    for other in 0..others {
-        let p = |open: &Open| match open.evidence[other] {
-            Evidence::Tested { p, .. } => Some(p),
-            Evidence::Settled(_) => None,
-        };
-        let ps: Vec<f64> = open.iter().filter_map(p).collect();
-        let mut significant = ranks::holm(&ps).into_iter();
-        for Open {
-            row,
-            figure,
-            evidence,
-        } in &mut open
-        {
-            let cell = &mut row.others[other];
-            cell.verdict = match evidence[other] {
-                Evidence::Settled(Verdict::Look) => {
-                    let matters = cell
-                        .change
-                        .is_none_or(|change| change.abs() >= least_change);
-                    if matters {
-                        Verdict::Look
-                    } else {
-                        Verdict::NoDifference
-                    }
-                }
-                Evidence::Settled(verdict) => verdict,
-                Evidence::Tested { up, otherwise, .. } => {
-                    let significant = significant.next().unwrap_or(false);
-                    let verdict = figure.verdict(cell, significant, up, otherwise, least_change);
-                    let told = matches!(verdict, Verdict::Better | Verdict::Worse);
-                    if told && !figure.is_alike(alike) {
-                        Verdict::Look
-                    } else {
-                        verdict
-                    }
-                }
-            };
+    let tested = |evidence: &Evidence| match evidence {
+        Evidence::Tested { p, .. } => Some(*p),
+        Evidence::Settled(_) => None,
+    };
+    let all = open.iter().flat_map(|open| &open.evidence);
+    let ps: Vec<f64> = all.filter_map(tested).collect();
+    let mut significant = ranks::holm(&ps).into_iter();
+    for Open {
+        row,
+        figure,
+        evidence,
+    } in &mut open
+    {
+        for (cell, evidence) in row.others.iter_mut().zip(evidence) {
+            let significant = tested(evidence).and_then(|_| significant.next());
+            let significant = significant.unwrap_or(false);
+            cell.verdict = verdict(cell, figure, *evidence, significant, least_change, alike);
         }
     }
     open.into_iter().map(|open| open.row).collect()
+}
+
+fn verdict(
+    cell: &Cell,
+    figure: &Figure,
+    evidence: Evidence,
+    significant: bool,
+    least_change: f64,
+    alike: Alike,
+) -> Verdict {
+    match evidence {
+        Evidence::Settled(Verdict::Look) => {
+            let matters = cell
+                .change
+                .is_none_or(|change| change.abs() >= least_change);
+            if matters {
+                Verdict::Look
+            } else {
+                Verdict::NoDifference
+            }
+        }
+        Evidence::Settled(verdict) => verdict,
+        Evidence::Tested { up, otherwise, .. } => {
+            let verdict = figure.verdict(cell, significant, up, otherwise, least_change);
+            let told = matches!(verdict, Verdict::Better | Verdict::Worse);
+            if told && !figure.is_alike(alike) {
+                Verdict::Look
+            } else {
+                verdict
+            }
+        }
+    }
 }
 
 /// One session that is compared.
@@ -232,8 +246,8 @@ pub struct Side {
     pub values: Vec<LevelValues>,
 }
 
-/// What the good measured requests of one level measured. One entry a request; a request without the figure is
-/// left out.
+/// What the good measured requests of one level measured, in the order in which they were due. One entry a request; a
+/// request without the figure is left out.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LevelValues {
     /// Due or sent → first token, in ms.
@@ -246,6 +260,8 @@ pub struct LevelValues {
     pub user_tokens_per_s: Vec<f64>,
     /// The gaps between chunks of each request, in µs.
     pub gaps_us: Vec<Vec<u32>>,
+    /// Of each request that ended, well or not: whether it failed, and whether it met the plan's objectives.
+    pub outcomes: Vec<[bool; 2]>,
 }
 
 impl LevelValues {
@@ -255,22 +271,31 @@ impl LevelValues {
         report: &BenchReport,
         requests: impl IntoIterator<Item = RequestRecord>,
     ) -> Vec<Self> {
-        let mut values = vec![Self::default(); report.levels.len()];
-        for record in requests.into_iter().filter(RequestRecord::counts) {
-            let Some(at) = report
-                .levels
-                .iter()
-                .position(|level| level.index == record.level)
-            else {
-                continue;
-            };
-            let level = &mut values[at];
-            level.ttft_ms.extend(record.ttft().map(ms));
-            level.latency_ms.extend(record.latency().map(ms));
-            level.tpot_ms.extend(record.tpot().map(ms));
-            level.user_tokens_per_s.extend(record.user_speed());
-            level.gaps_us.push(record.gaps_us);
+        let mut by_level: Vec<Vec<RequestRecord>> = vec![Vec::new(); report.levels.len()];
+        for record in requests.into_iter().filter(RequestRecord::is_measured) {
+            let mut levels = report.levels.iter();
+            if let Some(at) = levels.position(|level| level.index == record.level) {
+                by_level[at].push(record);
+            }
         }
+        let objectives = &report.plan.objectives;
+        let of_level = |mut records: Vec<RequestRecord>| {
+            records.sort_by_key(|record| (record.due.min(record.sent), record.index));
+            let mut level = Self::default();
+            for record in records {
+                let met = goodput::met(objectives, &record);
+                level.outcomes.push([record.error.is_some(), met]);
+                if record.error.is_none() {
+                    level.ttft_ms.extend(record.ttft().map(ms));
+                    level.latency_ms.extend(record.latency().map(ms));
+                    level.tpot_ms.extend(record.tpot().map(ms));
+                    level.user_tokens_per_s.extend(record.user_speed());
+                    level.gaps_us.push(record.gaps_us);
+                }
+            }
+            level
+        };
+        let values: Vec<Self> = by_level.into_iter().map(of_level).collect();
         let empty = values
             .iter()
             .all(|level| level.ttft_ms.is_empty() && level.latency_ms.is_empty());

@@ -258,7 +258,8 @@ pub(super) fn remarks(sides: &[Side], matches: &[Match<'_>], alike: Alike, out: 
     if !without.is_empty() {
         out.push(format!(
             "Of {} only the report is at hand, not its requests: values are taken from its histograms, evenly within \
-             a bucket, and gaps count as so many values as its own intervals have it",
+             a bucket, and they count as so many independent ones as the report says; one of an earlier version does not \
+             know of requests that waited for each other",
             without.join(" and ")
         ));
     }
@@ -272,13 +273,14 @@ pub(super) fn remarks(sides: &[Side], matches: &[Match<'_>], alike: Alike, out: 
         );
     }
     out.push(format!(
-        "Intervals are 95 %: of percentiles by bootstrap with the request as the unit ({} draws), of rates by batch \
-         means, of goodput after Jeffreys",
+        "Intervals are 95 %: of percentiles by bootstrap of as many requests as are independent of each other ({} draws), \
+         of rates by batch means, of goodput after Jeffreys",
         count(DRAWS as u64)
     ));
     out.push(
         "Better and worse are changes of at least what matters, whose interval does not hold zero and, of medians, \
-         whose Mann–Whitney test agrees; errors are by Fisher's exact test; all at 5 % for a session as a whole (Holm)"
+         whose Mann–Whitney test agrees; errors are by Fisher's exact test; all at 5 % for all figures of the comparison \
+         together (Holm)"
             .to_owned(),
     );
     out.push(

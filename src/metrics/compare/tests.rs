@@ -68,6 +68,7 @@ fn level(
         Some(Rate {
             mean,
             ci: Some([mean * 0.99, mean * 1.01]),
+            batches: Some(20),
         })
     };
     let counted = |mean: f64| Stats {

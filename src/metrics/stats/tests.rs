@@ -142,72 +142,31 @@ fn where_the_exact_intervals_end_the_approximate_ones_go_on() {
     assert!(interval_ranks(u64::from(u32::MAX) * 8, 0.99).is_some());
 }
 
-/// Answers of 20 gaps whose means differ by `apart`: how often the interval holds the true median of 10 ms.
-fn held(apart: f64) -> f64 {
-    let mut random = Random::new(1);
-    let runs = 300;
-    let held = (0..runs).filter(|_| {
-        let mut times = Histogram::new(Scale::Time);
-        for _ in 0..40 {
-            let mean = 10_000.0 + apart * random.normal();
-            let gaps: Vec<u32> = (0..20)
-                .map(|_| (mean + 300.0 * random.normal()) as u32)
-                .collect();
-            times.record_micros(&gaps);
-        }
-        times
-            .stats()
-            .estimate(P50)
-            .ci
-            .is_some_and(|[low, high]| low <= 10.0 && high >= 10.0)
-    });
-    held.count() as f64 / f64::from(runs)
-}
-
 #[test]
-fn intervals_of_gaps_hold_though_gaps_of_one_answer_are_alike() {
-    for apart in [0.0, 100.0, 600.0] {
-        let held = held(apart);
-        assert!(held >= 0.93, "{held} at {apart}");
-    }
-}
-
-#[test]
-fn answers_that_are_alike_leave_the_interval_as_it_is() {
-    let mut times = Histogram::new(Scale::Time);
-    (0..50u32).for_each(|i| times.record_micros(&[9_900 + i, 10_100 - i]));
-    assert_eq!(times.independent(100), 100);
-    let mut apart = Histogram::new(Scale::Time);
-    (0..50u32).for_each(|i| apart.record_micros(&[9_000 + i * 50; 8]));
+fn values_that_depend_on_each_other_have_wider_intervals_or_none() {
+    let all = of_counts(&(1..=1_000).collect::<Vec<u64>>());
+    let interval = |usable| {
+        let counted = |_| {
+            Some(Effective {
+                usable,
+                ..Effective::all(100)
+            })
+        };
+        all.stats_as(counted).estimate(P50)
+    };
+    let [whole, part, none] = [Some(1_000), Some(100), None].map(interval);
+    assert_eq!(whole.ci, all.stats().estimate(P50).ci);
+    let width = |it: Estimate| it.ci.map(|[low, high]| high - low).expect("an interval");
+    let wider = width(part) / width(whole);
+    assert!((2.8..3.7).contains(&wider), "{wider}: about √10");
     assert_eq!(
-        apart.independent(400),
-        50,
-        "each answer is one value, eight times"
+        (part.effective, none.effective, none.ci),
+        (Some(100), Some(100), None)
     );
-    let mut one = Histogram::new(Scale::Time);
-    one.record_micros(&(0..500).collect::<Vec<u32>>());
-    assert_eq!(
-        one.stats().estimate(P50).ci,
-        None,
-        "nobody knows how answers differ"
-    );
+    assert_eq!(none.value, whole.value);
 }
 
 proptest! {
-    #[test]
-    fn merging_groups_equals_recording_them_in_one(
-        groups in prop::collection::vec((any::<bool>(), prop::collection::vec(0u32..90_000, 0..30)), 0..30),
-    ) {
-        let [mut all, mut a, mut b] = [Scale::Time; 3].map(Histogram::new);
-        for (first, group) in &groups {
-            all.record_micros(group);
-            if *first { &mut a } else { &mut b }.record_micros(group);
-        }
-        a.merge(&b);
-        prop_assert_eq!(a.stats(), all.stats());
-        prop_assert_eq!(a.independent(a.count().max(1)), all.independent(a.count().max(1)));
-    }
-
     #[test]
     fn merging_equals_recording_everything_in_one(
         a in prop::collection::vec(0u64..100_000_000_000, 0..200),

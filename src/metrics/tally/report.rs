@@ -7,21 +7,35 @@ use crate::domain::plan::Answered;
 use crate::domain::run::{
     AnsweredBy, Concurrency, LevelEnd, LevelReport, Limits, Rate, Requests, Stats, Throughput,
 };
+use crate::metrics::dependence::Effective;
 use crate::metrics::notes::{self, Held};
+use crate::metrics::ordered::{Each, Effects};
 use crate::metrics::rates::{Counted, Window};
+use crate::metrics::stats::Histogram;
 use crate::metrics::watch::{self, Measured};
 
+/// As how many independent ones `n` requests count; 0 where that is not known well enough.
+fn counted(effective: Effective, n: u64) -> u64 {
+    effective.usable.unwrap_or(0).min(n)
+}
+
 impl Tally {
-    /// The level's report as far as it is known. Several times a second is fine: it reads each histogram once.
+    /// The level's report as far as it is known. While it runs, several times a second is fine: it reads each histogram
+    /// once, and leaves out what takes the order of the requests: the intervals of percentiles.
     pub fn report(&self, frame: LevelFrame) -> LevelReport {
         let steady = self.steady(&frame);
         let window = steady.map(|steady| Window::new(steady, &frame.pauses));
-        let mut level = self.figures(&frame, steady, window.as_ref());
+        let effects = (frame.ended != LevelEnd::Running).then(|| self.ordered.effects(&self.itl));
+        let mut level = self.figures(&frame, steady, window.as_ref(), effects.as_ref());
         level.cost_per_million = self
             .price
             .and_then(|price| price.per_million_output(self.answered_tokens(&level)));
         level.limits.headers = frame.rate_limit;
         level.watch = frame.watch;
+        // Samples of one moment are alike, and nobody keeps their order.
+        for stats in level.watch.distributions_mut() {
+            stats.forget_intervals();
+        }
         watch::judge(
             &mut level.watch,
             &Measured {
@@ -41,6 +55,7 @@ impl Tally {
         let seen = notes::Seen {
             cluster: self.cluster,
             prompts: &self.prompts,
+            effects: effects.as_ref(),
             by_chunks: self.by_chunks,
             chunks: &self.chunks,
             held: (self.ok > 0).then(|| Held {
@@ -75,7 +90,9 @@ impl Tally {
         frame: &LevelFrame,
         steady: Option<[Duration; 2]>,
         window: Option<&Window>,
+        effects: Option<&Effects>,
     ) -> LevelReport {
+        let each = |of: &Histogram, figure| of.stats_as(|it| effects?.each(figure, it));
         let met_per_s = window
             .filter(|_| self.ended() > 0)
             .and_then(|window| self.rate(Counted::Met, window));
@@ -90,26 +107,26 @@ impl Tally {
             began_s: Some(frame.began.as_secs_f64()),
             took_s: Some(frame.now.saturating_sub(frame.began).as_secs_f64()),
             steady_s: steady.map(|steady| steady.map(|at| at.as_secs_f64())),
-            requests: self.requests_of(frame),
+            requests: self.requests_of(frame, effects),
             at_once: self.at_once,
             tokens_per_chunk: self.chunks.tokens_per_chunk(),
             answered_by: self.others(),
             tokens_from: self.tokens_from().to_owned(),
-            server: self.server.report(),
+            server: self.server.report(effects),
             server_metrics: None,
             network: None,
-            ttft_ms: self.ttft.stats(),
-            first_answer_ms: self.first_answer.stats(),
-            itl_ms: self.itl.stats(),
-            tpot_ms: self.tpot.stats(),
-            latency_ms: self.latency.stats(),
-            connect_ms: self.connect.stats(),
-            late_ms: self.late.stats(),
-            user_tokens_per_s: self.user_speed.stats(),
-            prompt_tokens: self.prompt_tokens.stats(),
-            cached_tokens: self.cached_tokens.stats(),
-            output_tokens: self.output_tokens.stats(),
-            reasoning_tokens: self.reasoning_tokens.stats(),
+            ttft_ms: each(&self.ttft, Each::Ttft),
+            first_answer_ms: each(&self.first_answer, Each::FirstAnswer),
+            itl_ms: self.itl.stats_as(|it| effects?.itl(it)),
+            tpot_ms: each(&self.tpot, Each::Tpot),
+            latency_ms: each(&self.latency, Each::Latency),
+            connect_ms: each(&self.connect, Each::Connect),
+            late_ms: each(&self.late, Each::Late),
+            user_tokens_per_s: each(&self.user_speed, Each::UserSpeed),
+            prompt_tokens: each(&self.prompt_tokens, Each::PromptTokens),
+            cached_tokens: each(&self.cached_tokens, Each::CachedTokens),
+            output_tokens: each(&self.output_tokens, Each::OutputTokens),
+            reasoning_tokens: each(&self.reasoning_tokens, Each::ReasoningTokens),
             throughput: window
                 .map(|window| self.throughput(window))
                 .unwrap_or_default(),
@@ -119,6 +136,7 @@ impl Tally {
                 &self.objectives,
                 frame.unsent,
                 met_per_s.map(|rate| rate.mean),
+                effects.map(|effects| counted(effects.met, self.ended())),
             ),
             limits: Limits {
                 rate_limited: self.refused.for_rate,
@@ -147,8 +165,9 @@ impl Tally {
     }
 
     /// The requests, those among them that have no record.
-    fn requests_of(&self, frame: &LevelFrame) -> Requests {
+    fn requests_of(&self, frame: &LevelFrame, effects: Option<&Effects>) -> Requests {
         let mut requests = self.requests();
+        requests.effective = effects.map(|effects| counted(effects.failed, requests.ended));
         requests.aborted += frame.aborted;
         requests.unsent += frame.unsent;
         requests

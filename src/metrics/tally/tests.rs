@@ -1,5 +1,6 @@
 mod counts;
 mod notes;
+mod waited;
 
 use proptest::prelude::*;
 

@@ -245,6 +245,7 @@ fn rate(mean: f64) -> Rate {
     Rate {
         mean,
         ci: Some([mean * 0.9, mean * 1.1]),
+        batches: Some(20),
     }
 }
 
@@ -264,6 +265,7 @@ fn stats(p50: f64) -> Stats {
                 Estimate {
                     value: Some(p50),
                     ci: Some([p50 * 0.95, p50 * 1.05]),
+                    effective: None,
                 },
             );
             known

@@ -521,6 +521,7 @@ fn level(plan: &Plan, index: usize, scale: f64) -> LevelReport {
             output_tokens_per_s: Some(Rate {
                 mean: 9_800.0 / scale * (1.0 - (-n / 12.0).exp()),
                 ci: None,
+                batches: None,
             }),
             ..Throughput::default()
         },

@@ -139,7 +139,7 @@ fn bootstrap_intervals_are_scipys() {
             )
             .expect("enough")
         };
-        let (said, _) = change(&drawn(&a, 0), &drawn(&b, 1)).expect("an interval");
+        let (said, _) = change(&drawn(&a, 0), &drawn(&b, 1), f64::INFINITY).expect("an interval");
         // Between two of the few largest values there is nothing.
         let tolerance = if p > 0.9 { 0.15 } else { 0.08 };
         check_interval(
@@ -157,7 +157,7 @@ fn gaps_are_as_sure_as_resampled_requests() {
         let drawn = |requests: &[Vec<u32>], side: u64| {
             let gaps = Gaps::of(requests);
             let shown = gaps.pooled.at(p).expect("values");
-            let independent = gaps.independent(requests, p);
+            let independent = gaps.effective(requests, p).map_or(0.0, |it| it.count) as u64;
             draws(
                 &gaps.pooled,
                 p,
@@ -167,7 +167,7 @@ fn gaps_are_as_sure_as_resampled_requests() {
             )
             .expect("enough")
         };
-        let (said, _) = change(&drawn(&a, 0), &drawn(&b, 1)).expect("an interval");
+        let (said, _) = change(&drawn(&a, 0), &drawn(&b, 1), f64::INFINITY).expect("an interval");
         check_interval(said, interval, 0.12, &format!("case {at}, p{p}"));
     }
 }
@@ -185,7 +185,8 @@ fn held(p: f64, n: usize) -> f64 {
             let shown = each.at(p).expect("values");
             draws(&each, p, n as u64, shown, &mut random).expect("enough")
         };
-        let ([low, high], _) = change(&drawn(0, 100.0), &drawn(1, 112.0)).expect("an interval");
+        let ([low, high], _) =
+            change(&drawn(0, 100.0), &drawn(1, 112.0), f64::INFINITY).expect("an interval");
         low <= 0.12 && high >= 0.12
     });
     held.count() as f64 / runs as f64

@@ -121,7 +121,7 @@ fn cells(level: &LevelReport) -> Vec<String> {
         level.requests.failed.to_string(),
     ];
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let mut with_ends = |Estimate { value, ci }: Estimate| {
+    let mut with_ends = |Estimate { value, ci, .. }: Estimate| {
         cells.extend([value, ci.map(|ci| ci[0]), ci.map(|ci| ci[1])].map(number));
     };
     for of in figures::titled_distributions() {
@@ -162,7 +162,7 @@ mod tests {
                     .iter()
                     .position(|name| name.starts_with(&begins))
                     .expect(&begins);
-                let Estimate { value, ci } = of.at(percentile, level).divided(unit_of(of).1);
+                let Estimate { value, ci, .. } = of.at(percentile, level).divided(unit_of(of).1);
                 let written = [value, ci.map(|ci| ci[0]), ci.map(|ci| ci[1])];
                 let written = written.map(|it| it.map(|it| it.to_string()).unwrap_or_default());
                 assert_eq!(cells[at..at + 3], written, "{begins}");

@@ -1,0 +1,75 @@
+//! That requests waited for each other, and say less than so many independent ones.
+
+use super::list;
+use crate::domain::run::LevelReport;
+use crate::domain::stats::{Percentile, Stats};
+use crate::domain::units;
+use crate::metrics::dependence::Effective;
+use crate::metrics::ordered::{Each, Effects};
+
+/// Requests that count as this share of themselves, or less, are worth a word.
+const CLEARLY: f64 = 0.8;
+/// A run so many times longer, or more, is nobody's plan.
+const MOST_LONGER: f64 = 1_000.0;
+
+/// `requests waited for each other: 400 requests count as about 31 in TTFT, so its p50 and p95 have no 95 % interval; run
+/// about 10 times longer for that of p50, or use --repeat`
+pub(super) fn note(level: &LevelReport, effects: &Effects) -> Option<String> {
+    let figures = [
+        ("TTFT", Each::Ttft, &level.ttft_ms),
+        ("latency", Each::Latency, &level.latency_ms),
+        ("TPOT", Each::Tpot, &level.tpot_ms),
+    ];
+    let told = figures
+        .into_iter()
+        .find_map(|(name, each, stats)| told(name, |it| effects.each(each, it), stats));
+    told.map(|told| format!("requests waited for each other: {told}"))
+}
+
+/// About one figure; `None` where its values are independent, or nearly.
+fn told(
+    name: &str,
+    effective: impl Fn(Percentile) -> Option<Effective>,
+    stats: &Stats,
+) -> Option<String> {
+    let all: Vec<(Percentile, Effective)> = Percentile::all_with_interval()
+        .filter_map(|it| Some((it, effective(it)?)))
+        .collect();
+    let least = all
+        .iter()
+        .map(|(_, it)| it.count)
+        .min_by(f64::total_cmp)?
+        .max(1.0);
+    let (_, any) = all.first()?;
+    // Those of a level that is thinned out count as fewer, and wait for nobody.
+    if least > any.n as f64 * CLEARLY || stats.count == 0 {
+        return None;
+    }
+    let count = stats.count as f64 * least / any.n as f64;
+    let count = units::count(count.max(1.0).round() as u64);
+    let count = format!(
+        "{} requests count as about {count} in {name}",
+        units::count(stats.count)
+    );
+    let lacking: Vec<&(Percentile, Effective)> = all
+        .iter()
+        .filter(|(it, _)| stats.estimate(*it).ci.is_none())
+        .collect();
+    let names: Vec<String> = lacking.iter().map(|(it, _)| it.to_string()).collect();
+    let Some((first, effective)) = lacking.first() else {
+        return Some(format!(
+            "{count}, and its 95 % intervals are that much wider"
+        ));
+    };
+    let have = if names.len() == 1 { "has" } else { "have" };
+    let longer = effective.longer.ceil().max(2.0);
+    let advice = if longer > MOST_LONGER {
+        format!("run more than {MOST_LONGER} times longer")
+    } else {
+        format!("run about {longer} times longer")
+    };
+    Some(format!(
+        "{count}, so its {} {have} no 95 % interval: {advice} for that of {first}, lower the load or use --repeat",
+        list(&names)
+    ))
+}
