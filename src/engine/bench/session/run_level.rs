@@ -64,7 +64,7 @@ impl Session<'_> {
             tally: Tally::new(self.plan.objectives, level.load)
                 .beside_cluster(self.world.api.is_beside_cluster()),
             wanted: self.wanted(),
-            watching: LevelWatch::default(),
+            watching: LevelWatch::begin(&self.workers),
             pacing: None,
             errors: false,
             stop: None,
@@ -105,7 +105,7 @@ impl Session<'_> {
                 FeedKind::Closed
             },
         )?;
-        under.watching = LevelWatch::begin();
+        under.watching = LevelWatch::begin(&self.workers);
         under.most_in_flight = 0;
         if open {
             self.dial(clients).await;
@@ -441,6 +441,7 @@ impl Session<'_> {
             },
         );
         if self.live.wants_partial(now) {
+            under.watching.gather(&self.workers);
             let frame = self.frame(shared, under, LevelEnd::Running, 0);
             let partial: LevelReport = under.tally.report(frame);
             self.live.partial(partial);
