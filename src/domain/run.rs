@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::level::{
-    AnsweredBy, Concurrency, ErrorCount, Goodput, INTERVALS, LevelEnd, LevelReport, Limits, Rate,
-    Requests, ServerSide, Throughput, Watch,
+    AnsweredBy, Clock, Concurrency, ErrorCount, Goodput, INTERVALS, LevelEnd, LevelReport, Limits,
+    Rate, Requests, ServerSide, Throughput, Watch,
 };
 pub use self::over_runs::{OverRuns, OverRunsFigure};
 pub use self::progress::{
@@ -95,6 +95,17 @@ impl BenchReport {
     /// Its seed, of reports too that name it in their plan only.
     pub fn seed(&self) -> Option<u64> {
         self.seed.or(self.plan.seed)
+    }
+
+    /// Which clocks say when bytes arrived: `kernel clock`; `None` where no level says.
+    pub fn clocks_told(&self) -> Option<String> {
+        let mut names: Vec<&str> = Vec::new();
+        for clock in self.levels.iter().filter_map(|level| level.watch.clock) {
+            if !names.contains(&clock.name()) {
+                names.push(clock.name());
+            }
+        }
+        (!names.is_empty()).then(|| format!("{} clock", names.join(" and ")))
     }
 }
 

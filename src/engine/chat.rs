@@ -294,10 +294,13 @@ impl Response {
             Ok(None) if self.bytes == 0 => {
                 return Some(ChatEnding::Failed(self.stream.empty(asked).failure));
             }
-            Ok(None) => match self.reader.at_the_end(sent.elapsed()) {
-                Ok(reason) => Step::Done(reason),
-                Err(why) => Step::Failed(why),
-            },
+            Ok(None) => {
+                let ended = self.stream.ended_at.unwrap_or_else(std::time::Instant::now);
+                match self.reader.at_the_end(ended - sent) {
+                    Ok(reason) => Step::Done(reason),
+                    Err(why) => Step::Failed(why),
+                }
+            }
             // After the finish reason, nothing important is missing.
             Err(fault) => match self.reader.complete() {
                 Some(reason) => Step::Done(reason),

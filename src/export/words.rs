@@ -71,6 +71,7 @@ pub(super) fn surroundings(report: &BenchReport) -> Vec<Fact> {
         report.machine.told().unwrap_or_else(|| UNKNOWN.to_owned()),
     ));
     facts.push(("Measured by", report.measured_by()));
+    facts.extend(report.clocks_told().map(|told| ("Times of arrival", told)));
     facts.push(("Session", report.id.clone()));
     facts.retain(|(_, text)| !text.is_empty());
     facts

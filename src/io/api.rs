@@ -364,6 +364,12 @@ impl Api {
                 );
             }
         };
+        // What opened a connection for it counts from before that.
+        let sent = if connect.is_none() {
+            response.sent_at
+        } else {
+            sent
+        };
         if (200..300).contains(&response.head.status) {
             return Ok(Opened {
                 sent,

@@ -1,15 +1,17 @@
 //! An HTTP/1.1 client for chats, probes and benchmarks: one request at a time per connection, read on the task that
 //! waits for it.
 //!
-//! Bytes get their timestamp when the read system call returns, and are decoded in place. `cargo bench --bench truth`
-//! compares it with a bare reader.
+//! Bytes have the time at which the kernel received them, or else that of their read ([`crate::io::arrival`]), and are
+//! decoded in place. `cargo bench --bench truth` compares it with a bare reader.
 
 mod body;
 mod dial;
 mod error;
 mod head;
 mod incoming;
+mod pieces;
 mod response;
+mod socket;
 mod stale;
 mod tcp;
 mod through;
@@ -25,10 +27,11 @@ use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use self::incoming::{Progress, ResponseState};
+use self::socket::Socket;
+use super::arrival::Arrival;
 
 pub use self::dial::{ACCEPT_CHAT, Ask, Dialer};
 pub use self::error::{Lack, ProxyError, WireError};
@@ -45,12 +48,20 @@ thread_local! {
 
 /// Receives a response as it arrives.
 pub trait Sink {
+    /// The first byte of the request is about to be written.
+    fn sent(&mut self, at: Instant) {
+        let _ = at;
+    }
     /// The head, and when it was complete.
     fn head(&mut self, at: Instant, head: ResponseHead);
     /// Bytes of the body and when they arrived. Returns false if the response is complete and no more bytes are needed.
     fn body(&mut self, at: Instant, bytes: &[u8]) -> bool;
-    /// All bytes of the read at `at` were delivered.
-    fn read(&mut self, at: Instant) {
+    /// All bytes of a read were delivered.
+    fn read(&mut self, arrival: Arrival) {
+        let _ = arrival;
+    }
+    /// The response ended.
+    fn end(&mut self, at: Instant) {
         let _ = at;
     }
 }
@@ -65,16 +76,16 @@ pub enum Ended {
 }
 
 enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
     /// TLS through an `https://` proxy.
-    Nested(Box<TlsStream<TlsStream<TcpStream>>>),
+    Nested(Box<TlsStream<TlsStream<Socket>>>),
 }
 
 impl Stream {
-    fn tcp(&self) -> &TcpStream {
+    fn socket(&self) -> &Socket {
         match self {
-            Self::Plain(tcp) => tcp,
+            Self::Plain(socket) => socket,
             Self::Tls(tls) => tls.get_ref().0,
             Self::Nested(tls) => tls.get_ref().0.get_ref().0,
         }
@@ -90,6 +101,8 @@ pub struct HttpConnection {
     spoiled: bool,
     /// It was idle before its request: the server may have closed it meanwhile.
     waited: bool,
+    /// Nothing of its response can have arrived before: when its request was written, or its last bytes arrived.
+    heard: Instant,
     /// The duration of the TCP handshake: one network round trip.
     round_trip: Duration,
     doubt: Arc<stale::Doubt>,
@@ -109,14 +122,16 @@ impl std::fmt::Debug for HttpConnection {
 
 impl HttpConnection {
     fn new(stream: Stream, round_trip: Duration, doubt: Arc<stale::Doubt>) -> Self {
+        let opened = Instant::now();
         Self {
             stream,
             unfinished: None,
             spoiled: false,
             waited: false,
+            heard: opened,
             round_trip,
             doubt,
-            idle_since: Instant::now(),
+            idle_since: opened,
             idle_limit: None,
         }
     }
@@ -134,7 +149,7 @@ impl HttpConnection {
         if spoiled || limit.is_some_and(|limit| self.idle_since.elapsed() >= limit) {
             return false;
         }
-        match stale::peek(self.stream.tcp()) {
+        match stale::peek(self.stream.socket().tcp()) {
             Ok(None) => true,
             // With TLS it may be a protocol message, e.g. a session ticket.
             Ok(Some(bytes)) if bytes > 0 && !matches!(self.stream, Stream::Plain(_)) => {
@@ -174,8 +189,10 @@ impl HttpConnection {
     ) -> Result<Progress, WireError> {
         self.spoiled = true;
         let unasked = self.round_trip + stale::CROSSING;
+        self.heard = Instant::now();
+        sink.sent(self.heard);
         if self.waited {
-            reading.unasked_until = Some(Instant::now() + unasked);
+            reading.unasked_until = Some(self.heard + unasked);
         }
         let (written_at, first) = match self.write(request, reading, sink).await {
             // The response came before the whole request was sent: the connection cannot be used again.
@@ -203,7 +220,7 @@ impl HttpConnection {
         match first {
             Err(WireError::Broken(error)) if self.waited && !reading.begun => {
                 let stale = stale::crossed(
-                    self.stream.tcp(),
+                    self.stream.socket().tcp(),
                     &error,
                     written_at,
                     self.round_trip,
@@ -324,12 +341,14 @@ impl HttpConnection {
                     if error.kind() == io::ErrorKind::UnexpectedEof
                         && reading.ends_with_connection() =>
                 {
-                    Poll::Ready(reading.take(Instant::now(), &[], sink))
+                    Poll::Ready(reading.take(Arrival::now(), &[], sink))
                 }
                 Poll::Ready(Err(error)) => Poll::Ready(Err(WireError::Broken(error))),
                 Poll::Ready(Ok(())) => {
-                    let at = Instant::now();
-                    Poll::Ready(reading.take(at, buffer.filled(), sink))
+                    // What TLS had read before arrived with that read.
+                    let arrival = self.stream.socket().arrival().not_before(self.heard);
+                    self.heard = arrival.at;
+                    Poll::Ready(reading.take(arrival, buffer.filled(), sink))
                 }
             }
         })

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod activity;
 pub mod api;
+pub mod arrival;
 pub mod attachment;
 #[cfg(feature = "gui")]
 pub mod clipboard;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::run::{Stats, Watch};
+use crate::domain::run::{Clock, Stats, Watch};
 use crate::domain::stats::{P50, P99};
 use crate::domain::units;
 
@@ -28,6 +28,9 @@ const LATE_SHARE: f64 = 0.01;
 /// A request that left later against its schedule than this counts as late.
 pub const LATE: Duration = Duration::from_millis(1);
 
+/// Of the time from one request of a client to its next: the load is that much lower than asked.
+const PACE_SHARE: f64 = 0.01;
+
 /// What the level measured, as far as doubts depend on it.
 #[derive(Debug, Clone, Copy)]
 pub struct Measured<'a> {
@@ -35,6 +38,8 @@ pub struct Measured<'a> {
     pub ttft_ms: &'a Stats,
     /// Inter-token latency, in ms.
     pub itl_ms: &'a Stats,
+    /// To the end of the answer, in ms.
+    pub latency_ms: &'a Stats,
     /// Measured requests that ended.
     pub requests: u64,
     /// Whether requests have a moment when they are due.
@@ -45,6 +50,33 @@ pub struct Measured<'a> {
 
 /// Says in plain sentences what of it could have moved a figure. What was said before is forgotten.
 pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
+    let mut doubts = match watch.clock {
+        Some(Clock::Kernel) => pace(watch, level).into_iter().collect(),
+        // A read without a stamp may have been the late one.
+        Some(Clock::Process | Clock::Mixed) | None => by_the_reads(watch, level),
+    };
+    doubts.extend(left_late(watch, level));
+    watch.doubts = doubts;
+}
+
+/// The kernel's clock: a late read moves no time. A client of a closed loop that reads the end of an answer late sends
+/// its next request late.
+fn pace(watch: &Watch, level: &Measured<'_>) -> Option<String> {
+    let late = watch.end_late_ms.mean.filter(|_| !level.open)?;
+    let share = late / (level.latency_ms.mean? + late);
+    (share > PACE_SHARE).then(|| {
+        format!(
+            "the client read the ends of answers {} late on average, {} of the time from one request to the next: each \
+             client sent its next request that much later, so that throughput may be up to {} too low",
+            units::milliseconds(late),
+            units::percent((share * 1e3).round() / 1e3),
+            units::percent((share * 1e3).round() / 1e3)
+        )
+    })
+}
+
+/// The program's own clock: whatever keeps it from reading makes times longer.
+fn by_the_reads(watch: &Watch, level: &Measured<'_>) -> Vec<String> {
     let mut doubts = Vec::new();
     let reads = watch
         .read_late_ms
@@ -91,32 +123,56 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
                 .to_owned(),
         );
     }
-    if let Some(share) = watch.busiest_lane.filter(|share| *share > LANE_BUSY) {
-        doubts.push(format!(
+    doubts.extend(by_the_load(watch));
+    doubts
+}
+
+/// How much of the processors was in use, where nothing tells what that did to the reads.
+fn by_the_load(watch: &Watch) -> impl Iterator<Item = String> {
+    let busy = watch.busiest_lane.filter(|share| *share > LANE_BUSY);
+    let busy = busy.map(|share| {
+        format!(
             "a measuring thread used {} of a core: the client is at its limit and throughput may be too low",
             units::whole_percent(share)
-        ));
-    }
-    if let Some(share) = watch.machine_busy.filter(|share| *share > MACHINE_BUSY) {
-        doubts.push(format!(
+        )
+    });
+    let machine = watch.machine_busy.filter(|share| *share > MACHINE_BUSY);
+    let machine = machine.map(|share| {
+        format!(
             "{} of this machine's processors were in use: times may be too long, throughput too low",
             units::whole_percent(share)
-        ));
-    }
+        )
+    });
+    busy.into_iter().chain(machine)
+}
+
+/// Requests of an open loop that left late, whatever the clock: their times count from when they were due.
+fn left_late(watch: &Watch, level: &Measured<'_>) -> Option<String> {
     let late = watch.late_requests as f64 > level.requests as f64 * LATE_SHARE;
-    let how_late = watch
-        .left_late_ms
-        .at(P99)
-        .filter(|late| *late > LATE.as_secs_f64() * 1e3);
-    if let (true, Some(how_late)) = (late, how_late) {
-        doubts.push(format!(
-            "{} of {} requests left late against their schedule (p99 {}): TTFT and latency hold that wait",
+    let how_late = watch.left_late_ms.at(P99).filter(|_| late)?;
+    let least = LATE.as_secs_f64() * 1e3;
+    let ttft = level.ttft_ms.at(P50);
+    // With the kernel's clock it is all that is in doubt: said when it is more than two runs of a model differ by.
+    let matters = match (watch.clock, ttft) {
+        (Some(Clock::Kernel), Some(ttft)) => how_late > least.max(ttft * TTFT_SHARE),
+        _ => how_late > least,
+    };
+    let share = ttft
+        .filter(|ttft| *ttft > 0.0)
+        .map_or(String::new(), |ttft| {
+            format!(
+                ", {} of the median TTFT",
+                units::whole_percent(how_late / ttft)
+            )
+        });
+    matters.then(|| {
+        format!(
+            "{} of {} requests left late against their schedule (p99 {}{share}): TTFT and latency hold that wait",
             units::count(watch.late_requests),
             units::count(level.requests),
             units::milliseconds(how_late)
-        ));
-    }
-    watch.doubts = doubts;
+        )
+    })
 }
 
 /// Which figures bytes that are read so late (p99, in ms) could have moved.
@@ -178,6 +234,7 @@ mod tests {
         let level = Measured {
             ttft_ms: &ttft,
             itl_ms: &itl,
+            latency_ms: &Stats::default(),
             requests: 400,
             open,
             running: false,
@@ -196,7 +253,7 @@ mod tests {
             machine_busy: Some(0.95),
             left_late_ms: at(0.1, 34.0),
             late_requests: 4,
-            doubts: Vec::new(),
+            ..Watch::default()
         };
         check(&quiet, true, &[]);
         check(&quiet, false, &[]);
@@ -281,6 +338,7 @@ mod tests {
                 &Measured {
                     ttft_ms: &ttft,
                     itl_ms: &itl,
+                    latency_ms: &Stats::default(),
                     requests: 400,
                     open: false,
                     running,
@@ -326,6 +384,71 @@ mod tests {
     }
 
     #[test]
+    fn with_the_kernels_clock_only_what_a_late_read_spoils_is_in_doubt() {
+        let full = Watch {
+            clock: Some(Clock::Kernel),
+            timer_late_ms: at(4.0, 40.0),
+            read_late_ms: Stats {
+                max: Some(200.0),
+                ..at(9.0, 60.0)
+            },
+            end_late_ms: Stats {
+                mean: Some(9.1),
+                ..at(9.0, 60.0)
+            },
+            busiest_lane: Some(0.99),
+            machine_busy: Some(1.0),
+            ..Watch::default()
+        };
+        let judged = |watch: &Watch, latency: f64, open| {
+            let mut watch = watch.clone();
+            let latency_ms = Stats {
+                mean: Some(latency),
+                ..at(latency, latency)
+            };
+            let level = Measured {
+                ttft_ms: &at(100.0, 105.0),
+                itl_ms: &at(10.0, 11.0),
+                latency_ms: &latency_ms,
+                requests: 400,
+                open,
+                running: false,
+            };
+            judge(&mut watch, &level);
+            watch.doubts
+        };
+        assert_eq!(
+            judged(&full, 750.0, false),
+            [
+                "the client read the ends of answers 9.10 ms late on average, 1.2 % of the time from one request to the \
+                 next: each client sent its next request that much later, so that throughput may be up to 1.2 % too low"
+            ]
+        );
+        assert_eq!(judged(&full, 2_000.0, false), [""; 0], "0.5 % is no matter");
+        assert_eq!(
+            judged(&full, 750.0, true),
+            [""; 0],
+            "a schedule does not wait"
+        );
+        let left = |p99| Watch {
+            left_late_ms: at(0.1, p99),
+            late_requests: 12,
+            ..full.clone()
+        };
+        assert_eq!(judged(&left(4.9), 750.0, true), [""; 0]);
+        let late = judged(&left(5.2), 750.0, true);
+        assert!(
+            late.len() == 1 && late[0].contains("(p99 5.20 ms, 5 % of the median TTFT)"),
+            "{late:?}"
+        );
+        let mixed = Watch {
+            clock: Some(Clock::Mixed),
+            ..full
+        };
+        assert!(judged(&mixed, 750.0, false)[0].starts_with("client read delay up to 60 ms"));
+    }
+
+    #[test]
     fn a_client_at_its_limit_says_so() {
         let watch = Watch {
             busiest_lane: Some(0.93),
@@ -341,7 +464,7 @@ mod tests {
             &[
                 "a measuring thread used 93 % of a core: the client is at its limit and throughput may be too low",
                 "99 % of this machine's processors were in use: times may be too long, throughput too low",
-                "12 of 400 requests left late against their schedule (p99 34 ms): TTFT and latency hold that wait",
+                "12 of 400 requests left late against their schedule (p99 34 ms, 34 % of the median TTFT): TTFT and latency hold that wait",
             ],
         );
     }

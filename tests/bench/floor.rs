@@ -27,7 +27,8 @@ pub(crate) struct Floor {
     pub(crate) tokens: usize,
     /// It is the floor no more: it reads the JSON of each event, as other clients do.
     pub(crate) parses: bool,
-    /// Where the rows go: `request_id,ttft_ms,latency_ms,phase`; nowhere when empty.
+    /// Where the rows go: `request_id,ttft_ms,latency_ms,phase,gaps_ms`, the gaps between tokens with spaces between
+    /// them; nowhere when empty.
     pub(crate) csv: PathBuf,
 }
 
@@ -96,14 +97,22 @@ impl Floor {
             return Ok(());
         }
         let mut file = std::io::BufWriter::new(std::fs::File::create(&self.csv)?);
-        writeln!(file, "request_id,ttft_ms,latency_ms,phase")?;
-        for Row { id, ttft, latency } in shared.1.borrow().iter() {
+        writeln!(file, "request_id,ttft_ms,latency_ms,phase,gaps_ms")?;
+        for Row {
+            id,
+            ttft,
+            latency,
+            gaps,
+        } in shared.1.borrow().iter()
+        {
             let phase = if *id < self.warmup {
                 "warmup"
             } else {
                 "measured"
             };
-            writeln!(file, "floor-{id},{ttft:.4},{latency:.4},{phase}")?;
+            let gaps: Vec<String> = gaps.iter().map(|gap| format!("{gap:.4}")).collect();
+            let gaps = gaps.join(" ");
+            writeln!(file, "floor-{id},{ttft:.4},{latency:.4},{phase},{gaps}")?;
         }
         file.flush()
     }
@@ -113,6 +122,8 @@ struct Row {
     id: usize,
     ttft: f64,
     latency: f64,
+    /// Between the tokens.
+    gaps: Vec<f64>,
 }
 
 async fn stream(
@@ -146,12 +157,17 @@ async fn stream(
         );
         let sent = Instant::now();
         socket.write_all(request.as_bytes()).await?;
-        let (first, done) = answer(&mut socket, &mut buffer, floor.parses).await?;
+        let mut tokens = Vec::new();
+        let (first, done) = answer(&mut socket, &mut buffer, floor, &mut tokens).await?;
         let ms = |at: Instant| (at - sent).as_secs_f64() * 1e3;
         rows.borrow_mut().push(Row {
             id,
             ttft: ms(first),
             latency: ms(done),
+            gaps: tokens
+                .windows(2)
+                .map(|pair| (pair[1] - pair[0]).as_secs_f64() * 1e3)
+                .collect(),
         });
     }
 }
@@ -193,12 +209,15 @@ struct Delta<'a> {
     reasoning: Option<Cow<'a, str>>,
 }
 
-/// When the second line with data came, the first token's, and when the last did.
+/// When the second line with data came, the first token's, and when the last did. `tokens` is told when each token
+/// came where rows are wanted: a line each, behind the role's.
 async fn answer(
     socket: &mut TcpStream,
     buffer: &mut [u8],
-    parses: bool,
+    floor: &Floor,
+    tokens: &mut Vec<Instant>,
 ) -> std::io::Result<(Instant, Instant)> {
+    let keeps = !floor.csv.as_os_str().is_empty();
     let (mut first, mut done) = (None, None);
     let (mut data, mut kept) = (0, 0);
     loop {
@@ -216,11 +235,14 @@ async fn answer(
                 done = Some(now);
             } else if let Some(json) = line.strip_prefix(b"data:") {
                 data += 1;
-                if parses {
+                if floor.parses {
                     black_box(serde_json::from_slice::<Chunk<'_>>(json)?);
                 }
                 if data == 2 {
                     first = Some(now);
+                }
+                if keeps && data > 1 && data <= floor.tokens + 1 {
+                    tokens.push(now);
                 }
             }
         }

@@ -33,7 +33,7 @@ impl Goals {
         most: f64,
         unit: &str,
     ) {
-        let text = format!("{what}: {figure:.3} {unit}, at most {most:.1} {unit}");
+        let text = format!("{what}: {figure:.3} {unit}, at most {most:?} {unit}");
         self.all.push(Goal {
             text,
             met: figure <= most,

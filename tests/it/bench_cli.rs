@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk};
+use batida::demo::exact::{ExactOptions, ExactServer};
+use batida::io::arrival::VARIABLE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -44,15 +46,14 @@ impl Bench {
     }
 
     fn start(&self, args: &[&str]) -> Child {
-        self.start_with(args, &[])
+        self.command(args).spawn().expect("the program starts")
     }
 
-    fn start_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Child {
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
         command
             .env_clear()
             .env("HOME", self.dir.path())
-            .envs(variables.iter().copied())
             .current_dir(self.dir.path());
         command
             .arg("bench")
@@ -62,19 +63,21 @@ impl Bench {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        command.spawn().expect("the program starts")
+        command
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Said {
         finish(self.start(args))
     }
 
-    /// A short session of one model, ended well.
-    #[track_caller]
     pub(crate) fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Said {
-        finish(self.start_with(args, variables))
+        let mut command = self.command(args);
+        command.envs(variables.iter().copied());
+        finish(command.spawn().expect("the program starts"))
     }
 
+    /// A short session of one model, ended well.
+    #[track_caller]
     pub(crate) fn json(&self, args: &[&str]) -> Value {
         let usual = [
             "--model",
@@ -719,7 +722,11 @@ async fn measuring_connections_go_through_the_proxy_that_the_environment_names()
             .expect("it ends");
         assert_eq!(said.code, Some(0), "{said:?}");
         let report: Value = serde_json::from_str(&said.out).expect("JSON");
-        assert_eq!(report["levels"][0]["requests"]["ok"], 4, "{report}");
+        let level = &report["levels"][0];
+        assert_eq!(level["requests"]["ok"], 4, "{report}");
+        if cfg!(target_os = "linux") {
+            assert_eq!(level["watch"]["clock"], "kernel", "{report}");
+        }
         let heads = proxy.heads.lock().expect("a lock");
         assert!(heads.iter().any(|it| it.starts_with(head)), "{heads:?}");
         let known = "proxy-authorization: basic yw5uondvcmq=";
@@ -735,20 +742,8 @@ async fn measuring_connections_go_through_the_proxy_that_the_environment_names()
     }
 }
 
-/// As on a machine that has no time for it: the whole process stands still again and again.
-fn disturbed(load: &[&str]) -> (Said, Vec<String>) {
-    let bench = Bench::new();
-    let args = [
-        "--model",
-        MODEL,
-        "--duration",
-        "3s",
-        "--output-tokens",
-        "4",
-        "--strict",
-        "--json",
-    ];
-    let child = bench.start(&[&args[..], load].concat());
+/// As on a machine that has no time for it: the process stands still again and again until it ends.
+fn disturb(child: Child) -> Said {
     let pid = Pid::from_child(&child);
     let (ended, ending) = mpsc::channel::<()>();
     let disturbing = std::thread::spawn(move || {
@@ -763,8 +758,32 @@ fn disturbed(load: &[&str]) -> (Said, Vec<String>) {
     let said = finish(child);
     drop(ended);
     disturbing.join().expect("it ends");
+    said
+}
+
+/// A session that is disturbed, by the program's own clock, and its warnings.
+fn disturbed(load: &[&str]) -> (Said, Vec<String>) {
+    let bench = Bench::new();
+    let args = [
+        "--model",
+        MODEL,
+        "--duration",
+        "3s",
+        "--output-tokens",
+        "4",
+        "--strict",
+        "--json",
+    ];
+    let mut command = bench.command(&[&args[..], load].concat());
+    let said = disturb(
+        command
+            .env(VARIABLE, "process")
+            .spawn()
+            .expect("the program starts"),
+    );
     let report: Value =
         serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{why}: {said:?}"));
+    assert_eq!(report["levels"][0]["watch"]["clock"], "process");
     let doubts = report["levels"][0]["watch"]["doubts"]
         .as_array()
         .expect("a list")
@@ -796,6 +815,52 @@ fn a_process_that_stands_still_says_so_in_a_closed_loop_too() {
             "{words:?}: {doubts:?}"
         );
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_stands_still_knows_by_the_kernel_when_bytes_came() {
+    let server = ExactServer::start(ExactOptions {
+        ttft: Duration::from_millis(100),
+        // Longer than it stands still, so that no two tokens wait together.
+        per_token: Duration::from_millis(80),
+        tokens: 2,
+        ..ExactOptions::default()
+    });
+    let server = server.expect("it starts");
+    let bench = Bench::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
+    command.env_clear().current_dir(bench.file(""));
+    command.args([
+        "bench",
+        "--api",
+        server.address().root(),
+        "--model",
+        "exact",
+    ]);
+    command.args(["--concurrency", "4", "--requests", "60", "--warmup", "4"]);
+    command.args(["--output-tokens", "2", "--json", "--config", "config"]);
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let said = disturb(command.spawn().expect("the program starts"));
+    let report: Value = serde_json::from_str(&said.out).expect("JSON");
+    let level = &report["levels"][0];
+    let ms = |figure: &str, of: &str| level[figure][of].as_f64().expect("a figure");
+    let watch = &level["watch"];
+    assert_eq!(watch["clock"], "kernel", "{said:?}");
+    let late = watch["read_late_ms"]["max"].as_f64().expect("a figure");
+    assert!(late > 30.0, "it stood still: {watch}");
+    // The server is on time, and so are all but the few first ones that an interrupted write made late.
+    let (low, high) = (ms("ttft_ms", "min"), ms("ttft_ms", "p90"));
+    assert!(low > 99.0 && high < 110.0, "{}", level["ttft_ms"]);
+    let (low, high) = (ms("itl_ms", "p5"), ms("itl_ms", "p90"));
+    assert!(low > 75.0 && high < 85.0, "{}", level["itl_ms"]);
+    let doubts = watch["doubts"].to_string();
+    assert!(doubts.contains("read the ends of answers"), "{doubts}");
+    assert!(
+        !doubts.contains("TTFT") && !doubts.contains("ITL"),
+        "{doubts}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,6 +82,9 @@ fn a_certificate_that_signed_itself_is_trusted_where_it_is_given() {
     let url = format!("https://localhost:{}", at.port());
     let (said, report) = shell.bench(&url, 3, &["--ca", "ca.pem"]);
     assert_eq!(report["levels"][0]["requests"]["ok"], json!(3), "{said:?}");
+    if cfg!(target_os = "linux") {
+        assert_eq!(report["levels"][0]["watch"]["clock"], "kernel", "{said:?}");
+    }
 
     // Without alternative names, the common name counts, as curl takes it.
     let at = front(&Shows::new(NAME_ONLY[0], NAME_ONLY[1]), server.address());

@@ -125,5 +125,6 @@ fn speeds(level: &LevelReport) -> Vec<(&'static str, String)> {
     }
     lines.push(("throughput", format!("{tokens} tok/s · {requests} req/s")));
     lines.push(("", format!("{total} tok/s, prompts included")));
+    lines.extend(level.watch.clock_told().map(|told| ("received", told)));
     lines
 }

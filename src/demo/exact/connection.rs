@@ -7,12 +7,15 @@ use mio::net::TcpStream;
 use super::now;
 use super::times::Times;
 use super::wire::{Ask, Told};
+use crate::io::arrival::{self, Arrival};
 
 /// A client, what it sent, and what it is sent.
 pub(super) struct Connection {
     pub(super) socket: TcpStream,
+    /// The kernel stamps what comes: a server that is busy reads late, too.
+    is_stamped: bool,
     pub(super) input: Vec<u8>,
-    /// When the last of it came.
+    /// When the last of it came, by the kernel where it tells.
     pub(super) came: u64,
     /// With fewer bytes the next request is not complete.
     pub(super) need: usize,
@@ -66,6 +69,7 @@ impl Answer {
 impl Connection {
     pub(super) fn new(socket: TcpStream) -> Self {
         Self {
+            is_stamped: arrival::stamp(&socket),
             socket,
             input: Vec::new(),
             came: 0,
@@ -81,10 +85,10 @@ impl Connection {
     /// Reads what there is; false when the client has gone.
     pub(super) fn read(&mut self, scratch: &mut [u8]) -> bool {
         loop {
-            match self.socket.read(scratch) {
-                Ok(0) => return false,
-                Ok(length) => {
-                    self.came = now();
+            match self.receive(scratch) {
+                Ok((0, _)) => return false,
+                Ok((length, waited)) => {
+                    self.came = now().saturating_sub(waited);
                     self.input.extend(&scratch[..length]);
                     // More than a request's most before its answer is done is no conversation.
                     if self.input.len() > 32 << 20 {
@@ -100,6 +104,17 @@ impl Connection {
                 Err(_) => return false,
             }
         }
+    }
+
+    /// How many bytes were read, and for how many ns they had waited, as far as the kernel tells.
+    fn receive(&mut self, scratch: &mut [u8]) -> std::io::Result<(usize, u64)> {
+        if !self.is_stamped {
+            return Ok((self.socket.read(scratch)?, 0));
+        }
+        let (length, stamp) = arrival::receive(&self.socket, scratch)?;
+        let waited = Arrival::of(stamp).waited.unwrap_or_default();
+        // Longer than 500 years is not believed.
+        Ok((length, waited.as_nanos() as u64))
     }
 
     /// Writes what is left of the output: true when all is written, `None` when the client has gone.

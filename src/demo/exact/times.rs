@@ -15,7 +15,7 @@ const MOST_TOKENS: usize = 5_000_000;
 pub(super) struct Times {
     /// The request's `x-request-id`.
     pub(super) id: Option<Box<str>>,
-    /// Its last byte was read.
+    /// Its last byte arrived, by the kernel where it tells; else it was read.
     pub(super) received_ns: u64,
     /// Tokens written.
     pub(super) tokens: u32,

@@ -106,6 +106,7 @@ pub static DISTRIBUTIONS: &[&Distribution] = &[
     }),
     &time("timer_late", |l| Some(&l.watch.timer_late_ms)),
     &time("read_late", |l| Some(&l.watch.read_late_ms)),
+    &time("end_late", |l| Some(&l.watch.end_late_ms)),
     &time("left_late", |l| Some(&l.watch.left_late_ms)),
 ];
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::server_metrics::{Network, ServerMetrics};
 use crate::domain::plan::LevelLoad;
-use crate::domain::stats::{Estimate, Stats};
+use crate::domain::stats::{Estimate, P50, P99, Stats};
 use crate::domain::units::{self, signed};
 
 /// How a level ended.
@@ -374,14 +374,61 @@ pub struct Limits {
     pub headers: Vec<(String, String)>,
 }
 
+/// The clock that says when bytes arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// The kernel's, which stamps each segment as it comes in: a read that is late moves no time.
+    Kernel,
+    /// The program's, at each read: a read that is late makes a time that much too long.
+    Process,
+    /// The kernel's for some reads, the program's for others.
+    Mixed,
+}
+
+impl Clock {
+    /// As the report has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Process => "process",
+            Self::Mixed => "mixed",
+        }
+    }
+
+    /// What it means for the figures, for people.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Kernel => {
+                "The kernel stamps the bytes as they arrive: a late read does not move TTFT or ITL"
+            }
+            Self::Process => {
+                "Bytes have the time at which they are read: a late read makes TTFT and ITL too long"
+            }
+            Self::Mixed => {
+                "The kernel stamped some of the bytes; the others have the time at which they were read"
+            }
+        }
+    }
+}
+
 /// What the benchmark saw of itself during a level.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Watch {
+    /// Which clock says when bytes arrived; `None` where nobody knows: an import, a report of Batida 0.1, or a level
+    /// that heard nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
     /// How late a timer on the measuring threads fired, in ms, beyond the millisecond it rounds to.
     pub timer_late_ms: Stats,
-    /// How long bytes waited to be read, in ms: those of a timer of the system's among the connections of the
-    /// measuring threads. Of a stall each moment counts, as it would for a stream's bytes.
+    /// How long bytes waited to be read, in ms: by the kernel's clock those of each read; else those of a timer of the
+    /// system's among the connections of the measuring threads, where of a stall each moment counts, as it would for a
+    /// stream's bytes.
     pub read_late_ms: Stats,
+    /// How long after its last bytes had arrived an answer was known to be over, in ms: so much later each client of a
+    /// closed loop sent its next request. By the kernel's clock only.
+    #[serde(default)]
+    pub end_late_ms: Stats,
     /// CPU share of the busiest measuring thread, 0 to 1.
     pub busiest_lane: Option<f64>,
     /// CPU of the whole process in cores, e.g. 1.3.
@@ -406,5 +453,25 @@ impl Watch {
             &mut self.read_late_ms,
             &mut self.left_late_ms,
         ]
+    }
+
+    /// `kernel clock · client read delay p50 0.02 ms, p99 0.31 ms, max 4.10 ms`; `None` where nobody knows the clock.
+    pub fn clock_told(&self) -> Option<String> {
+        let clock = self.clock?;
+        let delay = &self.read_late_ms;
+        let named = [
+            ("p50", delay.at(P50)),
+            ("p99", delay.at(P99)),
+            ("max", delay.max),
+        ];
+        let known = named.into_iter().filter_map(|(name, ms)| Some((name, ms?)));
+        let parts: Vec<String> = known
+            .map(|(name, ms)| format!("{name} {}", units::milliseconds(ms)))
+            .collect();
+        let delay = match parts.is_empty() {
+            true => String::new(),
+            false => format!(" · client read delay {}", parts.join(", ")),
+        };
+        Some(format!("{} clock{delay}", clock.name()))
     }
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::alarm::AlarmRings;
-use super::worker::PROBE_INTERVAL;
-use crate::domain::run::Watch;
+use super::worker::{PROBE_INTERVAL, Worker};
+use crate::domain::run::{Clock, Watch};
 use crate::io::machine::{Ticks, ticks};
 use crate::metrics::stats::{Histogram, Scale};
 use crate::metrics::watch::LATE;
@@ -12,10 +12,82 @@ use crate::metrics::watch::LATE;
 /// Of one long sleep so many rings are counted at most: twenty minutes.
 const MOST_RINGS: u32 = 1 << 16;
 
+/// How long bytes waited to be read on a worker's connections, as far as the kernel told.
+pub(super) struct Reads {
+    waits: Histogram,
+    /// Of the bytes that ended answers, until the answer was known to be over.
+    ends: Histogram,
+    /// Reads of which the kernel did not tell.
+    untold: u64,
+    /// It has told, in this level or before.
+    has_told: bool,
+}
+
+impl Default for Reads {
+    fn default() -> Self {
+        Self {
+            waits: Histogram::new(Scale::Time),
+            ends: Histogram::new(Scale::Time),
+            untold: 0,
+            has_told: false,
+        }
+    }
+}
+
+impl Reads {
+    pub(super) fn read(&mut self, waited: Option<Duration>) {
+        match waited {
+            Some(waited) => {
+                self.waits.record(waited);
+                self.has_told = true;
+            }
+            None => self.untold += 1,
+        }
+    }
+
+    pub(super) fn ended(&mut self, late: Duration) {
+        self.ends.record(late);
+    }
+
+    pub(super) fn have_waits(&self) -> bool {
+        self.has_told
+    }
+
+    /// What was not taken before.
+    fn take(&mut self) -> Self {
+        let has_told = self.has_told;
+        std::mem::replace(
+            self,
+            Self {
+                has_told,
+                ..Self::default()
+            },
+        )
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.waits.merge(&other.waits);
+        self.ends.merge(&other.ends);
+        self.untold += other.untold;
+    }
+
+    /// Where the times of arrival come from.
+    fn clock(&self) -> Option<Clock> {
+        match (self.waits.count(), self.untold) {
+            (0, 0) => None,
+            (_, 0) => Some(Clock::Kernel),
+            (0, _) => Some(Clock::Process),
+            _ => Some(Clock::Mixed),
+        }
+    }
+}
+
 /// A level's look at the measuring threads and the machine.
 pub(super) struct LevelWatch {
     timers: Histogram,
-    reads: Histogram,
+    /// The alarm's, for what the kernel does not tell.
+    probes: Histogram,
+    reads: Reads,
     leaving: Histogram,
     late_requests: u64,
     began: Instant,
@@ -25,17 +97,16 @@ pub(super) struct LevelWatch {
     machine: Option<Ticks>,
 }
 
-impl Default for LevelWatch {
-    fn default() -> Self {
-        Self::begin()
-    }
-}
-
 impl LevelWatch {
-    pub(super) fn begin() -> Self {
+    pub(super) fn begin(workers: &[Worker]) -> Self {
+        // Of the warm-up.
+        workers
+            .iter()
+            .for_each(|worker| drop(worker.counts.reads.lock().take()));
         Self {
             timers: Histogram::new(Scale::Time),
-            reads: Histogram::new(Scale::Time),
+            probes: Histogram::new(Scale::Time),
+            reads: Reads::default(),
             leaving: Histogram::new(Scale::Time),
             late_requests: 0,
             began: Instant::now(),
@@ -54,7 +125,7 @@ impl LevelWatch {
             return;
         };
         for n in 0..times.min(MOST_RINGS) {
-            self.reads.record(late.saturating_sub(PROBE_INTERVAL * n));
+            self.probes.record(late.saturating_sub(PROBE_INTERVAL * n));
         }
     }
 
@@ -62,6 +133,14 @@ impl LevelWatch {
     pub(super) fn left(&mut self, late: Duration) {
         self.leaving.record(late);
         self.late_requests += u64::from(late > LATE);
+    }
+
+    /// Takes what the workers have seen since they were last asked.
+    pub(super) fn gather(&mut self, workers: &[Worker]) {
+        for worker in workers {
+            let seen = worker.counts.reads.lock().take();
+            self.reads.add(&seen);
+        }
     }
 
     pub(super) fn cpu(&mut self, worker: usize, used: Duration) {
@@ -84,9 +163,21 @@ impl LevelWatch {
             let all = now.all.saturating_sub(before.all);
             (all > 0).then(|| now.busy.saturating_sub(before.busy) as f64 / all as f64)
         });
+        let clock = self.reads.clock();
+        let read_late_ms = match clock {
+            Some(Clock::Kernel) => self.reads.waits.stats(),
+            Some(Clock::Mixed) => {
+                let mut all = self.probes.clone();
+                all.merge(&self.reads.waits);
+                all.stats()
+            }
+            Some(Clock::Process) | None => self.probes.stats(),
+        };
         Watch {
+            clock,
             timer_late_ms: self.timers.stats(),
-            read_late_ms: self.reads.stats(),
+            read_late_ms,
+            end_late_ms: self.reads.ends.stats(),
             busiest_lane: self
                 .workers
                 .iter()

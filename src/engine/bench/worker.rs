@@ -431,6 +431,10 @@ impl WorkerThread {
             return;
         };
         while let Ok(rings) = alarm.rings().await {
+            // The reads themselves tell.
+            if self.counts.reads.lock().have_waits() {
+                return;
+            }
             self.tell(WorkerEvent::Probed {
                 timer_late: None,
                 reads: Some(rings),

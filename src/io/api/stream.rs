@@ -17,6 +17,8 @@ pub struct ChatStream {
     pub sent: Instant,
     /// When the head was complete.
     pub head_at: Instant,
+    /// When the response ended, once it has.
+    pub ended_at: Option<Instant>,
     /// How long connecting took; `None` on an idle connection.
     pub connect: Option<Duration>,
     /// The server had closed an idle connection, and the request was sent on a new one.
@@ -40,6 +42,7 @@ impl ChatStream {
         Self {
             sent,
             head_at: response.head_at,
+            ended_at: None,
             connect,
             reconnected,
             head: Head::of(&response.head, api.access.redactor()),
@@ -70,6 +73,7 @@ impl ChatStream {
             let Some((at, bytes)) = next.map_err(|error| shown(faults::of_wire(&error, &asked)))?
             else {
                 if let Some(response) = self.response.take() {
+                    self.ended_at = response.ended_at;
                     self.api.keep(response);
                 }
                 return match self.unpacker.finish() {

@@ -8,16 +8,17 @@ use std::time::Duration;
 use bytes::BytesMut;
 use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::{Position, Url};
 
 use super::error::{ProxyError, WireError};
+use super::socket::Socket;
 use super::stale::Doubt;
 use super::tcp::{CONNECT_TIMEOUT, connect};
 use super::through::{socks, tunnel};
 use super::{HttpConnection, Stream};
 use crate::domain::failure::{Advice, Failure};
+use crate::io::arrival;
 use crate::io::proxy::{Proxy, ProxyKind};
 use crate::io::tls::Tls;
 
@@ -144,6 +145,7 @@ impl Dialer {
             body: Some(""),
         };
         dialer.head = Arc::new(SecretString::from(dialer.head_of(&chat)));
+        arrival::prepare();
         Ok(dialer)
     }
 
@@ -248,7 +250,7 @@ impl Dialer {
             return Ok(self.opened(self.secure(tcp).await?, round_trip));
         };
         let Through { proxy, tls } = &**through;
-        let (tcp, round_trip) = connect(&proxy.host, proxy.port)
+        let (mut tcp, round_trip) = connect(&proxy.host, proxy.port)
             .await
             .map_err(WireError::of_proxy)?;
         reached(PROXY);
@@ -259,6 +261,7 @@ impl Dialer {
                 self.secure(tcp).await?
             }
             (_, Some((connector, name))) => {
+                tcp.begin_tls();
                 let tls = connector
                     .connect(name.clone(), tcp)
                     .await
@@ -275,7 +278,6 @@ impl Dialer {
                 }
             }
             (_, None) => {
-                let mut tcp = tcp;
                 if self.tls.is_some() {
                     tunnel(&mut tcp, proxy, &self.host, self.port).await?;
                 }
@@ -298,10 +300,11 @@ impl Dialer {
     }
 
     /// Starts TLS if the API uses it.
-    async fn secure(&self, tcp: TcpStream) -> Result<Stream, WireError> {
+    async fn secure(&self, mut tcp: Socket) -> Result<Stream, WireError> {
         let Some((connector, name)) = &self.tls else {
             return Ok(Stream::Plain(tcp));
         };
+        tcp.begin_tls();
         let tls = connector
             .connect(name.clone(), tcp)
             .await

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::body::{Body, Delivery};
 use super::head::{MAX_HEAD_BYTES, read_head};
 use super::{Sink, WireError};
+use crate::io::arrival::Arrival;
 
 pub(super) enum Progress {
     On,
@@ -41,15 +42,19 @@ impl ResponseState {
 
     pub(super) fn take(
         &mut self,
-        at: Instant,
+        arrival: Arrival,
         bytes: &[u8],
         sink: &mut impl Sink,
     ) -> Result<Progress, WireError> {
+        let at = arrival.at;
         if bytes.is_empty() {
             // The connection ended, and maybe the body with it.
             self.keep = false;
             return match &self.body {
-                Some(Body::UntilClose) => Ok(Progress::Whole),
+                Some(Body::UntilClose) => {
+                    sink.end(at);
+                    Ok(Progress::Whole)
+                }
                 _ if self.begun => Err(WireError::Broken(io::ErrorKind::UnexpectedEof.into())),
                 _ => Err(WireError::Broken(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
@@ -59,7 +64,7 @@ impl ResponseState {
         }
         self.begun = true;
         if self.body.is_some() {
-            return self.take_body(at, bytes, sink);
+            return self.take_body(arrival, bytes, sink);
         }
         // A head usually arrives in one read and is parsed in place.
         let held = if self.head.is_empty() {
@@ -90,14 +95,14 @@ impl ResponseState {
                 self.keep = head.keeps_open();
                 self.idle_limit = head.idle_limit();
                 sink.head(at, head);
-                return self.take_body(at, bytes, sink);
+                return self.take_body(arrival, bytes, sink);
             }
         }
     }
 
     pub(super) fn take_body(
         &mut self,
-        at: Instant,
+        arrival: Arrival,
         mut bytes: &[u8],
         sink: &mut impl Sink,
     ) -> Result<Progress, WireError> {
@@ -108,13 +113,14 @@ impl ResponseState {
             &mut bytes,
             &mut Delivery {
                 sink,
-                at,
+                at: arrival.at,
                 enough: &mut self.enough,
             },
         );
-        sink.read(at);
+        sink.read(arrival);
         let whole = whole?;
         if whole {
+            sink.end(arrival.at);
             self.keep &= bytes.is_empty();
             return Ok(Progress::Whole);
         }

@@ -11,10 +11,14 @@ const MAX_IDLE_TIME: Duration = Duration::from_secs(90);
 /// A response whose head was received.
 #[derive(Debug)]
 pub struct Response {
+    /// Just before the first byte of the request was written.
+    pub sent_at: Instant,
     /// The head of the response.
     pub head: ResponseHead,
     /// When the head was complete.
     pub head_at: Instant,
+    /// When the response ended, once it has.
+    pub ended_at: Option<Instant>,
     connection: HttpConnection,
     reading: Option<ResponseState>,
     /// Body bytes that arrived with the head.
@@ -26,18 +30,31 @@ pub struct Response {
 /// Collects the bytes of one read.
 #[derive(Default)]
 struct Collected {
+    sent: Option<Instant>,
     head: Option<(Instant, ResponseHead)>,
+    /// When the body's bytes arrived.
+    at: Option<Instant>,
     body: Vec<u8>,
+    ended: Option<Instant>,
 }
 
 impl Sink for Collected {
+    fn sent(&mut self, at: Instant) {
+        self.sent = Some(at);
+    }
+
     fn head(&mut self, at: Instant, head: ResponseHead) {
         self.head = Some((at, head));
     }
 
-    fn body(&mut self, _: Instant, bytes: &[u8]) -> bool {
+    fn body(&mut self, at: Instant, bytes: &[u8]) -> bool {
+        self.at = Some(at);
         self.body.extend_from_slice(bytes);
         true
+    }
+
+    fn end(&mut self, at: Instant) {
+        self.ended = Some(at);
     }
 }
 
@@ -65,8 +82,10 @@ impl HttpConnection {
                 Err(error) => (Some(reading), Some(error)),
             };
             return Ok(Response {
+                sent_at: collected.sent.unwrap_or(head_at),
                 head,
                 head_at,
+                ended_at: collected.ended,
                 connection: self,
                 reading,
                 held: collected.body,
@@ -91,7 +110,8 @@ impl Response {
         let mut collected = Collected::default();
         while let Some(reading) = &mut self.reading {
             let go = self.connection.step(reading, &mut collected).await;
-            let at = Instant::now();
+            let at = collected.at.unwrap_or_else(Instant::now);
+            self.ended_at = collected.ended;
             let go = match go {
                 Ok(go) => go,
                 Err(error) if collected.body.is_empty() => return Err(error),

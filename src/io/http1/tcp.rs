@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
+use super::socket::Socket;
 use super::{Lack, WireError};
 
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens a TCP connection and measures the handshake.
-pub(super) async fn connect(host: &str, port: u16) -> Result<(TcpStream, Duration), WireError> {
+pub(super) async fn connect(host: &str, port: u16) -> Result<(Socket, Duration), WireError> {
     let addresses = tokio::net::lookup_host((host, port))
         .await
         .map_err(WireError::Unknown)?;
@@ -22,7 +23,8 @@ pub(super) async fn connect(host: &str, port: u16) -> Result<(TcpStream, Duratio
             Ok(Ok(tcp)) => {
                 // Fails only on a closed socket, which the first write reports.
                 let _ = tcp.set_nodelay(true);
-                return Ok((tcp, began.elapsed()));
+                let took = began.elapsed();
+                return Ok((Socket::new(tcp), took));
             }
             Ok(Err(error)) => {
                 let local = Lack::of(&error).is_some();

@@ -8,10 +8,10 @@ use hyper_util::client::legacy::connect::proxy::{SocksV4, SocksV5};
 use hyper_util::rt::TokioIo;
 use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use super::error::{ProxyError, WireError};
 use super::head::{MAX_HEAD_BYTES, read_head};
+use super::socket::Socket;
 use super::tcp::connect;
 use crate::io::proxy::{Proxy, ProxyKind};
 
@@ -81,11 +81,11 @@ fn uri(host: &str, port: u16) -> Result<http::Uri, http::uri::InvalidUri> {
 
 /// Connects to the API through a SOCKS proxy.
 pub(super) async fn socks(
-    tcp: TcpStream,
+    tcp: Socket,
     proxy: &Proxy,
     host: &str,
     port: u16,
-) -> Result<TcpStream, WireError> {
+) -> Result<Socket, WireError> {
     use tower_service::Service as _;
     let odd = |why: String| WireError::Proxy(ProxyError::Socks(in_plain_words(&why)));
     let uri = |host: &str, port| uri(host, port).map_err(|error| odd(error.to_string()));
@@ -164,12 +164,12 @@ fn in_plain_words(why: &str) -> String {
 }
 
 /// A connector that returns an open connection.
-struct AlreadyConnected(Option<TokioIo<TcpStream>>);
+struct AlreadyConnected(Option<TokioIo<Socket>>);
 
 impl tower_service::Service<http::Uri> for AlreadyConnected {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Socket>;
     type Error = io::Error;
-    type Future = Ready<io::Result<TokioIo<TcpStream>>>;
+    type Future = Ready<io::Result<TokioIo<Socket>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))

@@ -41,6 +41,7 @@ impl Tally {
             &Measured {
                 ttft_ms: &level.ttft_ms,
                 itl_ms: &level.itl_ms,
+                latency_ms: &level.latency_ms,
                 requests: self.ended(),
                 open: self.load.is_open(),
                 running: frame.ended == LevelEnd::Running,

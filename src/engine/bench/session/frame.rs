@@ -136,6 +136,7 @@ impl Session<'_> {
         mut under: LevelRun,
     ) -> Option<Stop> {
         let ended = self.end_of(shared, &under);
+        under.watching.gather(&self.workers);
         // What is in flight now is looked at before it is let go.
         let mut frame = self.frame(shared, &under, ended, 0);
         if matches!(under.stop, Some(Stop::Cancelled)) {

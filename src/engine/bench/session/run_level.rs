@@ -65,7 +65,7 @@ impl Session<'_> {
                 .planned(self.plan)
                 .beside_cluster(self.world.api.is_beside_cluster()),
             wanted: self.wanted(),
-            watching: LevelWatch::default(),
+            watching: LevelWatch::begin(&self.workers),
             pacing: None,
             errors: false,
             stop: None,
@@ -107,7 +107,7 @@ impl Session<'_> {
                 FeedKind::Closed
             },
         )?;
-        under.watching = LevelWatch::begin();
+        under.watching = LevelWatch::begin(&self.workers);
         under.most_in_flight = 0;
         if open {
             self.dial(clients).await;
@@ -444,6 +444,7 @@ impl Session<'_> {
             },
         );
         if self.live.wants_partial(now) {
+            under.watching.gather(&self.workers);
             let frame = self.frame(shared, under, LevelEnd::Running, 0);
             let partial = self.report_of(under, frame);
             self.live.partial(partial);

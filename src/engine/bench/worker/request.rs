@@ -115,8 +115,7 @@ impl WorkerThread {
         request: &[u8],
     ) -> RequestOutcome {
         let world = &*self.world;
-        let sent = Instant::now();
-        let due = context.due.unwrap_or(sent);
+        let begun = Instant::now();
         let mut scratch = self.scratch.lock().pop().unwrap_or_default();
         let Scratch { reader, limit } = &mut *scratch;
         reader.renew(context.keeps_text());
@@ -126,7 +125,7 @@ impl WorkerThread {
             Phase::HangUp => world
                 .clients
                 .hang_up(context.index)
-                .map(|after| sent + after),
+                .map(|after| begun + after),
             _ => None,
         };
         let mut response = IncomingResponse::begin(
@@ -134,11 +133,11 @@ impl WorkerThread {
             level,
             reader,
             &over_at,
-            (context.index, sent, measured),
+            (context.index, begun, measured),
         );
-        response.flight(due);
+        response.flight(context.due.unwrap_or(begun));
         if measured {
-            let now = world.at_ns(sent);
+            let now = world.at_ns(begun);
             level.first_measured.fetch_min(now, Ordering::Relaxed);
             if context.first_turn {
                 level.last_sent.fetch_max(now, Ordering::Relaxed);
@@ -152,8 +151,12 @@ impl WorkerThread {
             over.into_iter().chain(hang_up).min()
         };
         let exchange = self.exchange(request, &mut response);
-        let outcome = limit.hold(sent + world.timeout, over, exchange).await;
-        let end = Instant::now();
+        let outcome = limit.hold(begun + world.timeout, over, exchange).await;
+        let end = match &outcome {
+            Some(Ok(_)) => response.whole.unwrap_or_else(Instant::now),
+            _ => Instant::now(),
+        };
+        let due = context.due.unwrap_or(response.sent);
         let hung_up = outcome.is_none() && hang_up.is_some_and(|at| at <= end);
         let (connection, fault) = match response.over() {
             None if hung_up => (None, Some(Fault::hung_up())),
@@ -242,6 +245,10 @@ impl WorkerThread {
             status: fault.status,
             text: fault.failure.summary,
         });
+        if response.measured && response.is_stamped && error.is_none() {
+            let late = Instant::now().saturating_duration_since(ended);
+            self.counts.reads.lock().ended(late);
+        }
         response.landed(ended, error.is_some());
         let figures = response.reader.figures();
         if figures.at_once {
@@ -314,6 +321,7 @@ impl WorkerThread {
                 } else {
                     None
                 };
+                response.was_open = true;
                 pooled
             }
             None => {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{WorkerEvent, WorkerThread};
 use crate::engine::bench::counts::FlightCell;
 use crate::engine::bench::level::Level;
+use crate::io::arrival::Arrival;
 use crate::io::http1::{Compressed, ResponseHead, Sink, Unpacker};
 use crate::protocol::FinishReason;
 use crate::wire::answer::{AnswerError, AnswerReader, NewText, Step};
@@ -30,6 +31,8 @@ pub(super) struct IncomingResponse<'a> {
     pub(super) connect: Option<Duration>,
     /// It was sent once more, on a new connection.
     pub(super) reconnected: bool,
+    /// Its connection was open: it counts from when its first byte is written.
+    pub(super) was_open: bool,
     unpacker: Unpacker,
     /// Why that cannot be read.
     compressed: Option<Compressed>,
@@ -37,7 +40,12 @@ pub(super) struct IncomingResponse<'a> {
     pub(super) step: Step,
     /// The body of what is no success.
     pub(super) refusal: Vec<u8>,
+    /// When the answer was complete, whatever follows it.
     pub(super) ended: Option<Instant>,
+    /// When the response was.
+    pub(super) whole: Option<Instant>,
+    /// The kernel stamped the last read.
+    pub(super) is_stamped: bool,
     pub(super) bytes: u64,
     /// Chunks with text that the page's counts know of.
     pub(super) chunks: u64,
@@ -82,12 +90,15 @@ impl<'a> IncomingResponse<'a> {
             good: false,
             connect: None,
             reconnected: false,
+            was_open: false,
             unpacker: Unpacker::default(),
             compressed: None,
             first_byte: None,
             step: Step::More,
             refusal: Vec::new(),
             ended: None,
+            whole: None,
+            is_stamped: false,
             bytes: 0,
             chunks: 0,
             streaming: false,
@@ -204,6 +215,12 @@ impl<'a> IncomingResponse<'a> {
 }
 
 impl Sink for IncomingResponse<'_> {
+    fn sent(&mut self, at: Instant) {
+        if self.was_open && !self.reconnected {
+            self.sent = at;
+        }
+    }
+
     fn head(&mut self, at: Instant, head: ResponseHead) {
         let after = self.after(at);
         self.first_byte = Some(after);
@@ -243,8 +260,10 @@ impl Sink for IncomingResponse<'_> {
         }
     }
 
-    fn read(&mut self, at: Instant) {
+    fn read(&mut self, arrival: Arrival) {
         self.reader.settle();
+        self.is_stamped = arrival.waited.is_some();
+        self.worker.counts.reads.lock().read(arrival.waited);
         let over_at = self
             .reader
             .over_at()
@@ -259,10 +278,14 @@ impl Sink for IncomingResponse<'_> {
                 self.worker.counts.streaming.fetch_add(1, Ordering::Relaxed);
                 if let Some(cell) = self.cell() {
                     cell.first
-                        .store(self.worker.world.at_ns(at), Ordering::Relaxed);
+                        .store(self.worker.world.at_ns(arrival.at), Ordering::Relaxed);
                 }
             }
         }
+    }
+
+    fn end(&mut self, at: Instant) {
+        self.whole = Some(at);
     }
 }
 

@@ -1,12 +1,15 @@
 //! A level's figures with their intervals: as the text of a hover, and as a table to copy or save.
 
 use crate::domain::figures::{self, Distribution, Print, USER_SPEED, Unit};
-use crate::domain::run::{INTERVALS, LevelEnd, LevelReport, Network, Rate, ServerMetrics, Stats};
+use crate::domain::plan_fields::sentence;
+use crate::domain::run::{
+    Clock, INTERVALS, LevelEnd, LevelReport, Network, Rate, ServerMetrics, Stats,
+};
 use crate::domain::stats::{Estimate, P5, P50, P95, Percentile};
 use crate::export::csv;
 
 /// The columns of a table that have no intervals: their names, and the keys of their figures.
-const PLAIN: [(&str, &str); 7] = [
+const PLAIN: [(&str, &str); 10] = [
     ("in_flight_asked", "concurrency_asked"),
     ("in_flight_mean", "concurrency_reached"),
     ("goodput_share", "goodput"),
@@ -17,6 +20,9 @@ const PLAIN: [(&str, &str); 7] = [
         "user_tokens_per_s_p50_less_server",
         "server_tokens_per_s_difference",
     ),
+    ("client_read_delay_p50_ms", "read_late_p50"),
+    ("client_read_delay_p99_ms", "read_late_p99"),
+    ("client_read_delay_max_ms", "read_late_max"),
 ];
 
 /// Of speeds, whose high percentiles are the fast end: `p50 480 · p5 120 (slow end) · p95 960 (fast end)`
@@ -52,6 +58,7 @@ pub(super) fn level(level: &LevelReport) -> String {
         figures::rates().map(|rate| format!("{} {}", rate.title, rate.text_with_interval(level)));
     lines.push(rates.collect::<Vec<_>>().join(" · "));
     lines.extend(server(level));
+    lines.extend(level.watch.clock_told().map(|told| sentence(&told)));
     lines.join("\n")
 }
 
@@ -99,7 +106,7 @@ fn head() -> Vec<String> {
     }
     figures::rates().for_each(|rate| with_ends(rate.key.clone()));
     names.extend(PLAIN.map(|(name, _)| name.to_owned()));
-    names.push("intervals".to_owned());
+    names.extend(["clock", "intervals"].map(str::to_owned));
     names
 }
 
@@ -132,7 +139,8 @@ fn cells(level: &LevelReport) -> Vec<String> {
     cells.extend(
         PLAIN.map(|(_, key)| number(figures::find(key).and_then(|metric| metric.value(level)))),
     );
-    cells.push(INTERVALS.to_owned());
+    let clock = level.watch.clock.map_or("", Clock::name);
+    cells.extend([clock, INTERVALS].map(str::to_owned));
     cells
 }
 

@@ -77,7 +77,8 @@ pub(super) fn show(ui: &mut Ui, session: &Session, level: &LevelReport) {
         });
 }
 
-/// How tokens arrived where it was in groups, and how our figures differ from the server's own.
+/// How tokens arrived where it was in groups, how our figures differ from the server's own, and which clock says when
+/// bytes arrived.
 pub(super) fn below_ui(ui: &mut Ui, level: &LevelReport, compact: bool) {
     let groups = Groups::of(level).map(|groups| {
         format!(
@@ -97,5 +98,9 @@ pub(super) fn below_ui(ui: &mut Ui, level: &LevelReport, compact: bool) {
     // What both sides say is worth its line in a low window too.
     if let Some(told) = level.both_sides() {
         caption(ui, told).on_hover_text(METRICS);
+    }
+    let clock = level.watch.clock.filter(|_| !compact);
+    if let Some((clock, told)) = clock.zip(level.watch.clock_told()) {
+        caption(ui, sentence(&told)).on_hover_text(clock.meaning());
     }
 }
