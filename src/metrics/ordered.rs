@@ -111,7 +111,7 @@ impl<T> Default for Thinned<T> {
 
 impl<T: Clone> Thinned<T> {
     fn add(&mut self, it: Kept<T>, most: usize, weight: impl Fn(&T) -> usize) {
-        if it.1 % self.step != 0 {
+        if !it.1.is_multiple_of(self.step) {
             return;
         }
         self.weight += weight(&it.2);

@@ -129,6 +129,7 @@ mod tests {
             level.throughput.output_tokens_per_s = Some(Rate {
                 mean: *rate,
                 ci: Some([rate - half, rate + half]),
+                batches: None,
             });
             level
         };

@@ -300,6 +300,8 @@ impl Measured {
             },
             ended: SessionEnd::Complete,
             levels: vec![self.level],
+            over_runs: Vec::new(),
+            server_metrics: None,
             switches: Vec::new(),
             seed: None,
             calibrations: Vec::new(),

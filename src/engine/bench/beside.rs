@@ -236,7 +236,7 @@ impl Scraper {
                 .map(|page| Source::Page(Box::new(page))),
             MetricsSource::Pods => find::pods(self.kubectl.as_ref(), &self.deployments)
                 .await
-                .map(Source::Pods),
+                .map(|pods| Source::Pods(Box::new(pods))),
             MetricsSource::Auto => {
                 let own = match find::own_page(api).await {
                     Ok(page) => return Ok(Source::Page(Box::new(page))),
@@ -246,7 +246,7 @@ impl Scraper {
                     return Err(own);
                 }
                 let pods = find::pods(self.kubectl.as_ref(), &self.deployments).await;
-                pods.map(Source::Pods)
+                pods.map(|pods| Source::Pods(Box::new(pods)))
                     .map_err(|why| format!("{own}; {why}"))
             }
         }

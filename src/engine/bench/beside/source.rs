@@ -17,7 +17,7 @@ pub(super) const NOT_KNOWN: &str = "no metrics of vLLM, SGLang, llama.cpp or Sam
 
 pub(super) enum Source {
     Page(Box<MetricsPage>),
-    Pods(Pods),
+    Pods(Box<Pods>),
 }
 
 /// Pods that are read through the API server.
