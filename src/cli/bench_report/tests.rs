@@ -134,6 +134,7 @@ fn the_report_is_a_table_and_plain_sentences() {
             share: Some(0.9),
             requests_per_s: Some(65.0),
             missed_by: vec![("ttft".to_owned(), 1), ("itl".to_owned(), 0)],
+            effective: None,
         }),
         tokens_from: "chunks".to_owned(),
         notes: vec!["p99 rests on 40 requests".to_owned()],

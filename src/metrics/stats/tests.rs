@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::random::Random;
 use crate::domain::stats::{P1, P50, P99_9};
 
 fn of_counts(values: &[u64]) -> Histogram {
