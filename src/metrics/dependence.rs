@@ -40,15 +40,13 @@ const BATCH: usize = 2;
 /// Fewer batches give no interval.
 const LEAST_BATCHES: f64 = 10.0;
 /// Independent values beyond the percentile, fewer of which give no interval.
-const LEAST_BEYOND: f64 = 8.0;
+const LEAST_BEYOND: f64 = 10.0;
 /// So many values beyond the percentile, times two, and its own design effect is known as well as that of all values.
 const CLEAR_TAIL: f64 = 20.0;
 /// So many batches, and the same.
-const CLEAR_BATCHES: f64 = 40.0;
+const CLEAR_BATCHES: f64 = 20.0;
 /// A level whose TTFT counts as fewer has no interval of what holds its waits.
 const LEAST_SHOWN: f64 = 10.0;
-/// Design effects below this are hardly worth a guess.
-const SLIGHT: f64 = 1.5;
 /// Fewer answers say nothing of how answers differ.
 const LEAST_ANSWERS: usize = 6;
 /// Fewer answers in the tail of a percentile of gaps, as Satterthwaite counts them, give no interval.
@@ -152,7 +150,7 @@ impl Dependence {
         let theirs = holds.map_or(0, |part| {
             part.batch.unwrap_or(0) * n / part.n.max(1) / BATCH
         });
-        let batch = (BATCH * own.max(theirs)).clamp(1, (n / 4).max(1));
+        let batch = batch(own.max(theirs), n);
         let effect = both.iter().map(|series| effect(series, batch));
         Self {
             n,
@@ -162,26 +160,38 @@ impl Dependence {
         }
     }
 
+    /// How many neighbours depend on each other; `None` where no dependence is seen.
+    pub fn batch(&self) -> Option<usize> {
+        self.batch
+    }
+
     /// As how many the values as a whole count, for sure.
     fn shown(&self) -> f64 {
         let Some(batch) = self.batch else {
             return self.n as f64;
         };
         let count = self.n as f64 / self.effect;
-        if self.effect <= SLIGHT {
-            return count;
-        }
         let freedom = (count / 2.0).min(1.5 * self.n as f64 / batch as f64);
         count * (Z / student(freedom)).powi(2)
     }
 
     /// As how many these values count around the percentile `p` (0 to 1).
     pub fn percentile(&self, values: &[f64], p: f64) -> Effective {
-        let Some(at) = nearest(values, p).filter(|_| self.batch.is_some()) else {
+        let Some(at) = nearest(values, p) else {
             return Effective::all(self.n);
         };
         let below = values.iter().map(|value| f64::from(u8::from(*value <= at)));
-        self.share(&centred(below.collect()), p)
+        let around = centred(below.collect());
+        match self.batch {
+            Some(_) => self.share(&around, p),
+            // Of a few long waits in a row the values as a whole may show nothing.
+            None if is_seen(&around) => Self {
+                batch: Some(batch(reach(&around), self.n)),
+                ..*self
+            }
+            .share(&around, p),
+            None => Effective::all(self.n),
+        }
     }
 
     /// As how many hits and misses count, told by zeros and ones. Their dependence is their own.
@@ -279,16 +289,20 @@ impl Dependence {
         if self.hidden {
             longer = longer.max(LEAST_SHOWN / self.shown().max(0.1));
         }
-        longer = longer.max(LEAST_BATCHES / batches);
-        if effect > SLIGHT {
-            longer = longer.max(LEAST_BEYOND / beyond.max(1e-9));
-        }
+        longer = longer
+            .max(LEAST_BATCHES / batches)
+            .max(LEAST_BEYOND / beyond.max(1e-9));
         if longer > 1.0 {
             guess.without(longer)
         } else {
             guess
         }
     }
+}
+
+/// A batch's length in a series of `n` values whose dependence reaches so far.
+fn batch(reach: usize, n: usize) -> usize {
+    (BATCH * reach).clamp(1, (n / 4).max(1))
 }
 
 /// Their mean taken off.

@@ -377,6 +377,12 @@ fn no_interval(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
             units::duration(steady),
             units::duration(answer)
         )
+    } else if level.requests.ok >= LEAST_BATCHES {
+        write!(
+            note,
+            "requests depend on each other for more than a fifth of the steady part of {}",
+            units::duration(steady)
+        )
     } else {
         write!(
             note,

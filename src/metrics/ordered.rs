@@ -175,15 +175,18 @@ impl Ordered {
                 Dependence::of(&[], None)
             }
         });
+        let dependence = Each::ALL.map(|each| match each.holds() {
+            Some(part) => Dependence::of(&values[each as usize], Some(&alone[part as usize])),
+            None => alone[each as usize],
+        });
         let each = Each::ALL.map(|each| {
-            let values = &values[each as usize];
-            let part = each.holds().map(|part| alone[part as usize]);
-            let dependence = match part {
-                Some(part) => Dependence::of(values, Some(&part)),
-                None => alone[each as usize],
-            };
+            let (values, dependence) = (&values[each as usize], dependence[each as usize]);
             at_percentiles(|it| Some(dependence.percentile(values, it.share())))
         });
+        let batch = dependence[Each::Latency as usize].batch();
+        let span = rows.first().zip(rows.last());
+        let span = span.map(|((from, ..), (to, ..))| to.saturating_sub(*from));
+        let each_us = span.map(|span| span.as_secs_f64() * 1e6 / rows.len() as f64);
         let hits = |of: fn(&Row) -> bool| {
             let hits = rows.iter().map(|(_, _, row)| f64::from(u8::from(of(row))));
             Dependence::of_share(&hits.collect::<Vec<f64>>())
@@ -191,6 +194,7 @@ impl Ordered {
         Effects {
             each,
             itl: self.gaps(itl),
+            batch_us: batch.zip(each_us).map(|(batch, us)| batch as f64 * us),
             failed: hits(|row| row.failed),
             met: hits(|row| row.met),
         }
@@ -227,6 +231,8 @@ fn at_percentiles(mut of: impl FnMut(Percentile) -> Option<Effective>) -> Percen
 pub(super) struct Effects {
     each: [Percentages; Each::ALL.len()],
     itl: Percentages,
+    /// How long requests depend on each other, in µs: rates are of parts no shorter than that.
+    pub(super) batch_us: Option<f64>,
     /// Of the share that failed.
     pub(super) failed: Effective,
     /// Of the share that met the objectives.

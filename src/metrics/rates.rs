@@ -5,9 +5,10 @@
 //! beginning, and hold whole numbers, so that merging equals recording everything in one.
 //!
 //! Rates are over a [`Window`], with the bins at its edges taken by the share that lies inside. Their 95 %
-//! intervals are by batch means: the window is cut into 5 to 20 equal parts, as long as two answers take where
-//! there is time for that and never shorter than one, since neighbours in time resemble each other; the parts'
-//! rates are taken as independent values, with Student's t. A window shorter than five answers has no interval.
+//! intervals are by batch means: the window is cut into 5 to 20 equal parts, as long as six answers take where
+//! there is time for that and never shorter than one, since neighbours in time resemble each other; nor shorter than
+//! requests that wait for each other depend on each other ([`super::dependence`]). The parts' rates are taken as
+//! independent values, with Student's t. A window of fewer than five such parts has no interval.
 
 use std::time::Duration;
 
@@ -20,8 +21,9 @@ pub(in crate::metrics) const LEAST_BATCHES: u64 = 5;
 /// More parts hardly narrow it.
 const MOST_BATCHES: u64 = 20;
 /// A part is so many answers long, where there are [`LEAST_BATCHES`] such parts: of parts of one answer too few
-/// intervals hold the rate (84 to 90 % of them with one client whose answers differ much).
-const ANSWERS_A_BATCH: f64 = 2.0;
+/// intervals hold the rate (84 to 90 % of them with one client whose answers differ much), of two too few where answers
+/// overlap (83 to 91 % of them at a Poisson rate).
+const ANSWERS_A_BATCH: f64 = 6.0;
 /// A part is so many bins at least: what lies across the edge of two parts is shared out evenly, and would
 /// hide how much they differ.
 const BINS_A_BATCH: u64 = 4;
@@ -159,9 +161,15 @@ impl Rates {
         }
     }
 
-    /// The rate over a window with its 95 % interval. `answer_takes` is the mean latency. `None` for an
-    /// empty window.
-    pub fn rate(&self, what: Counted, window: &Window, answer_takes: Option<f64>) -> Option<Rate> {
+    /// The rate over a window with its 95 % interval. `answer_takes` is the mean latency, `apart` how long requests depend
+    /// on each other, both in µs. `None` for an empty window.
+    pub fn rate(
+        &self,
+        what: Counted,
+        window: &Window,
+        answer_takes: Option<f64>,
+        apart: Option<f64>,
+    ) -> Option<Rate> {
         let length = window.length();
         if length == 0 {
             return None;
@@ -169,7 +177,7 @@ impl Rates {
         let per_sec = |amount: f64, us: f64| amount / us * 1e6;
         let grown = self.grown(|bin| what.of(bin));
         let mean = per_sec(window.amount(0.0, length as f64, &grown), length as f64);
-        let batches = self.batches(window, answer_takes);
+        let batches = self.batches(window, answer_takes, apart);
         let ci = batches.map(|batches| {
             let each = length as f64 / batches as f64;
             let rates: Vec<f64> = (0..batches)
@@ -242,7 +250,12 @@ impl Rates {
     }
 
     /// How many parts to cut a window into.
-    fn batches(&self, window: &Window, answer_takes: Option<f64>) -> Option<u64> {
+    fn batches(
+        &self,
+        window: &Window,
+        answer_takes: Option<f64>,
+        apart: Option<f64>,
+    ) -> Option<u64> {
         let length = window.length() as f64;
         let answers = window
             .amount(
@@ -261,6 +274,7 @@ impl Rates {
         let batches = wanted
             .clamp(LEAST_BATCHES, MOST_BATCHES)
             .min(longest)
+            .min(apart.map_or(MOST_BATCHES, |us| (length / us.max(1.0)) as u64))
             .min(answers)
             .min(window.length() / (BINS_A_BATCH * self.width()));
         (batches >= LEAST_BATCHES).then_some(batches)

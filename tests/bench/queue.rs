@@ -141,8 +141,15 @@ impl Scenario {
         ended.sort_by_key(|record| record.ended);
         ended.iter().for_each(|record| tally.record(record));
         let last = records.iter().map(|it| it.sent).max().unwrap_or_default();
+        // As the engine has it: as many come as go once the first have had the time of an answer.
+        let took: Duration = records.iter().filter_map(RequestRecord::latency).sum();
+        let filled = if self.is_open() {
+            took / records.len().max(1) as u32
+        } else {
+            Duration::ZERO
+        };
         let now = records.iter().map(|it| it.ended).max().unwrap_or_default();
-        let level = tally.report(frame(now, [Duration::ZERO, last], LevelEnd::Requests));
+        let level = tally.report(frame(now, [filled.min(last), last], LevelEnd::Requests));
         Measured { level, records }
     }
 
@@ -150,6 +157,8 @@ impl Scenario {
     pub(crate) fn settles(self) -> usize {
         match self.load {
             Load::Poisson(at_once) if at_once > 7.0 => 12_000,
+            // A closed loop begins with all clients at once, as the engine lets it.
+            Load::Clients(_) => 0,
             _ if self.slots < ENOUGH => 2_000,
             _ => 100,
         }

@@ -104,7 +104,7 @@ fn students_t_is_that_of_scipy() {
         close(
             beyond_student(t, freedom),
             p,
-            0.05,
+            0.08,
             &format!("{t}, {freedom} degrees"),
         );
     }

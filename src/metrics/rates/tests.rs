@@ -17,7 +17,7 @@ fn window(from: u64, to: u64) -> Window {
 
 fn mean(rates: &Rates, what: Counted, window: &Window) -> f64 {
     rates
-        .rate(what, window, None)
+        .rate(what, window, None, None)
         .expect("a window with something in it")
         .mean
 }
@@ -51,7 +51,9 @@ fn a_steady_stream_has_its_rate() {
             (Counted::Output, answers * 64.0),
             (Counted::Total, answers * 1_064.0),
         ] {
-            let rate = rates.rate(what, &window, Some(740_000.0)).expect("a rate");
+            let rate = rates
+                .rate(what, &window, Some(740_000.0), None)
+                .expect("a rate");
             assert!(
                 (rate.mean / expected - 1.0).abs() < 0.01,
                 "{what:?}: {rate:?}, not {expected}"
@@ -107,15 +109,18 @@ fn too_short_a_window_has_no_interval() {
     let mut rates = Rates::default();
     (0..4).for_each(|i| rates.answer(ms(i * 100), &[], true));
     let few = rates
-        .rate(Counted::Answers, &window(0, 1_000), None)
+        .rate(Counted::Answers, &window(0, 1_000), None, None)
         .expect("a rate");
     assert_eq!((few.mean, few.ci), (4.0, None), "four answers");
     (0..40).for_each(|i| rates.answer(us(i * 100), &[], true));
     let short = rates
-        .rate(Counted::Answers, &window(0, 4), None)
+        .rate(Counted::Answers, &window(0, 4), None, None)
         .expect("a rate");
     assert_eq!(short.ci, None, "4 ms");
-    assert_eq!(rates.rate(Counted::Answers, &window(5, 5), None), None);
+    assert_eq!(
+        rates.rate(Counted::Answers, &window(5, 5), None, None),
+        None
+    );
 }
 
 /// Clients with answers of a second on average, some much longer: neighbours in time are of the same answers.
@@ -147,7 +152,7 @@ fn intervals_hold_the_rate_of_long_answers_too() {
             let window = window(0, u64::from(answers) * 1_000);
             let interval = |what| {
                 rates
-                    .rate(what, &window, Some(1e6))
+                    .rate(what, &window, Some(1e6), None)
                     .and_then(|rate| rate.ci)
             };
             // One client may have too few answers for any.
@@ -183,7 +188,7 @@ fn a_window_shorter_than_five_answers_has_no_interval() {
     }
     let ci = |until| {
         rates
-            .rate(Counted::Answers, &window(0, until), Some(1e7))
+            .rate(Counted::Answers, &window(0, until), Some(1e7), None)
             .expect("a rate")
             .ci
     };
@@ -211,7 +216,7 @@ fn intervals_of_a_rate_hold_it_about_as_often_as_they_say() {
             rates.answer(Duration::from_secs_f64(at), &[], true);
         }
         let rate = rates
-            .rate(Counted::Answers, &window(0, 10_000), None)
+            .rate(Counted::Answers, &window(0, 10_000), None, None)
             .expect("a rate");
         rate.ci
             .is_some_and(|[low, high]| low <= 50.0 && high >= 50.0)
@@ -241,7 +246,7 @@ proptest! {
         a.merge(&b);
         let window = window(from, from + length);
         for what in [Counted::Output, Counted::Total, Counted::Answers, Counted::Met] {
-            prop_assert_eq!(a.rate(what, &window, None), all.rate(what, &window, None));
+            prop_assert_eq!(a.rate(what, &window, None, None), all.rate(what, &window, None, None));
         }
         prop_assert_eq!(a.mean_in_flight(&window), all.mean_in_flight(&window));
         prop_assert_eq!(a.most_in_flight(), all.most_in_flight());

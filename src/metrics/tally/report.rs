@@ -96,7 +96,7 @@ impl Tally {
         let each = |of: &Histogram, figure| of.stats_as(|it| effects?.each(figure, it));
         let met_per_s = window
             .filter(|_| self.ended() > 0)
-            .and_then(|window| self.rate(Counted::Met, window));
+            .and_then(|window| self.rate(Counted::Met, window, effects));
         LevelReport {
             index: frame.index,
             label: self.load.label(),
@@ -129,7 +129,7 @@ impl Tally {
             output_tokens: each(&self.output_tokens, Each::OutputTokens),
             reasoning_tokens: each(&self.reasoning_tokens, Each::ReasoningTokens),
             throughput: window
-                .map(|window| self.throughput(window))
+                .map(|window| self.throughput(window, effects))
                 .unwrap_or_default(),
             concurrency: self.concurrency(frame, window),
             cost_per_million: None,
@@ -187,11 +187,11 @@ impl Tally {
         all
     }
 
-    fn throughput(&self, window: &Window) -> Throughput {
+    fn throughput(&self, window: &Window, effects: Option<&Effects>) -> Throughput {
         let counted = self.output_tokens.count() > 0;
         // With prompts that nobody counted the sum would be too low.
         let all_counted = counted && self.prompt_tokens.count() == self.ok;
-        let rate = |what, known: bool| self.rate(what, window).filter(|_| known);
+        let rate = |what, known: bool| self.rate(what, window, effects).filter(|_| known);
         Throughput {
             output_tokens_per_s: rate(Counted::Output, counted),
             total_tokens_per_s: rate(Counted::Total, all_counted),
@@ -199,8 +199,9 @@ impl Tally {
         }
     }
 
-    fn rate(&self, what: Counted, window: &Window) -> Option<Rate> {
-        self.rates.rate(what, window, self.answer_takes())
+    fn rate(&self, what: Counted, window: &Window, effects: Option<&Effects>) -> Option<Rate> {
+        let apart = effects.and_then(|effects| effects.batch_us);
+        self.rates.rate(what, window, self.answer_takes(), apart)
     }
 
     /// The mean answer, in µs.

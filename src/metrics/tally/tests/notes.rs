@@ -1,11 +1,14 @@
 //! What a level's notes say, and when.
 
 use super::*;
+use crate::domain::random::Random;
 use crate::domain::run::{AnsweredBy, RemarkKind};
 
 #[test]
 fn too_few_requests_are_said_in_one_sentence() {
-    let records: Vec<_> = (0..40).map(|i| answer(i * 1_000, 100, &[10; 99])).collect();
+    let mut random = Random::new(1);
+    let mut gaps = || -> Vec<u64> { (0..99).map(|_| 8 + random.below(5) as u64).collect() };
+    let records: Vec<_> = (0..40).map(|i| answer(i * 1_500, 100, &gaps())).collect();
     let level = report(CLOSED, &records);
     assert_eq!(
         (
