@@ -132,7 +132,7 @@ mod kernel {
             let off = std::env::var(VARIABLE).is_ok_and(|clock| clock == "process");
             let flags = SockFlag::SOCK_CLOEXEC;
             let keeper = (!off).then(|| socket(AddressFamily::Inet, SockType::Stream, flags, None));
-            keeper?.ok().filter(|keeper| ask(keeper))
+            keeper?.ok().filter(ask)
         });
     }
 

@@ -27,7 +27,7 @@ fn read(pieces: &[&[u8]]) -> Result<(u16, String, bool, bool), String> {
     let mut whole = false;
     for piece in pieces {
         match reading
-            .take(Instant::now(), piece, &mut heard)
+            .take(Arrival::now(), piece, &mut heard)
             .map_err(|error| error.to_string())?
         {
             Progress::Whole => whole = true,
