@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::domain::run::{Clock, Stats, Watch};
 use crate::domain::stats::{P50, P99};
 use crate::domain::units;
+use crate::metrics::arrivals::apart;
 
 /// A late read up to this is left alone in TTFT, in ms: what the truth bench allows us.
 const TTFT_LEAST_MS: f64 = 1.0;
@@ -31,6 +32,9 @@ pub const LATE: Duration = Duration::from_millis(1);
 /// Of the time from one request of a client to its next: the load is that much lower than asked.
 const PACE_SHARE: f64 = 0.01;
 
+/// Of the gaps: fewer that are 0 move no percentile up to p99.
+const TOGETHER_SHARE: f64 = 0.01;
+
 /// What the level measured, as far as doubts depend on it.
 #[derive(Debug, Clone, Copy)]
 pub struct Measured<'a> {
@@ -51,12 +55,33 @@ pub struct Measured<'a> {
 /// Says in plain sentences what of it could have moved a figure. What was said before is forgotten.
 pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
     let mut doubts = match watch.clock {
-        Some(Clock::Kernel) => pace(watch, level).into_iter().collect(),
+        Some(Clock::Kernel) => {
+            let doubts = [together(watch, level), pace(watch, level)];
+            doubts.into_iter().flatten().collect()
+        }
         // A read without a stamp may have been the late one.
         Some(Clock::Process | Clock::Mixed) | None => by_the_reads(watch, level),
     };
     doubts.extend(left_late(watch, level));
     watch.doubts = doubts;
+}
+
+/// The kernel joins segments that wait for long, and they have the stamp of the last: tokens came together that the
+/// server had sent one by one.
+fn together(watch: &Watch, level: &Measured<'_>) -> Option<String> {
+    let late = watch.read_late_ms.at(P99)?;
+    let gap = level.itl_ms.mean.filter(|gap| late > *gap)?;
+    let (zero, _) = apart(level.itl_ms);
+    if zero < level.itl_ms.count as f64 * TOGETHER_SHARE {
+        return None;
+    }
+    let figures = moved(late, level)?;
+    Some(format!(
+        "client read delay up to {} (p99), longer than the {} between chunks: those that waited together may have one \
+         time of arrival, so that {figures} may be off by that much",
+        units::milliseconds(late),
+        units::milliseconds(gap)
+    ))
 }
 
 /// The kernel's clock: a late read moves no time. A client of a closed loop that reads the end of an answer late sends
@@ -430,6 +455,42 @@ mod tests {
             [""; 0],
             "a schedule does not wait"
         );
+        // Of a thousand gaps 20 are 0: tokens that waited for each other.
+        let joined = Stats {
+            mean: Some(10.0),
+            buckets: vec![[0.0, 0.001, 20.0], [9.0, 11.0, 980.0]],
+            ..at(10.0, 30.0)
+        };
+        let judged_with = |itl_ms: &Stats| {
+            let mut watch = full.clone();
+            let level = Measured {
+                ttft_ms: &at(100.0, 105.0),
+                itl_ms,
+                latency_ms: &Stats::default(),
+                requests: 400,
+                open: false,
+                running: false,
+            };
+            judge(&mut watch, &level);
+            watch.doubts
+        };
+        assert_eq!(
+            judged_with(&joined),
+            [
+                "client read delay up to 60 ms (p99), longer than the 10.0 ms between chunks: those that waited together \
+                 may have one time of arrival, so that TTFT and ITL may be off by that much"
+            ]
+        );
+        let apart = Stats {
+            buckets: vec![[0.0, 0.001, 9.0], [9.0, 11.0, 991.0]],
+            ..joined.clone()
+        };
+        assert_eq!(judged_with(&apart), [""; 0], "the kernel told them apart");
+        let slow = Stats {
+            mean: Some(70.0),
+            ..joined
+        };
+        assert_eq!(judged_with(&slow), [""; 0], "none waits for the next");
         let left = |p99| Watch {
             left_late_ms: at(0.1, p99),
             late_requests: 12,

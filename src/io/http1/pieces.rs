@@ -14,6 +14,10 @@ use crate::io::arrival::{self, Stamp};
 
 /// More are not read one by one.
 const MAX_PIECES: usize = 32;
+/// After so many looks in a row that found several pieces of one stamp, as servers send that write a whole answer at once,
+const MAX_VAIN: u32 = 3;
+/// one read in so many is looked at.
+const SELDOM: u32 = 16;
 /// Type, version and length of a TLS record.
 const RECORD_HEAD: usize = 5;
 
@@ -36,6 +40,8 @@ pub(super) struct Pieces {
     newest: Option<Stamp>,
     /// What they leave is the last piece: it needs no look.
     is_last: bool,
+    /// Reads since a look found several stamps, but for those of which nothing waited together.
+    vain: u32,
 }
 
 impl Pieces {
@@ -45,6 +51,7 @@ impl Pieces {
             left: VecDeque::new(),
             newest: None,
             is_last: false,
+            vain: 0,
         }
     }
 
@@ -59,10 +66,16 @@ impl Pieces {
         tcp: &TcpStream,
         bytes: &mut [u8],
     ) -> io::Result<(usize, Option<Stamp>, bool)> {
-        if self.left.is_empty() && !self.is_last && arrival::is_late() {
-            let (length, stamp) = arrival::peek(tcp, bytes)?;
-            self.look_at(&bytes[..length], stamp);
+        let is_new = self.left.is_empty() && !self.is_last;
+        if is_new && arrival::is_late() {
+            if self.vain < MAX_VAIN || self.vain.is_multiple_of(SELDOM) {
+                let (length, stamp) = arrival::peek(tcp, bytes)?;
+                self.look_at(&bytes[..length], stamp);
+            } else {
+                self.vain += 1;
+            }
         }
+        let is_first = is_new && !self.left.is_empty();
         let room = bytes.len();
         let piece = self.left.pop_front();
         let (length, stamp) = match piece {
@@ -75,8 +88,12 @@ impl Pieces {
         match piece {
             Some(piece) if length < piece => self.left.push_front(piece - length),
             // So have all that wait behind it.
-            Some(_) if stamp == self.newest => self.left.clear(),
-            _ => {}
+            Some(_) if stamp == self.newest => {
+                self.left.clear();
+                self.vain += u32::from(is_first);
+            }
+            Some(_) => self.vain = 0,
+            None => {}
         }
         self.is_last = piece.is_some() && self.left.is_empty();
         Ok((length, stamp, piece.is_none() && length < room))

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::pieces::Pieces;
 
-use crate::io::arrival::{self, Arrival};
+use crate::io::arrival::{self, Arrival, Stamp};
 
 /// A TCP connection. Whatever lies above it (TLS, a proxy's tunnel) reads through it.
 pub(super) struct Socket {
@@ -18,6 +18,7 @@ pub(super) struct Socket {
     is_stamped: bool,
     pieces: Pieces,
     last: Arrival,
+    stamp: Option<Stamp>,
 }
 
 impl Socket {
@@ -27,6 +28,7 @@ impl Socket {
             tcp,
             pieces: Pieces::of_lines(),
             last: Arrival::now(),
+            stamp: None,
         }
     }
 
@@ -49,7 +51,13 @@ impl Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { tcp, pieces, .. } = self;
+        let Self {
+            tcp,
+            pieces,
+            last,
+            stamp: before,
+            ..
+        } = self;
         loop {
             ready!(tcp.poll_read_ready(context))?;
             let bytes = buffer.initialize_unfilled();
@@ -66,7 +74,12 @@ impl Socket {
             });
             match (read, tried) {
                 (Some((length, stamp)), _) => {
-                    self.last = Arrival::of(stamp);
+                    let at = last.at;
+                    *last = Arrival::of(stamp);
+                    // To the ns: what came in one segment came at once.
+                    if stamp.is_some() && stamp == std::mem::replace(before, stamp) {
+                        last.at = at;
+                    }
                     buffer.advance(length);
                     return Poll::Ready(Ok(()));
                 }
