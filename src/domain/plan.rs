@@ -1,6 +1,7 @@
 //! What a benchmark session is to do. Built by the page's form and by `batida bench` alike.
 
 mod estimate;
+mod find;
 mod lengths;
 mod load;
 mod objectives;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::estimate::{Caution, Estimate, Speed};
+pub use self::find::{Bound, DEFAULT_SHARE, DEFAULT_UP_TO, Find, Limit, LimitFigure, Raise};
 pub use self::lengths::Lengths;
 pub use self::load::{Arrivals, LevelLoad, Load, TimeUnit};
 pub use self::objectives::Objectives;
@@ -48,6 +50,9 @@ pub struct Plan {
     pub timeout: Duration,
     /// What a request must meet to count as goodput.
     pub objectives: Objectives,
+    /// A rate goes on although its requests come faster than they are answered; else its level ends as saturated.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_saturated: bool,
     /// The same seed sends the same prompts at the same moments. `None` draws another for each session, so that a
     /// second run finds none of its prompts in the server's cache; its report says which.
     pub seed: Option<u64>,
@@ -124,12 +129,18 @@ pub enum Field {
     Load,
     Concurrency,
     Sweep,
+    Find,
+    And,
+    AtLeast,
+    FindBy,
+    UpTo,
     Rate,
     Max,
     Trace,
     Poisson,
     TraceUnit,
     MaxInFlight,
+    KeepSaturated,
     RampUp,
     Warmup,
     LevelTime,
@@ -189,6 +200,7 @@ impl Default for Plan {
             params: Params::default(),
             timeout: Duration::from_secs(600),
             objectives: Objectives::default(),
+            keep_saturated: false,
             seed: None,
             tags: Vec::new(),
         }
@@ -205,7 +217,7 @@ impl Default for Prompts {
 }
 
 impl Plan {
-    /// The levels in the order in which they are run.
+    /// The levels in the order in which they are run; none for a search, whose next level depends on the last.
     pub fn levels(&self) -> Vec<Level> {
         let loads = self.load.levels();
         let pairs = (0..self.targets.len())
@@ -234,7 +246,7 @@ impl Plan {
         }
         self.load.check(&mut say);
         let endless = self.level_ends.is_open() && self.session_ends.is_open();
-        if endless && !matches!(self.load, Load::Trace { .. }) {
+        if endless && !matches!(self.load, Load::Trace { .. } | Load::Find(_)) {
             say(
                 Field::LevelRequests,
                 "set when a level ends: a number of requests, or a time",

@@ -3,6 +3,8 @@
 //! The JSON is this structure as serde writes it, versioned by [`SCHEMA`]. Times end in their unit. Absent is
 //! `null`, never zero.
 
+mod found;
+mod knee;
 pub mod known;
 mod level;
 mod progress;
@@ -11,11 +13,15 @@ mod remarks;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::found::{Bracket, Found, FoundEnd, ProbeReport, ProbeTest, Verdict};
+pub use self::knee::Knee;
 pub use self::level::{
     AnsweredBy, Concurrency, ErrorCount, Goodput, INTERVALS, LevelEnd, LevelReport, Limits, Rate,
     Requests, ServerSide, Throughput, Watch,
 };
-pub use self::progress::{BenchProgress, Flight, InFlight, Point, RatePoint, Stage, Steer};
+pub use self::progress::{
+    BenchProgress, Flight, InFlight, Point, RatePoint, Searching, Stage, Steer,
+};
 pub use self::remarks::{ERRORS, Remark, RemarkKind};
 use super::plan::Plan;
 pub use super::stats::Stats;
@@ -63,6 +69,12 @@ pub struct BenchReport {
     pub ended: SessionEnd,
     /// The levels in the order in which they were run; the last may be incomplete.
     pub levels: Vec<LevelReport>,
+    /// What a search found, per target; empty for other loads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<Found>,
+    /// Where throughput stops growing with the load, per target with five levels or more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub knees: Vec<Knee>,
     /// The switches of the model.
     pub switches: Vec<Switch>,
     /// How synthetic prompts were fitted to the server's tokenizer, per target.

@@ -174,6 +174,8 @@ fn session(clients: &[u32], levels: Vec<LevelReport>, took: Duration) -> BenchRe
         unknown: Vec::new(),
         trace: None,
         prompts_file: None,
+        found: Vec::new(),
+        knees: Vec::new(),
     }
 }
 
@@ -193,6 +195,7 @@ fn report(tally: &Tally, index: usize, began: Duration, ended: Duration) -> Leve
         unsent: 0,
         sending: None,
         rate_limit: Vec::new(),
+        probe: None,
         watch: Watch::default(),
     })
 }

@@ -517,6 +517,7 @@ fn progress(n: u32, each: u32) -> BenchProgress {
         flights: (0..48).map(flight).collect(),
         partial: None,
         ended: Vec::new(),
+        search: None,
     }
 }
 

@@ -83,6 +83,7 @@ fn level(index: usize, clients: u32) -> LevelReport {
         goodput: None,
         server: None,
         limits: Limits::default(),
+        probe: None,
         watch: Watch::default(),
         notes: Vec::new(),
     }
@@ -119,6 +120,8 @@ fn report(levels: Vec<LevelReport>) -> BenchReport {
         unknown: Vec::new(),
         trace: None,
         prompts_file: None,
+        found: Vec::new(),
+        knees: Vec::new(),
     }
 }
 
@@ -236,6 +239,7 @@ fn progress_is_a_bar_with_what_is_known() {
         flights: Vec::new(),
         partial: None,
         ended: Vec::new(),
+        search: None,
     };
     assert_eq!(
         progress_line(&progress, None, None),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ProbeReport;
 use crate::domain::plan::LevelLoad;
 use crate::domain::stats::{Estimate, Stats};
 use crate::domain::units::{self, signed};
@@ -22,6 +23,26 @@ pub enum LevelEnd {
     Exhausted,
     /// The user, or the session's end, stopped it amid requests.
     Stopped,
+    /// Requests came faster than they were answered.
+    Saturated,
+    /// It was a probe of a search, and could be decided.
+    Decided,
+}
+
+impl LevelEnd {
+    /// In a word, as in the JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Requests => "requests",
+            Self::Time => "time",
+            Self::Errors => "errors",
+            Self::Exhausted => "exhausted",
+            Self::Stopped => "stopped",
+            Self::Saturated => "saturated",
+            Self::Decided => "decided",
+        }
+    }
 }
 
 /// One level of one model.
@@ -96,6 +117,9 @@ pub struct LevelReport {
     pub goodput: Option<Goodput>,
     /// The server's own figures beside ours; `None` where it sends none.
     pub server: Option<ServerSide>,
+    /// What it saw as a probe of a search; `None` for other loads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeReport>,
     /// What the limits of key and gateway did.
     pub limits: Limits,
     /// What the benchmark saw of itself.
@@ -150,6 +174,7 @@ impl LevelReport {
             },
             goodput: None,
             server: None,
+            probe: None,
             limits: Limits::default(),
             watch: Watch::default(),
             notes: Vec::new(),

@@ -45,6 +45,7 @@ use crate::domain::units;
 use crate::io::api::Api;
 use crate::io::http1::Dialer;
 use crate::io::limits;
+use crate::metrics::knee;
 use crate::metrics::request::RequestRecord;
 use crate::prompts::files::Material;
 use crate::prompts::trace::Trace;
@@ -142,6 +143,8 @@ pub async fn run(
         files,
         counters: Arc::default(),
         live: Live::new(plan.levels().len()),
+        level: 0,
+        probe: None,
         report,
         measured: 0,
         failed: 0,
@@ -158,6 +161,7 @@ pub async fn run(
     if let Some(file) = &mut report.prompts_file {
         file.repeated = repeated;
     }
+    report.knees = knee::knees(&report.levels);
     report.took_s = world.began.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -186,6 +190,8 @@ fn empty_report(
         seed: Some(seed),
         ended: SessionEnd::Complete,
         levels: Vec::new(),
+        found: Vec::new(),
+        knees: Vec::new(),
         switches: Vec::new(),
         calibrations: Vec::new(),
         surroundings: None,
@@ -257,7 +263,7 @@ const OTHER_FILES: u64 = 32;
 fn files_suffice(plan: &Plan, limit: Option<u64>, open: Option<u64>) -> Result<(), Failure> {
     let most = plan
         .load
-        .levels()
+        .heaviest()
         .iter()
         .filter_map(|load| load.most_in_flight())
         .max()
@@ -282,7 +288,7 @@ fn files_suffice(plan: &Plan, limit: Option<u64>, open: Option<u64>) -> Result<(
 fn workers_for(plan: &Plan) -> usize {
     let most = plan
         .load
-        .levels()
+        .heaviest()
         .iter()
         .map(|load| load.most_in_flight().unwrap_or(1_024))
         .max();

@@ -2,6 +2,7 @@
 
 mod frame;
 mod run_level;
+mod searching;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,9 +18,10 @@ use super::worker::{Worker, WorkerEvent};
 use super::{Controls, Listener, World};
 use crate::domain::conversation::{Message, Role};
 use crate::domain::failure::Failure;
-use crate::domain::plan::{Load, Plan, Target};
+use crate::domain::plan::{Level, Load, Plan, Target};
 use crate::domain::run::{BenchReport, Calibration, LevelReport, SessionEnd, Stage, Switch};
 use crate::domain::units;
+use crate::metrics::search::Judge;
 use crate::prompts::files::Material;
 use crate::prompts::fit::{Calibrator, UNFITTED};
 use crate::prompts::trace::Trace;
@@ -58,6 +60,10 @@ pub(super) struct Session<'a> {
     pub(super) notes: Vec<String>,
     /// The mean good answer of the level under way, or else of the last that had any.
     pub(super) answer: Option<Duration>,
+    /// The index of the next level of a search.
+    pub(super) level: usize,
+    /// Of a search: the probe under way.
+    pub(super) probe: Option<Judge>,
 }
 
 impl Session<'_> {
@@ -67,19 +73,22 @@ impl Session<'_> {
         for (number, target) in self.plan.targets.iter().enumerate() {
             match self.open(target, several).await {
                 Ok(Some(source)) => {
-                    for level in levels.iter().filter(|level| level.target == number) {
-                        if let Some(stop) = self.level(level, target, &source).await? {
-                            self.report.ended = match stop {
-                                Stop::Cancelled => SessionEnd::Stopped,
-                                Stop::Limit(why) => SessionEnd::Limit(why),
-                                // More may have failed while what was in flight came to its end.
-                                Stop::Errors => SessionEnd::Errors(format!(
-                                    "{} of {} requests failed",
-                                    self.failed, self.measured
-                                )),
-                            };
-                            return Ok(());
-                        }
+                    let own = levels.iter().filter(|level| level.target == number);
+                    let stop = match &self.plan.load {
+                        Load::Find(find) => self.search(find, number, &source).await?,
+                        _ => self.levels(own, target, &source).await?,
+                    };
+                    if let Some(stop) = stop {
+                        self.report.ended = match stop {
+                            Stop::Cancelled => SessionEnd::Stopped,
+                            Stop::Limit(why) => SessionEnd::Limit(why),
+                            // More may have failed while what was in flight came to its end.
+                            Stop::Errors => SessionEnd::Errors(format!(
+                                "{} of {} requests failed",
+                                self.failed, self.measured
+                            )),
+                        };
+                        return Ok(());
                     }
                 }
                 // What was under way when it was stopped failed of that.
@@ -98,6 +107,20 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn levels(
+        &mut self,
+        levels: impl Iterator<Item = &Level>,
+        target: &Target,
+        source: &PromptSource,
+    ) -> Result<Option<Stop>, Failure> {
+        for level in levels {
+            if let Some(stop) = self.level(level, target, source).await? {
+                return Ok(Some(stop));
+            }
+        }
+        Ok(None)
     }
 
     /// Makes a target ready: waits for the switch of the model, and fits prompts to its tokenizer. `None` when

@@ -117,6 +117,7 @@ impl Tally {
                 queue_full: self.queue_full,
                 headers: Vec::new(),
             },
+            probe: None,
             watch: Default::default(),
             notes: Vec::new(),
         }

@@ -45,6 +45,7 @@ fn progress(points: Vec<Point>) -> BenchProgress {
         flights: Vec::new(),
         partial: None,
         ended: Vec::new(),
+        search: None,
     }
 }
 

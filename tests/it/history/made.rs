@@ -144,6 +144,8 @@ impl Made {
             unknown: Vec::new(),
             trace: None,
             prompts_file: None,
+            found: Vec::new(),
+            knees: Vec::new(),
         };
         Self { report, requests }
     }
@@ -181,6 +183,7 @@ pub(crate) fn level_report(tally: &Tally, index: usize, target: &Target) -> Leve
         unsent: 0,
         sending: None,
         rate_limit: Vec::new(),
+        probe: None,
         watch: Watch::default(),
     })
 }

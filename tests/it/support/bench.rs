@@ -90,6 +90,7 @@ impl Script {
             flights: Vec::new(),
             partial: None,
             ended: Vec::new(),
+            search: None,
         });
     }
 
@@ -214,6 +215,7 @@ impl Script {
                 ..ServerSide::default()
             }),
             limits: Limits::default(),
+            probe: None,
             watch: Watch {
                 doubts: if ended {
                     Vec::new()
@@ -250,6 +252,8 @@ impl Script {
             unknown: Vec::new(),
             trace: None,
             prompts_file: None,
+            found: Vec::new(),
+            knees: Vec::new(),
         })
     }
 }

@@ -493,6 +493,8 @@ fn report(row: &SessionRow) -> BenchReport {
         unknown: Vec::new(),
         trace: None,
         prompts_file: None,
+        found: Vec::new(),
+        knees: Vec::new(),
     }
 }
 
@@ -542,6 +544,7 @@ fn level(plan: &Plan, index: usize, scale: f64) -> LevelReport {
         goodput: None,
         server: None,
         limits: Limits::default(),
+        probe: None,
         watch: Watch::default(),
         notes: Vec::new(),
     }

@@ -17,6 +17,7 @@ use crate::engine::bench::watch::LevelWatch;
 use crate::engine::bench::worker::{Worker, WorkerEvent};
 use crate::engine::bench::{feed, left, live, pacer};
 use crate::metrics::request::Phase;
+use crate::metrics::saturation::{Rising, Saturated};
 use crate::metrics::tally::Tally;
 use crate::prompts::schedule::Schedule;
 use crate::prompts::{PromptSource, length_to_fit};
@@ -39,6 +40,11 @@ pub(super) struct LevelRun {
     pub(super) most_in_flight: u32,
     /// Good measured answers and the sum of their latencies.
     pub(super) latencies: (u32, Duration),
+    /// Of a rate, unless it is to go on: whether requests come faster than they are answered.
+    pub(super) rising: Option<Rising>,
+    pub(super) saturated: Option<Saturated>,
+    /// The probe of a search is decided.
+    pub(super) is_decided: bool,
 }
 
 /// What a feed and its clients are for.
@@ -70,8 +76,16 @@ impl Session<'_> {
             stop: None,
             most_in_flight: 0,
             latencies: (0, Duration::ZERO),
+            rising: (matches!(level.load, LevelLoad::Rate { .. }) && !self.plan.keep_saturated)
+                .then(Rising::default),
+            saturated: None,
+            is_decided: false,
         };
         self.forget_last_level(level.index);
+        if self.probe.is_some() {
+            // Which load it is about is known by nothing else.
+            self.tell();
+        }
         let open = level.load.is_open();
         if self.plan.warmup > 0 {
             // Apart from what is measured: a warm-up beside it would take its share of the server.
@@ -141,7 +155,11 @@ impl Session<'_> {
             .session_ends
             .requests
             .map(|most| most.saturating_sub(self.measured));
-        match (self.plan.level_ends.requests, session) {
+        let level = match &self.probe {
+            Some(probe) if self.plan.level_ends.is_open() => Some(probe.most()),
+            _ => self.plan.level_ends.requests,
+        };
+        match (level, session) {
             (Some(level), Some(session)) => Some(level.min(session)),
             (level, session) => level.or(session),
         }
@@ -269,6 +287,8 @@ impl Session<'_> {
             if matches!(under.stop, Some(Stop::Cancelled)) {
                 return;
             }
+            self.judge(under);
+            self.watch_queue(shared, under);
             self.decide(shared, under);
             self.show(shared, under);
             if over {
@@ -310,6 +330,14 @@ impl Session<'_> {
             match told {
                 WorkerEvent::Ended(record, said) => {
                     under.tally.record(&record);
+                    if let Some(probe) = self.probe.as_mut().filter(|_| record.phase == Phase::Measured) {
+                        probe.record(&record);
+                    }
+                    if let (Some(rising), true) = (&mut under.rising, record.counts())
+                        && let (Some(ttft), Some(latency)) = (record.ttft(), record.latency())
+                    {
+                        rising.answered(record.ended, ttft, latency);
+                    }
                     if record.phase == Phase::Measured {
                         self.measured += 1;
                         self.failed += u64::from(record.error.is_some());
@@ -349,6 +377,23 @@ impl Session<'_> {
         }
     }
 
+    /// Whether an open loop is over its server's capacity.
+    fn watch_queue(&self, shared: &SharedLevel, under: &mut LevelRun) {
+        let first = SharedLevel::moment(&shared.first_measured);
+        let (Some(rising), Some(first), None) = (&mut under.rising, first, under.saturated) else {
+            return;
+        };
+        let now = self.world.began.elapsed();
+        let in_flight = live::in_flight(&self.workers);
+        let due = in_flight.queued + in_flight.waiting + in_flight.streaming;
+        if !shared.closing.load(Ordering::Relaxed) {
+            rising.tick(now, due);
+            // What waited through a pause says nothing of the server.
+            let began = self.pauses.last().map_or(first, |[_, to]| first.max(*to));
+            under.saturated = rising.saturated(began + self.plan.ramp_up, now);
+        }
+    }
+
     /// Whether the level, or the session, is to send no more.
     fn decide(&mut self, shared: &SharedLevel, under: &mut LevelRun) {
         let first = SharedLevel::moment(&shared.first_measured);
@@ -385,7 +430,7 @@ impl Session<'_> {
             under.errors = true;
             under.stop = Some(Stop::Errors);
         }
-        if under.errors || under.stop.is_some() {
+        if under.errors || under.stop.is_some() || under.is_decided || under.saturated.is_some() {
             shared.closing.store(true, Ordering::Relaxed);
         }
     }
@@ -442,7 +487,8 @@ impl Session<'_> {
         );
         if self.live.wants_partial(now) {
             let frame = self.frame(shared, under, LevelEnd::Running, 0);
-            let partial: LevelReport = under.tally.report(frame);
+            let mut partial: LevelReport = under.tally.report(frame);
+            partial.probe = self.probe_so_far();
             self.live.partial(partial);
         }
         self.tell();

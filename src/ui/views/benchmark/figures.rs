@@ -1,7 +1,7 @@
 //! A level's figures with their intervals: as the text of a hover, and as a table to copy or save.
 
 use crate::domain::figures::{self, Distribution, Print, USER_SPEED, Unit};
-use crate::domain::run::{INTERVALS, LevelEnd, LevelReport, Rate, Stats};
+use crate::domain::run::{INTERVALS, LevelReport, Rate, Stats};
 use crate::domain::stats::{Estimate, P5, P50, P95, Percentile};
 use crate::export::csv;
 
@@ -92,19 +92,11 @@ fn head() -> Vec<String> {
 }
 
 fn cells(level: &LevelReport) -> Vec<String> {
-    let ended = match level.ended {
-        LevelEnd::Running => "running",
-        LevelEnd::Requests => "requests",
-        LevelEnd::Time => "time",
-        LevelEnd::Errors => "errors",
-        LevelEnd::Exhausted => "exhausted",
-        LevelEnd::Stopped => "stopped",
-    };
     let mut cells = vec![
         level.credited(),
         level.deployment.clone().unwrap_or_default(),
         level.label.clone(),
-        ended.to_owned(),
+        level.ended.word().to_owned(),
         level.requests.ended.to_string(),
         level.requests.failed.to_string(),
     ];
