@@ -11,13 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::args::Common;
 use super::bench_args::{BenchArgs, check_before_asking, sound_plan};
 use super::bench_report::{self, level_line};
-use super::{Ended, choose, out, report};
+use super::{Ended, bench_verdict, choose, out, report};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
 use crate::domain::plan::Level;
-use crate::domain::run::{
-    BenchProgress, BenchReport, LevelEnd, LevelReport, Requests, SessionEnd, Stage, Steer,
-};
+use crate::domain::run::{BenchProgress, BenchReport, LevelReport, Stage, Steer};
 use crate::engine::bench::{Controls, Listener};
 use crate::engine::connection::Connection;
 use crate::engine::history;
@@ -71,6 +69,11 @@ pub(super) async fn run(
     let mut listener = Watcher {
         rows,
         gaps,
+        models: plan
+            .targets
+            .iter()
+            .map(|target| target.model.clone())
+            .collect(),
         progress: Progress::new(args.quiet),
     };
     // Dropped at the end: what it holds is written then.
@@ -83,6 +86,7 @@ pub(super) async fn run(
         rows,
         gaps,
         mut progress,
+        ..
     } = listener;
     progress.clear();
     let found = found.map_err(|failure| match failure.class {
@@ -105,7 +109,7 @@ pub(super) async fn run(
     for hint in choose::meant(connection, &found).await {
         report::error_line(&format!("batida: {hint}"));
     }
-    verdict(&found, &args)
+    bench_verdict::verdict(&found, &args)
 }
 
 /// Ends the session's files. Gives those that were written, and why others were not.
@@ -141,71 +145,6 @@ fn print(json: bool, found: &BenchReport, written: &[String]) -> std::io::Result
     let mut stdout = out::stdout();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
-}
-
-/// The exit code that the figures deserve.
-fn verdict(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
-    let mut failed = None;
-    match &found.ended {
-        SessionEnd::Complete => {}
-        SessionEnd::Stopped => failed = Some("the session was stopped".to_owned()),
-        SessionEnd::Failed(why) => failed = Some(why.clone()),
-        SessionEnd::Errors(why) => {
-            failed = Some(format!("the session ended for too many errors: {why}"))
-        }
-        SessionEnd::Limit(_) => {}
-    }
-    if let (None, Some(level)) = (
-        &failed,
-        found
-            .levels
-            .iter()
-            .find(|level| level.ended == LevelEnd::Errors),
-    ) {
-        let Requests {
-            failed: errors,
-            ended,
-            ..
-        } = &level.requests;
-        let (label, model) = (&level.label, &level.model);
-        failed = Some(format!(
-            "{label} of {model} ended for too many errors: {errors} of {ended} requests failed"
-        ));
-    }
-    if failed.is_none() && found.levels.iter().all(|level| level.requests.ok == 0) {
-        failed = Some("no request was answered".to_owned());
-    }
-    let mut crossed = false;
-    for crossing in args
-        .fail_if
-        .iter()
-        .flat_map(|condition| condition.crossings(found))
-    {
-        report::error_line(&format!("batida: --fail-if {crossing}"));
-        crossed = true;
-    }
-    if let Some(why) = failed {
-        report::error_line(&format!("batida: {why}"));
-        return Err(Ended::Told);
-    }
-    if crossed {
-        return Err(Ended::Crossed);
-    }
-    let doubted = found
-        .levels
-        .iter()
-        .filter(|level| !level.watch.doubts.is_empty());
-    if args.strict && doubted.clone().next().is_some() {
-        for level in doubted {
-            let (label, doubt) = (&level.label, level.watch.doubts.join("; "));
-            report::error_line(&format!(
-                "batida: --strict: {label} of {} has a measurement warning: {doubt}",
-                level.model
-            ));
-        }
-        return Err(Ended::Doubted);
-    }
-    Ok(())
 }
 
 // ---- files --------------------------------------------------------------------------------------------
@@ -293,6 +232,17 @@ impl Rows {
         self.flush_regularly();
     }
 
+    /// The level under way of a search, which the plan does not name.
+    fn searches(&mut self, progress: &BenchProgress, models: &[String]) {
+        if let Some(search) = progress
+            .search
+            .filter(|_| progress.level == self.levels.len())
+        {
+            let model = models.get(search.target).cloned().unwrap_or_default();
+            self.levels.push((search.load.label(), model));
+        }
+    }
+
     fn write(&mut self, row: &str) -> std::io::Result<()> {
         self.has_rows |= !row.is_empty();
         match &mut self.file {
@@ -333,6 +283,8 @@ impl Rows {
 struct Watcher {
     rows: Option<Rows>,
     gaps: Option<Rows>,
+    /// Of the plan's targets.
+    models: Vec<String>,
     progress: Progress,
 }
 
@@ -346,6 +298,7 @@ impl Listener for Watcher {
 
     fn advanced(&mut self, progress: BenchProgress) {
         for rows in [&mut self.rows, &mut self.gaps].into_iter().flatten() {
+            rows.searches(&progress, &self.models);
             rows.flush_regularly();
         }
         self.progress.show(&progress);
@@ -416,11 +369,14 @@ impl Progress {
             && (self.begun..progress.levels).contains(&progress.level)
         {
             self.begun = progress.level + 1;
-            report::error_line(&format!(
-                "level {}/{} begins",
-                progress.level + 1,
-                progress.levels
-            ));
+            report::error_line(&match progress.search {
+                Some(search) => format!(
+                    "probe {}: {} begins",
+                    progress.level + 1,
+                    search.load.label()
+                ),
+                None => format!("level {}/{} begins", progress.level + 1, progress.levels),
+            });
         }
     }
 
@@ -443,11 +399,11 @@ impl Progress {
         (self.partial, self.tokens_per_s) = (None, None);
         self.told = level.index + 1;
         self.begun = self.begun.max(self.told);
-        report::error_line(&format!(
-            "level {}/{levels}: {}",
-            level.index + 1,
-            level_line(level)
-        ));
+        let place = match &level.probe {
+            Some(_) => format!("probe {}", level.index + 1),
+            None => format!("level {}/{levels}", level.index + 1),
+        };
+        report::error_line(&format!("{place}: {}", level_line(level)));
     }
 
     fn draw(&mut self, progress: &BenchProgress) {

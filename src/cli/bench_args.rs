@@ -19,6 +19,7 @@ Examples:
   batida bench --demo --model gpt-oss-120b --concurrency 1,4,16 --requests 50
   batida bench --demo --model gpt-oss-120b --rate 5,10 --poisson --duration 10s --csv requests.csv
   batida bench --demo --model gpt-oss-120b --sweep=8 --goodput ttft=500ms,itl=20ms --out report.json
+  batida bench --demo --model gpt-oss-120b --find 'ttft_p95<150ms' --and 'itl_p99<50ms' --up-to 16
   batida bench --demo --model gpt-oss-120b --requests 30 --fail-if 'ttft_p99>800ms' --strict";
 
 pub(super) const DETAILS: &str = "\
@@ -29,7 +30,7 @@ Times leave out failed requests and warm-ups. Requests that --max-in-flight held
 apart (unsent) and miss every goodput objective. A rate has no interval before it has run for the time of five answers.
 
 Exit codes: 0 done; 1 failed, stopped, ended for too many errors, or no request was answered; 2 wrong usage; 3 a \
---fail-if condition was met, or its figure is unknown; 4 with --strict, a level has a measurement warning. If several \
+--fail-if condition was met, or its figure is unknown, or with --find not even the least load meets the limits; 4 with --strict, a level has a measurement warning. If several \
 apply, the first of 1, 3, 4 is used. Ctrl-C stops and prints a report of what was measured; a second Ctrl-C, at least a \
 second later, exits at once. SIGTERM and SIGHUP stop likewise, with exit codes 143 and 129.
 
@@ -316,6 +317,7 @@ mod tests {
             },
             timeout: Duration::from_secs(9),
             objectives: Objectives::parse("ttft=500ms,itl=15ms").expect("reads"),
+            keep_saturated: true,
             seed: Some(42),
             tags: vec!["a b".to_owned(), "-c".to_owned()],
         }

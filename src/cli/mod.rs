@@ -9,6 +9,7 @@ mod bench;
 mod bench_args;
 mod bench_report;
 mod bench_schema;
+mod bench_verdict;
 mod chat;
 mod choose;
 mod compare;

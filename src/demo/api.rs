@@ -20,6 +20,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::answer::ScriptedAnswer;
@@ -82,6 +83,8 @@ pub struct DemoServer {
 struct Shared {
     options: DemoOptions,
     uses: Mutex<HashMap<String, ModelUse>>,
+    /// Free slots of models that have a number of them.
+    slots: HashMap<String, Arc<Semaphore>>,
     received: Mutex<Vec<Received>>,
     started: jiff::Timestamp,
 }
@@ -101,7 +104,12 @@ impl DemoServer {
     pub async fn start(options: DemoOptions) -> std::io::Result<Self> {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let address = listener.local_addr()?;
+        let slots = options.models.iter().filter_map(|model| match model.quirk {
+            Quirk::Slots(slots) => Some((model.name.clone(), Arc::new(Semaphore::new(slots)))),
+            _ => None,
+        });
         let shared = Arc::new(Shared {
+            slots: slots.collect(),
             options,
             uses: Mutex::default(),
             received: Mutex::default(),
@@ -212,6 +220,18 @@ impl Shared {
             })
     }
 
+    /// A slot to answer in, first come first served, and how long it took to get it; `None` where the model answers any
+    /// number of requests at once.
+    async fn slot(&self, model: &DemoModel) -> (Option<OwnedSemaphorePermit>, Duration) {
+        let Some(slots) = self.slots.get(&model.name) else {
+            return (None, Duration::ZERO);
+        };
+        let began = Instant::now();
+        // Fails only once it is closed, which it never is.
+        let slot = Arc::clone(slots).acquire_owned().await.ok();
+        (slot, began.elapsed())
+    }
+
     /// Counts a request for the model. Returns its use before this one.
     fn note_use(&self, model: &DemoModel, came: Instant) -> ModelUse {
         let mut uses = self.uses.lock();
@@ -274,8 +294,10 @@ async fn answer_chat(
     };
     // A real model processes the images before its first token too.
     let extra = extra + looked;
+    let (slot, waited) = shared.slot(model).await;
+    let extra = extra + waited;
     let answer = ScriptedAnswer::new(shared, model, (&ask, &form, &sights), came, extra, aborted);
-    Ok(answer.respond(ask.stream).await)
+    Ok(answer.in_slot(slot).respond(ask.stream).await)
 }
 
 /// The error response of a model that refuses this request, by its quirk.

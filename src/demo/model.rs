@@ -48,6 +48,8 @@ pub enum Quirk {
     },
     /// It creates embeddings and cannot chat.
     Embeds,
+    /// Answers so many requests at once; the others wait in the order in which they came. For tests.
+    Slots(usize),
     /// Responds with this status and body; for tests.
     Refuses {
         /// The HTTP status.

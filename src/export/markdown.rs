@@ -48,6 +48,13 @@ fn bench(out: &mut String, report: &BenchReport) {
     if let Some(ended) = words::ended(report) {
         let _ = writeln!(out, "**{}**\n", escape(&cut(&ended, super::MAX_MESSAGE)));
     }
+    for finding in report.findings() {
+        let _ = writeln!(out, "**{}**\n", escape(&finding.text));
+        for detail in &finding.details {
+            let _ = writeln!(out, "- {}", escape(detail));
+        }
+        out.push('\n');
+    }
     for (name, levels) in words::by_model(report) {
         let _ = writeln!(out, "### {}\n", escape(&name));
         levels_table(out, &levels);

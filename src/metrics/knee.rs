@@ -20,9 +20,17 @@ const STEPS: usize = 16;
 pub fn knees(levels: &[LevelReport]) -> Vec<Knee> {
     let mut models: Vec<String> = levels.iter().map(LevelReport::credited).collect();
     let mut seen = Vec::new();
-    models.retain(|model| !seen.contains(model) && { seen.push(model.clone()); true });
+    models.retain(|model| {
+        !seen.contains(model) && {
+            seen.push(model.clone());
+            true
+        }
+    });
     let of = |model: String| {
-        let levels: Vec<&LevelReport> = levels.iter().filter(|level| level.credited() == model).collect();
+        let levels: Vec<&LevelReport> = levels
+            .iter()
+            .filter(|level| level.credited() == model)
+            .collect();
         knee(&model, &levels)
     };
     models.into_iter().filter_map(of).collect()
@@ -30,14 +38,22 @@ pub fn knees(levels: &[LevelReport]) -> Vec<Knee> {
 
 /// The knee of one model's levels; `None` for fewer than five loads, or loads of several kinds.
 pub fn knee(model: &str, levels: &[&LevelReport]) -> Option<Knee> {
-    let loads: Vec<(f64, bool)> = levels.iter().filter_map(|level| load_of(&level.load)).collect();
+    let loads: Vec<(f64, bool)> = levels
+        .iter()
+        .filter_map(|level| load_of(&level.load))
+        .collect();
     let by_rate = loads.first()?.1;
     if loads.len() != levels.len() || loads.iter().any(|(_, rate)| *rate != by_rate) {
         return None;
     }
-    let throughput = |level: &&LevelReport| level.throughput.output_tokens_per_s.map(|rate| rate.mean);
+    let throughput =
+        |level: &&LevelReport| level.throughput.output_tokens_per_s.map(|rate| rate.mean);
     let pairs = loads.iter().zip(levels.iter().map(throughput));
-    let points = means(pairs.filter_map(|((load, _), rate)| Some([*load, rate?])).collect());
+    let points = means(
+        pairs
+            .filter_map(|((load, _), rate)| Some([*load, rate?]))
+            .collect(),
+    );
     if points.len() < LEAST_LOADS {
         return None;
     }
@@ -66,7 +82,12 @@ pub fn load_of(load: &LevelLoad) -> Option<(f64, bool)> {
 fn means(mut points: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
     points.sort_by(|a, b| a[0].total_cmp(&b[0]));
     let same = points.chunk_by(|a, b| a[0] == b[0]);
-    let mean = |of: &[[f64; 2]]| [of[0][0], of.iter().map(|it| it[1]).sum::<f64>() / of.len() as f64];
+    let mean = |of: &[[f64; 2]]| {
+        [
+            of[0][0],
+            of.iter().map(|it| it[1]).sum::<f64>() / of.len() as f64,
+        ]
+    };
     same.map(mean).collect()
 }
 
@@ -90,7 +111,8 @@ fn bend(points: &[[f64; 2]]) -> Option<Bend> {
         (0..=STEPS).map(move |step| pair[0][0] + width * step as f64 / STEPS as f64)
     });
     let fits = steps.filter_map(|at| Some((at, broken_line(points, at)?)));
-    let (at, [level, before, change, error]) = fits.min_by(|(_, a), (_, b)| a[3].total_cmp(&b[3]))?;
+    let (at, [level, before, change, error]) =
+        fits.min_by(|(_, a), (_, b)| a[3].total_cmp(&b[3]))?;
     let beyond = before + change;
     let improvement = 1.0 - error / straight;
     let is_knee = improvement >= LEAST_IMPROVEMENT
@@ -106,11 +128,15 @@ fn bend(points: &[[f64; 2]]) -> Option<Bend> {
 
 fn line_error(points: &[[f64; 2]]) -> f64 {
     let n = points.len() as f64;
-    let [mx, my] = [0, 1].map(|axis: usize| points.iter().map(|point| point[axis]).sum::<f64>() / n);
+    let [mx, my] =
+        [0, 1].map(|axis: usize| points.iter().map(|point| point[axis]).sum::<f64>() / n);
     let xx: f64 = points.iter().map(|[x, _]| (x - mx).powi(2)).sum();
     let xy: f64 = points.iter().map(|[x, y]| (x - mx) * (y - my)).sum();
     let slope = if xx > 0.0 { xy / xx } else { 0.0 };
-    points.iter().map(|[x, y]| (y - my - slope * (x - mx)).powi(2)).sum()
+    points
+        .iter()
+        .map(|[x, y]| (y - my - slope * (x - mx)).powi(2))
+        .sum()
 }
 
 /// Least squares of y = a + b x + c max(0, x − at): a, b, c and the squared error.
@@ -136,7 +162,8 @@ fn broken_line(points: &[[f64; 2]], at: f64) -> Option<[f64; 4]> {
 /// Gauss with the largest pivot.
 fn solve(mut rows: [[f64; 4]; 3]) -> Option<[f64; 3]> {
     for column in 0..3 {
-        let pivot = (column..3).max_by(|a, b| rows[*a][column].abs().total_cmp(&rows[*b][column].abs()))?;
+        let pivot =
+            (column..3).max_by(|a, b| rows[*a][column].abs().total_cmp(&rows[*b][column].abs()))?;
         rows.swap(column, pivot);
         let lead = rows[column];
         if lead[column].abs() < 1e-12 {
@@ -162,7 +189,10 @@ mod tests {
     fn levels(points: &[(u32, f64)]) -> Vec<LevelReport> {
         let level = |(n, rate): &(u32, f64)| {
             let mut level = LevelReport::blank("m", LevelLoad::Concurrency(*n));
-            level.throughput.output_tokens_per_s = Some(Rate { mean: *rate, ci: None });
+            level.throughput.output_tokens_per_s = Some(Rate {
+                mean: *rate,
+                ci: None,
+            });
             level
         };
         points.iter().map(level).collect()
@@ -179,14 +209,25 @@ mod tests {
         let knee = only(&points).expect("seven levels");
         let at = knee.at.expect("a knee");
         assert!((18.0..=22.0).contains(&at), "{knee:?}");
-        assert!(knee.told().starts_with("knee at about 2"), "{}", knee.told());
+        assert!(
+            knee.told().starts_with("knee at about 2"),
+            "{}",
+            knee.told()
+        );
     }
 
     #[test]
     fn a_straight_line_and_too_few_levels_have_none() {
-        let rising = [1, 2, 4, 8, 16, 32, 64].map(|n: u32| (n, 100.0 * f64::from(n) + f64::from(n % 3)));
+        let rising =
+            [1, 2, 4, 8, 16, 32, 64].map(|n: u32| (n, 100.0 * f64::from(n) + f64::from(n % 3)));
         let knee = only(&rising).expect("seven levels");
-        assert_eq!((knee.at, knee.told().as_str()), (None, "no knee up to 64 clients: throughput does not bend clearly there"));
+        assert_eq!(
+            (knee.at, knee.told().as_str()),
+            (
+                None,
+                "no knee up to 64 clients: throughput does not bend clearly there"
+            )
+        );
         assert_eq!(only(&rising[..4]), None);
         // Falls off slowly: no bend stands out.
         let slow = [1, 2, 3, 4, 5, 6].map(|n: u32| (n, 100.0 * f64::from(n).sqrt()));
@@ -196,14 +237,24 @@ mod tests {
     #[test]
     fn a_rate_beyond_the_capacity_bends_too() {
         let level = |rate: f64| {
-            let load = LevelLoad::Rate { per_sec: rate, arrivals: crate::domain::plan::Arrivals::Constant, most_in_flight: None };
+            let load = LevelLoad::Rate {
+                per_sec: rate,
+                arrivals: crate::domain::plan::Arrivals::Constant,
+                most_in_flight: None,
+            };
             let mut level = LevelReport::blank("m", load);
-            level.throughput.output_tokens_per_s = Some(Rate { mean: 50.0 * rate.min(6.0), ci: None });
+            level.throughput.output_tokens_per_s = Some(Rate {
+                mean: 50.0 * rate.min(6.0),
+                ci: None,
+            });
             level
         };
         let levels = [2.0, 4.0, 6.0, 8.0, 10.0].map(level);
         let knee = &knees(&levels)[0];
-        assert!(knee.at.is_some_and(|at| (5.5..=6.5).contains(&at)), "{knee:?}");
+        assert!(
+            knee.at.is_some_and(|at| (5.5..=6.5).contains(&at)),
+            "{knee:?}"
+        );
         assert!(knee.told().contains("requests/s"), "{}", knee.told());
     }
 }

@@ -15,21 +15,43 @@ const T8: f64 = 2.896;
 /// No window is shorter.
 pub const LEAST_WINDOW: Duration = Duration::from_secs(15);
 /// Nor has fewer answers.
-const LEAST_ANSWERS: usize = 100;
+const LEAST_ANSWERS: u64 = 100;
 /// Nor is shorter than so many answers take one after the other.
 const LEAST_TURNS: f64 = 10.0;
 /// The requests in flight grow by at least this share of those that end.
 const LEAST_GROWTH: f64 = 0.05;
 
+/// Answers whose latency says how long one takes before a queue has grown.
+const FIRST: u32 = 30;
+/// What happens within so many seconds is kept together.
+const BIN: f64 = 0.25;
+
 /// What was seen of a level in an open loop.
 #[derive(Debug, Clone, Default)]
 pub struct Rising {
-    /// When, in seconds, and how many were due and had not ended.
-    flights: Vec<[f64; 2]>,
-    /// When a request ended, and its TTFT in ms.
-    answers: Vec<[f64; 2]>,
-    /// The latencies of those, summed, in seconds.
-    latencies: f64,
+    /// For each quarter of a second of the session: looks and the requests that were due and had not ended; answers and
+    /// their TTFT in ms.
+    bins: Vec<[Mean; 2]>,
+    answers: u64,
+    /// Of the first answers, in seconds.
+    latencies: Mean,
+}
+
+/// A mean in the making.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mean {
+    n: f64,
+    sum: f64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        (self.n, self.sum) = (self.n + 1.0, self.sum + value);
+    }
+
+    fn mean(self) -> Option<f64> {
+        (self.n > 0.0).then(|| self.sum / self.n)
+    }
 }
 
 /// A level that is over its server's capacity.
@@ -59,31 +81,43 @@ impl Saturated {
 impl Rising {
     /// So many requests are due and have not ended at this moment.
     pub fn tick(&mut self, now: Duration, in_flight: u32) {
-        self.flights.push([now.as_secs_f64(), f64::from(in_flight)]);
+        self.bin(now)[0].add(f64::from(in_flight));
     }
 
     /// A request ended well.
     pub fn answered(&mut self, ended: Duration, ttft: Duration, latency: Duration) {
-        self.answers.push([ended.as_secs_f64(), ttft.as_secs_f64() * 1e3]);
-        self.latencies += latency.as_secs_f64();
+        self.bin(ended)[1].add(ttft.as_secs_f64() * 1e3);
+        self.answers += 1;
+        if self.answers <= u64::from(FIRST) {
+            self.latencies.add(latency.as_secs_f64());
+        }
+    }
+
+    fn bin(&mut self, at: Duration) -> &mut [Mean; 2] {
+        let bin = (at.as_secs_f64() / BIN) as usize;
+        if self.bins.len() <= bin {
+            self.bins.resize(bin + 1, Default::default());
+        }
+        &mut self.bins[bin]
     }
 
     /// What is rising, from `began` on, once it is certain.
     pub fn saturated(&self, began: Duration, now: Duration) -> Option<Saturated> {
-        let answer = self.latencies / self.answers.len().max(1) as f64;
+        let answer = self.latencies.mean()?;
         // As many come as go once the first have had the time of an answer.
         let from = began.as_secs_f64() + answer;
         let window_s = now.as_secs_f64() - from;
         let is_long = window_s >= LEAST_WINDOW.as_secs_f64().max(LEAST_TURNS * answer);
-        if !is_long || self.answers.len() < LEAST_ANSWERS {
+        if !is_long || self.answers < LEAST_ANSWERS {
             return None;
         }
-        let parts = |all: &[[f64; 2]]| means(all, from, window_s);
+        let first = ((from / BIN).ceil() as usize).min(self.bins.len());
+        let bins = &self.bins[first..];
         let each = window_s / PARTS as f64;
-        let slope_of = |all| Some(slope(&parts(all)?)?.map(|slope| slope / each));
-        let in_flight_per_s = slope_of(&self.flights)?;
-        let ttft_ms_per_s = slope_of(&self.answers)?;
-        let ended = self.answers.iter().filter(|[at, _]| *at >= from).count() as f64;
+        let slope_of = |which| Some(slope(&means(bins, which)?)?.map(|slope| slope / each));
+        let in_flight_per_s = slope_of(0)?;
+        let ttft_ms_per_s = slope_of(1)?;
+        let ended: f64 = bins.iter().map(|bin| bin[1].n).sum();
         let is_large = in_flight_per_s[0] * window_s >= LEAST_GROWTH * ended;
         let both = in_flight_per_s[1] > 0.0 && ttft_ms_per_s[1] > 0.0;
         (both && is_large).then_some(Saturated {
@@ -95,15 +129,13 @@ impl Rising {
 }
 
 /// The mean of each part of the window; `None` where one has no value.
-fn means(all: &[[f64; 2]], from: f64, window: f64) -> Option<Vec<f64>> {
-    let mut sums = [[0.0, 0.0]; PARTS];
-    for [at, value] in all.iter().filter(|[at, _]| *at >= from) {
-        let part = ((at - from) / window * PARTS as f64) as usize;
-        let sum = &mut sums[part.min(PARTS - 1)];
-        (sum[0], sum[1]) = (sum[0] + 1.0, sum[1] + value);
+fn means(bins: &[[Mean; 2]], which: usize) -> Option<Vec<f64>> {
+    let mut parts = [Mean::default(); PARTS];
+    for (at, bin) in bins.iter().enumerate() {
+        let part = &mut parts[at * PARTS / bins.len()];
+        (part.n, part.sum) = (part.n + bin[which].n, part.sum + bin[which].sum);
     }
-    let mean = |[n, sum]: [f64; 2]| (n > 0.0).then(|| sum / n);
-    sums.into_iter().map(mean).collect()
+    parts.into_iter().map(Mean::mean).collect()
 }
 
 /// The slope of ten means a part, and the lower end of its interval.
@@ -116,7 +148,10 @@ fn slope(means: &[f64]) -> Option<[f64; 2]> {
     let mean = means.iter().sum::<f64>() / n;
     let along: f64 = (0..means.len()).map(|i| (i as f64 - middle).powi(2)).sum();
     let both = means.iter().enumerate();
-    let slope = both.map(|(i, y)| (i as f64 - middle) * (y - mean)).sum::<f64>() / along;
+    let slope = both
+        .map(|(i, y)| (i as f64 - middle) * (y - mean))
+        .sum::<f64>()
+        / along;
     let rest = means.iter().enumerate();
     let rest: f64 = rest
         .map(|(i, y)| (y - mean - slope * (i as f64 - middle)).powi(2))
@@ -127,7 +162,9 @@ fn slope(means: &[f64]) -> Option<[f64; 2]> {
 
 /// Whether the means of ten parts rise, with 99 % confidence.
 pub fn is_rising(means: &[f64]) -> bool {
-    let ten = means.get(means.len().saturating_sub(PARTS)..).unwrap_or(means);
+    let ten = means
+        .get(means.len().saturating_sub(PARTS)..)
+        .unwrap_or(means);
     slope(ten).is_some_and(|[_, low]| low > 0.0)
 }
 
@@ -145,7 +182,10 @@ mod tests {
         let (mut rising, mut all) = (Rising::default(), Vec::new());
         while due < most as f64 {
             due += random.exponential() / (load * 16.0);
-            let slot = free.iter_mut().min_by(|a, b| a.total_cmp(b)).expect("slots");
+            let slot = free
+                .iter_mut()
+                .min_by(|a, b| a.total_cmp(b))
+                .expect("slots");
             let begins = slot.max(due);
             *slot = begins + 0.5 * random.exponential();
             all.push((due, begins + 0.05, *slot + 0.05));
@@ -159,7 +199,10 @@ mod tests {
             while let Some((due, first, end)) = ended.next_if(|(.., end)| *end <= at) {
                 rising.answered(seconds(end), seconds(first - due), seconds(end - due));
             }
-            let in_flight = all.iter().filter(|(due, _, end)| *due <= at && *end > at).count();
+            let in_flight = all
+                .iter()
+                .filter(|(due, _, end)| *due <= at && *end > at)
+                .count();
             rising.tick(seconds(at), in_flight as u32);
             if rising.saturated(Duration::ZERO, seconds(at)).is_some() {
                 return Some(now);
@@ -175,7 +218,9 @@ mod tests {
             assert!(after.is_some_and(|s| s <= 60), "1.3, {seed}: {after:?}");
         }
         for load in [0.5, 0.8] {
-            let wrong = (0..20).filter(|seed| found_after(load, *seed, 300).is_some()).count();
+            let wrong = (0..20)
+                .filter(|seed| found_after(load, *seed, 300).is_some())
+                .count();
             assert_eq!(wrong, 0, "{load}");
         }
     }
@@ -187,9 +232,16 @@ mod tests {
             rising.tick(Duration::from_secs(s.into()), s * 10);
             for _ in 0..20 {
                 let time = Duration::from_secs(s.into());
-                rising.answered(time, Duration::from_millis(u64::from(s) * 100), Duration::from_secs(1));
+                rising.answered(
+                    time,
+                    Duration::from_millis(u64::from(s) * 100),
+                    Duration::from_secs(1),
+                );
             }
         }
-        assert_eq!(rising.saturated(Duration::ZERO, Duration::from_secs(14)), None);
+        assert_eq!(
+            rising.saturated(Duration::ZERO, Duration::from_secs(14)),
+            None
+        );
     }
 }

@@ -8,6 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
 use super::request::{ChatBody, ChatBodyMessage};
@@ -41,6 +42,8 @@ pub(super) struct ScriptedAnswer {
     aborted: Arc<std::sync::atomic::AtomicBool>,
     first: Option<Duration>,
     step: Step,
+    /// Free again when the answer is complete, or its client has gone.
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 /// Sets the flag if the client closed the connection before the end.
@@ -113,7 +116,15 @@ impl ScriptedAnswer {
             aborted,
             first: None,
             step: Step::Role,
+            slot: None,
         }
+    }
+
+    /// Holds this slot while it answers.
+    pub(super) fn in_slot(self, slot: Option<OwnedSemaphorePermit>) -> Self {
+        let mut this = self;
+        this.slot = slot;
+        this
     }
 
     pub(super) async fn respond(mut self, stream: bool) -> Response {

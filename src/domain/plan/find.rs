@@ -42,7 +42,10 @@ fn constant() -> Arrivals {
     Arrivals::Constant
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks with a reference"
+)]
 fn is_constant(arrivals: &Arrivals) -> bool {
     *arrivals == Arrivals::Constant
 }
@@ -75,7 +78,9 @@ impl Raise {
         match text.trim() {
             "concurrency" => Ok(Self::Concurrency),
             "rate" => Ok(Self::Rate),
-            other => Err(format!("{other:?} cannot be raised: write concurrency or rate")),
+            other => Err(format!(
+                "{other:?} cannot be raised: write concurrency or rate"
+            )),
         }
     }
 
@@ -181,8 +186,14 @@ impl Limit {
         let (figure, per_mille) = split_name(name).ok_or_else(|| unknown(name))??;
         let is_speed = figure == LimitFigure::UserSpeed;
         if is_speed == is_below {
-            let (sign, what) = if is_speed { (">", "speed") } else { ("<", "time") };
-            return Err(format!("{text:?}: a limit of a {what} is written with {sign}"));
+            let (sign, what) = if is_speed {
+                (">", "speed")
+            } else {
+                ("<", "time")
+            };
+            return Err(format!(
+                "{text:?}: a limit of a {what} is written with {sign}"
+            ));
         }
         let bound = if is_speed {
             let number: f64 = value.parse().map_err(|_| no())?;
@@ -233,7 +244,9 @@ fn split_name(name: &str) -> Option<Result<(LimitFigure, Option<u16>), String>> 
     let whole = per_mille.filter(|it| (it - it.round()).abs() < 1e-6 && (1.0..=999.0).contains(it));
     Some(match whole {
         Some(per_mille) => Ok((figure, Some(per_mille.round() as u16))),
-        None => Err(format!("{name:?}: a percentile is p0.1 to p99.9, e.g. ttft_p95")),
+        None => Err(format!(
+            "{name:?}: a percentile is p0.1 to p99.9, e.g. ttft_p95"
+        )),
     })
 }
 
@@ -361,11 +374,17 @@ impl Find {
 
     pub(super) fn check(&self, say: &mut impl FnMut(Field, &str)) {
         if self.limits.is_empty() {
-            say(Field::Find, "type what requests must meet, e.g. ttft_p95<800ms");
+            say(
+                Field::Find,
+                "type what requests must meet, e.g. ttft_p95<800ms",
+            );
         }
         let is_share = |share: f64| share > 0.0 && share < 1.0;
         if self.at_least.is_some_and(|share| !is_share(share)) {
-            say(Field::AtLeast, "a share of requests is more than 0 and less than 100 %");
+            say(
+                Field::AtLeast,
+                "a share of requests is more than 0 and less than 100 %",
+            );
         } else if self.at_least.is_some()
             && !self.limits.is_empty()
             && self.limits.iter().all(|limit| limit.per_mille.is_some())
@@ -376,11 +395,16 @@ impl Find {
             );
         }
         match (self.by, self.up_to) {
-            (Raise::Concurrency, Some(up_to)) if !(1.0..=f64::from(MOST_CLIENTS)).contains(&up_to) => {
+            (Raise::Concurrency, Some(up_to))
+                if !(1.0..=f64::from(MOST_CLIENTS)).contains(&up_to) =>
+            {
                 say(Field::UpTo, "a level has 1 to 20,000 clients");
             }
             (Raise::Rate, Some(up_to)) if !(0.001..=MOST_RATE).contains(&up_to) => {
-                say(Field::UpTo, "a rate is 0.001 to 100,000 requests per second");
+                say(
+                    Field::UpTo,
+                    "a rate is 0.001 to 100,000 requests per second",
+                );
             }
             _ => {}
         }
@@ -398,14 +422,32 @@ mod tests {
     fn a_limit_says_which_share_of_requests_must_meet_it() {
         let read = |text: &str| Limit::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
         for (text, canonical, words, share) in [
-            ("ttft_p95<800ms", "ttft_p95<800ms", "TTFT p95 < 800 ms", 0.95),
-            ("TTFT_p99.9 <= 1.5 s", "ttft_p99_9<1.5s", "TTFT p99.9 < 1.5 s", 0.999),
+            (
+                "ttft_p95<800ms",
+                "ttft_p95<800ms",
+                "TTFT p95 < 800 ms",
+                0.95,
+            ),
+            (
+                "TTFT_p99.9 <= 1.5 s",
+                "ttft_p99_9<1.5s",
+                "TTFT p99.9 < 1.5 s",
+                0.999,
+            ),
             ("itl_p99<50ms", "itl_p99<50ms", "ITL p99 < 50 ms", 0.99),
             ("latency<5s", "latency<5s", "latency < 5 s", 0.9),
-            ("user_tokens_per_s_p5>30", "user_tokens_per_s_p5>30", "per-user speed p5 > 30 tok/s", 0.95),
+            (
+                "user_tokens_per_s_p5>30",
+                "user_tokens_per_s_p5>30",
+                "per-user speed p5 > 30 tok/s",
+                0.95,
+            ),
         ] {
             let limit = read(text);
-            assert_eq!((limit.to_string().as_str(), limit.words().as_str()), (canonical, words));
+            assert_eq!(
+                (limit.to_string().as_str(), limit.words().as_str()),
+                (canonical, words)
+            );
             assert!((limit.share(0.9) - share).abs() < 1e-9, "{text}");
             assert_eq!(read(&limit.to_string()), limit);
         }

@@ -263,7 +263,10 @@ fn kind(load: &Load) -> &'static str {
 
 fn limits(text: &str) -> Result<Vec<Limit>, String> {
     let parts = text.split([',', ';', '\n']).map(str::trim);
-    parts.filter(|part| !part.is_empty()).map(Limit::parse).collect()
+    parts
+        .filter(|part| !part.is_empty())
+        .map(Limit::parse)
+        .collect()
 }
 
 fn searched(plan: &mut crate::domain::plan::Plan) -> Result<&mut Find, String> {

@@ -68,10 +68,17 @@ impl ProbeTest {
             return "no request yet".to_owned();
         };
         let interval = self.interval.map(|[low, high]| {
-            format!(", 95 % interval {} to {}", units::percent(low), units::percent(high))
+            format!(
+                ", 95 % interval {} to {}",
+                units::percent(low),
+                units::percent(high)
+            )
         });
         let counts_as = (self.counts_as < 0.9 * self.of as f64).then(|| {
-            format!(" (they wait for each other and count as {})", units::count(self.counts_as as u64))
+            format!(
+                " (they wait for each other and count as {})",
+                units::count(self.counts_as as u64)
+            )
         });
         format!(
             "{} of {}{}{}",
@@ -173,19 +180,38 @@ pub struct Found {
 }
 
 impl Found {
+    /// Between which loads the highest one lies.
+    pub fn bracket(&self) -> Bracket {
+        Bracket {
+            meets: self.meets,
+            fails: self.fails,
+        }
+    }
+
     /// The result in a sentence: `48 clients meet TTFT p95 < 800 ms; 52 do not`.
     pub fn sentence(&self) -> String {
         let (by, limits) = (self.by, &self.limits);
         let verb = |load: f64, one: &'static str, several: &'static str| {
-            if by == Raise::Concurrency && load == 1.0 { one } else { several }
+            if by == Raise::Concurrency && load == 1.0 {
+                one
+            } else {
+                several
+            }
         };
         let meet = |load: f64| {
-            let (seem, meets) = (verb(load, "seems to meet", "seem to meet"), verb(load, "meets", "meet"));
+            let (seem, meets) = (
+                verb(load, "seems to meet", "seem to meet"),
+                verb(load, "meets", "meet"),
+            );
             let verb = if self.proven { meets } else { seem };
             format!("{} {verb} {limits}", by.told(load))
         };
         let fail = |load: f64| format!("{} {} not", by.number(load), verb(load, "does", "do"));
-        let cut = if self.ended == FoundEnd::Cut { ", and the search was stopped there" } else { "" };
+        let cut = if self.ended == FoundEnd::Cut {
+            ", and the search was stopped there"
+        } else {
+            ""
+        };
         match (self.meets, self.fails) {
             (Some(meets), Some(fails)) => format!("{}; {}{cut}", meet(meets), fail(fails)),
             (Some(meets), None) if self.ended == FoundEnd::Highest => {
@@ -228,7 +254,9 @@ impl Found {
         } else if stands {
             out.push(format!(
                 "At {} only a first look was taken: no proof",
-                self.meets.map(|load| self.by.number(load)).unwrap_or_default()
+                self.meets
+                    .map(|load| self.by.number(load))
+                    .unwrap_or_default()
             ));
         }
         for (load, probe) in [(self.meets, &self.at_meets), (self.fails, &self.at_fails)] {
@@ -286,26 +314,55 @@ mod tests {
 
     #[test]
     fn the_result_is_a_sentence() {
-        assert_eq!(found().sentence(), "48 clients meet TTFT p95 < 800 ms; 52 do not");
+        assert_eq!(
+            found().sentence(),
+            "48 clients meet TTFT p95 < 800 ms; 52 do not"
+        );
         for (change, expected) in [
             (
-                Found { ended: FoundEnd::LeastFails, meets: None, fails: Some(1.0), ..found() },
+                Found {
+                    ended: FoundEnd::LeastFails,
+                    meets: None,
+                    fails: Some(1.0),
+                    ..found()
+                },
                 "Even 1 client, the least load, does not meet TTFT p95 < 800 ms",
             ),
             (
-                Found { ended: FoundEnd::Highest, meets: Some(64.0), fails: None, ..found() },
+                Found {
+                    ended: FoundEnd::Highest,
+                    meets: Some(64.0),
+                    fails: None,
+                    ..found()
+                },
                 "64 clients meet TTFT p95 < 800 ms, the highest load that was tried",
             ),
             (
-                Found { ended: FoundEnd::Cut, meets: Some(1.0), fails: Some(8.0), proven: false, ..found() },
+                Found {
+                    ended: FoundEnd::Cut,
+                    meets: Some(1.0),
+                    fails: Some(8.0),
+                    proven: false,
+                    ..found()
+                },
                 "1 client seems to meet TTFT p95 < 800 ms; 8 do not, and the search was stopped there",
             ),
             (
-                Found { by: Raise::Rate, meets: Some(12.5), fails: Some(13.3), ..found() },
+                Found {
+                    by: Raise::Rate,
+                    meets: Some(12.5),
+                    fails: Some(13.3),
+                    ..found()
+                },
                 "12.5 requests/s meet TTFT p95 < 800 ms; 13.3 do not",
             ),
             (
-                Found { ended: FoundEnd::Cut, meets: None, fails: None, ..found() },
+                Found {
+                    ended: FoundEnd::Cut,
+                    meets: None,
+                    fails: None,
+                    ..found()
+                },
                 "No load could be decided for TTFT p95 < 800 ms, and the search was stopped there",
             ),
         ] {
@@ -315,9 +372,17 @@ mod tests {
 
     #[test]
     fn what_is_unsure_is_said() {
-        let odd = Found { undecided: vec![50.0], exceptions: vec![1.0], ..found() };
+        let odd = Found {
+            undecided: vec![50.0],
+            exceptions: vec![1.0],
+            ..found()
+        };
         let told = odd.details().join("\n");
-        for words in ["At 50 it could not be decided", "95 % confidence", "Not monotone: 1"] {
+        for words in [
+            "At 50 it could not be decided",
+            "95 % confidence",
+            "Not monotone: 1",
+        ] {
             assert!(told.contains(words), "{told}");
         }
     }

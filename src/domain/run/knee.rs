@@ -29,7 +29,13 @@ impl Knee {
             "clients" => "client",
             _ => "request/s",
         };
-        let load = |load: f64| format!("{} {}", units::short(Some(load)).trim_end_matches(".0"), self.unit);
+        let load = |load: f64| {
+            format!(
+                "{} {}",
+                units::short(Some(load)).trim_end_matches(".0"),
+                self.unit
+            )
+        };
         let gain = |gain: f64| units::short(Some(gain));
         match (self.at, self.gains) {
             (Some(at), Some([before, beyond])) => format!(

@@ -1,5 +1,6 @@
 //! A session under way: its targets one after the other, each with its levels.
 
+mod decide;
 mod frame;
 mod run_level;
 mod searching;

@@ -134,7 +134,9 @@ impl Listener for Recording<'_> {
                 });
             };
             // Of which model a level's requests are is not in a plan that searches.
-            if let Some(search) = progress.search.filter(|_| progress.level >= session.announced)
+            if let Some(search) = progress
+                .search
+                .filter(|_| progress.level >= session.announced)
                 && let Some(target) = session.targets.get(search.target)
             {
                 session.announced = progress.level + 1;

@@ -489,7 +489,8 @@ impl Live {
         let model = known.find(|known| known.index <= level);
         let target = |of: &LevelReport| {
             let mut targets = plan.targets.iter();
-            targets.position(|target| target.model == of.model && target.deployment == of.deployment)
+            targets
+                .position(|target| target.model == of.model && target.deployment == of.deployment)
         };
         model.and_then(target).unwrap_or(0)
     }

@@ -27,6 +27,12 @@ pub(super) fn section(id: &str, report: &BenchReport, traces: &Traces) -> Markup
     let said = words::notes(report);
     html! {
         @if let Some(ended) = words::ended(report) { p.under.look { (cut(&ended, MAX_MESSAGE)) } }
+        @for finding in report.findings() {
+            div.card.found {
+                h3 { (finding.text) }
+                @for detail in finding.details { p.under { (detail) } }
+            }
+        }
         div.tiles { @for tile in tiles(report) { (tile.markup()) } }
         h2 { "Charts" }
         (charts::all(id, &groups, Some((report, traces))))

@@ -20,9 +20,8 @@ fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     if x > (a + 1.0) / (a + b + 2.0) {
         return 1.0 - incomplete_beta(b, a, 1.0 - x);
     }
-    let front = libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b)
-        + a * x.ln()
-        + b * (1.0 - x).ln();
+    let front =
+        libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b) + a * x.ln() + b * (1.0 - x).ln();
     (front.exp() / a * fraction(a, b, x)).clamp(0.0, 1.0)
 }
 
@@ -69,12 +68,19 @@ mod tests {
             let summed: f64 = (k..=n)
                 .map(|i| {
                     let [n, i] = [n, i].map(f64::from);
-                    let ways = libm::lgamma(n + 1.0) - libm::lgamma(i + 1.0) - libm::lgamma(n - i + 1.0);
+                    let ways =
+                        libm::lgamma(n + 1.0) - libm::lgamma(i + 1.0) - libm::lgamma(n - i + 1.0);
                     (ways + i * f64::ln(p) + (n - i) * f64::ln(1.0 - p)).exp()
                 })
                 .sum();
-            assert!((tail / summed - 1.0).abs() < 1e-6, "{k} {n} {p}: {tail} {summed}");
-            assert!((tail / expected - 1.0).abs() < 1e-3, "{k} {n} {p}: {tail} {expected}");
+            assert!(
+                (tail / summed - 1.0).abs() < 1e-6,
+                "{k} {n} {p}: {tail} {summed}"
+            );
+            assert!(
+                (tail / expected - 1.0).abs() < 1e-3,
+                "{k} {n} {p}: {tail} {expected}"
+            );
         }
         assert_eq!(binomial_tail(0.0, 10.0, 0.3), 1.0);
     }

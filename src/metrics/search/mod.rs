@@ -20,10 +20,13 @@
 
 mod beta;
 pub mod judge;
+mod limits;
+mod share;
 
 use std::time::Duration;
 
-pub use self::judge::{InFlight, Judge, Rules, Unit};
+pub use self::judge::{InFlight, Judge, Rules};
+pub use self::share::{Unit, counts_as, wilson};
 use crate::domain::plan::{Find, Raise, Target};
 use crate::domain::run::{Bracket, Found, FoundEnd, ProbeReport, Verdict};
 
@@ -76,7 +79,11 @@ impl Search {
         let number = self.probes.len() as i32;
         let glance_error = GLANCES / 10.0 * 0.5f64.powi((number - 7).max(0));
         let full = self.full as i32;
-        let share = if full < 6 { 0.125 } else { 0.25 * 0.5f64.powi(full - 5) };
+        let share = if full < 6 {
+            0.125
+        } else {
+            0.25 * 0.5f64.powi(full - 5)
+        };
         self.full += 1;
         Some(Next {
             load,
@@ -101,9 +108,14 @@ impl Search {
 
     /// What is known so far.
     pub fn bracket(&self) -> Bracket {
-        let meets = self.with(&[Verdict::Met, Verdict::LooksMet]).fold(None, most);
+        let meets = self
+            .with(&[Verdict::Met, Verdict::LooksMet])
+            .fold(None, most);
         let above = |load: &f64| meets.is_none_or(|meets| *load > meets);
-        let fails = self.with(&[Verdict::NotMet]).filter(above).fold(None, least);
+        let fails = self
+            .with(&[Verdict::NotMet])
+            .filter(above)
+            .fold(None, least);
         Bracket { meets, fails }
     }
 
@@ -112,10 +124,19 @@ impl Search {
         let Bracket { meets, fails } = self.bracket();
         match (meets, fails) {
             (Some(meets), Some(fails)) => {
-                let halvings = ((fails - meets) / self.close_to(meets)).max(1.0).log2().ceil();
+                let halvings = ((fails - meets) / self.close_to(meets))
+                    .max(1.0)
+                    .log2()
+                    .ceil();
                 halvings as usize
             }
-            (Some(meets), None) => 4 + (self.find.highest() / meets).max(1.0).log2().ceil().min(3.0) as usize,
+            (Some(meets), None) => {
+                4 + (self.find.highest() / meets)
+                    .max(1.0)
+                    .log2()
+                    .ceil()
+                    .min(3.0) as usize
+            }
             _ => 4,
         }
     }
@@ -127,7 +148,10 @@ impl Search {
         let is_between = |load: &f64| {
             meets.is_none_or(|meets| *load > meets) && fails.is_none_or(|fails| *load < fails)
         };
-        let mut undecided: Vec<f64> = self.with(&[Verdict::Undecided]).filter(is_between).collect();
+        let mut undecided: Vec<f64> = self
+            .with(&[Verdict::Undecided])
+            .filter(is_between)
+            .collect();
         let mut exceptions: Vec<f64> = self
             .with(&[Verdict::NotMet])
             .filter(|load| meets.is_some_and(|meets| *load < meets))
@@ -172,7 +196,8 @@ impl Search {
     /// The last word on a load.
     fn verdict(&self, load: f64) -> Option<Verdict> {
         let mut all = self.probes.iter().rev();
-        all.find(|(other, _)| *other == load).map(|(_, verdict)| *verdict)
+        all.find(|(other, _)| *other == load)
+            .map(|(_, verdict)| *verdict)
     }
 
     /// The load of the next probe, and whether a glance at it is enough.
@@ -182,11 +207,15 @@ impl Search {
             return Some((self.find.first(), true));
         };
         match (meets, fails) {
-            (_, None) if top < self.find.highest() => Some((self.round((top * 2.0).min(self.find.highest())), true)),
+            (_, None) if top < self.find.highest() => {
+                Some((self.round((top * 2.0).min(self.find.highest())), true))
+            }
             (None, None) => None,
             (None, Some(fails)) => self.below(fails),
             (Some(meets), None) => self.unproven(meets),
-            (Some(meets), Some(fails)) => self.between(meets, fails).or_else(|| self.unproven(meets)),
+            (Some(meets), Some(fails)) => {
+                self.between(meets, fails).or_else(|| self.unproven(meets))
+            }
         }
     }
 
@@ -240,7 +269,11 @@ impl Search {
         }
         let digits = (2.0 - load.log10().floor()) as i32;
         let scale = 10f64.powi(digits.abs());
-        if digits >= 0 { (load * scale).round() / scale } else { (load / scale).round() * scale }
+        if digits >= 0 {
+            (load * scale).round() / scale
+        } else {
+            (load / scale).round() * scale
+        }
     }
 }
 
@@ -248,7 +281,8 @@ impl Search {
 pub fn with_probes<'a>(found: &mut Found, probes: impl Iterator<Item = (f64, &'a ProbeReport)>) {
     for (load, probe) in probes {
         let is_decided = |verdict| probe.verdict == Some(verdict);
-        if found.meets == Some(load) && (is_decided(Verdict::Met) || is_decided(Verdict::LooksMet)) {
+        if found.meets == Some(load) && (is_decided(Verdict::Met) || is_decided(Verdict::LooksMet))
+        {
             found.at_meets = Some(probe.clone());
         }
         if found.fails == Some(load) && is_decided(Verdict::NotMet) {
@@ -271,7 +305,11 @@ fn upper_z(error: f64) -> f64 {
     let (mut low, mut high) = (0.0, 40.0);
     for _ in 0..80 {
         let middle = f64::midpoint(low, high);
-        if beyond(middle) > error { low = middle } else { high = middle }
+        if beyond(middle) > error {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     high
 }

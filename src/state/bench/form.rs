@@ -217,7 +217,11 @@ impl Form {
         let usual = Plan::default();
         for field in [Field::LevelRequests, Field::SessionErrors] {
             let usual = field.spec().words(&usual).unwrap_or_default();
-            let [from, to] = if kind == LoadKind::Find { [usual, String::new()] } else { [String::new(), usual] };
+            let [from, to] = if kind == LoadKind::Find {
+                [usual, String::new()]
+            } else {
+                [String::new(), usual]
+            };
             let text = self.text_mut(field);
             if *text == from {
                 *text = to;
@@ -236,7 +240,9 @@ impl Form {
         match field {
             Field::Concurrency => self.kind == LoadKind::Fixed,
             Field::Sweep => self.kind == LoadKind::Sweep,
-            Field::Find | Field::AtLeast | Field::FindBy | Field::UpTo => self.kind == LoadKind::Find,
+            Field::Find | Field::AtLeast | Field::FindBy | Field::UpTo => {
+                self.kind == LoadKind::Find
+            }
             Field::And => false,
             Field::Rate => self.kind == LoadKind::Rate,
             Field::Poisson | Field::KeepSaturated => self.is_by_rate(),

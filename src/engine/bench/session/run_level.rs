@@ -11,7 +11,6 @@ use crate::domain::failure::Failure;
 use crate::domain::history::Said;
 use crate::domain::plan::{Level, LevelLoad, Target};
 use crate::domain::run::{LevelEnd, LevelReport, Stage, Steer};
-use crate::domain::units;
 use crate::engine::bench::level::Level as SharedLevel;
 use crate::engine::bench::watch::LevelWatch;
 use crate::engine::bench::worker::{Worker, WorkerEvent};
@@ -314,7 +313,7 @@ impl Session<'_> {
     }
 
     /// How long it was paused since `moment`.
-    fn paused_since(&self, moment: Duration) -> Duration {
+    pub(super) fn paused_since(&self, moment: Duration) -> Duration {
         self.paused_between(moment, Duration::MAX)
     }
 
@@ -330,7 +329,11 @@ impl Session<'_> {
             match told {
                 WorkerEvent::Ended(record, said) => {
                     under.tally.record(&record);
-                    if let Some(probe) = self.probe.as_mut().filter(|_| record.phase == Phase::Measured) {
+                    if let Some(probe) = self
+                        .probe
+                        .as_mut()
+                        .filter(|_| record.phase == Phase::Measured)
+                    {
                         probe.record(&record);
                     }
                     if let (Some(rising), true) = (&mut under.rising, record.counts())
@@ -374,64 +377,6 @@ impl Session<'_> {
                 WorkerEvent::Cpu { worker, used } => under.watching.cpu(worker, used),
                 WorkerEvent::Ready => {}
             }
-        }
-    }
-
-    /// Whether an open loop is over its server's capacity.
-    fn watch_queue(&self, shared: &SharedLevel, under: &mut LevelRun) {
-        let first = SharedLevel::moment(&shared.first_measured);
-        let (Some(rising), Some(first), None) = (&mut under.rising, first, under.saturated) else {
-            return;
-        };
-        let now = self.world.began.elapsed();
-        let in_flight = live::in_flight(&self.workers);
-        let due = in_flight.queued + in_flight.waiting + in_flight.streaming;
-        if !shared.closing.load(Ordering::Relaxed) {
-            rising.tick(now, due);
-            // What waited through a pause says nothing of the server.
-            let began = self.pauses.last().map_or(first, |[_, to]| first.max(*to));
-            under.saturated = rising.saturated(began + self.plan.ramp_up, now);
-        }
-    }
-
-    /// Whether the level, or the session, is to send no more.
-    fn decide(&mut self, shared: &SharedLevel, under: &mut LevelRun) {
-        let first = SharedLevel::moment(&shared.first_measured);
-        let mut deadline = None;
-        if let (Some(first), Some(after)) = (first, self.plan.level_ends.after) {
-            deadline = Some(first + after + self.paused_since(first));
-        }
-        if let Some(after) = self.plan.session_ends.after {
-            if deadline.is_none_or(|deadline| after < deadline) {
-                deadline = Some(after);
-            }
-            if self.world.began.elapsed() >= after && under.stop.is_none() {
-                let text = format!("{} limit reached", units::write_duration(after));
-                under.stop = Some(Stop::Limit(text));
-            }
-        }
-        if let Some(deadline) = deadline {
-            shared
-                .deadline
-                .store(deadline.as_nanos() as u64, Ordering::Relaxed);
-        }
-        if self
-            .plan
-            .level_ends
-            .too_many_failed(under.tally.failed(), under.tally.ended())
-        {
-            under.errors = true;
-        }
-        let failed = self
-            .plan
-            .session_ends
-            .too_many_failed(self.failed, self.measured);
-        if failed && !matches!(under.stop, Some(Stop::Cancelled | Stop::Errors)) {
-            under.errors = true;
-            under.stop = Some(Stop::Errors);
-        }
-        if under.errors || under.stop.is_some() || under.is_decided || under.saturated.is_some() {
-            shared.closing.store(true, Ordering::Relaxed);
         }
     }
 

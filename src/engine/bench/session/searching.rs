@@ -48,7 +48,8 @@ impl Session<'_> {
         }
         let mut found = search.found(target, cut);
         let probes = self.report.levels[first..].iter();
-        let probes = probes.filter_map(|level| Some((knee::load_of(&level.load)?.0, level.probe.as_ref()?)));
+        let probes =
+            probes.filter_map(|level| Some((knee::load_of(&level.load)?.0, level.probe.as_ref()?)));
         search::with_probes(&mut found, probes);
         self.report.found.push(found);
         Ok(stop)
@@ -96,4 +97,3 @@ impl Session<'_> {
         Some(judge.report(InFlight { now, since: &since }))
     }
 }
-

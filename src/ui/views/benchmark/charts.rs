@@ -48,12 +48,13 @@ pub(super) fn show(
         pair(ui, photographer, parts);
         return distribution_ui(ui, photographer, shown, chosen, colors, height);
     }
+    let bracketed = |chart| levels::with_bracket(chart, &groups, session.bracket());
     let parts: [Part<'_>; 2] = [&mut |ui, p| plain(ui, p, &ttft), &mut |ui, p| {
-        plain(ui, p, &levels::ttft(&groups, true));
+        plain(ui, p, &bracketed(levels::ttft(&groups, true)));
     }];
     pair(ui, photographer, parts);
     let parts: [Part<'_>; 2] = [&mut |ui, p| plain(ui, p, &tokens), &mut |ui, p| {
-        plain(ui, p, &levels::tokens(&groups, true));
+        plain(ui, p, &bracketed(levels::tokens(&groups, true)));
     }];
     pair(ui, photographer, parts);
     let parts: [Part<'_>; 2] = [

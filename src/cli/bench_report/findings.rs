@@ -1,0 +1,16 @@
+//! What a search found, and where throughput stops growing.
+
+use super::super::table::line;
+use crate::domain::run::BenchReport;
+
+pub(super) fn text(report: &BenchReport) -> String {
+    let findings = report.findings().into_iter();
+    let lines = findings.flat_map(|finding| {
+        let details = finding
+            .details
+            .into_iter()
+            .map(|text| line(&format!("  {text}")));
+        std::iter::once(line(&finding.text)).chain(details)
+    });
+    lines.collect()
+}
