@@ -195,7 +195,6 @@ fn report(tally: &Tally, index: usize, began: Duration, ended: Duration) -> Leve
         unsent: 0,
         sending: None,
         rate_limit: Vec::new(),
-        probe: None,
         watch: Watch::default(),
     })
 }

@@ -246,7 +246,7 @@ fn a_rate_above_the_capacity_ends_as_saturated() {
         most_in_flight: None,
     };
     let plan = Plan {
-        load: load(80.0),
+        load: load(60.0),
         level_ends: Ends {
             after: Some(Duration::from_secs(40)),
             ..Ends::default()

@@ -217,7 +217,7 @@ pub(super) const FIELDS: &[FieldSpec] = &[
         .help(
             "Go on with a rate although requests come faster than they are answered [default: end the \
              level as saturated once requests in flight and TTFT both rise, with 99 % confidence over at \
-             least 15 s]",
+             least 10 s and 60 answers]",
         )
         .keys(&[("keep_saturated", "flag", "a level at a rate goes on when it is saturated; left out for false")])
         .compare(Compare::List)

@@ -90,6 +90,8 @@ pub struct Judge {
     /// Looks that were taken; the first is the glance.
     looks: u32,
     verdict: Option<Verdict>,
+    /// Requests of the first full look.
+    first_size: usize,
 }
 
 /// What is in flight at a look.
@@ -104,7 +106,7 @@ pub struct InFlight<'a> {
 impl Judge {
     /// A probe of what is searched for.
     pub fn new(find: &Find, rules: Rules) -> Self {
-        Self {
+        let mut judge = Self {
             tests: Test::all(find),
             rules,
             entries: Vec::new(),
@@ -113,7 +115,10 @@ impl Judge {
             gaps: 1,
             looks: 0,
             verdict: None,
-        }
+            first_size: 0,
+        };
+        judge.first_size = judge.first_size();
+        judge
     }
 
     /// Adds a measured request that ended, well or not.
@@ -245,14 +250,19 @@ impl Judge {
         }
     }
 
-    /// How many requests the full look `look`, from 1, takes: at the first, no miss at all just meets the limits.
+    /// How many requests the full look `look`, from 1, takes.
     fn size(&self, look: u32) -> usize {
+        self.first_size << (look - 1).min(24)
+    }
+
+    /// At the first full look no miss at all just meets the limits.
+    fn first_size(&self) -> usize {
         let z = upper_z(self.error_of(1));
         let each = |test: &Test| (z * z * test.share / (1.0 - test.share)).ceil() as usize;
         // Of the gaps of an answer there are many a request.
         let of_requests = self.tests.iter().filter(|test| !test.is_of_gaps());
         let least = of_requests.map(each).max().unwrap_or(0).max(LEAST);
-        least.max(LEAST_TURNS as usize * self.clients()) << (look - 1).min(24)
+        least.max(LEAST_TURNS as usize * self.clients())
     }
 
     /// The units of the requests that count: those whose predecessors have all ended, without the beginning.
