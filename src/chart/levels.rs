@@ -246,7 +246,7 @@ fn place(groups: &[Group<'_>], load: f64) -> Option<f64> {
     let mut loads: Vec<(f64, f64)> = Vec::new();
     for level in levels() {
         let at = names.iter().position(|name| *name == level.label)?;
-        loads.push((knee::load_of(&level.load)?.0, at as f64));
+        loads.push((level.load.amount()?.0, at as f64));
     }
     loads.sort_by(|a, b| a.0.total_cmp(&b.0));
     loads.dedup();

@@ -25,7 +25,6 @@ pub use self::progress::{
 pub use self::remarks::{ERRORS, Remark, RemarkKind};
 use super::plan::Plan;
 pub use super::stats::Stats;
-use crate::metrics::knee as bends;
 
 /// The version of the JSON. It changes when a reader of the old one would read wrong figures.
 pub const SCHEMA: &str = "batida.bench/1";
@@ -91,37 +90,7 @@ pub struct BenchReport {
     pub unknown: Vec<self::known::Unknown>,
 }
 
-/// Something that a session found beyond its levels' figures.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// A sentence.
-    pub text: String,
-    /// How sure it is, and what else is to be known of it: a sentence each.
-    pub details: Vec<String>,
-}
-
 impl BenchReport {
-    /// What a search found, and the knees of sweeps: also of sessions of earlier versions and other programs.
-    pub fn findings(&self) -> Vec<Finding> {
-        let several = self.plan.targets.len() > 1;
-        let found = self.found.iter().map(|found| Finding {
-            text: found.told(several),
-            details: found.details(),
-        });
-        let knees = bends::knees(&self.levels).into_iter().map(|knee| {
-            let of = if several {
-                format!("{}: ", knee.model)
-            } else {
-                String::new()
-            };
-            Finding {
-                text: crate::domain::plan_fields::sentence(&format!("{of}{}", knee.told())),
-                details: Vec::new(),
-            }
-        });
-        found.chain(knees).collect()
-    }
-
     /// The levels as they are shown: in the order in which they were run, but of a search in the order of their load.
     pub fn levels_shown(&self) -> Vec<&LevelReport> {
         shown(&self.plan, &self.levels)
@@ -141,7 +110,7 @@ pub fn shown<'a>(plan: &Plan, levels: &'a [LevelReport]) -> Vec<&'a LevelReport>
             let mut targets = plan.targets.iter();
             targets.position(|it| it.model == level.model && it.deployment == level.deployment)
         };
-        let load = |level: &LevelReport| bends::load_of(&level.load).map_or(0.0, |(load, _)| load);
+        let load = |level: &LevelReport| level.load.amount().map_or(0.0, |(load, _)| load);
         shown.sort_by(|a, b| target(a).cmp(&target(b)).then(load(a).total_cmp(&load(b))));
     }
     shown

@@ -40,7 +40,7 @@ pub fn knees(levels: &[LevelReport]) -> Vec<Knee> {
 pub fn knee(model: &str, levels: &[&LevelReport]) -> Option<Knee> {
     let loads: Vec<(f64, bool)> = levels
         .iter()
-        .filter_map(|level| load_of(&level.load))
+        .filter_map(|level| level.load.amount())
         .collect();
     let by_rate = loads.first()?.1;
     if loads.len() != levels.len() || loads.iter().any(|(_, rate)| *rate != by_rate) {
@@ -67,15 +67,6 @@ pub fn knee(model: &str, levels: &[&LevelReport]) -> Option<Knee> {
         improvement: bend.map(|bend| bend.improvement),
         up_to,
     })
-}
-
-/// A load as a number, and whether it is a rate.
-pub fn load_of(load: &LevelLoad) -> Option<(f64, bool)> {
-    match load {
-        LevelLoad::Concurrency(n) => Some((f64::from(*n), false)),
-        LevelLoad::Rate { per_sec, .. } => Some((*per_sec, true)),
-        _ => None,
-    }
 }
 
 /// A load that was run several times counts once, with its mean.

@@ -2,6 +2,7 @@
 
 pub mod arrivals;
 pub mod compare;
+pub mod findings;
 pub mod goodput;
 pub mod history;
 pub mod knee;

@@ -5,11 +5,15 @@ use std::fs;
 use std::path::Path;
 
 use batida::domain::figures::METRICS;
-use batida::domain::plan::{Arrivals, LevelLoad, Load, Objectives, Plan, Prompts, TimeUnit};
+use batida::domain::plan::{
+    Arrivals, Find, LevelLoad, Limit, Load, Objectives, Plan, Prompts, Raise, Target, TimeUnit,
+};
 use batida::domain::run::{
-    AnsweredBy, BenchReport, ErrorCount, LevelReport, Rate, SCHEMA, SessionEnd,
+    AnsweredBy, BenchReport, ErrorCount, Knee, LevelReport, ProbeReport, ProbeTest, Rate, SCHEMA,
+    SessionEnd, Verdict,
 };
 use batida::domain::verdict::Condition;
+use batida::metrics::search::Search;
 use batida::prompts::files::Material;
 use batida::prompts::trace::Trace;
 use jsonschema::Validator;
@@ -300,11 +304,46 @@ fn others() -> Vec<(&'static str, Value)> {
         count: 1,
         example: String::new(),
     };
+    let find = Find {
+        at_least: Some(0.9),
+        by: Raise::Rate,
+        up_to: Some(9.0),
+        arrivals: Arrivals::Poisson,
+        most_in_flight: Some(1),
+        ..Find::of(vec![Limit::parse("ttft<1s").expect("a limit")])
+    };
+    let target = Target {
+        deployment: None,
+        model: String::new(),
+    };
+    let found = Search::new(&find).found(&target, true);
+    let knee = Knee {
+        model: String::new(),
+        unit: String::new(),
+        at: None,
+        gains: None,
+        improvement: None,
+        up_to: 1.0,
+    };
+    let probe = ProbeReport {
+        verdict: Some(Verdict::Met),
+        tests: vec![ProbeTest {
+            limit: String::new(),
+            wanted: 0.9,
+            share: Some(1.0),
+            interval: Some([0.9, 1.0]),
+            met: 9,
+            of: 9,
+            counts_as: 9.0,
+        }],
+        left_out: 0,
+    };
     vec![
         (
             "plan",
             value(&Plan {
                 objectives: Objectives::default(),
+                keep_saturated: true,
                 ..Plan::default()
             }),
         ),
@@ -318,6 +357,7 @@ fn others() -> Vec<(&'static str, Value)> {
                 unit: Some(TimeUnit::Ms),
             }),
         ),
+        ("plan.load", value(&Load::Find(find))),
         ("plan.load", value(&Load::Unknown)),
         ("plan.prompts", value(&Prompts::File("f".into()))),
         (
@@ -351,6 +391,9 @@ fn others() -> Vec<(&'static str, Value)> {
                 ci: None,
             }),
         ),
+        ("found", value(&vec![found])),
+        ("knees", value(&vec![knee])),
+        ("levels[].probe", value(&probe)),
         ("levels[].requests.errors", value(&vec![error])),
         (
             "levels[].answered_by",

@@ -116,10 +116,10 @@ fn the_demos_four_slots_are_found() {
         found.sentence(),
         "4 clients meet TTFT p90 < 40 ms; 5 do not",
         "{:?}",
-        found.details()
+        found.details(&report.levels)
     );
     assert!(
-        found.proven && found.at_meets.is_some() && found.at_fails.is_some(),
+        found.proven && found.meets_level.is_some() && found.fails_level.is_some(),
         "{found:?}"
     );
     let labels: Vec<&str> = report

@@ -2,9 +2,10 @@
 
 use super::super::table::line;
 use crate::domain::run::BenchReport;
+use crate::metrics::findings;
 
 pub(super) fn text(report: &BenchReport) -> String {
-    let findings = report.findings().into_iter();
+    let findings = findings::of(report).into_iter();
     let lines = findings.flat_map(|finding| {
         let details = finding
             .details

@@ -253,6 +253,15 @@ impl LevelLoad {
         }
     }
 
+    /// Its clients or its requests per second, and whether it is a rate; `None` of other loads.
+    pub fn amount(&self) -> Option<(f64, bool)> {
+        match self {
+            Self::Concurrency(n) => Some((f64::from(*n), false)),
+            Self::Rate { per_sec, .. } => Some((*per_sec, true)),
+            _ => None,
+        }
+    }
+
     /// Whether requests have a moment when they are due, from which everything is measured.
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Rate { .. } | Self::Trace { .. })

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::LevelReport;
 use crate::domain::plan::Raise;
 use crate::domain::units;
 
@@ -171,12 +172,12 @@ pub struct Found {
     pub ended: FoundEnd,
     /// How sure the sentence is, 0 to 1.
     pub confidence: f64,
-    /// The probe at `meets`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_meets: Option<ProbeReport>,
-    /// The probe at `fails`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_fails: Option<ProbeReport>,
+    /// The index of the level that `meets` stands on.
+    #[serde(default)]
+    pub meets_level: Option<usize>,
+    /// The index of the level that `fails` stands on.
+    #[serde(default)]
+    pub fails_level: Option<usize>,
 }
 
 impl Found {
@@ -233,7 +234,7 @@ impl Found {
     }
 
     /// How sure that is, and what else is to be known: a sentence each.
-    pub fn details(&self) -> Vec<String> {
+    pub fn details(&self, levels: &[LevelReport]) -> Vec<String> {
         let mut out = Vec::new();
         let list = |loads: &[f64]| {
             let loads: Vec<String> = loads.iter().map(|load| self.by.number(*load)).collect();
@@ -259,7 +260,12 @@ impl Found {
                     .unwrap_or_default()
             ));
         }
-        for (load, probe) in [(self.meets, &self.at_meets), (self.fails, &self.at_fails)] {
+        for (load, level) in [
+            (self.meets, self.meets_level),
+            (self.fails, self.fails_level),
+        ] {
+            let level = levels.iter().find(|known| Some(known.index) == level);
+            let probe = level.and_then(|level| level.probe.as_ref());
             if let (Some(load), Some(probe)) = (load, probe) {
                 out.push(format!("At {}, {}", self.by.told(load), probe.told()));
             }
@@ -307,8 +313,8 @@ mod tests {
             up_to: 1_024.0,
             ended: FoundEnd::Closed,
             confidence: 0.95,
-            at_meets: None,
-            at_fails: None,
+            meets_level: None,
+            fails_level: None,
         }
     }
 
@@ -377,7 +383,7 @@ mod tests {
             exceptions: vec![1.0],
             ..found()
         };
-        let told = odd.details().join("\n");
+        let told = odd.details(&[]).join("\n");
         for words in [
             "At 50 it could not be decided",
             "95 % confidence",

@@ -13,8 +13,8 @@
 //!   the binomial distribution itself.
 //! - **Only whole beginnings count**: a request counts once all that were due before it have ended. Those that end first
 //!   are the fast ones. A request in flight for very long is a miss already.
-//! - **The beginning is left out**: in a closed loop one request of each client, in an open loop all that are due within
-//!   three answers' time, and the ramp-up.
+//! - **The beginning is left out**: in a closed loop one request of each client, in an open loop the first fifth, and
+//!   all that are due within three answers' time; the ramp-up besides.
 //! - An open loop whose times still rise meets nothing yet.
 
 use std::time::Duration;
@@ -36,6 +36,10 @@ const LEAST: usize = 60;
 const MOST_LOOKS: u32 = 5;
 /// Nothing is met before so many answers took place one after the other: what comes and goes must have had its turn.
 const LEAST_TURNS: u32 = 5;
+/// The same of an open loop, whose queue comes and goes slowly.
+const OPEN_TURNS: u32 = 30;
+/// Of an open loop this part of the requests is left out at the beginning: its queue has to fill.
+const FILLING: usize = 5;
 /// A request that has been in flight so many times longer than the mean answer holds nothing up.
 const STUCK: u32 = 5;
 
@@ -290,13 +294,23 @@ impl Judge {
             None => begun + self.rules.ramp_up + mean * 3,
         };
         let whole = self.entries.iter().take_while(|entry| entry.due < until);
-        let counted = whole
-            .skip(self.clients())
-            .skip_while(|entry| entry.due < from);
-        let counted: Vec<&Entry> = counted.collect();
+        let whole: Vec<&Entry> = whole.collect();
+        // A queue needs long to come to rest.
+        let filling = if self.rules.clients.is_none() {
+            whole.len() / FILLING
+        } else {
+            self.clients()
+        };
+        let counted = whole.into_iter().skip(filling);
+        let counted: Vec<&Entry> = counted.skip_while(|entry| entry.due < from).collect();
         let ends = counted.first().zip(counted.last());
         let span = ends.map_or(Duration::ZERO, |(first, last)| last.due - first.due);
-        let is_long = span >= mean * (LEAST_TURNS - 1);
+        let turns = if self.rules.clients.is_none() {
+            OPEN_TURNS
+        } else {
+            LEAST_TURNS - 1
+        };
+        let is_long = span >= mean * turns;
         let mut units: Vec<Vec<Unit>> = counted.iter().map(|entry| entry.units.clone()).collect();
         for _ in since.iter().filter(is_stuck) {
             units.push(self.tests.iter().map(|_| Unit::missed(1)).collect());

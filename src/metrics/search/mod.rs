@@ -28,7 +28,7 @@ use std::time::Duration;
 pub use self::judge::{InFlight, Judge, Rules};
 pub use self::share::{Unit, counts_as, wilson};
 use crate::domain::plan::{Find, Raise, Target};
-use crate::domain::run::{Bracket, Found, FoundEnd, ProbeReport, Verdict};
+use crate::domain::run::{Bracket, Found, FoundEnd, LevelReport, Verdict};
 
 /// The sentence may be wrong this often.
 pub const ERROR: f64 = 0.05;
@@ -182,8 +182,8 @@ impl Search {
             up_to: highest,
             ended,
             confidence: 1.0 - ERROR,
-            at_meets: None,
-            at_fails: None,
+            meets_level: None,
+            fails_level: None,
         }
     }
 
@@ -277,16 +277,17 @@ impl Search {
     }
 }
 
-/// Fills in the probes that the sentence stands on.
-pub fn with_probes<'a>(found: &mut Found, probes: impl Iterator<Item = (f64, &'a ProbeReport)>) {
-    for (load, probe) in probes {
-        let is_decided = |verdict| probe.verdict == Some(verdict);
-        if found.meets == Some(load) && (is_decided(Verdict::Met) || is_decided(Verdict::LooksMet))
-        {
-            found.at_meets = Some(probe.clone());
-        }
-        if found.fails == Some(load) && is_decided(Verdict::NotMet) {
-            found.at_fails = Some(probe.clone());
+/// Fills in the levels that the sentence stands on.
+pub fn with_levels(found: &mut Found, levels: &[LevelReport]) {
+    for level in levels {
+        let load = level.load.amount().map(|(load, _)| load);
+        let verdict = level.probe.as_ref().and_then(|probe| probe.verdict);
+        match verdict {
+            Some(Verdict::Met | Verdict::LooksMet) if load == found.meets => {
+                found.meets_level = Some(level.index);
+            }
+            Some(Verdict::NotMet) if load == found.fails => found.fails_level = Some(level.index),
+            _ => {}
         }
     }
 }

@@ -64,25 +64,53 @@ pub fn wilson(share: f64, n: f64, z: f64) -> [f64; 2] {
 
 /// As how many independent values these count, in the order in which they were due: the one place that says it.
 ///
-/// By batch means (Schmeiser 1982): the sums of about 20 batches vary more than independent requests' would where
-/// requests wait for each other. Taken of the misses, and of the requests beyond the sample's own percentile, since a
-/// sample without a miss has no variance to see. Gaps of one answer belong together: see [`within`].
+/// Requests that wait for each other vary together. How much is read in two ways, and the larger counts: by the variance
+/// of about 20 batches (Schmeiser 1982), of the misses and of the requests beyond the sample's own percentile, since a
+/// sample without a miss has no variance to see; and by the autocorrelation of the figures' ranks, summed over its
+/// initial positive sequence (Geyer 1992). Gaps of one answer belong together: see [`within`].
 pub fn counts_as(units: &[Unit], share: f64) -> f64 {
     let sum = Sum::of(units);
     let Some(met) = sum.share() else { return 0.0 };
     let residual = |unit: &Unit| f64::from(unit.hits) - met * f64::from(unit.of);
     let of_misses: Vec<f64> = units.iter().map(residual).collect();
-    let mut values: Vec<f64> = units.iter().map(|unit| unit.value).collect();
-    let at = ((values.len() as f64 * share) as usize).min(values.len().saturating_sub(1));
-    values.select_nth_unstable_by(at, f64::total_cmp);
-    let far = values.get(at).copied().unwrap_or(0.0);
-    let beyond: Vec<f64> = units
+    let mut order: Vec<usize> = (0..units.len()).collect();
+    order.sort_by(|a, b| units[*a].value.total_cmp(&units[*b].value));
+    let mut ranks = vec![0.0; units.len()];
+    for (rank, at) in order.iter().enumerate() {
+        ranks[*at] = rank as f64;
+    }
+    let far = units.len() as f64 * share;
+    let beyond: Vec<f64> = ranks
         .iter()
-        .map(|unit| f64::from(u8::from(unit.value >= far)))
+        .map(|rank| f64::from(u8::from(*rank >= far)))
         .collect();
-    let inflation = [&of_misses, &beyond].map(|values| batch_inflation(values));
-    let inflation = inflation.into_iter().fold(1.0, f64::max);
+    let batches = batch_inflation(&of_misses).max(batch_inflation(&beyond));
+    let inflation = batches.max(autocorrelation(&ranks)).max(1.0);
     within(units, met, sum.of as f64, &of_misses) / inflation
+}
+
+/// 1 + 2 Σ ρ over the lags up to the first pair whose sum is not positive.
+fn autocorrelation(values: &[f64]) -> f64 {
+    let n = values.len();
+    let mean = values.iter().sum::<f64>() / n.max(1) as f64;
+    let around: Vec<f64> = values.iter().map(|value| value - mean).collect();
+    let variance: f64 = around.iter().map(|value| value * value).sum();
+    if n < 20 || variance <= 0.0 {
+        return 1.0;
+    }
+    let at = |lag: usize| {
+        let pairs = around.iter().zip(&around[lag..]);
+        pairs.map(|(a, b)| a * b).sum::<f64>() / variance
+    };
+    let mut sum = -1.0;
+    for lag in (0..n / 4).step_by(2) {
+        let pair = at(lag) + at(lag + 1);
+        if pair <= 0.0 {
+            break;
+        }
+        sum += 2.0 * pair;
+    }
+    sum.max(1.0)
 }
 
 /// As how many independent values gaps count, were answers independent of each other: by the variance between answers

@@ -8,10 +8,11 @@ use crate::domain::failure::Failure;
 use crate::domain::history::Traces;
 use crate::domain::plan::Plan;
 use crate::domain::run::{
-    BenchProgress, BenchReport, Bracket, Finding, Flight, Found, InFlight, LevelReport, Searching,
+    BenchProgress, BenchReport, Bracket, Flight, Found, InFlight, LevelReport, Searching,
     SessionEnd, Stage, Steer,
 };
 use crate::metrics::compare::Comparison;
+use crate::metrics::findings::{self, Finding};
 use crate::protocol::JobId;
 
 /// A session as it goes on.
@@ -188,7 +189,9 @@ impl Session {
             .outcome
             .as_ref()
             .and_then(|outcome| outcome.as_ref().ok());
-        report.map(|report| report.findings()).unwrap_or_default()
+        report
+            .map(|report| findings::of(report))
+            .unwrap_or_default()
     }
 
     /// Why it ended before its time, in words; `None` when all was run or it still runs.

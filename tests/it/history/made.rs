@@ -183,7 +183,6 @@ pub(crate) fn level_report(tally: &Tally, index: usize, target: &Target) -> Leve
         unsent: 0,
         sending: None,
         rate_limit: Vec::new(),
-        probe: None,
         watch: Watch::default(),
     })
 }

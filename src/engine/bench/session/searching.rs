@@ -5,7 +5,6 @@ use crate::domain::failure::Failure;
 use crate::domain::plan::{Find, Level};
 use crate::domain::run::{LevelEnd, LevelReport, ProbeReport, Searching};
 use crate::engine::bench::session::run_level::LevelRun;
-use crate::metrics::knee;
 use crate::metrics::search::{self, InFlight, Judge, Search};
 use crate::prompts::PromptSource;
 
@@ -47,10 +46,7 @@ impl Session<'_> {
             }
         }
         let mut found = search.found(target, cut);
-        let probes = self.report.levels[first..].iter();
-        let probes =
-            probes.filter_map(|level| Some((knee::load_of(&level.load)?.0, level.probe.as_ref()?)));
-        search::with_probes(&mut found, probes);
+        search::with_levels(&mut found, &self.report.levels[first..]);
         self.report.found.push(found);
         Ok(stop)
     }
