@@ -1,14 +1,15 @@
 //! Charts of a benchmark by level, of one session or of several laid over each other.
 
 use super::{
-    Axis, Chart, Color, Entry, Hover, Kind, Label, Look, Point, Series, Unit, Weight, heights,
-    widths,
+    Axis, Chart, Color, Entry, Hover, Kind, Label, Look, Mark, Point, Series, Unit, Weight,
+    heights, widths,
 };
 use crate::domain::figures::{self, Distribution};
 use crate::domain::plan::LevelLoad;
-use crate::domain::run::{LevelReport, Stats};
+use crate::domain::run::{Bracket, LevelReport, Stats};
 use crate::domain::stats::{Estimate, P50, P99};
 use crate::domain::units;
+use crate::metrics::knee;
 use crate::metrics::over_runs;
 
 /// Levels that belong together: of one model, or of one session, or of one model in one session.
@@ -203,10 +204,18 @@ pub fn tokens(groups: &[Group<'_>], named: bool) -> Chart<'static> {
         hover(&names, |y| units::rate(y).to_string()),
         Axis::from_zero("throughput, tok/s", heights(&series)),
     );
+    let marks = knees(groups);
+    let knee = if marks.is_empty() {
+        ""
+    } else {
+        "; the knee is where throughput stops growing"
+    };
     Chart {
-        note: "all answers together, over each level’s steady part; bars are 95 % intervals"
-            .to_owned(),
+        note: format!(
+            "all answers together, over each level’s steady part; bars are 95 % intervals{knee}"
+        ),
         legend: legend(groups, named),
+        marks,
         ..Chart::new(
             "Output tokens/s by level",
             Axis::of_names("load level", names),
@@ -214,6 +223,67 @@ pub fn tokens(groups: &[Group<'_>], named: bool) -> Chart<'static> {
             series,
             hover,
         )
+    }
+}
+
+/// A line at the knee of each group that has one.
+fn knees(groups: &[Group<'_>]) -> Vec<Mark> {
+    let mark = |group: &Group<'_>| {
+        let at = knee::knee(&group.name, &group.levels)?.at?;
+        let whose = if groups.len() > 1 {
+            format!("{} knee", group.name)
+        } else {
+            "knee".to_owned()
+        };
+        Some(Mark {
+            x: place(groups, at)?,
+            label: whose,
+            bare: false,
+        })
+    };
+    groups.iter().filter_map(mark).collect()
+}
+
+/// Where a load stands among the names of the levels, between two of them if it is none.
+fn place(groups: &[Group<'_>], load: f64) -> Option<f64> {
+    let levels = || groups.iter().flat_map(|group| group.levels.iter().copied());
+    let names = level_names(levels());
+    let mut loads: Vec<(f64, f64)> = Vec::new();
+    for level in levels() {
+        let at = names.iter().position(|name| *name == level.label)?;
+        loads.push((level.load.amount()?.0, at as f64));
+    }
+    loads.sort_by(|a, b| a.0.total_cmp(&b.0));
+    loads.dedup();
+    let (first, last) = (loads.first()?, loads.last()?);
+    if load <= first.0 || load >= last.0 {
+        return Some(if load <= first.0 { first.1 } else { last.1 });
+    }
+    let pair = loads.windows(2).find(|pair| load <= pair[1].0)?;
+    let [(from, left), (to, right)] = [pair[0], pair[1]];
+    Some(left + (load - from) / (to - from).max(f64::MIN_POSITIVE) * (right - left))
+}
+
+/// With lines at the ends of a search's bracket.
+#[must_use]
+pub fn with_bracket<'a>(
+    chart: Chart<'a>,
+    groups: &[Group<'_>],
+    bracket: Option<Bracket>,
+) -> Chart<'a> {
+    let ends = bracket.map_or([None, None], |bracket| [bracket.meets, bracket.fails]);
+    let marks = ends.into_iter().zip(["meets", "does not"]);
+    let marks = marks.filter_map(|(load, label)| {
+        Some(Mark {
+            x: place(groups, load?)?,
+            label: label.to_owned(),
+            bare: false,
+        })
+    });
+    let marks: Vec<Mark> = marks.collect();
+    Chart {
+        marks: [chart.marks, marks].concat(),
+        ..chart
     }
 }
 

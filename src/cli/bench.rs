@@ -69,6 +69,11 @@ pub(super) async fn run(
     let mut listener = Watcher {
         rows,
         gaps,
+        models: plan
+            .targets
+            .iter()
+            .map(|target| target.model.clone())
+            .collect(),
         progress: Progress::new(args.quiet),
     };
     // Dropped at the end: what it holds is written then.
@@ -81,6 +86,7 @@ pub(super) async fn run(
         rows,
         gaps,
         mut progress,
+        ..
     } = listener;
     progress.clear();
     let found = match found {
@@ -232,6 +238,17 @@ impl Rows {
         self.flush_regularly();
     }
 
+    /// The level under way of a search, which the plan does not name.
+    fn searches(&mut self, progress: &BenchProgress, models: &[String]) {
+        if let Some(search) = progress
+            .search
+            .filter(|_| progress.level == self.levels.len())
+        {
+            let model = models.get(search.target).cloned().unwrap_or_default();
+            self.levels.push((search.load.label(), model));
+        }
+    }
+
     fn write(&mut self, row: &str) -> std::io::Result<()> {
         self.has_rows |= !row.is_empty();
         match &mut self.file {
@@ -272,6 +289,8 @@ impl Rows {
 struct Watcher {
     rows: Option<Rows>,
     gaps: Option<Rows>,
+    /// Of the plan's targets.
+    models: Vec<String>,
     progress: Progress,
 }
 
@@ -285,6 +304,7 @@ impl Listener for Watcher {
 
     fn advanced(&mut self, progress: BenchProgress) {
         for rows in [&mut self.rows, &mut self.gaps].into_iter().flatten() {
+            rows.searches(&progress, &self.models);
             rows.flush_regularly();
         }
         self.progress.show(&progress);
@@ -355,11 +375,14 @@ impl Progress {
             && (self.begun..progress.levels).contains(&progress.level)
         {
             self.begun = progress.level + 1;
-            report::error_line(&format!(
-                "level {}/{} begins",
-                progress.level + 1,
-                progress.levels
-            ));
+            report::error_line(&match progress.search {
+                Some(search) => format!(
+                    "probe {}: {} begins",
+                    progress.level + 1,
+                    search.load.label()
+                ),
+                None => format!("level {}/{} begins", progress.level + 1, progress.levels),
+            });
         }
     }
 
@@ -382,11 +405,11 @@ impl Progress {
         (self.partial, self.tokens_per_s) = (None, None);
         self.told = level.index + 1;
         self.begun = self.begun.max(self.told);
-        report::error_line(&format!(
-            "level {}/{levels}: {}",
-            level.index + 1,
-            level_line(level)
-        ));
+        let place = match &level.probe {
+            Some(_) => format!("probe {}", level.index + 1),
+            None => format!("level {}/{levels}", level.index + 1),
+        };
+        report::error_line(&format!("{place}: {}", level_line(level)));
     }
 
     fn draw(&mut self, progress: &BenchProgress) {

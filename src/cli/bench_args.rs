@@ -20,6 +20,7 @@ Examples:
   batida bench --demo --model gpt-oss-120b --concurrency 1,4,16 --requests 50
   batida bench --demo --model gpt-oss-120b --rate 5,10 --poisson --duration 10s --csv requests.csv
   batida bench --demo --model gpt-oss-120b --sweep=8 --goodput ttft=500ms,itl=20ms --out report.json
+  batida bench --demo --model gpt-oss-120b --find 'ttft_p95<150ms' --and 'itl_p99<50ms' --up-to 16
   batida bench --demo --model gpt-oss-120b --requests 30 --fail-if 'ttft_p99>800ms' --strict";
 
 pub(super) const DETAILS: &str = "\
@@ -34,7 +35,7 @@ in the JSON), and a percentile has no interval in a run too short to see how muc
 longer it takes. While a level runs, percentiles have none.
 
 Exit codes: 0 done; 1 failed, stopped, ended for too many errors, or no request was answered; 2 wrong usage; 3 a \
---fail-if condition was met, or its figure is unknown; 4 with --strict, a level has a measurement warning. If several \
+--fail-if condition was met, or its figure is unknown, or with --find not even the least load meets the limits; 4 with --strict, a level has a measurement warning. If several \
 apply, the first of 1, 3, 4 is used. Ctrl-C stops and prints a report of what was measured; a second Ctrl-C, at least a \
 second later, exits at once. SIGTERM and SIGHUP stop likewise, with exit codes 143 and 129.
 
@@ -363,6 +364,7 @@ mod tests {
             objectives: Objectives::parse("ttft=500ms,itl=15ms").expect("reads"),
             price: Some(Price::parse("in=0.6,out=1.2").expect("reads")),
             server_metrics: MetricsSource::Url("http://router:9000/metrics".to_owned()),
+            keep_saturated: true,
             seed: Some(42),
             tags: vec!["a b".to_owned(), "-c".to_owned()],
         }

@@ -1,5 +1,6 @@
 //! A benchmark's report for people.
 
+mod findings;
 mod levels;
 mod progress;
 mod remarks;
@@ -17,6 +18,7 @@ const LABEL: usize = 9;
 pub(super) fn text(report: &BenchReport, files: &[String]) -> String {
     let mut parts = vec![
         head(report),
+        findings::text(report),
         levels::tables(report),
         levels::over_runs(report),
         levels::intervals(report),

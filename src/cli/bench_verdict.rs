@@ -12,6 +12,12 @@ pub(super) fn told(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
         .flat_map(|condition| condition.crossings(found))
         .map(|crossing| crossing.text)
         .collect();
+    let unmet: Vec<String> = found
+        .found
+        .iter()
+        .filter(|found| found.has_failed())
+        .map(|found| found.told(true))
+        .collect();
     let doubted: Vec<&LevelReport> = found
         .levels
         .iter()
@@ -19,6 +25,7 @@ pub(super) fn told(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
         .collect();
     if args.github_summary {
         annotate("error", "Benchmark", failed.iter().cloned());
+        annotate("error", "--find", unmet.iter().cloned());
         annotate("error", "--fail-if", crossings.iter().cloned());
         let doubts = doubted.iter().map(|level| warning(level));
         annotate(
@@ -27,6 +34,9 @@ pub(super) fn told(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
             doubts,
         );
     }
+    for why in &unmet {
+        report::error_line(&format!("batida: --find: {why}"));
+    }
     for crossing in &crossings {
         report::error_line(&format!("batida: --fail-if {crossing}"));
     }
@@ -34,7 +44,7 @@ pub(super) fn told(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
         report::error_line(&format!("batida: {why}"));
         return Err(Ended::Told);
     }
-    if !crossings.is_empty() {
+    if !crossings.is_empty() || !unmet.is_empty() {
         return Err(Ended::Crossed);
     }
     if args.strict && !doubted.is_empty() {

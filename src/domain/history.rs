@@ -237,6 +237,7 @@ impl Load {
             }
             Self::Max { in_flight: 0 } => "As fast as possible".to_owned(),
             Self::Max { in_flight } => format!("As fast as possible, {in_flight} in flight"),
+            Self::Find(find) => format!("Find {}", find.words()),
             Self::Trace { file, .. } => {
                 let name = file
                     .file_name()

@@ -2,6 +2,7 @@
 
 mod clients;
 mod estimate;
+mod find;
 mod lengths;
 mod load;
 mod objectives;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::clients::{HangUps, ThinkTime};
 pub use self::estimate::{Caution, Estimate, Speed};
+pub use self::find::{Bound, DEFAULT_SHARE, DEFAULT_UP_TO, Find, Limit, LimitFigure, Raise};
 pub use self::lengths::Lengths;
 pub use self::load::{Arrivals, GAMMA_SHAPES, LevelLoad, Load, TimeUnit};
 pub use self::objectives::Objectives;
@@ -75,6 +77,9 @@ pub struct Plan {
     /// Where the server's own metrics are read from meanwhile.
     #[serde(skip_serializing_if = "MetricsSource::is_auto")]
     pub server_metrics: MetricsSource,
+    /// A rate goes on although its requests come faster than they are answered; else its level ends as saturated.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_saturated: bool,
     /// The same seed sends the same prompts at the same moments. `None` draws another for each session, so that a
     /// second run finds none of its prompts in the server's cache; its report says which.
     pub seed: Option<u64>,
@@ -157,6 +162,11 @@ pub enum Field {
     Load,
     Concurrency,
     Sweep,
+    Find,
+    And,
+    AtLeast,
+    FindBy,
+    UpTo,
     Rate,
     Max,
     Trace,
@@ -164,6 +174,7 @@ pub enum Field {
     Poisson,
     TraceUnit,
     MaxInFlight,
+    KeepSaturated,
     RampUp,
     Warmup,
     LevelTime,
@@ -238,6 +249,7 @@ impl Default for Plan {
             objectives: Objectives::default(),
             price: None,
             server_metrics: MetricsSource::Auto,
+            keep_saturated: false,
             seed: None,
             tags: Vec::new(),
         }
@@ -254,7 +266,7 @@ impl Default for Prompts {
 }
 
 impl Plan {
-    /// The levels in the order in which they are run.
+    /// The levels in the order in which they are run; none for a search, whose next level depends on the last.
     pub fn levels(&self) -> Vec<Level> {
         let loads = self.load.levels();
         let mut levels = Vec::new();
@@ -288,7 +300,7 @@ impl Plan {
         }
         self.load.check(&mut say);
         let endless = self.level_ends.is_open() && self.session_ends.is_open();
-        if endless && !matches!(self.load, Load::Trace { .. }) {
+        if endless && !matches!(self.load, Load::Trace { .. } | Load::Find(_)) {
             say(
                 Field::LevelRequests,
                 "set when a level ends: a number of requests, or a time",

@@ -4,6 +4,8 @@
 //! `null`, never zero.
 
 mod ending;
+mod found;
+mod knee;
 pub mod known;
 mod level;
 mod over_runs;
@@ -14,13 +16,15 @@ mod server_metrics;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::found::{Bracket, Found, FoundEnd, ProbeReport, ProbeTest, Verdict};
+pub use self::knee::Knee;
 pub use self::level::{
     AnsweredBy, Clock, Concurrency, ErrorCount, Goodput, INTERVALS, LevelEnd, LevelReport, Limits,
     Rate, Requests, ServerSide, Throughput, Watch,
 };
 pub use self::over_runs::{OverRuns, OverRunsFigure};
 pub use self::progress::{
-    BenchProgress, Flight, InFlight, Point, RatePoint, ServerPoint, Stage, Steer,
+    BenchProgress, Flight, InFlight, Point, RatePoint, Searching, ServerPoint, Stage, Steer,
 };
 pub use self::remarks::{ERRORS, Remark, RemarkKind};
 pub use self::server_metrics::{Gauge, MetricsOrigin, Network, QueueTime, ServerMetrics};
@@ -73,6 +77,12 @@ pub struct BenchReport {
     /// Figures over the runs of each load; empty where each was run once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub over_runs: Vec<OverRuns>,
+    /// What a search found, per target; empty for other loads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<Found>,
+    /// Where throughput stops growing with the load, per target with five levels or more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub knees: Vec<Knee>,
     /// The switches of the model.
     pub switches: Vec<Switch>,
     /// How synthetic prompts were fitted to the server's tokenizer, per target.
@@ -92,6 +102,11 @@ pub struct BenchReport {
 }
 
 impl BenchReport {
+    /// The levels as they are shown: in the order in which they were run, but of a search in the order of their load.
+    pub fn levels_shown(&self) -> Vec<&LevelReport> {
+        shown(&self.plan, &self.levels)
+    }
+
     /// Its seed, of reports too that name it in their plan only.
     pub fn seed(&self) -> Option<u64> {
         self.seed.or(self.plan.seed)
@@ -107,6 +122,20 @@ impl BenchReport {
         }
         (!names.is_empty()).then(|| format!("{} clock", names.join(" and ")))
     }
+}
+
+/// The levels of a plan as they are shown, see [`BenchReport::levels_shown`].
+pub fn shown<'a>(plan: &Plan, levels: &'a [LevelReport]) -> Vec<&'a LevelReport> {
+    let mut shown: Vec<&LevelReport> = levels.iter().collect();
+    if plan.load.find().is_some() {
+        let target = |level: &LevelReport| {
+            let mut targets = plan.targets.iter();
+            targets.position(|it| it.model == level.model && it.deployment == level.deployment)
+        };
+        let load = |level: &LevelReport| level.load.amount().map_or(0.0, |(load, _)| load);
+        shown.sort_by(|a, b| target(a).cmp(&target(b)).then(load(a).total_cmp(&load(b))));
+    }
+    shown
 }
 
 /// What a session ran on. Asked of the cluster beside the session, so any of it may be missing.

@@ -12,6 +12,7 @@ use crate::domain::history::{Exchange, ExchangeEnding, SessionBody, SessionRow};
 use crate::domain::plan_fields;
 use crate::domain::printable::cut;
 use crate::domain::run::{BenchReport, INTERVALS, LevelReport};
+use crate::metrics::findings;
 
 /// The sessions one below the other.
 pub(super) fn page(sessions: &[Exported<'_>]) -> String {
@@ -60,6 +61,13 @@ pub fn bench_alone(report: &BenchReport) -> String {
 fn bench(out: &mut String, report: &BenchReport) {
     if let Some(ended) = words::ended(report) {
         let _ = writeln!(out, "**{}**\n", escape(&cut(&ended, super::MAX_MESSAGE)));
+    }
+    for finding in findings::of(report) {
+        let _ = writeln!(out, "**{}**\n", escape(&finding.text));
+        for detail in &finding.details {
+            let _ = writeln!(out, "- {}", escape(detail));
+        }
+        out.push('\n');
     }
     for (name, levels) in words::by_model(report) {
         let _ = writeln!(out, "### {}\n", escape(&name));

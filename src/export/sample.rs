@@ -176,6 +176,8 @@ fn session(clients: &[u32], levels: Vec<LevelReport>, took: Duration) -> BenchRe
         unknown: Vec::new(),
         trace: None,
         prompts_file: None,
+        found: Vec::new(),
+        knees: Vec::new(),
     }
 }
 

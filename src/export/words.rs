@@ -19,7 +19,7 @@ pub(super) type Fact = (&'static str, String);
 /// The models with their deployments, in the order in which they were loaded, each with its levels.
 pub(super) fn by_model(report: &BenchReport) -> Vec<(String, Vec<&LevelReport>)> {
     let mut groups: Vec<(String, Vec<&LevelReport>)> = Vec::new();
-    for level in &report.levels {
+    for level in report.levels_shown() {
         let name = match &level.deployment {
             Some(deployment) => format!("{} of {deployment}", level.credited()),
             None => level.credited(),
@@ -111,6 +111,16 @@ pub(super) fn notes(report: &BenchReport) -> Vec<Note> {
         text: cut(text, super::MAX_MESSAGE).into_owned(),
     };
     let mut notes = Vec::new();
+    for level in report.levels_shown() {
+        let probe = level.probe.iter();
+        notes.extend(probe.map(|probe| {
+            note(
+                NoteKind::Other,
+                format!("Probe, {}", level.place()),
+                &probe.told(),
+            )
+        }));
+    }
     for level in &report.levels {
         for error in &level.requests.errors {
             let about = format!("Errors, {}", level.place());

@@ -162,6 +162,8 @@ fn session(
         plan,
         trace: None,
         prompts_file: None,
+        found: Vec::new(),
+        knees: Vec::new(),
         ended: if origin.stopped {
             SessionEnd::Stopped
         } else {

@@ -3,14 +3,18 @@
 pub mod arrivals;
 pub mod compare;
 pub mod dependence;
+pub mod findings;
 pub mod goodput;
 pub mod history;
+pub mod knee;
 pub mod notes;
 mod ordered;
 pub mod over_runs;
 pub mod rates;
 pub mod request;
+pub mod saturation;
 pub mod scrape;
+pub mod search;
 pub mod sending;
 mod server;
 pub mod stats;

@@ -261,6 +261,8 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
         unknown: Vec::new(),
         trace: None,
         prompts_file: None,
+        found: Vec::new(),
+        knees: Vec::new(),
     };
     (report, stored)
 }

@@ -519,6 +519,7 @@ fn progress(n: u32, each: u32) -> BenchProgress {
         server_told: None,
         partial: None,
         ended: Vec::new(),
+        search: None,
     }
 }
 

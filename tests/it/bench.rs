@@ -125,6 +125,21 @@ pub(crate) async fn demo(models: Vec<DemoModel>) -> (DemoServer, Api) {
     (server, api)
 }
 
+/// An API there, with the demo's key.
+pub(crate) fn api_of(root: &str) -> Api {
+    api(ApiAddress::parse(root).expect("an address"))
+}
+
+/// The report of a plan, for tests that are not async themselves.
+pub(crate) fn run_plan(plan: &Plan, api: &Api) -> BenchReport {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(run(plan, api)).report.expect("it runs")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_level_ends_with_its_requests_and_their_figures() {
     let (server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;

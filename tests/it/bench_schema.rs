@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use batida::domain::figures::METRICS;
 use batida::domain::plan::{
-    Arrivals, HangUps, LevelLoad, Load, MetricsSource, Objectives, Plan, Price, Prompts, ThinkTime,
-    TimeUnit,
+    Arrivals, Find, HangUps, LevelLoad, Limit, Load, MetricsSource, Objectives, Plan, Price,
+    Prompts, Raise, Target, ThinkTime, TimeUnit,
 };
 use batida::domain::run::{
-    AnsweredBy, BenchReport, ErrorCount, LevelReport, MetricsOrigin, Network, OverRuns,
-    OverRunsFigure, Rate, SCHEMA, ServerMetrics, SessionEnd,
+    AnsweredBy, BenchReport, ErrorCount, Knee, LevelReport, MetricsOrigin, Network, OverRuns,
+    OverRunsFigure, ProbeReport, ProbeTest, Rate, SCHEMA, ServerMetrics, SessionEnd, Verdict,
 };
 use batida::domain::verdict::Condition;
+use batida::metrics::search::Search;
 use batida::prompts::files::Material;
 use batida::prompts::trace::Trace;
 use jsonschema::Validator;
@@ -320,11 +321,46 @@ fn others() -> Vec<(&'static str, Value)> {
         count: 1,
         example: String::new(),
     };
+    let find = Find {
+        at_least: Some(0.9),
+        by: Raise::Rate,
+        up_to: Some(9.0),
+        arrivals: Arrivals::Poisson,
+        most_in_flight: Some(1),
+        ..Find::of(vec![Limit::parse("ttft<1s").expect("a limit")])
+    };
+    let target = Target {
+        deployment: None,
+        model: String::new(),
+    };
+    let found = Search::new(&find).found(&target, true);
+    let knee = Knee {
+        model: String::new(),
+        unit: String::new(),
+        at: None,
+        gains: None,
+        improvement: None,
+        up_to: 1.0,
+    };
+    let probe = ProbeReport {
+        verdict: Some(Verdict::Met),
+        tests: vec![ProbeTest {
+            limit: String::new(),
+            wanted: 0.9,
+            share: Some(1.0),
+            interval: Some([0.9, 1.0]),
+            met: 9,
+            of: 9,
+            counts_as: 9.0,
+        }],
+        left_out: 0,
+    };
     vec![
         (
             "plan",
             value(&Plan {
                 objectives: Objectives::default(),
+                keep_saturated: true,
                 ..Plan::default()
             }),
         ),
@@ -351,6 +387,7 @@ fn others() -> Vec<(&'static str, Value)> {
                 unit: Some(TimeUnit::Ms),
             }),
         ),
+        ("plan.load", value(&Load::Find(find))),
         ("plan.load", value(&Load::Unknown)),
         ("plan.server_metrics", value(&MetricsSource::Off)),
         (
@@ -393,6 +430,9 @@ fn others() -> Vec<(&'static str, Value)> {
                 batches: None,
             }),
         ),
+        ("found", value(&vec![found])),
+        ("knees", value(&vec![knee])),
+        ("levels[].probe", value(&probe)),
         ("levels[].requests.errors", value(&vec![error])),
         (
             "levels[].answered_by",

@@ -32,6 +32,7 @@ mod printed;
 mod probes;
 mod prompts;
 mod proxies;
+mod search;
 mod secrets;
 mod settings;
 mod support;

@@ -1,9 +1,12 @@
 //! The Benchmark page, found and used by label. Sessions are told as the engine would tell them.
 
+use std::sync::Arc;
+
 use batida::demo::api::{DemoModel, Quirk};
 use batida::domain::environment::EnvId;
 use batida::domain::plan::Load;
-use batida::domain::run::{LevelEnd, SessionEnd, Stage};
+use batida::domain::run::{BenchReport, Bracket, LevelEnd, SessionEnd, Stage, Verdict};
+use batida::metrics::search::Search;
 use batida::protocol::Failure;
 use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers};
@@ -90,6 +93,62 @@ fn the_form_runs_what_it_says_and_is_remembered() {
             .get(&EnvId::demo())
             .is_some_and(|forms| forms.last.as_ref() == Some(&plan))
     });
+}
+
+#[test]
+fn the_highest_load_is_searched_for_and_told() {
+    let mut window = on_benchmark();
+    window.pick("Load", "Find the highest load");
+    assert_eq!(
+        window.field("Limits to meet").value().as_deref(),
+        Some("ttft_p95<800ms")
+    );
+    assert_eq!(
+        window.field("Requests per level").value().as_deref(),
+        Some(""),
+        "a probe ends itself"
+    );
+    window.type_into("Limits to meet", "ttft_mean<1s");
+    window.see("cannot be searched for");
+    window.type_into("Limits to meet", "ttft_p95<800ms, itl_p99<50ms");
+    window.type_into("Highest load to try", "64");
+    window.see("a probe");
+    window.click("Run benchmark");
+    let session = window
+        .state_mut()
+        .state()
+        .bench
+        .session
+        .as_ref()
+        .expect("it runs");
+    let (job, plan) = (session.job, session.plan.clone());
+    let find = plan.load.find().expect("a search").clone();
+    assert_eq!(
+        (find.limits.len(), find.up_to, plan.level_ends.requests),
+        (2, Some(64.0), None)
+    );
+    tell(&mut window, job, |script| {
+        script.search(
+            find.level(32.0),
+            Bracket {
+                meets: Some(16.0),
+                fails: Some(64.0),
+            },
+        );
+    });
+    window.see("16 meets, 64 does not");
+    window.see("probe 1 of about");
+    window.see("concurrency 32");
+    let mut report =
+        BenchReport::clone(&Script::new(window.state_mut().state()).report(SessionEnd::Complete));
+    let mut search = Search::new(&find);
+    for (load, verdict) in [(16.0, Verdict::Met), (17.0, Verdict::NotMet)] {
+        search.record(load, verdict);
+    }
+    report.found = vec![search.found(&plan.targets[0], false)];
+    end(&mut window, job, Ok(Arc::new(report)));
+    window.see("16 clients meet TTFT p95 < 800 ms and ITL p99 < 50 ms; 17 do not");
+    window.see("95 % confidence");
 }
 
 /// The tick of a model in the open list: its place, and whether it is on.

@@ -20,18 +20,19 @@ const INTERVAL: usize = 25;
 /// A table for each model.
 pub(super) fn tables(report: &BenchReport) -> String {
     let model = |level: &LevelReport| (level.credited(), level.deployment.clone());
-    let models = report.levels.chunk_by(|a, b| model(a) == model(b));
+    let levels = report.levels_shown();
+    let models = levels.chunk_by(|a, b| model(a) == model(b));
     models
         .map(|levels| {
-            let (model, deployment) = model(&levels[0]);
+            let (model, deployment) = model(levels[0]);
             let of = deployment.map_or(String::new(), |name| format!(" of {name}"));
             line(&format!("{model}{of}")) + &table(levels)
         })
         .collect()
 }
 
-fn table(levels: &[LevelReport]) -> String {
-    let columns = figures::columns_of(levels.iter());
+fn table(levels: &[&LevelReport]) -> String {
+    let columns = figures::columns_of(levels.iter().copied());
     let mut least = vec![FIGURE; columns.len() + 1];
     least[0] = LABEL;
     let mut table = Table::least(&least).figures(1..columns.len() + 1);
@@ -83,7 +84,7 @@ pub(super) fn intervals(report: &BenchReport) -> String {
     let names = percentiles.iter().map(ToString::to_string);
     table.row(["level".to_owned(), String::new()].into_iter().chain(names));
     let mut model = None;
-    for level in &report.levels {
+    for level in report.levels_shown() {
         if report.plan.targets.len() > 1 && model != Some(&level.model) {
             model = Some(&level.model);
             table.wide_row([(&level.model, all + 2)]);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::plan::{LevelLoad, Raise};
 use crate::domain::run::{BenchProgress, LevelEnd, LevelReport, Stage};
 use crate::domain::stats::P50;
 use crate::domain::units::{self, count, short as number};
@@ -14,18 +15,28 @@ pub(in crate::cli) fn level_line(level: &LevelReport) -> String {
     );
     let ttft = number(level.ttft_ms.at(P50));
     let speed = number(level.throughput.output_tokens_per_s.map(|rate| rate.mean));
-    let stopped = if level.ended == LevelEnd::Stopped {
-        ", stopped"
-    } else {
-        ""
+    let stopped = match level.ended {
+        LevelEnd::Stopped => ", stopped",
+        LevelEnd::Saturated => ", saturated",
+        _ => "",
     };
+    let verdict = level.probe.as_ref().and_then(|probe| probe.verdict);
+    let verdict = verdict.map(|verdict| format!(": {}", verdict.word()));
     let took = level.took_s.map(|took| format!(" in {took:.1} s"));
     format!(
-        "{} of {}: {ended} requests{}, {failed}, TTFT p50 {ttft} ms, {speed} tok/s{stopped}",
+        "{} of {}: {ended} requests{}, {failed}, TTFT p50 {ttft} ms, {speed} tok/s{stopped}{}",
         level.label,
         level.model,
         took.unwrap_or_default(),
+        verdict.unwrap_or_default(),
     )
+}
+
+fn by_of(load: &LevelLoad) -> Raise {
+    match load {
+        LevelLoad::Rate { .. } => Raise::Rate,
+        _ => Raise::Concurrency,
+    }
 }
 
 /// The line that is drawn over and over on a terminal.
@@ -48,12 +59,19 @@ pub(in crate::cli) fn progress_line(
     };
     let (done, of) = progress.requests;
     let of = of.map(|of| format!("/{}", count(of))).unwrap_or_default();
-    let mut line = format!(
-        "{bar} {}/{} {stage} {}{of}",
-        progress.level + 1,
-        progress.levels,
-        count(done)
-    );
+    let place = match progress.search {
+        Some(search) => {
+            let by = by_of(&search.load);
+            format!(
+                "probe {} {} ({})",
+                progress.level + 1,
+                search.load.label(),
+                search.bracket.told(by)
+            )
+        }
+        None => format!("{}/{}", progress.level + 1, progress.levels),
+    };
+    let mut line = format!("{bar} {place} {stage} {}{of}", count(done));
     if tokens_per_s.is_some() {
         let _ = write!(line, " · {} tok/s", number(tokens_per_s));
     }

@@ -8,7 +8,7 @@ use crate::domain::units::{self, count};
 pub(super) fn text(report: &BenchReport) -> String {
     let switches = report.switches.iter();
     let switches = switches.map(|to| ("switch", format!("to {}: {}", to.model, to.told())));
-    let levels = report.levels.iter().flat_map(|level| {
+    let levels = report.levels_shown().into_iter().flat_map(|level| {
         let place = level.place();
         let lines = about(level).into_iter();
         lines.map(move |(label, text)| (label, format!("{place}: {text}")))
@@ -29,6 +29,7 @@ type Labelled = (&'static str, String);
 fn about(level: &LevelReport) -> Vec<Labelled> {
     let requests = &level.requests;
     let mut lines = Vec::new();
+    lines.extend(level.probe.iter().map(|probe| ("probe", probe.told())));
     let others = level.answered_by.iter();
     let others = others.filter(|other| !other.model.is_empty());
     lines.extend(others.map(|other| {

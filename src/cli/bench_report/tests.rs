@@ -119,6 +119,8 @@ fn report(levels: Vec<LevelReport>) -> BenchReport {
         unknown: Vec::new(),
         trace: None,
         prompts_file: None,
+        found: Vec::new(),
+        knees: Vec::new(),
     }
 }
 
@@ -238,6 +240,7 @@ fn progress_is_a_bar_with_what_is_known() {
         server_told: None,
         partial: None,
         ended: Vec::new(),
+        search: None,
     };
     assert_eq!(
         progress_line(&progress, None, None),

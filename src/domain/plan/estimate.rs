@@ -1,7 +1,8 @@
 //! What a plan will take, as far as that can be known before it runs, and what it cannot measure.
 
-use super::{Field, LevelLoad, Plan, Prompts, Target};
+use super::{Field, Find, LevelLoad, Load, Plan, Prompts, Target};
 use crate::domain::units;
+use crate::metrics::search::{Judge, Search};
 
 /// How fast a model answered last, one request at a time or nearly so.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Estimate {
     pub output_tokens: Option<f64>,
     /// In seconds. Under load, answers take longer than that.
     pub took_s: Option<f64>,
+    /// Of a search: the fewest requests with which a probe can meet the limits, and the most it takes.
+    pub probe: Option<[u64; 2]>,
 }
 
 /// Something that the plan will not measure well.
@@ -48,6 +51,9 @@ impl Plan {
             took_s: Some(0.0),
             ..Estimate::default()
         };
+        if let Load::Find(find) = &self.load {
+            return self.estimate_search(find);
+        }
         for target in &self.targets {
             let answer_s = speed(target).and_then(|speed| self.answer_s(speed));
             for load in self.load.levels() {
@@ -73,6 +79,22 @@ impl Plan {
         };
         sum.output_tokens = tokens(self.output_tokens.map(|lengths| lengths.mean()));
         sum
+    }
+
+    /// How many probes there will be, and how long each takes, follows from their verdicts.
+    fn estimate_search(&self, find: &Find) -> Estimate {
+        let [least, most] = self.probe_sizes(find);
+        Estimate {
+            probe: Some([least, self.level_ends.requests.unwrap_or(most)]),
+            ..Estimate::default()
+        }
+    }
+
+    /// The fewest requests with which the first probe can meet the limits, and the most that it takes.
+    fn probe_sizes(&self, find: &Find) -> [u64; 2] {
+        let next = Search::new(find).next(self.ramp_up);
+        let judge = next.map(|next| Judge::new(find, next.rules));
+        judge.map_or([0, 0], |judge| [judge.least(), judge.most()])
     }
 
     /// How long an answer takes.
@@ -125,6 +147,17 @@ impl Plan {
             });
         };
         let requests = self.level_ends.requests;
+        if let (Load::Find(find), Some(cap)) = (&self.load, requests) {
+            let [least, _] = self.probe_sizes(find);
+            if cap < least {
+                let text = format!(
+                    "A probe needs {} requests to meet the limits: with at most {} it can only fail",
+                    units::count(least),
+                    units::count(cap)
+                );
+                say(Field::LevelRequests, true, text);
+            }
+        }
         let closed = self
             .load
             .levels()
@@ -179,7 +212,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::plan::{Ends, Lengths, Load};
+    use crate::domain::plan::{Ends, Lengths};
 
     fn plan(load: Load, requests: Option<u64>, after: Option<u64>) -> Plan {
         Plan {

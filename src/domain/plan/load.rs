@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Field, MOST_CLIENTS, MOST_RATE};
+use super::{Field, Find, MOST_CLIENTS, MOST_RATE};
 use crate::domain::units;
 
 /// How requests are sent.
@@ -38,6 +38,8 @@ pub enum Load {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unit: Option<TimeUnit>,
     },
+    /// Searches for the highest load at which requests meet limits: a level a probe.
+    Find(Find),
     /// A load that an imported file does not say. It cannot be run.
     Unknown,
 }
@@ -187,7 +189,7 @@ pub enum LevelLoad {
 }
 
 impl Load {
-    /// One for each level.
+    /// One for each level; none for a search.
     pub fn levels(&self) -> Vec<LevelLoad> {
         match self {
             Self::Concurrency(clients) => clients
@@ -215,7 +217,24 @@ impl Load {
                     most_in_flight: *most_in_flight,
                 }]
             }
+            Self::Find(_) => Vec::new(),
             Self::Unknown => vec![LevelLoad::Unknown],
+        }
+    }
+
+    /// The levels, or of a search the highest that it may come to: what connections and threads must suffice for.
+    pub fn heaviest(&self) -> Vec<LevelLoad> {
+        match self {
+            Self::Find(find) => vec![find.level(find.highest())],
+            _ => self.levels(),
+        }
+    }
+
+    /// The search, where it is one.
+    pub fn find(&self) -> Option<&Find> {
+        match self {
+            Self::Find(find) => Some(find),
+            _ => None,
         }
     }
 
@@ -276,6 +295,7 @@ impl Load {
             Self::Trace { file, .. } if file.as_os_str().is_empty() => {
                 say(Field::Trace, "choose a trace file");
             }
+            Self::Find(find) => find.check(say),
             Self::Unknown => say(
                 Field::Load,
                 "the imported file does not say its load: choose one",
@@ -294,6 +314,15 @@ impl LevelLoad {
             Self::Max { .. } => "max".to_owned(),
             Self::Trace { .. } => "trace".to_owned(),
             Self::Unknown => units::UNKNOWN.to_owned(),
+        }
+    }
+
+    /// Its clients or its requests per second, and whether it is a rate; `None` of other loads.
+    pub fn amount(&self) -> Option<(f64, bool)> {
+        match self {
+            Self::Concurrency(n) => Some((f64::from(*n), false)),
+            Self::Rate { per_sec, .. } => Some((*per_sec, true)),
+            _ => None,
         }
     }
 

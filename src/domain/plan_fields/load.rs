@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use super::values::{ON, join, maybe, number, numbers, optional, put};
 use super::{Compare, FieldSpec, row};
-use crate::domain::plan::{Arrivals, Field, Load, MOST_CLIENTS, TimeUnit};
+use crate::domain::plan::{Arrivals, Field, Find, Limit, Load, MOST_CLIENTS, Raise, TimeUnit};
 use crate::domain::run::known::{UNKNOWN, Unknown};
-use crate::domain::units::{read_duration, write_duration};
+use crate::domain::units::{read_duration, read_share, write_duration, write_share};
 
 const LOAD: &str = "Load";
-const LOADS: &[&str] = &["concurrency", "sweep", "rate", "max", "trace"];
+const LOADS: &[&str] = &["concurrency", "sweep", "find", "rate", "max", "trace"];
 
 pub(super) const FIELDS: &[FieldSpec] = &[
     row(Field::Load, "load")
@@ -42,6 +42,68 @@ pub(super) const FIELDS: &[FieldSpec] = &[
             most @ 1..=MOST_CLIENTS => put(&mut plan.load, Ok(Load::sweep(most))),
             _ => Err("a level has 1 to 20,000 clients".to_owned()),
         }),
+    row(Field::Find, "limits to meet")
+        .flag("find", "LIMIT", LOAD)
+        .conflicts(LOADS)
+        .help(
+            "Find the highest load that meets this limit: double the load until it fails, then bisect. \
+             ttft_p95<800ms means that at least 95 % of requests have a TTFT below 800 ms; also \
+             first_answer, itl, tpot, latency, and user_tokens_per_s_p5>30. Failed and unsent requests \
+             do not meet it. A level ends once it is decided, or at --requests or --duration",
+        )
+        .form("ttft_p95<800ms, itl_p99<50ms", "ttft_p95<800ms", "")
+        .list()
+        .keys(&[
+            ("load.find.limits", "list", "what requests must meet, e.g. ttft_p95<800ms"),
+            ("load.find.arrivals", "text", "of a rate: poisson; left out for constant"),
+            ("load.find.most_in_flight", "count", "of a rate: at most so many in flight; left out without"),
+        ])
+        .compare(Compare::Warn)
+        .one(|plan| Some(join(&plan.load.find()?.limits)))
+        .set(|plan, text| {
+            let limits = limits(text)?;
+            // A probe ends once it is decided, and one with many errors only fails.
+            plan.level_ends.requests = None;
+            plan.session_ends.error_share = None;
+            put(&mut plan.load, Ok(Load::Find(Find::of(limits))))
+        }),
+    row(Field::And, "further limits")
+        .flag("and", "LIMIT", LOAD)
+        .help("With --find: meet this limit as well, e.g. --and 'itl_p99<50ms'; can be repeated")
+        .list()
+        .set(|plan, text| {
+            let more = limits(text)?;
+            searched(plan)?.limits.extend(more);
+            Ok(())
+        }),
+    row(Field::AtLeast, "share of requests")
+        .flag("at-least", "SHARE", LOAD)
+        .help(
+            "With --find: the share of requests that must meet all limits without a percentile together, \
+             e.g. --find 'ttft<800ms' --at-least 90% [default: 95%]. A limit with a percentile has its own \
+             share. Means and rates are no share of requests and cannot be searched for",
+        )
+        .form("95%", "", "%")
+        .keys(&[("load.find.at_least", "number", "share for limits without a percentile, 0 to 1; left out for 0.95")])
+        .compare(Compare::Warn)
+        .one(|plan| optional(plan.load.find()?.at_least.map(write_share)))
+        .set(|plan, text| put(&mut searched(plan)?.at_least, maybe(text, read_share))),
+    row(Field::FindBy, "what is raised")
+        .flag("by", "concurrency|rate", LOAD)
+        .help("With --find: raise the number of clients, or the requests per second [default: concurrency]")
+        .form("", "concurrency", "")
+        .keys(&[("load.find.by", "text", "concurrency or rate")])
+        .compare(Compare::Warn)
+        .one(|plan| Some(plan.load.find()?.by.name().to_owned()))
+        .set(|plan, text| put(&mut searched(plan)?.by, Raise::parse(text))),
+    row(Field::UpTo, "highest load to try")
+        .flag("up-to", "N", LOAD)
+        .help("With --find: go no higher than this, in clients or requests per second [default: 1024]")
+        .form("1024", "", "")
+        .keys(&[("load.find.up_to", "number", "the highest load to try; left out for 1024")])
+        .compare(Compare::List)
+        .one(|plan| optional(plan.load.find()?.up_to))
+        .set(|plan, text| put(&mut searched(plan)?.up_to, maybe(text, number))),
     row(Field::Rate, "requests per second")
         .flag("rate", "R,R…", LOAD)
         .conflicts(LOADS)
@@ -105,25 +167,26 @@ pub(super) const FIELDS: &[FieldSpec] = &[
         )])
         .compare(Compare::Warn)
         .one(|plan| match &plan.load {
-            Load::Rate { arrivals: Arrivals::Constant, .. } => Some(String::new()),
-            Load::Rate { arrivals, .. } => Some(arrivals.to_string()),
+            Load::Rate { arrivals, .. } | Load::Find(Find { by: Raise::Rate, arrivals, .. }) => {
+                optional(Some(*arrivals).filter(|how| *how != Arrivals::Constant))
+            }
             _ => None,
         })
         .set(|plan, text| match &mut plan.load {
-            Load::Rate { arrivals, .. } => {
+            Load::Rate { arrivals, .. } | Load::Find(Find { by: Raise::Rate, arrivals, .. }) => {
                 put(arrivals, maybe(text, Arrivals::parse).map(|how| how.unwrap_or(Arrivals::Constant)))
             }
-            _ => Err("use it with --rate".to_owned()),
+            _ => Err("use it with --rate, or with --find and --by rate".to_owned()),
         }),
     row(Field::Poisson, "Poisson arrivals")
         .flag("poisson", "", LOAD)
         .conflicts(&["arrivals"])
         .help("The same as --arrivals poisson")
         .set(|plan, text| match &mut plan.load {
-            Load::Rate { arrivals, .. } => {
+            Load::Rate { arrivals, .. } | Load::Find(Find { by: Raise::Rate, arrivals, .. }) => {
                 put(arrivals, Ok(if text == ON { Arrivals::Poisson } else { Arrivals::Constant }))
             }
-            _ => Err("use it with --rate".to_owned()),
+            _ => Err("use it with --rate, or with --find and --by rate".to_owned()),
         }),
     row(Field::TraceUnit, "unit of trace times")
         .flag("trace-unit", "UNIT", LOAD)
@@ -151,17 +214,36 @@ pub(super) const FIELDS: &[FieldSpec] = &[
         .keys(&[("load.rate.most_in_flight", "count", ""), ("load.trace.most_in_flight", "count", "")])
         .compare(Compare::Warn)
         .one(|plan| match &plan.load {
-            Load::Rate { most_in_flight, .. } | Load::Trace { most_in_flight, .. } => {
+            Load::Rate { most_in_flight, .. }
+            | Load::Trace { most_in_flight, .. }
+            | Load::Find(Find { by: Raise::Rate, most_in_flight, .. }) => {
                 optional(*most_in_flight)
             }
             _ => None,
         })
         .set(|plan, text| match &mut plan.load {
-            Load::Rate { most_in_flight, .. } | Load::Trace { most_in_flight, .. } => {
+            Load::Rate { most_in_flight, .. }
+            | Load::Trace { most_in_flight, .. }
+            | Load::Find(Find { by: Raise::Rate, most_in_flight, .. }) => {
                 put(most_in_flight, maybe(text, number))
             }
             _ => Err("use it with --rate or --trace".to_owned()),
         }),
+    row(Field::KeepSaturated, "go on when saturated")
+        .flag("keep-saturated", "", LOAD)
+        .help(
+            "Go on with a rate although requests come faster than they are answered [default: end the \
+             level as saturated once requests in flight and TTFT both rise, with 99 % confidence over at \
+             least 10 s and 60 answers]",
+        )
+        .keys(&[("keep_saturated", "flag", "a level at a rate goes on when it is saturated; left out for false")])
+        .compare(Compare::List)
+        .one(|plan| match &plan.load {
+            Load::Rate { .. } | Load::Find(Find { by: Raise::Rate, .. }) => switched(plan.keep_saturated),
+            _ if plan.keep_saturated => switched(true),
+            _ => None,
+        })
+        .set(|plan, text| put(&mut plan.keep_saturated, Ok(text == ON))),
     row(Field::RampUp, "ramp-up time")
         .flag("ramp-up", "TIME", LOAD)
         .help(
@@ -191,6 +273,22 @@ fn kind(load: &Load) -> &'static str {
         Load::Rate { .. } => "rate",
         Load::Max { .. } => "as fast as possible",
         Load::Trace { .. } => "trace",
+        Load::Find(_) => "search for the highest load",
         Load::Unknown => UNKNOWN,
+    }
+}
+
+fn limits(text: &str) -> Result<Vec<Limit>, String> {
+    let parts = text.split([',', ';', '\n']).map(str::trim);
+    parts
+        .filter(|part| !part.is_empty())
+        .map(Limit::parse)
+        .collect()
+}
+
+fn searched(plan: &mut crate::domain::plan::Plan) -> Result<&mut Find, String> {
+    match &mut plan.load {
+        Load::Find(find) => Ok(find),
+        _ => Err("use it with --find".to_owned()),
     }
 }

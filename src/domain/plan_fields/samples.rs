@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use crate::domain::conversation::{Effort, Params};
 use crate::domain::plan::{
-    Arrivals, Ends, HangUps, Lengths, Load, MetricsSource, Objectives, Plan, Price, Prompts,
-    Target, ThinkTime, TimeUnit,
+    Arrivals, Bound, Ends, Find, HangUps, Lengths, Limit, LimitFigure, Load, MetricsSource,
+    Objectives, Plan, Price, Prompts, Raise, Target, ThinkTime, TimeUnit,
 };
 
 fn times() -> impl Strategy<Value = Duration> {
@@ -43,6 +43,7 @@ fn loads() -> impl Strategy<Value = Load> {
                     most_in_flight: cap,
                 }
             }),
+        searches(),
         (1..20_000u32).prop_map(|in_flight| Load::Max { in_flight }),
         ("[a-z .=-]{0,8}[a-z]", cap(), unit).prop_map(|(file, cap, unit)| {
             Load::Trace {
@@ -52,6 +53,55 @@ fn loads() -> impl Strategy<Value = Load> {
             }
         }),
     ]
+}
+
+fn limit() -> impl Strategy<Value = Limit> {
+    let timed = prop::sample::select(vec![
+        LimitFigure::Ttft,
+        LimitFigure::FirstAnswer,
+        LimitFigure::Itl,
+        LimitFigure::Tpot,
+        LimitFigure::Latency,
+    ]);
+    let bounds = prop_oneof![
+        (timed, times()).prop_map(|(figure, time)| (figure, Bound::Below(time))),
+        (0.1..1e4f64).prop_map(|speed| (LimitFigure::UserSpeed, Bound::Above(speed))),
+    ];
+    (bounds, prop::option::of(1..=999u16)).prop_map(|((figure, bound), per_mille)| Limit {
+        figure,
+        per_mille,
+        bound,
+    })
+}
+
+fn searches() -> impl Strategy<Value = Load> {
+    let limits = prop::collection::vec(limit(), 1..4);
+    let (share, up_to) = (
+        prop::option::of(0.001..0.999f64),
+        prop::option::of(1.0..9e3f64),
+    );
+    let rate = prop::option::of((any::<bool>(), prop::option::of(1..99u32)));
+    (limits, share, up_to, rate).prop_map(|(limits, at_least, up_to, rate)| {
+        let by = if rate.is_some() {
+            Raise::Rate
+        } else {
+            Raise::Concurrency
+        };
+        let (poisson, most_in_flight) = rate.unwrap_or_default();
+        let arrivals = if poisson {
+            Arrivals::Poisson
+        } else {
+            Arrivals::Constant
+        };
+        Load::Find(Find {
+            at_least,
+            by,
+            up_to,
+            arrivals,
+            most_in_flight,
+            ..Find::of(limits)
+        })
+    })
 }
 
 fn ends() -> impl Strategy<Value = Ends> {
@@ -136,7 +186,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         "http://[a-z]{1,4}:9[0-9]/m".prop_map(MetricsSource::Url),
     ];
     let rest = (
-        times(),
+        (times(), any::<bool>()),
         objectives,
         source,
         prop::option::of(0..1u64 << 53),
@@ -147,7 +197,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         let ((repeat, cool_down), think, hang_ups, price) = clients;
         let (load, level_ends, session_ends, warmup, ramp_up) = whole;
         let (prompts, turns, output_tokens, ignore_eos) = said;
-        let (timeout, objectives, server_metrics, seed, tags, params) = rest;
+        let ((timeout, keep_saturated), objectives, server_metrics, seed, tags, params) = rest;
         // A new field of a plan does not compile here until the test varies it.
         Plan {
             targets: vec![Target {
@@ -172,6 +222,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
             objectives,
             price,
             server_metrics,
+            keep_saturated,
             seed,
             tags,
         }

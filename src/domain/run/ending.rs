@@ -26,7 +26,8 @@ impl LevelReport {
     /// Why the level failed: it ended for too many errors.
     pub fn failed_because(&self) -> Option<String> {
         let Requests { failed, ended, .. } = &self.requests;
-        (self.ended == LevelEnd::Errors).then(|| {
+        // A probe of a search with many errors only fails.
+        (self.ended == LevelEnd::Errors && self.probe.is_none()).then(|| {
             format!(
                 "{} ended for too many errors: {failed} of {ended} requests failed",
                 self.place()

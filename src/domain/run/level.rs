@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ProbeReport;
 use super::server_metrics::{Network, ServerMetrics};
 use crate::domain::plan::LevelLoad;
 use crate::domain::stats::{Estimate, P50, P99, Stats};
@@ -23,6 +24,26 @@ pub enum LevelEnd {
     Exhausted,
     /// The user, or the session's end, stopped it amid requests.
     Stopped,
+    /// Requests came faster than they were answered.
+    Saturated,
+    /// It was a probe of a search, and could be decided.
+    Decided,
+}
+
+impl LevelEnd {
+    /// In a word, as in the JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Requests => "requests",
+            Self::Time => "time",
+            Self::Errors => "errors",
+            Self::Exhausted => "exhausted",
+            Self::Stopped => "stopped",
+            Self::Saturated => "saturated",
+            Self::Decided => "decided",
+        }
+    }
 }
 
 /// One level of one model.
@@ -110,6 +131,9 @@ pub struct LevelReport {
     /// How long the network took meanwhile; `None` where nobody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+    /// What it saw as a probe of a search; `None` for other loads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeReport>,
     /// What the limits of key and gateway did.
     pub limits: Limits,
     /// What the benchmark saw of itself.
@@ -168,6 +192,7 @@ impl LevelReport {
             server: None,
             server_metrics: None,
             network: None,
+            probe: None,
             limits: Limits::default(),
             watch: Watch::default(),
             notes: Vec::new(),

@@ -1,6 +1,7 @@
 //! What is told while a session runs.
 
-use super::LevelReport;
+use super::{Bracket, LevelReport};
+use crate::domain::plan::LevelLoad;
 
 /// The state of a session that runs, told at most every 33 ms. Lists hold what is new since the last one.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,19 @@ pub struct BenchProgress {
     pub partial: Option<Box<LevelReport>>,
     /// Levels that ended since.
     pub ended: Vec<LevelReport>,
+    /// How far a search is; `None` for other loads.
+    pub search: Option<Searching>,
+}
+
+/// How far a search for the highest load is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Searching {
+    /// The plan's target that it is about.
+    pub target: usize,
+    /// The load of the probe under way.
+    pub load: LevelLoad,
+    /// What is known so far.
+    pub bracket: Bracket,
 }
 
 /// What a session is doing.

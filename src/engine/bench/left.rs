@@ -23,6 +23,10 @@ pub(super) struct Standing {
 
 /// `None` while nobody can know.
 pub(super) fn left(plan: &Plan, standing: &Standing) -> Option<Duration> {
+    // Which levels a search comes to nobody knows.
+    if plan.load.find().is_some() {
+        return None;
+    }
     let levels = plan.levels();
     let mut sum = of_this(plan, standing)?;
     for level in levels.iter().skip(standing.level + 1) {

@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::worker::Worker;
-use crate::domain::run::{BenchProgress, Flight, InFlight, LevelReport, Point, RatePoint, Stage};
+use crate::domain::run::{
+    BenchProgress, Flight, InFlight, LevelReport, Point, RatePoint, Searching, Stage,
+};
 use crate::domain::units::ms;
 use crate::metrics::request::{Phase, RequestRecord};
 
@@ -19,6 +21,7 @@ const TIMELINE_REQUESTS: Duration = Duration::from_millis(100);
 pub(super) struct Live {
     pub(super) stage: Stage,
     pub(super) ended: Vec<LevelReport>,
+    pub(super) search: Option<Searching>,
     level: usize,
     levels: usize,
     level_done: f64,
@@ -69,6 +72,7 @@ impl Live {
         Self {
             stage: Stage::Starting,
             ended: Vec::new(),
+            search: None,
             level: 0,
             levels,
             level_done: 0.0,
@@ -88,6 +92,11 @@ impl Live {
 
     pub(super) fn levels(&self) -> usize {
         self.levels
+    }
+
+    /// A search expects so many levels now.
+    pub(super) fn expect(&mut self, levels: usize) {
+        self.levels = levels;
     }
 
     pub(super) fn begin(&mut self, level: usize) {
@@ -204,6 +213,7 @@ impl Live {
             server_told: None,
             partial: self.partial.take(),
             ended: std::mem::take(&mut self.ended),
+            search: self.search,
         }
     }
 }

@@ -48,6 +48,7 @@ use crate::io::api::Api;
 use crate::io::http1::Dialer;
 use crate::io::kubectl::Kubectl;
 use crate::io::limits;
+use crate::metrics::knee;
 use crate::metrics::request::RequestRecord;
 use crate::prompts::files::Material;
 use crate::prompts::trace::Trace;
@@ -162,6 +163,8 @@ pub async fn run_beside(
         files,
         counters: Arc::default(),
         live: Live::new(plan.levels().len()),
+        level: 0,
+        probe: None,
         report,
         measured: 0,
         failed: 0,
@@ -183,6 +186,7 @@ pub async fn run_beside(
     if let Some(file) = &mut report.prompts_file {
         file.repeated = repeated;
     }
+    report.knees = knee::knees(&report.levels);
     report.took_s = world.began.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -212,6 +216,8 @@ fn empty_report(
         ended: SessionEnd::Complete,
         levels: Vec::new(),
         over_runs: Vec::new(),
+        found: Vec::new(),
+        knees: Vec::new(),
         switches: Vec::new(),
         calibrations: Vec::new(),
         surroundings: None,
@@ -313,7 +319,7 @@ const OTHER_FILES: u64 = 32;
 fn files_suffice(plan: &Plan, limit: Option<u64>, open: Option<u64>) -> Result<(), Failure> {
     let most = plan
         .load
-        .levels()
+        .heaviest()
         .iter()
         .filter_map(|load| load.most_in_flight())
         .max()
@@ -338,7 +344,7 @@ fn files_suffice(plan: &Plan, limit: Option<u64>, open: Option<u64>) -> Result<(
 fn workers_for(plan: &Plan) -> usize {
     let most = plan
         .load
-        .levels()
+        .heaviest()
         .iter()
         .map(|load| load.most_in_flight().unwrap_or(1_024))
         .max();

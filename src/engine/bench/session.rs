@@ -1,7 +1,9 @@
 //! A session under way: its targets one after the other, each with its levels.
 
+mod decide;
 mod frame;
 mod run_level;
+mod searching;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,9 +20,10 @@ use super::worker::{Worker, WorkerEvent};
 use super::{Controls, Listener, World};
 use crate::domain::conversation::{Message, Role};
 use crate::domain::failure::Failure;
-use crate::domain::plan::{Load, Plan, Target};
+use crate::domain::plan::{Level, Load, Plan, Target};
 use crate::domain::run::{BenchReport, Calibration, LevelReport, SessionEnd, Stage, Switch};
 use crate::domain::units;
+use crate::metrics::search::Judge;
 use crate::prompts::files::Material;
 use crate::prompts::fit::{Calibrator, UNFITTED};
 use crate::prompts::trace::Trace;
@@ -62,25 +65,36 @@ pub(super) struct Session<'a> {
     pub(super) fits: Vec<(Target, PromptSource, Vec<String>)>,
     /// The mean good answer of the level under way, or else of the last that had any.
     pub(super) answer: Option<Duration>,
+    /// The index of the next level of a search.
+    pub(super) level: usize,
+    /// Of a search: the probe under way.
+    pub(super) probe: Option<Judge>,
 }
 
 impl Session<'_> {
     pub(super) async fn all(&mut self) -> Result<(), Failure> {
         let levels = self.plan.levels();
-        let rounds = levels.chunk_by(|a, b| (a.run, a.target) == (b.run, b.target));
-        for round in rounds {
-            let (first, target) = (&round[0], &self.plan.targets[round[0].target]);
-            if first.run > 0 && first.target == 0 && self.cool_down().await.is_none() {
+        let targets = self.plan.targets.iter().enumerate();
+        let rounds =
+            (0..self.plan.repeat.max(1)).flat_map(|run| targets.clone().map(move |it| (run, it)));
+        for (run, (number, target)) in rounds {
+            if run > 0 && number == 0 && self.cool_down().await.is_none() {
                 self.report.ended = SessionEnd::Stopped;
                 return Ok(());
             }
             match self.open(target).await {
                 Ok(Some(source)) => {
-                    for level in round {
-                        if let Some(stop) = self.level(level, target, &source).await? {
-                            self.report.ended = self.ending(stop);
-                            return Ok(());
+                    let is_own = |level: &&Level| (level.run, level.target) == (run, number);
+                    let stop = match &self.plan.load {
+                        Load::Find(find) => self.search(find, number, &source).await?,
+                        _ => {
+                            let own = levels.iter().filter(is_own);
+                            self.levels(own, target, &source).await?
                         }
+                    };
+                    if let Some(stop) = stop {
+                        self.report.ended = self.ending(stop);
+                        return Ok(());
                     }
                 }
                 // What was under way when it was stopped failed of that.
@@ -124,6 +138,21 @@ impl Session<'_> {
         let cancel = self.controls.cancel.clone();
         let wait = tokio::time::sleep(self.plan.cool_down);
         cancel.run_until_cancelled(wait).await
+    }
+
+    /// The levels of one target in one round.
+    async fn levels(
+        &mut self,
+        levels: impl Iterator<Item = &Level>,
+        target: &Target,
+        source: &PromptSource,
+    ) -> Result<Option<Stop>, Failure> {
+        for level in levels {
+            if let Some(stop) = self.level(level, target, source).await? {
+                return Ok(Some(stop));
+            }
+        }
+        Ok(None)
     }
 
     /// Makes a target ready: waits for the switch of the model, and fits prompts to its tokenizer, the first time.

@@ -9,7 +9,8 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use super::{Message, Recorder, count_lost};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Said, SessionId};
-use crate::domain::run::{BenchProgress, BenchReport, EnvironmentInfo};
+use crate::domain::plan::Target;
+use crate::domain::run::{BenchProgress, BenchReport, EnvironmentInfo, LevelEnd, LevelReport};
 use crate::engine::bench::Listener;
 use crate::metrics::request::RequestRecord;
 
@@ -33,6 +34,9 @@ struct Session {
     lost: Arc<AtomicU64>,
     partial_at: Instant,
     over: bool,
+    targets: Vec<Target>,
+    /// Levels of a search that were announced.
+    announced: usize,
 }
 
 impl<'a> Recording<'a> {
@@ -100,6 +104,8 @@ impl Listener for Recording<'_> {
                 lost,
                 partial_at: Instant::now(),
                 over: false,
+                targets: report.plan.targets.clone(),
+                announced: 0,
             });
         }
         self.inner.began(report);
@@ -127,6 +133,20 @@ impl Listener for Recording<'_> {
                     level,
                 });
             };
+            // Of which model a level's requests are is not in a plan that searches.
+            if let Some(search) = progress
+                .search
+                .filter(|_| progress.level >= session.announced)
+                && let Some(target) = session.targets.get(search.target)
+            {
+                session.announced = progress.level + 1;
+                send(Box::new(LevelReport {
+                    index: progress.level,
+                    deployment: target.deployment.clone(),
+                    ended: LevelEnd::Running,
+                    ..LevelReport::blank(&target.model, search.load)
+                }));
+            }
             for level in &progress.ended {
                 send(Box::new(level.clone()));
             }

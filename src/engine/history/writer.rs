@@ -480,6 +480,18 @@ impl Live {
 
     /// The index of a level's model in the plan.
     fn target_of(&self, level: usize) -> usize {
-        level / self.report.plan.load.levels().len().max(1)
+        let plan = &self.report.plan;
+        if plan.load.find().is_none() {
+            return level / plan.load.levels().len().max(1);
+        }
+        // The levels of a search are as many as it needs: those before this one tell the model.
+        let mut known = self.report.levels.iter().rev();
+        let model = known.find(|known| known.index <= level);
+        let target = |of: &LevelReport| {
+            let mut targets = plan.targets.iter();
+            targets
+                .position(|target| target.model == of.model && target.deployment == of.deployment)
+        };
+        model.and_then(target).unwrap_or(0)
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::run::{BenchReport, LevelReport, OverRuns};
 use crate::domain::units::{self, count, short};
 use crate::export::MAX_MESSAGE;
 use crate::export::words::{self, Note, NoteKind};
+use crate::metrics::findings;
 
 pub(super) fn section(id: &str, report: &BenchReport, traces: &Traces) -> Markup {
     let models = words::by_model(report);
@@ -27,6 +28,12 @@ pub(super) fn section(id: &str, report: &BenchReport, traces: &Traces) -> Markup
     let said = words::notes(report);
     html! {
         @if let Some(ended) = words::ended(report) { p.under.look { (cut(&ended, MAX_MESSAGE)) } }
+        @for finding in findings::of(report) {
+            div.card.found {
+                h3 { (finding.text) }
+                @for detail in finding.details { p.under { (detail) } }
+            }
+        }
         div.tiles { @for tile in tiles(report) { (tile.markup()) } }
         h2 { "Charts" }
         (charts::all(id, &groups, Some((report, traces))))

@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use crate::chart::bench::{Stretch, tokens_over_time, ttft_over_time};
-use crate::chart::levels::{Group, cumulative, knee, tokens, ttft};
+use crate::chart::levels::{Group, cumulative, knee, tokens, ttft, with_bracket};
 use crate::chart::svg::figure;
 use crate::chart::{Chart, Dots, Look, Rates};
 use crate::domain::history::Traces;
-use crate::domain::run::{BenchReport, LevelReport};
+use crate::domain::run::{BenchReport, Found, LevelReport};
 
 /// All charts that there is something to draw for. `page` makes their ids unique.
 pub(super) fn all(
@@ -17,10 +17,14 @@ pub(super) fn all(
 ) -> Markup {
     // A single point is no curve.
     let curve = groups.iter().any(|group| group.levels.len() > 1);
+    // Of several models each has its own.
+    let found =
+        traces.and_then(|(report, _)| report.found.first().filter(|_| report.found.len() == 1));
+    let bracket = found.map(Found::bracket);
     html! {
         div.charts {
-            (figure(&ttft(groups, true), &format!("{page}-ttft"), false))
-            (figure(&tokens(groups, true), &format!("{page}-rate"), false))
+            (figure(&with_bracket(ttft(groups, true), groups, bracket), &format!("{page}-ttft"), false))
+            (figure(&with_bracket(tokens(groups, true), groups, bracket), &format!("{page}-rate"), false))
             @if curve { (figure(&knee(groups, true), &format!("{page}-knee"), false)) }
             (figure(&distribution(groups), &format!("{page}-spread"), false))
             @if let Some((report, traces)) = traces { (over_time(page, groups, report, traces)) }

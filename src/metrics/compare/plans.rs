@@ -9,7 +9,7 @@ use super::{Alike, Difference, LevelValues, Side};
 use crate::domain::environment::Environment;
 use crate::domain::plan_fields::{Compare, FIELDS};
 use crate::domain::run::known::{TraceBrief, UNKNOWN, Unknown};
-use crate::domain::run::{BenchReport, EnvironmentInfo, LevelReport, SessionEnd, Stats};
+use crate::domain::run::{BenchReport, EnvironmentInfo, Found, LevelReport, SessionEnd, Stats};
 use crate::domain::units::{ABSENT, count, whole_percent};
 
 /// Who counted the tokens.
@@ -55,6 +55,9 @@ const AROUND: &[(&str, bool, Say)] = &[
         around(r, |s| {
             some_list(s.deployments.iter().filter_map(|d| d.bundle.clone()))
         })
+    }),
+    ("highest load", false, |r| {
+        some_list(r.found.iter().map(Found::sentence)).unwrap_or_else(|| ABSENT.to_owned())
     }),
     ("ended", false, |r| match &r.ended {
         SessionEnd::Complete => "complete".to_owned(),

@@ -138,6 +138,8 @@ fn side(label: &str, levels: Vec<(LevelReport, LevelValues)>) -> Side {
         unknown: Vec::new(),
         trace: None,
         prompts_file: None,
+        found: Vec::new(),
+        knees: Vec::new(),
     };
     Side {
         label: label.to_owned(),

@@ -145,6 +145,7 @@ impl Tally {
                 queue_full: self.refused.for_queue,
                 headers: Vec::new(),
             },
+            probe: None,
             watch: Default::default(),
             notes: Vec::new(),
         }

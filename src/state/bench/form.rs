@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::domain::plan::{Arrivals, Field, Load, Plan, Prompts, Target};
+use crate::domain::plan::{Arrivals, Field, Find, Load, Plan, Prompts, Raise, Target};
 use crate::domain::plan_fields::{FIELDS, sentence};
 
 /// A plan as it is being typed.
@@ -30,6 +30,8 @@ pub enum LoadKind {
     Fixed,
     /// Several.
     Sweep,
+    /// As high as limits allow.
+    Find,
     /// Open loop.
     Rate,
     /// Everything at once.
@@ -40,9 +42,10 @@ pub enum LoadKind {
 
 impl LoadKind {
     /// In the order of the list, with their names.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::Fixed, "Fixed concurrency"),
         (Self::Sweep, "Concurrency sweep"),
+        (Self::Find, "Find the highest load"),
         (Self::Rate, "Rate"),
         (Self::Max, "As fast as possible"),
         (Self::Trace, "Trace file"),
@@ -56,6 +59,7 @@ impl LoadKind {
             Load::Rate { .. } => Some(Self::Rate),
             Load::Max { .. } => Some(Self::Max),
             Load::Trace { .. } => Some(Self::Trace),
+            Load::Find(_) => Some(Self::Find),
             Load::Unknown => None,
         }
     }
@@ -69,6 +73,7 @@ impl LoadKind {
                 arrivals: Arrivals::Constant,
                 most_in_flight: None,
             },
+            Self::Find => Load::Find(Find::of(Vec::new())),
             Self::Max => Load::Max { in_flight: 1 },
             Self::Trace => Load::Trace {
                 file: PathBuf::new(),
@@ -202,17 +207,50 @@ impl Form {
         Read { plan, problems }
     }
 
+    /// Chooses a kind of load. A search ends its levels itself, and takes errors as misses: limits that are as every
+    /// plan begins with go with it, and come back with the other kinds.
+    pub fn choose(&mut self, kind: LoadKind) {
+        let was = std::mem::replace(&mut self.kind, kind);
+        if (was == LoadKind::Find) == (kind == LoadKind::Find) {
+            return;
+        }
+        let usual = Plan::default();
+        for field in [Field::LevelRequests, Field::SessionErrors] {
+            let usual = field.spec().words(&usual).unwrap_or_default();
+            let [from, to] = if kind == LoadKind::Find {
+                [usual, String::new()]
+            } else {
+                [String::new(), usual]
+            };
+            let text = self.text_mut(field);
+            if *text == from {
+                *text = to;
+            }
+        }
+    }
+
+    /// Whether requests are sent at a rate.
+    pub fn is_by_rate(&self) -> bool {
+        let is_raised = || self.text(Field::FindBy) == Raise::Rate.name();
+        self.kind == LoadKind::Rate || self.kind == LoadKind::Find && is_raised()
+    }
+
     /// Whether a field belongs to the kinds of load and of prompts that are chosen.
     fn shows(&self, field: Field) -> bool {
         match field {
             Field::Concurrency => self.kind == LoadKind::Fixed,
             Field::Sweep => self.kind == LoadKind::Sweep,
-            Field::Rate | Field::Arrivals => self.kind == LoadKind::Rate,
             // The command line's short form of arrivals.
             Field::Poisson => false,
+            Field::Find | Field::AtLeast | Field::FindBy | Field::UpTo => {
+                self.kind == LoadKind::Find
+            }
+            Field::And => false,
+            Field::Rate => self.kind == LoadKind::Rate,
+            Field::Arrivals | Field::KeepSaturated => self.is_by_rate(),
             Field::Max => self.kind == LoadKind::Max,
             Field::Trace | Field::TraceUnit => self.kind == LoadKind::Trace,
-            Field::MaxInFlight => matches!(self.kind, LoadKind::Rate | LoadKind::Trace),
+            Field::MaxInFlight => self.is_by_rate() || self.kind == LoadKind::Trace,
             Field::PromptsFile => self.from_file,
             Field::InputTokens | Field::PrefixTokens => !self.from_file,
             _ => true,

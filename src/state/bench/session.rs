@@ -8,10 +8,11 @@ use crate::domain::failure::Failure;
 use crate::domain::history::Traces;
 use crate::domain::plan::Plan;
 use crate::domain::run::{
-    BenchProgress, BenchReport, Flight, InFlight, LevelReport, MetricsOrigin, OverRuns, SessionEnd,
-    Stage, Steer,
+    BenchProgress, BenchReport, Bracket, Flight, Found, InFlight, LevelReport, MetricsOrigin,
+    OverRuns, Searching, SessionEnd, Stage, Steer,
 };
 use crate::metrics::compare::Comparison;
+use crate::metrics::findings::{self, Finding};
 use crate::metrics::over_runs::over_runs;
 use crate::protocol::JobId;
 
@@ -70,6 +71,7 @@ pub struct Standing {
     pub left_s: Option<f64>,
     pub requests: (u64, Option<u64>),
     pub in_flight: InFlight,
+    pub search: Option<Searching>,
 }
 
 impl Session {
@@ -115,6 +117,7 @@ impl Session {
             left_s: None,
             requests: (0, None),
             in_flight: InFlight::default(),
+            search: None,
         });
         session.end(Ok(Arc::new(report.clone())));
         session.flights.clone_from(&traces.flights);
@@ -141,6 +144,10 @@ impl Session {
         if let Some(report) = self.levels.iter().find(|report| report.index == level) {
             return Some(&report.model);
         }
+        if let Some(search) = self.searching(level) {
+            let target = self.plan.targets.get(search.target);
+            return target.map(|target| target.model.as_str());
+        }
         let loads = self.plan.load.levels().len().max(1);
         self.plan
             .targets
@@ -161,10 +168,40 @@ impl Session {
         if let Some(report) = self.levels.iter().find(|report| report.index == level) {
             return Some(report.label.clone());
         }
+        if let Some(search) = self.searching(level) {
+            return Some(search.load.label());
+        }
         let loads = self.plan.load.levels();
         loads
             .get(level % loads.len().max(1))
             .map(crate::domain::plan::LevelLoad::label)
+    }
+
+    /// How far a search is, where this is the level under way.
+    fn searching(&self, level: usize) -> Option<Searching> {
+        let now = self.now.filter(|now| now.level == level)?;
+        now.search
+    }
+
+    /// Between which loads a search has found, or will find, the highest one; `None` for other loads, and of several
+    /// models once it is over.
+    pub fn bracket(&self) -> Option<Bracket> {
+        match &self.outcome {
+            None => Some(self.now?.search?.bracket),
+            Some(Ok(report)) if report.found.len() == 1 => report.found.first().map(Found::bracket),
+            Some(_) => None,
+        }
+    }
+
+    /// What it found beyond its levels' figures, once it is over.
+    pub fn findings(&self) -> Vec<Finding> {
+        let report = self
+            .outcome
+            .as_ref()
+            .and_then(|outcome| outcome.as_ref().ok());
+        report
+            .map(|report| findings::of(report))
+            .unwrap_or_default()
     }
 
     /// Why it ended before its time, in words; `None` when all was run or it still runs.
@@ -189,6 +226,7 @@ impl Session {
             left_s,
             requests,
             in_flight,
+            search,
             ..
         } = progress;
         self.now = Some(Standing {
@@ -200,6 +238,7 @@ impl Session {
             left_s,
             requests,
             in_flight,
+            search,
         });
         if self.began.last().is_none_or(|(last, _)| *last < level) {
             self.began.push((level, elapsed_s));

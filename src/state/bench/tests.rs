@@ -47,6 +47,7 @@ fn progress(points: Vec<Point>) -> BenchProgress {
         server_told: None,
         partial: None,
         ended: Vec::new(),
+        search: None,
     }
 }
 
@@ -155,6 +156,26 @@ fn what_is_wrong_stands_at_its_field() {
         "nothing is sent",
     );
     check(rate("fast", Field::Rate), Field::Rate, "\"fast\"");
+}
+
+#[test]
+fn a_search_ends_its_probes_itself() {
+    let mut form = Form::of(&sound());
+    form.choose(LoadKind::Find);
+    let plan = form.read().plan;
+    let find = plan.load.find().expect("a search");
+    assert_eq!(find.words(), "TTFT p95 < 800 ms");
+    assert_eq!(
+        (plan.level_ends.requests, plan.session_ends.error_share),
+        (None, None)
+    );
+    form.choose(LoadKind::Max);
+    let plan = form.read().plan;
+    let usual = Plan::default();
+    assert_eq!(
+        (plan.level_ends.requests, plan.session_ends.error_share),
+        (usual.level_ends.requests, usual.session_ends.error_share)
+    );
 }
 
 #[test]

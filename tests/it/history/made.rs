@@ -146,6 +146,8 @@ impl Made {
             unknown: Vec::new(),
             trace: None,
             prompts_file: None,
+            found: Vec::new(),
+            knees: Vec::new(),
         };
         Self { report, requests }
     }

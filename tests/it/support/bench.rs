@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use batida::domain::plan::Plan;
+use batida::domain::plan::{LevelLoad, Plan};
 use batida::domain::run::{
-    BenchProgress, BenchReport, Calibration, ErrorCount, Flight, Goodput, InFlight, LevelEnd,
-    LevelReport, Machine, Point, Rate, RatePoint, Requests, SCHEMA, ServerSide, SessionEnd, Stage,
-    Stats, Throughput, Watch,
+    BenchProgress, BenchReport, Bracket, Calibration, ErrorCount, Flight, Goodput, InFlight,
+    LevelEnd, LevelReport, Machine, Point, Rate, RatePoint, Requests, SCHEMA, Searching,
+    ServerSide, SessionEnd, Stage, Stats, Throughput, Watch,
 };
 use batida::domain::stats::{Estimate, P5, P50, P95, P99, Percentiles};
 use batida::protocol::{Event, Failure, JobId};
@@ -92,6 +92,18 @@ impl Script {
             server_told: None,
             partial: None,
             ended: Vec::new(),
+            search: None,
+        });
+    }
+
+    /// A probe of a search under way.
+    pub(crate) fn search(&mut self, load: LevelLoad, bracket: Bracket) {
+        self.stage(Stage::Measuring);
+        let progress = self.said.last_mut().expect("it was just said");
+        progress.search = Some(Searching {
+            target: 0,
+            load,
+            bracket,
         });
     }
 
@@ -237,6 +249,8 @@ impl Script {
             unknown: Vec::new(),
             trace: None,
             prompts_file: None,
+            found: Vec::new(),
+            knees: Vec::new(),
         })
     }
 }

@@ -495,6 +495,8 @@ fn report(row: &SessionRow) -> BenchReport {
         unknown: Vec::new(),
         trace: None,
         prompts_file: None,
+        found: Vec::new(),
+        knees: Vec::new(),
     }
 }
 

@@ -10,9 +10,17 @@ use crate::domain::figures;
 use crate::domain::run::{LevelEnd, LevelReport, OverRuns};
 use crate::domain::units;
 use crate::engine::bench::level::Level as SharedLevel;
+use crate::engine::bench::worker::Worker;
 use crate::metrics::over_runs::over_runs;
 use crate::metrics::sending::Sending;
 use crate::metrics::tally::LevelFrame;
+
+/// When each request left that is in flight now.
+pub(super) fn in_flight_since(workers: &[Worker]) -> Vec<Duration> {
+    let all = workers.iter();
+    all.flat_map(|worker| worker.counts.in_flight_since())
+        .collect()
+}
 
 /// How long the workers have to let go of what they were stopped at.
 const STOPPING: Duration = Duration::from_secs(1);
@@ -46,11 +54,7 @@ impl Session<'_> {
                 SharedLevel::moment(&shared.first_out).unwrap_or(now),
             )
         };
-        let in_flight: Vec<Duration> = self
-            .workers
-            .iter()
-            .flat_map(|worker| worker.counts.in_flight_since())
-            .collect();
+        let in_flight = in_flight_since(&self.workers);
         if matches!(ended, LevelEnd::Running | LevelEnd::Stopped) {
             // Of what is in flight no token has been counted yet: the steady part ends before it.
             to = in_flight.iter().copied().fold(now, Duration::min);
@@ -151,6 +155,8 @@ impl Session<'_> {
             frame.steady = Some([frame.began, frame.now]);
         }
         let mut report = self.report_of(&under, frame);
+        self.end_probe(&mut report, &under);
+        report.notes.extend(under.saturated.map(|it| it.told()));
         self.remark(&mut report, shared, steady);
         let requests = &report.requests;
         if requests.ended + requests.warmup + requests.aborted + requests.unsent > 0 {
@@ -162,7 +168,7 @@ impl Session<'_> {
         let limit = self.plan.session_ends.requests;
         let used_up = limit.filter(|limit| self.measured >= *limit);
         under.stop.or_else(|| {
-            let more = under.level.index + 1 < self.live.levels();
+            let more = self.probe.is_some() || under.level.index + 1 < self.live.levels();
             used_up
                 .filter(|_| more)
                 .map(|limit| Stop::Limit(format!("{limit} requests reached")))
@@ -176,6 +182,8 @@ impl Session<'_> {
         match &under.stop {
             Some(Stop::Cancelled) => LevelEnd::Stopped,
             _ if under.errors => LevelEnd::Errors,
+            _ if under.saturated.is_some() => LevelEnd::Saturated,
+            _ if under.is_decided => LevelEnd::Decided,
             Some(Stop::Limit(_)) if !enough => LevelEnd::Stopped,
             _ if enough => LevelEnd::Requests,
             _ if self.world.now_ns() >= deadline => LevelEnd::Time,

@@ -17,6 +17,7 @@ use crate::engine::bench::watch::LevelWatch;
 use crate::engine::bench::worker::{Worker, WorkerEvent};
 use crate::engine::bench::{feed, left, live, pacer};
 use crate::metrics::request::Phase;
+use crate::metrics::saturation::{Rising, Saturated};
 use crate::metrics::tally::Tally;
 use crate::prompts::schedule::Schedule;
 use crate::prompts::{PromptSource, length_to_fit};
@@ -39,6 +40,11 @@ pub(super) struct LevelRun {
     pub(super) most_in_flight: u32,
     /// Good measured answers and the sum of their latencies.
     pub(super) latencies: (u32, Duration),
+    /// Of a rate, unless it is to go on: whether requests come faster than they are answered.
+    pub(super) rising: Option<Rising>,
+    pub(super) saturated: Option<Saturated>,
+    /// The probe of a search is decided.
+    pub(super) is_decided: bool,
 }
 
 /// What a feed and its clients are for.
@@ -71,9 +77,17 @@ impl Session<'_> {
             stop: None,
             most_in_flight: 0,
             latencies: (0, Duration::ZERO),
+            rising: (matches!(level.load, LevelLoad::Rate { .. }) && !self.plan.keep_saturated)
+                .then(Rising::default),
+            saturated: None,
+            is_decided: false,
         };
         self.forget_last_level(level.index);
         self.beside.begin(&target.model);
+        if self.probe.is_some() {
+            // Which load it is about is known by nothing else.
+            self.tell();
+        }
         let open = level.load.is_open();
         if self.plan.warmup > 0 {
             // Apart from what is measured: a warm-up beside it would take its share of the server.
@@ -143,7 +157,11 @@ impl Session<'_> {
             .session_ends
             .requests
             .map(|most| most.saturating_sub(self.measured));
-        match (self.plan.level_ends.requests, session) {
+        let level = match &self.probe {
+            Some(probe) if self.plan.level_ends.is_open() => Some(probe.most()),
+            _ => self.plan.level_ends.requests,
+        };
+        match (level, session) {
             (Some(level), Some(session)) => Some(level.min(session)),
             (level, session) => level.or(session),
         }
@@ -271,6 +289,8 @@ impl Session<'_> {
             if matches!(under.stop, Some(Stop::Cancelled)) {
                 return;
             }
+            self.judge(under);
+            self.watch_queue(shared, under);
             self.decide(shared, under);
             self.show(shared, under);
             if over {
@@ -296,7 +316,7 @@ impl Session<'_> {
     }
 
     /// How long it was paused since `moment`.
-    fn paused_since(&self, moment: Duration) -> Duration {
+    pub(super) fn paused_since(&self, moment: Duration) -> Duration {
         self.paused_between(moment, Duration::MAX)
     }
 
@@ -313,6 +333,18 @@ impl Session<'_> {
             match told {
                 WorkerEvent::Ended(record, said) => {
                     under.tally.record(&record);
+                    if let Some(probe) = self
+                        .probe
+                        .as_mut()
+                        .filter(|_| record.phase == Phase::Measured)
+                    {
+                        probe.record(&record);
+                    }
+                    if let (Some(rising), true) = (&mut under.rising, record.counts())
+                        && let (Some(ttft), Some(latency)) = (record.ttft(), record.latency())
+                    {
+                        rising.answered(record.ended, ttft, latency);
+                    }
                     if record.phase.is_load() {
                         self.measured += 1;
                         self.failed += u64::from(record.error.is_some() && !record.was_given_up());
@@ -349,47 +381,6 @@ impl Session<'_> {
                 WorkerEvent::Cpu { worker, used } => under.watching.cpu(worker, used),
                 WorkerEvent::Ready => {}
             }
-        }
-    }
-
-    /// Whether the level, or the session, is to send no more.
-    fn decide(&mut self, shared: &SharedLevel, under: &mut LevelRun) {
-        let first = SharedLevel::moment(&shared.first_measured);
-        let mut deadline = None;
-        if let (Some(first), Some(after)) = (first, self.plan.level_ends.after) {
-            deadline = Some(first + after + self.paused_since(first));
-        }
-        if let Some(after) = self.plan.session_ends.after {
-            if deadline.is_none_or(|deadline| after < deadline) {
-                deadline = Some(after);
-            }
-            if self.world.began.elapsed() >= after && under.stop.is_none() {
-                let text = format!("{} limit reached", units::write_duration(after));
-                under.stop = Some(Stop::Limit(text));
-            }
-        }
-        if let Some(deadline) = deadline {
-            shared
-                .deadline
-                .store(deadline.as_nanos() as u64, Ordering::Relaxed);
-        }
-        if self
-            .plan
-            .level_ends
-            .too_many_failed(under.tally.failed(), under.tally.ended())
-        {
-            under.errors = true;
-        }
-        let failed = self
-            .plan
-            .session_ends
-            .too_many_failed(self.failed, self.measured);
-        if failed && !matches!(under.stop, Some(Stop::Cancelled | Stop::Errors)) {
-            under.errors = true;
-            under.stop = Some(Stop::Errors);
-        }
-        if under.errors || under.stop.is_some() {
-            shared.closing.store(true, Ordering::Relaxed);
         }
     }
 
@@ -446,7 +437,8 @@ impl Session<'_> {
         if self.live.wants_partial(now) {
             under.watching.gather(&self.workers);
             let frame = self.frame(shared, under, LevelEnd::Running, 0);
-            let partial = self.report_of(under, frame);
+            let mut partial = self.report_of(under, frame);
+            partial.probe = self.probe_so_far();
             self.live.partial(partial);
         }
         self.tell();

@@ -49,12 +49,13 @@ pub(super) fn show(
         server_ui(ui, photographer, session, &stretches);
         return distribution_ui(ui, photographer, shown, chosen, colors, height);
     }
+    let bracketed = |chart| levels::with_bracket(chart, &groups, session.bracket());
     let parts: [Part<'_>; 2] = [&mut |ui, p| plain(ui, p, &ttft), &mut |ui, p| {
-        plain(ui, p, &levels::ttft(&groups, true));
+        plain(ui, p, &bracketed(levels::ttft(&groups, true)));
     }];
     pair(ui, photographer, parts);
     let parts: [Part<'_>; 2] = [&mut |ui, p| plain(ui, p, &tokens), &mut |ui, p| {
-        plain(ui, p, &levels::tokens(&groups, true));
+        plain(ui, p, &bracketed(levels::tokens(&groups, true)));
     }];
     pair(ui, photographer, parts);
     let parts: [Part<'_>; 2] = [

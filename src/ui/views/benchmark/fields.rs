@@ -4,7 +4,7 @@ use egui::{Align, CollapsingHeader, Label, Layout, Response, RichText, Ui};
 
 use super::draft::Draft;
 use crate::domain::environment::Environment;
-use crate::domain::plan::{Field, Load, Objectives, TimeUnit};
+use crate::domain::plan::{Field, Load, Objectives, Raise, TimeUnit};
 use crate::domain::plan_fields::ON;
 use crate::domain::units;
 use crate::state::bench::{LoadKind, Read};
@@ -39,7 +39,7 @@ pub(super) fn fields_ui(ui: &mut Ui, draft: &mut Draft, env: &Environment, read:
         .find(|(_, name)| Some(*name) == chosen.as_deref())
     {
         draft.edit(|form| {
-            form.kind = *kind;
+            form.choose(*kind);
             true
         });
     }
@@ -108,8 +108,10 @@ fn load_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
         LoadKind::Rate => {
             checked(ui, draft, read, Field::Rate);
             arrivals_ui(ui, draft, read);
+            switch(ui, draft, Field::KeepSaturated).on_hover_text(SATURATED);
             checked(ui, draft, read, Field::MaxInFlight)
         }
+        LoadKind::Find => find_ui(ui, draft, read),
         LoadKind::Max => checked(ui, draft, read, Field::Max),
         LoadKind::Trace => {
             checked(ui, draft, read, Field::Trace);
@@ -170,6 +172,50 @@ fn gamma_ui(ui: &mut Ui, draft: &mut Draft) {
         .on_hover_text(
             "Below 1 requests come in bursts; 1 is Poisson; above 1 they come more evenly",
         );
+}
+
+const SATURATED: &str = "Otherwise a level ends once requests in flight and TTFT both keep rising: requests come faster \
+                         than they are answered";
+
+/// A search for the highest load.
+fn find_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) -> Response {
+    checked(ui, draft, read, Field::Find).on_hover_text(
+        "ttft_p95<800ms means that at least 95 % of requests have a TTFT below 800 ms. Several limits with commas \
+         between them must all be met",
+    );
+    raise_ui(ui, draft);
+    pair(ui, draft, read, Field::UpTo, Field::AtLeast);
+    let by_rate = draft.form().is_by_rate();
+    if by_rate {
+        arrivals_ui(ui, draft, read);
+        switch(ui, draft, Field::KeepSaturated).on_hover_text(SATURATED);
+        checked(ui, draft, read, Field::MaxInFlight);
+    }
+    caption(ui, "Doubles the load until it fails, then narrows it down")
+}
+
+/// What a search raises.
+fn raise_ui(ui: &mut Ui, draft: &mut Draft) {
+    let name = |by: Raise| match by {
+        Raise::Concurrency => "Concurrent clients",
+        Raise::Rate => "Requests per second",
+    };
+    let all = [Raise::Concurrency, Raise::Rate];
+    let label = Field::FindBy.spec().label();
+    caption(ui, &label);
+    let sections = [Section {
+        heading: "",
+        choices: all.map(name).map(Choice::plain).into(),
+    }];
+    let by = Raise::parse(draft.form().text(Field::FindBy)).unwrap_or_default();
+    let width = ui.available_width();
+    if let Some(chosen) = picker(ui, &label, Some(name(by)), None, width, &sections) {
+        let by = all.into_iter().find(|by| name(*by) == chosen);
+        draft.edit(|form| {
+            *form.text_mut(Field::FindBy) = by.unwrap_or_default().name().to_owned();
+            true
+        });
+    }
 }
 
 /// The unit of a trace's times.

@@ -111,19 +111,11 @@ fn head() -> Vec<String> {
 }
 
 fn cells(level: &LevelReport) -> Vec<String> {
-    let ended = match level.ended {
-        LevelEnd::Running => "running",
-        LevelEnd::Requests => "requests",
-        LevelEnd::Time => "time",
-        LevelEnd::Errors => "errors",
-        LevelEnd::Exhausted => "exhausted",
-        LevelEnd::Stopped => "stopped",
-    };
     let mut cells = vec![
         level.credited(),
         level.deployment.clone().unwrap_or_default(),
         level.label.clone(),
-        ended.to_owned(),
+        level.ended.word().to_owned(),
         level.requests.ended.to_string(),
         level.requests.failed.to_string(),
     ];

@@ -63,6 +63,16 @@ fn estimate_told(estimate: &Estimate, plan: &Plan) -> [String; 2] {
         || "Requests: not known before it runs".to_owned(),
         |n| units::counted(usize::try_from(n).unwrap_or(usize::MAX), "request"),
     );
+    if let Some([least, most]) = estimate.probe {
+        return [
+            format!(
+                "Requests: {} to {} a probe",
+                units::count(least.min(most)),
+                units::count(most)
+            ),
+            "Probes: known as it runs, often 8 to 14".to_owned(),
+        ];
+    }
     let took = estimate.took_s.map_or_else(
         || "time unknown".to_owned(),
         |took| format!("about {}", units::clock(took)),

@@ -60,6 +60,14 @@ fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, compact: bool, o
             let text = RichText::new(why).small().color(tokens.warning);
             ui.add(Label::new(text).wrap());
         }
+        for finding in session.findings() {
+            let text = RichText::new(&finding.text).text_style(theme::strong_text());
+            ui.add(Label::new(text).wrap())
+                .on_hover_text(finding.details.join("\n"));
+            for detail in finding.details.iter().filter(|_| !compact) {
+                ui.add(Label::new(RichText::new(detail).small().color(tokens.dim)).wrap());
+            }
+        }
         for told in &session.told {
             ui.add(Label::new(RichText::new(told).small().color(tokens.dim)).wrap());
         }
@@ -113,11 +121,14 @@ fn title(session: &Session) -> String {
             _ => format!("{} · {levels}", units::counted(models, "model")),
         };
     }
-    let load = session
-        .plan
-        .levels()
-        .get(level)
-        .map(|level| load_told(&level.load))
+    let searched = session
+        .now
+        .and_then(|now| now.search)
+        .map(|search| search.load);
+    let planned = || session.plan.levels().get(level).map(|level| level.load);
+    let load = searched
+        .or_else(planned)
+        .map(|load| load_told(&load))
         .unwrap_or_default();
     let Some(now) = session.now else {
         return format!("{model} · Starting");
@@ -186,6 +197,21 @@ fn standing_told(session: &Session) -> String {
     let left = left
         .map(|left| format!(" · about {} left", units::clock(left)))
         .unwrap_or_default();
+    if let Some(search) = now.search {
+        let by = session
+            .plan
+            .load
+            .find()
+            .map(|find| find.by)
+            .unwrap_or_default();
+        return format!(
+            "probe {} of about {} · {} · {} elapsed",
+            now.level + 1,
+            now.levels.max(now.level + 1),
+            search.bracket.told(by),
+            units::clock(now.elapsed_s)
+        );
+    }
     format!(
         "level {} of {} · {} elapsed{left}",
         now.level + 1,

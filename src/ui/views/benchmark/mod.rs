@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use crate::chart::levels::Timing;
 use crate::domain::environment::EnvId;
 use crate::domain::history::SessionId;
-use crate::domain::run::{LevelReport, known};
+use crate::domain::run::{self, LevelReport, known};
 use crate::export;
 use crate::protocol::Command;
 use crate::state::action::Actions;
@@ -73,7 +73,7 @@ impl LevelChoice {
 
     /// Shows the level so many rows below, and gives its index.
     fn step(&mut self, by: isize, session: &Session) -> Option<usize> {
-        let levels = &session.levels;
+        let levels = run::shown(&session.plan, &session.levels);
         let shown = self.shown(session)?;
         let at = levels.iter().position(|level| level.index == shown)?;
         let next = levels.get(at.checked_add_signed(by)?)?.index;

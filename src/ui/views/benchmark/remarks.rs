@@ -80,6 +80,9 @@ pub(super) fn show(ui: &mut Ui, session: &Session, level: &LevelReport) {
 /// How tokens arrived where it was in groups, how our figures differ from the server's own, and which clock says when
 /// bytes arrived.
 pub(super) fn below_ui(ui: &mut Ui, level: &LevelReport, compact: bool) {
+    if let Some(probe) = &level.probe {
+        caption(ui, format!("Probe {}: {}", level.label, probe.told()));
+    }
     let groups = Groups::of(level).map(|groups| {
         format!(
             "{}: the gap between groups is shown",

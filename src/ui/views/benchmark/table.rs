@@ -7,7 +7,7 @@ use egui::{
 
 use super::{LevelChoice, figures, file_named};
 use crate::domain::figures::{self as table_of_figures, Column, ERRORS, Metric};
-use crate::domain::run::{LevelReport, OverRuns, RemarkKind};
+use crate::domain::run::{LevelReport, OverRuns, RemarkKind, shown};
 use crate::protocol::Command;
 use crate::state::ModelColors;
 use crate::state::action::Actions;
@@ -254,7 +254,7 @@ fn rows_ui(
     let grid = Grid::of(ui, session);
     grid.head_ui(ui);
     let mut rows = |ui: &mut Ui| {
-        for report in &session.levels {
+        for report in shown(&session.plan, &session.levels) {
             row_ui(ui, &grid, report, colors, (session, choice));
         }
         for of in &session.over_runs {
