@@ -5,7 +5,6 @@
 //! the second rises at most a quarter as steeply as the first, and throughput at the knee is at least 85 % of the most:
 //! the conditions of guidellm's `analysis/knee.py`. Five different loads are needed.
 
-use crate::domain::plan::LevelLoad;
 use crate::domain::run::{Knee, LevelReport};
 
 /// Fewer loads show no bend.
@@ -175,6 +174,7 @@ fn solve(mut rows: [[f64; 4]; 3]) -> Option<[f64; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::plan::LevelLoad;
     use crate::domain::run::Rate;
 
     fn levels(points: &[(u32, f64)]) -> Vec<LevelReport> {
@@ -183,6 +183,7 @@ mod tests {
             level.throughput.output_tokens_per_s = Some(Rate {
                 mean: *rate,
                 ci: None,
+                batches: None,
             });
             level
         };
@@ -237,6 +238,7 @@ mod tests {
             level.throughput.output_tokens_per_s = Some(Rate {
                 mean: 50.0 * rate.min(6.0),
                 ci: None,
+                batches: None,
             });
             level
         };

@@ -477,7 +477,7 @@ mod tests {
         assert_eq!(
             judged_with(&joined),
             [
-                "client read delay up to 60 ms (p99), longer than the 10.0 ms between chunks: those that waited together \
+                "client read delay up to 60 ms (p99), longer than the 10 ms between chunks: those that waited together \
                  may have one time of arrival, so that TTFT and ITL may be off by that much"
             ]
         );

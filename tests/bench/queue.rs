@@ -310,6 +310,8 @@ impl Measured {
             ended: SessionEnd::Complete,
             levels: vec![self.level],
             over_runs: Vec::new(),
+            found: Vec::new(),
+            knees: Vec::new(),
             server_metrics: None,
             switches: Vec::new(),
             seed: None,

@@ -9,7 +9,7 @@ use queue::{Load, Scenario};
 
 /// The p50, p95 and p99 of TTFT of a server of 8 slots that is 0.8 busy, over 2,000,000 requests, in ms.
 /// `cargo bench --bench coverage -- intervals` measures them.
-const TRUTH: [f64; 3] = [0.0, 0.0, 0.0];
+const TRUTH: [f64; 3] = [12.34, 70.18, 114.02];
 
 fn queueing() -> Scenario {
     let found = Scenario::ALL
@@ -34,7 +34,8 @@ fn intervals_of_requests_that_queue_hold_the_truth_or_are_not_printed() {
     // One in twenty is promised. Of independent requests' intervals two of three would miss.
     assert!(
         missed.iter().all(|missed| *missed <= 7),
-        "{missed:?} of {runs} runs: printed {printed:?}"
+        "{}: {missed:?} of {runs} runs: printed {printed:?}",
+        queueing().name
     );
     assert!(printed[0] >= 10, "{printed:?}: none are printed");
 }

@@ -42,10 +42,6 @@ fn constant() -> Arrivals {
     Arrivals::Constant
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde asks with a reference"
-)]
 fn is_constant(arrivals: &Arrivals) -> bool {
     *arrivals == Arrivals::Constant
 }

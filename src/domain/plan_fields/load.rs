@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::values::{ON, join, maybe, number, numbers, optional, put};
+use super::values::{ON, join, maybe, number, numbers, optional, put, switched};
 use super::{Compare, FieldSpec, row};
 use crate::domain::plan::{Arrivals, Field, Find, Limit, Load, MOST_CLIENTS, Raise, TimeUnit};
 use crate::domain::run::known::{UNKNOWN, Unknown};

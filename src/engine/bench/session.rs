@@ -74,23 +74,24 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     pub(super) async fn all(&mut self) -> Result<(), Failure> {
         let levels = self.plan.levels();
-        let targets = self.plan.targets.iter().enumerate();
+        let targets = self.plan.targets.len();
         let rounds =
-            (0..self.plan.repeat.max(1)).flat_map(|run| targets.clone().map(move |it| (run, it)));
-        for (run, (number, target)) in rounds {
+            (0..self.plan.repeat.max(1) as usize * targets).map(|at| (at / targets, at % targets));
+        for (run, number) in rounds {
+            let target = &self.plan.targets[number];
             if run > 0 && number == 0 && self.cool_down().await.is_none() {
                 self.report.ended = SessionEnd::Stopped;
                 return Ok(());
             }
             match self.open(target).await {
                 Ok(Some(source)) => {
-                    let is_own = |level: &&Level| (level.run, level.target) == (run, number);
+                    let own: Vec<&Level> = levels
+                        .iter()
+                        .filter(|level| (level.run as usize, level.target) == (run, number))
+                        .collect();
                     let stop = match &self.plan.load {
                         Load::Find(find) => self.search(find, number, &source).await?,
-                        _ => {
-                            let own = levels.iter().filter(is_own);
-                            self.levels(own, target, &source).await?
-                        }
+                        _ => self.levels(&own, target, &source).await?,
                     };
                     if let Some(stop) = stop {
                         self.report.ended = self.ending(stop);
@@ -143,7 +144,7 @@ impl Session<'_> {
     /// The levels of one target in one round.
     async fn levels(
         &mut self,
-        levels: impl Iterator<Item = &Level>,
+        levels: &[&Level],
         target: &Target,
         source: &PromptSource,
     ) -> Result<Option<Stop>, Failure> {

@@ -116,7 +116,7 @@ fn a_higher_load_that_passes_is_said() {
     assert!(found.meets >= Some(18.0), "{found:?}");
     assert!(
         found
-            .details()
+            .details(&[])
             .iter()
             .any(|text| text.starts_with("Not monotone: 1 "))
     );

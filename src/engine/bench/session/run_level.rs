@@ -11,7 +11,6 @@ use crate::domain::failure::Failure;
 use crate::domain::history::Said;
 use crate::domain::plan::{Level, LevelLoad, Target};
 use crate::domain::run::{LevelEnd, Stage, Steer};
-use crate::domain::units;
 use crate::engine::bench::level::Level as SharedLevel;
 use crate::engine::bench::watch::LevelWatch;
 use crate::engine::bench::worker::{Worker, WorkerEvent};

@@ -23,6 +23,7 @@ impl Session<'_> {
         let mut cut = false;
         while let Some(next) = search.next(self.plan.ramp_up) {
             let level = Level {
+                run: 0,
                 index: self.level,
                 target: number,
                 load: find.level(next.load),

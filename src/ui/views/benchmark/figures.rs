@@ -2,9 +2,7 @@
 
 use crate::domain::figures::{self, Distribution, Print, USER_SPEED, Unit};
 use crate::domain::plan_fields::sentence;
-use crate::domain::run::{
-    Clock, INTERVALS, LevelEnd, LevelReport, Network, Rate, ServerMetrics, Stats,
-};
+use crate::domain::run::{Clock, INTERVALS, LevelReport, Network, Rate, ServerMetrics, Stats};
 use crate::domain::stats::{Estimate, P5, P50, P95, Percentile};
 use crate::export::csv;
 
