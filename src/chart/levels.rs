@@ -230,14 +230,9 @@ pub fn tokens(groups: &[Group<'_>], named: bool) -> Chart<'static> {
 fn knees(groups: &[Group<'_>]) -> Vec<Mark> {
     let mark = |group: &Group<'_>| {
         let at = knee::knee(&group.name, &group.levels)?.at?;
-        let whose = if groups.len() > 1 {
-            format!("{} knee", group.name)
-        } else {
-            "knee".to_owned()
-        };
         Some(Mark {
             x: place(groups, at)?,
-            label: whose,
+            label: "knee".to_owned(),
             bare: false,
         })
     };

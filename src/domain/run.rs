@@ -3,6 +3,7 @@
 //! The JSON is this structure as serde writes it, versioned by [`SCHEMA`]. Times end in their unit. Absent is
 //! `null`, never zero.
 
+mod clock;
 mod ending;
 mod found;
 mod knee;
@@ -16,11 +17,12 @@ mod server_metrics;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::clock::Clock;
 pub use self::found::{Bracket, Found, FoundEnd, ProbeReport, ProbeTest, Verdict};
 pub use self::knee::Knee;
 pub use self::level::{
-    AnsweredBy, Clock, Concurrency, ErrorCount, Goodput, INTERVALS, LevelEnd, LevelReport, Limits,
-    Rate, Requests, ServerSide, Throughput, Watch,
+    AnsweredBy, Concurrency, ErrorCount, Goodput, INTERVALS, LevelEnd, LevelReport, Limits, Rate,
+    Requests, ServerSide, Throughput, Watch,
 };
 pub use self::over_runs::{OverRuns, OverRunsFigure};
 pub use self::progress::{

@@ -31,7 +31,7 @@
 
 use std::cmp::Ordering;
 
-use super::stats::least_for_interval;
+use super::least::least_for_interval;
 
 /// Deviations from independence that are dependence.
 const SEEN: f64 = 2.0;

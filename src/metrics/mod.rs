@@ -7,6 +7,7 @@ pub mod findings;
 pub mod goodput;
 pub mod history;
 pub mod knee;
+mod least;
 pub mod notes;
 mod ordered;
 pub mod over_runs;

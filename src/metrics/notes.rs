@@ -299,12 +299,10 @@ fn unreached(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
     })
 }
 
-/// Their clients did as the plan says; what the server did for them is seen in the other requests' times.
+/// Their clients did as the plan says.
 fn hung_up(level: &LevelReport) -> Option<String> {
     let were = were(level.requests.hung_up, "request")?;
-    Some(format!(
-        "{were} of clients that hang up, as planned: they loaded the server and are in no figure of time"
-    ))
+    Some(were + " of clients that hang up, as planned, and are in no figure of time")
 }
 
 /// Those that would have waited longest when the level's time was over: without a word the slowest would vanish.

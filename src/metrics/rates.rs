@@ -20,12 +20,10 @@ pub const MOST_BINS: usize = 8_192;
 pub(in crate::metrics) const LEAST_BATCHES: u64 = 5;
 /// More parts hardly narrow it.
 const MOST_BATCHES: u64 = 20;
-/// A part is so many answers long, where there are [`LEAST_BATCHES`] such parts: of parts of one answer too few
-/// intervals hold the rate (84 to 90 % of them with one client whose answers differ much), of two too few where answers
-/// overlap (83 to 91 % of them at a Poisson rate).
+/// A part is so many answers long, where there are [`LEAST_BATCHES`] such parts: of parts of one or two answers too few
+/// intervals hold the rate (83 to 91 % of them).
 const ANSWERS_A_BATCH: f64 = 6.0;
-/// A part is so many bins at least: what lies across the edge of two parts is shared out evenly, and would
-/// hide how much they differ.
+/// A part is so many bins at least: what lies across the edge of two is shared out, and would hide how they differ.
 const BINS_A_BATCH: u64 = 4;
 /// Tokens and answers are shared out among chunks in millionths.
 const WHOLE: u64 = 1_000_000;

@@ -18,14 +18,14 @@ use std::time::Duration;
 use hdrhistogram::Histogram as Hdr;
 
 use super::dependence::Effective;
+use super::least::TAIL;
+pub use super::least::least_for_interval;
 use crate::domain::stats::{Estimate, PERCENTILES, Percentile, Percentiles, Stats};
 
 /// The highest value that is told from higher ones, in ticks: 24 h in µs.
 pub const MOST_TICKS: u64 = 24 * 3_600 * 1_000_000;
 /// Significant digits of what a percentile says.
 const DIGITS: u8 = 3;
-/// What may lie beyond each end of a 95 % interval.
-const TAIL: f64 = 0.025;
 
 /// What a histogram's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -328,16 +328,6 @@ fn nearest_rank(n: u64, per_mille: u64) -> u64 {
     (u128::from(n) * u128::from(per_mille))
         .div_ceil(1_000)
         .max(1) as u64
-}
-
-/// The fewest values from which the 95 % interval of the percentile `p` (0 to 1) exists: 6 for p50, 72 for
-/// p95, 368 for p99. With fewer, even the largest value may well lie below the percentile.
-pub fn least_for_interval(p: f64) -> u64 {
-    let rarer = p.max(1.0 - p);
-    if rarer.is_nan() || rarer >= 1.0 {
-        return u64::MAX;
-    }
-    (TAIL.ln() / rarer.ln()).ceil() as u64
 }
 
 /// The ranks (from 1) of the two order statistics of `n` that enclose the percentile `p` (0 to 1) with 95 %,

@@ -17,11 +17,13 @@
 //!
 //! Nothing here grows with the number of requests but [`super::ordered`], which has its bound.
 
+mod refused;
 mod report;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use self::refused::Refused;
 use super::goodput::GoodputTally;
 use super::notes::PromptFit;
 use super::ordered::Ordered;
@@ -130,32 +132,6 @@ pub struct LevelFrame {
 
 /// So many other models are counted by name; the rest is counted together.
 const MAX_OTHER_MODELS: usize = 16;
-
-/// Measured requests that a limit refused.
-#[derive(Debug, Clone, Copy, Default)]
-struct Refused {
-    /// For their rate or a quota.
-    for_rate: u64,
-    /// Of them by an ingress.
-    by_ingress: u64,
-    /// For a full queue.
-    for_queue: u64,
-}
-
-impl Refused {
-    fn add(&mut self, class: Option<FaultClass>) {
-        let ingress = class == Some(FaultClass::IngressLimited);
-        self.for_rate += u64::from(ingress || class == Some(FaultClass::RateLimited));
-        self.by_ingress += u64::from(ingress);
-        self.for_queue += u64::from(class == Some(FaultClass::QueueFull));
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.for_rate += other.for_rate;
-        self.by_ingress += other.by_ingress;
-        self.for_queue += other.for_queue;
-    }
-}
 
 #[derive(Debug, Clone, Default)]
 struct Errors {

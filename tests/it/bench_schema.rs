@@ -220,7 +220,9 @@ fn every_figure_of_a_level_can_be_a_condition() {
             }
         }
     }
-    let asked = |path: &str| path == "/index" || path.starts_with("/load/");
+    // How much the figures rest on is none of them.
+    let rests_on = |path: &str| path.ends_with("effective") || path.ends_with("/batches");
+    let asked = |path: &str| path == "/index" || path.starts_with("/load/") || rests_on(path);
     leaves(&level, "", &mut |path, value| {
         if value.is_number() && !asked(path) {
             numbers.push(path.to_owned());

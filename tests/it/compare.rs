@@ -66,6 +66,7 @@ fn slow_down(report: &mut Value, slower: f64) {
             for (name, value) in level[figure].as_object_mut().expect("a distribution") {
                 match (name.as_str(), value) {
                     ("count", _) => {}
+                    (name, _) if name.ends_with("effective") => {}
                     ("buckets", buckets) => {
                         for bucket in buckets.as_array_mut().expect("buckets") {
                             let edges = bucket.as_array_mut().expect("a bucket");

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::source::Source;
@@ -31,6 +32,8 @@ pub(super) struct Beside {
     _tasks: Vec<AbortOnDropHandle<()>>,
     /// The model whose metrics are wanted.
     model: Arc<Mutex<String>>,
+    /// A level has begun: each has a connection timed, however short it is.
+    begun: Arc<Notify>,
     to_proxy: bool,
     readings: Readings,
     connects: Histogram,
@@ -51,9 +54,10 @@ impl Beside {
     pub(super) fn start(world: &Arc<World>, plan: &Plan, kubectl: Option<&Kubectl>) -> Self {
         let (tell, found) = crossbeam_channel::unbounded();
         let model = Arc::new(Mutex::new(String::new()));
+        let begun = Arc::new(Notify::new());
         let mut tasks = Vec::new();
         if plan.server_metrics != MetricsSource::Off {
-            let connecting = connect(Arc::clone(world), tell.clone());
+            let connecting = connect(Arc::clone(world), Arc::clone(&begun), tell.clone());
             tasks.push(AbortOnDropHandle::new(tokio::spawn(connecting)));
             let reading = Scraper {
                 world: Arc::clone(world),
@@ -69,6 +73,7 @@ impl Beside {
             found,
             _tasks: tasks,
             model,
+            begun,
             to_proxy: world.api.proxy().is_some(),
             readings: Readings::default(),
             connects: Histogram::new(Scale::Time),
@@ -84,6 +89,7 @@ impl Beside {
         self.fold();
         self.readings.clear();
         self.connects = Histogram::new(Scale::Time);
+        self.begun.notify_one();
     }
 
     /// Takes what was found since.
@@ -143,12 +149,15 @@ impl Beside {
     }
 }
 
-/// Opens a connection every second.
-async fn connect(world: Arc<World>, tell: Sender<Found>) {
+/// Opens a connection every second, and when a level begins.
+async fn connect(world: Arc<World>, begun: Arc<Notify>, tell: Sender<Found>) {
     let mut tick = tokio::time::interval(INTERVAL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tick.tick().await;
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = begun.notified() => {}
+        }
         // The requests tell why a connection cannot be opened.
         if let Ok(took) = world.dialer.measure_connect().await
             && tell.send(Found::Connected(took)).is_err()

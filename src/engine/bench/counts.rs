@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::watch::Reads;
+use super::reads::Reads;
 use crate::domain::run::Flight;
 use parking_lot::Mutex;
 

@@ -21,6 +21,7 @@ mod level;
 mod live;
 mod pacer;
 mod pause;
+mod reads;
 mod session;
 mod watch;
 mod worker;

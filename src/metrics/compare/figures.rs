@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use super::bootstrap::{self, Gaps, Values};
 use super::levels::SideLevel;
+use super::ranked::{Ranked, rank};
 use super::{Alike, Cell, LevelValues, UNCLEAR, USUAL_LEAST, Verdict, ranks};
 use crate::domain::figures::{
     self, Better, Distribution, ITL, LATENCY, Metric, Read, TPOT, TTFT, USER_SPEED,
@@ -375,16 +376,6 @@ pub(super) struct Sampled {
     unknown: bool,
 }
 
-#[derive(Debug)]
-struct Ranked {
-    /// One value a request, ascending.
-    each: Option<Vec<f64>>,
-    /// Those of the report.
-    buckets: Vec<[f64; 3]>,
-    /// As how many independent values one of them counts.
-    weight: f64,
-}
-
 impl Sampled {
     fn of_rate(rate: Option<Rate>) -> Self {
         let rate = rate.filter(|rate| rate.mean.is_finite());
@@ -498,31 +489,4 @@ fn to_be_looked_at(cell: Cell) -> (Cell, Evidence) {
         _ => Verdict::Look,
     };
     (cell, Evidence::Settled(verdict))
-}
-
-/// The rank test: of the requests' values where both sides have them, else of both histograms. Values that are not
-/// independent weigh less.
-fn rank(a: &Ranked, b: &Ranked) -> Option<f64> {
-    let mut groups: Vec<[f64; 3]> = Vec::new();
-    if let (Some(each_a), Some(each_b)) = (&a.each, &b.each) {
-        if a.weight >= 1.0 && b.weight >= 1.0 {
-            return ranks::mann_whitney(each_a, each_b);
-        }
-        groups.extend(each_a.iter().map(|value| [*value, a.weight, 0.0]));
-        groups.extend(each_b.iter().map(|value| [*value, 0.0, b.weight]));
-    } else {
-        let [of_a, of_b] = [&a.buckets, &b.buckets].map(|buckets| buckets.iter());
-        groups.extend(of_a.map(|[from, _, n]| [*from, n * a.weight, 0.0]));
-        groups.extend(of_b.map(|[from, _, n]| [*from, 0.0, n * b.weight]));
-    }
-    groups.sort_by(|a, b| a[0].total_cmp(&b[0]));
-    groups.dedup_by(|next, kept| {
-        // The buckets of all levels have the same edges.
-        let same = (next[0] - kept[0]).abs() <= kept[0].abs() * 1e-9;
-        if same {
-            *kept = [kept[0], kept[1] + next[1], kept[2] + next[2]];
-        }
-        same
-    });
-    ranks::mann_whitney_grouped(&groups)
 }

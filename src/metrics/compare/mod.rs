@@ -24,6 +24,7 @@ pub mod bootstrap;
 mod figures;
 mod levels;
 mod plans;
+mod ranked;
 pub mod ranks;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use crate::sambastack::metrics_pods::MetricsPod;
 pub(super) const POD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a page of another program has.
-pub(super) const NOT_KNOWN: &str = "no metrics of vLLM, SGLang, llama.cpp or SambaStack's router";
+pub(super) const NOT_KNOWN: &str = "no metrics of vLLM, SGLang, llama.cpp or an inference router";
 
 pub(super) enum Source {
     Page(Box<MetricsPage>),
