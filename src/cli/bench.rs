@@ -15,7 +15,7 @@ use super::bench_report::{self, level_line};
 use super::{Ended, bench_verdict, choose, out, plan_file, report};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
-use crate::domain::plan::Level;
+use crate::domain::plan::{Level, Plan};
 use crate::domain::run::{BenchProgress, BenchReport, LevelReport, Stage, Steer};
 use crate::engine::bench::{Controls, Listener};
 use crate::engine::connection::Connection;
@@ -56,24 +56,18 @@ pub(super) async fn run(
     if let Some(path) = &args.save_plan {
         plan_file::save(path, &plan, &args)?;
     }
-    for rows in [&mut rows, &mut gaps].into_iter().flatten() {
-        let name = |level: Level| (level.load.label(), plan.targets[level.target].model.clone());
-        rows.levels = plan.levels().into_iter().map(name).collect();
-    }
+    name_levels([&mut rows, &mut gaps], &plan);
     // Nobody steers from a command line; the sender lives as long as the session.
     let (_steer, steer) = watch::channel(Steer::Resume);
     let controls = Controls {
         cancel: cancel.clone(),
         steer,
     };
+    let models = plan.targets.iter().map(|it| it.model.clone()).collect();
     let mut listener = Watcher {
         rows,
         gaps,
-        models: plan
-            .targets
-            .iter()
-            .map(|target| target.model.clone())
-            .collect(),
+        models,
         progress: Progress::new(args.quiet),
     };
     // Dropped at the end: what it holds is written then.
@@ -89,15 +83,9 @@ pub(super) async fn run(
         ..
     } = listener;
     progress.clear();
-    let found = match found {
+    let found = match found.map_err(before_first_level) {
         Ok(found) => found,
         Err(failure) => {
-            let failure = match failure.class {
-                Some(FaultClass::Cancelled) => {
-                    Failure::new("The session was stopped before its first level", "")
-                }
-                _ => failure,
-            };
             files.broken(&failure);
             return Err(failure.into());
         }
@@ -118,6 +106,24 @@ pub(super) async fn run(
         report::error_line(&format!("batida: {hint}"));
     }
     bench_verdict::told(&found, &args)
+}
+
+/// Tells files with rows how the plan's levels are called.
+fn name_levels(all: [&mut Option<Rows>; 2], plan: &Plan) {
+    for rows in all.into_iter().flatten() {
+        let name = |level: Level| (level.load.label(), plan.targets[level.target].model.clone());
+        rows.levels = plan.levels().into_iter().map(name).collect();
+    }
+}
+
+/// Why there is no report at all.
+fn before_first_level(failure: Failure) -> Failure {
+    match failure.class {
+        Some(FaultClass::Cancelled) => {
+            Failure::new("The session was stopped before its first level", "")
+        }
+        _ => failure,
+    }
 }
 
 /// Ends the files with rows. Gives those that were written, and why others were not.

@@ -360,9 +360,7 @@ impl Tally {
         self.reconnected += reconnected;
         self.warmup += warmup;
         self.warmup_failed += warmup_failed;
-        errors
-            .iter()
-            .for_each(|(class, errors)| self.errors.entry(*class).or_default().merge(errors));
+        self.merge_errors(errors);
         self.warmup_errors.merge(warmup_errors);
         self.ttft.merge(ttft);
         self.first_answer.merge(first_answer);
@@ -391,6 +389,12 @@ impl Tally {
         self.rates.merge(rates);
         self.backlog.merge(backlog);
         self.refused.merge(*refused);
+    }
+
+    fn merge_errors(&mut self, other: &BTreeMap<Option<FaultClass>, Errors>) {
+        for (class, errors) in other {
+            self.errors.entry(*class).or_default().merge(errors);
+        }
     }
 
     /// Measured requests that ended, well or not.

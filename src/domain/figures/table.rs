@@ -150,7 +150,7 @@ pub(super) fn values() -> Vec<Metric> {
     let number = |key, read: ValueOf| Metric::new(key, Unit::Number, Read::Value(read));
     let share = |key, read: ValueOf| Metric::new(key, Unit::Share, Read::Value(read));
     let ms = |key, read: ValueOf| Metric::new(key, Unit::Ms, Read::Value(read));
-    vec![
+    let mut values = vec![
         share(GOODPUT, |l| l.goodput.as_ref()?.share)
             .shown("Goodput, %", ("", "goodput"), 6)
             .better(Better::Higher),
@@ -215,6 +215,18 @@ pub(super) fn values() -> Vec<Metric> {
         ms("server_queue_time_p50", |l| server(l)?.queue_time_ms.p50),
         ms("server_queue_time_p99", |l| server(l)?.queue_time_ms.p99),
         number("server_preemptions", |l| server(l)?.preemptions),
+    ];
+    values.extend(surroundings());
+    values
+}
+
+/// What the benchmark saw of itself, and when the level was.
+fn surroundings() -> Vec<Metric> {
+    let count = |key, read: ValueOf| Metric::new(key, Unit::Count, Read::Value(read));
+    let number = |key, read: ValueOf| Metric::new(key, Unit::Number, Read::Value(read));
+    let share = |key, read: ValueOf| Metric::new(key, Unit::Share, Read::Value(read));
+    let ms = |key, read: ValueOf| Metric::new(key, Unit::Ms, Read::Value(read));
+    vec![
         share("busiest_lane", |l| l.watch.busiest_lane),
         number("process_cores", |l| l.watch.process_cores),
         share("machine_busy", |l| l.watch.machine_busy),

@@ -116,12 +116,7 @@ pub async fn run_beside(
     controls: Controls,
     listener: &mut dyn Listener,
 ) -> Result<BenchReport, Failure> {
-    if let Some(problem) = plan.problems().first() {
-        return Err(Failure::new(
-            format!("This plan cannot be run: {}", problem.text),
-            "Change it and run it again",
-        ));
-    }
+    is_sound(plan)?;
     files_suffice(plan, limits::raise_open_files(), limits::open_files())?;
     let seed = plan.seed.unwrap_or_else(super::fresh_seed);
     let sown = Plan {
@@ -146,10 +141,10 @@ pub async fn run_beside(
     });
     // However this ends, also by being dropped, the workers end with it.
     let _stop = world.cancel.clone().drop_guard();
-    let workers: Result<Vec<Worker>, Failure> = (0..count)
-        .map(|number| Worker::start(number, count, Arc::clone(&world), events.clone()))
-        .collect();
-    let workers = workers?;
+    let start = |number| Worker::start(number, count, Arc::clone(&world), events.clone());
+    let workers = (0..count)
+        .map(start)
+        .collect::<Result<Vec<Worker>, Failure>>()?;
     let report = empty_report(plan, &world, environment, &files, (seed, count));
     listener.began(&report);
     let mut session = Session {
@@ -190,6 +185,14 @@ pub async fn run_beside(
     report.knees = knee::knees(&report.levels);
     report.took_s = world.began.elapsed().as_secs_f64();
     Ok(report)
+}
+
+fn is_sound(plan: &Plan) -> Result<(), Failure> {
+    let Some(problem) = plan.problems().into_iter().next() else {
+        return Ok(());
+    };
+    let summary = format!("This plan cannot be run: {}", problem.text);
+    Err(Failure::new(summary, "Change it and run it again"))
 }
 
 /// The report before the first level.

@@ -222,11 +222,8 @@ fn level(file: &SourceFile<'_>, run: &Value) -> ImportedLevel {
     let average =
         |name: &str, most: f64| file.in_range(name, number_at(run, &[name, "avg"])?, 0.0, most);
     let rate = |name: &str| {
-        average(name, MAX_PER_SECOND).map(|mean| Rate {
-            mean,
-            ci: None,
-            batches: None,
-        })
+        let (ci, batches) = (None, None);
+        average(name, MAX_PER_SECOND).map(|mean| Rate { mean, ci, batches })
     };
     let count = |name: &str| average(name, MAX_REQUESTS as f64).map(|n| n.round() as u64);
     let ok = count("request_count")

@@ -63,24 +63,7 @@ impl Session<'_> {
         target: &Target,
         source: &PromptSource,
     ) -> Result<Option<Stop>, Failure> {
-        let mut under = LevelRun {
-            level: level.clone(),
-            target: target.clone(),
-            tally: Tally::new(self.plan.objectives, level.load)
-                .planned(self.plan)
-                .beside_cluster(self.world.api.is_beside_cluster()),
-            wanted: self.wanted(),
-            watching: LevelWatch::begin(&self.workers),
-            pacing: None,
-            errors: false,
-            stop: None,
-            most_in_flight: 0,
-            latencies: (0, Duration::ZERO),
-            rising: (matches!(level.load, LevelLoad::Rate { .. }) && !self.plan.keep_saturated)
-                .then(Rising::default),
-            saturated: None,
-            is_decided: false,
-        };
+        let mut under = self.level_run(level, target);
         self.forget_last_level(level.index);
         self.beside.begin(&target.model);
         if self.probe.is_some() {
@@ -137,6 +120,28 @@ impl Session<'_> {
         }
         self.drive(&shared, &mut under).await;
         Ok(self.conclude(&shared, under).await)
+    }
+
+    /// A level before its first request.
+    fn level_run(&self, level: &Level, target: &Target) -> LevelRun {
+        LevelRun {
+            level: level.clone(),
+            target: target.clone(),
+            tally: Tally::new(self.plan.objectives, level.load)
+                .planned(self.plan)
+                .beside_cluster(self.world.api.is_beside_cluster()),
+            wanted: self.wanted(),
+            watching: LevelWatch::begin(&self.workers),
+            pacing: None,
+            errors: false,
+            stop: None,
+            most_in_flight: 0,
+            latencies: (0, Duration::ZERO),
+            rising: (matches!(level.load, LevelLoad::Rate { .. }) && !self.plan.keep_saturated)
+                .then(Rising::default),
+            saturated: None,
+            is_decided: false,
+        }
     }
 
     fn forget_last_level(&mut self, index: usize) {
