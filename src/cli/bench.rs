@@ -15,7 +15,7 @@ use super::bench_report::{self, level_line};
 use super::{Ended, bench_verdict, choose, out, plan_file, report};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
-use crate::domain::plan::{Level, Plan};
+use crate::domain::plan::{Level, Plan, Target};
 use crate::domain::run::{BenchProgress, BenchReport, LevelReport, Stage, Steer};
 use crate::engine::bench::{Controls, Listener};
 use crate::engine::connection::Connection;
@@ -44,14 +44,7 @@ pub(super) async fn run(
     let mut rows = open(&args.csv, Lines::Requests)?;
     let mut gaps = open(&args.gaps, Lines::Gaps)?;
     connection.api_with_key()?;
-    let targets = if named.is_empty() {
-        tokio::select! {
-            () = cancel.cancelled() => return Err(Ended::Told),
-            found = choose::targets(connection, &args.deployment) => found?,
-        }
-    } else {
-        named
-    };
+    let targets = targets(connection, &args, named, cancel).await?;
     let plan = sound_plan(&args, targets)?;
     if let Some(path) = &args.save_plan {
         plan_file::save(path, &plan, &args)?;
@@ -106,6 +99,22 @@ pub(super) async fn run(
         report::error_line(&format!("batida: {hint}"));
     }
     bench_verdict::told(&found, &args)
+}
+
+/// Those that were named, or else what the API or the deployment has.
+async fn targets(
+    connection: &Connection,
+    args: &BenchArgs,
+    named: Vec<Target>,
+    cancel: &CancellationToken,
+) -> Result<Vec<Target>, Ended> {
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    tokio::select! {
+        () = cancel.cancelled() => Err(Ended::Told),
+        found = choose::targets(connection, &args.deployment) => Ok(found?),
+    }
 }
 
 /// Tells files with rows how the plan's levels are called.
