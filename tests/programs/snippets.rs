@@ -43,6 +43,7 @@ const KEY: &str = "sk-\"it's\"$HOME`x`\\!#~wxyz";
 
 fn all_params() -> Params {
     Params {
+        extra_body: String::new(),
         max_tokens: Some(u32::MAX),
         temperature: Some(0.7),
         top_p: Some(1.0),
