@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn what_it_cannot_say_is_told_with_its_name() {
         for (file, why) in [
-            ("requets = 5", "did you mean requests?"),
+            ("request = 5", "did you mean requests?"),
             ("csv = \"x\"", "no flag of a plan"),
             ("requests = [", "TOML"),
             ("requests = \"many\"", "--requests"),
