@@ -269,7 +269,7 @@ fn tokens_that_waited_together_have_one_time() {
     assert_eq!(
         judged(&full(), &gaps(20.0, 10.0), 2_000.0, false),
         [
-            "client read delay up to 60 ms (p99), longer than the 10.0 ms between chunks: those that waited together may \
+            "client read delay up to 60 ms (p99), longer than the 10 ms between chunks: those that waited together may \
              have one time of arrival, so that TTFT and ITL may be off by that much"
         ]
     );
