@@ -60,8 +60,8 @@
 //!
 //! # Invariants
 //!
-//! - Time is given, not taken: only `engine`, `io`, `cli` and the demo read the clock, and a chunk is stamped when
-//!   its bytes arrive, before it is parsed. [`metrics::timeline`] defines every figure.
+//! - Time is given, not taken: only `engine`, `io`, `cli` and the demo read the clock, and a chunk's
+//!   time is that of its bytes' arrival ([`io::arrival`]), taken before it is parsed. [`metrics::timeline`] defines every figure.
 //! - Absent is `None`, never zero.
 //! - The window never waits. Every wait has a bound and can be cancelled; stopping is dropping: dropping
 //!   [`engine::Engine`] ends every job, and child processes die with their handle.

@@ -7,8 +7,8 @@
 //!   ↓ channel that nothing waits on
 //! session (here)     every 33 ms: folds what ended, decides what ends, tells the listener
 //! ```
-//! In an open loop `pacer` stands between feed and workers and releases each request at its moment. Each worker has an
-//! alarm of the system's among its connections, to measure how late it reads.
+//! In an open loop `pacer` stands between feed and workers and releases each request at its moment. How late
+//! a worker reads, the kernel tells for each read; where it does not, an alarm of the system's among its connections.
 
 mod alarm;
 mod beside;
