@@ -374,6 +374,9 @@ impl Plan {
         if !(1..=MOST_RUNS).contains(&self.repeat) {
             say(Field::Repeat, "a plan is run 1 to 100 times");
         }
+        if self.repeat > 1 && self.load.find().is_some() {
+            say(Field::Repeat, "a search for the highest load is run once");
+        }
         if self.cool_down > Duration::from_secs(3_600) {
             say(Field::CoolDown, "at most an hour");
         }
