@@ -221,7 +221,11 @@ fn every_figure_of_a_level_can_be_a_condition() {
         }
     }
     // How much the figures rest on is none of them.
-    let rests_on = |path: &str| path.ends_with("effective") || path.ends_with("/batches");
+    let rests_on = |path: &str| {
+        ["effective", "/batches", "/readings"]
+            .iter()
+            .any(|end| path.ends_with(end))
+    };
     let asked = |path: &str| path == "/index" || path.starts_with("/load/") || rests_on(path);
     leaves(&level, "", &mut |path, value| {
         if value.is_number() && !asked(path) {
