@@ -132,7 +132,7 @@ fn cases() -> Vec<(&'static str, Server, Find)> {
         (
             "crowding 2 %, slow spells, TTFT p90 < 800 ms",
             Server {
-                slow: Some([0.1, 2.0]),
+                slow: Some([0.3, 2.0]),
                 ..crowding(0.02)
             },
             find(&["ttft_p90<800ms"]),

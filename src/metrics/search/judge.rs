@@ -35,7 +35,7 @@ const LEAST: usize = 60;
 /// A probe without a cap of the user's ends after so many times its first full look.
 const MOST_LOOKS: u32 = 5;
 /// Nothing is met before so many answers took place one after the other: what comes and goes must have had its turn.
-const LEAST_TURNS: u32 = 10;
+const LEAST_TURNS: u32 = 5;
 /// The same of an open loop, whose queue comes and goes slowly.
 const OPEN_TURNS: u32 = 30;
 /// Of an open loop this part of the requests is left out at the beginning: its queue has to fill.
@@ -96,8 +96,6 @@ pub struct Judge {
     verdict: Option<Verdict>,
     /// Requests of the first full look.
     first_size: usize,
-    /// As how many a value counts, of each test, at the last look.
-    apart: Vec<f64>,
 }
 
 /// What is in flight at a look.
@@ -122,10 +120,8 @@ impl Judge {
             looks: 0,
             verdict: None,
             first_size: 0,
-            apart: Vec::new(),
         };
         judge.first_size = judge.first_size();
-        judge.apart = vec![1.0; judge.tests.len()];
         judge
     }
 
@@ -218,7 +214,7 @@ impl Judge {
         let tests = self.tests.iter().enumerate().map(|(at, test)| {
             let units = counted.of(at);
             let sum = Sum::of(&units);
-            let counts_as = self.count(&units, at);
+            let counts_as = counts_as(&units, test.share);
             let share = sum.share();
             ProbeTest {
                 limit: test.words(),
@@ -322,15 +318,7 @@ impl Judge {
         Counted { units, is_long }
     }
 
-    fn decide(&mut self, counted: &Counted) -> Option<Verdict> {
-        let mut apart = std::mem::take(&mut self.apart);
-        let verdict = self.verdict_of(counted, &mut apart);
-        self.apart = apart;
-        verdict
-    }
-
-    /// `apart`: as how many a value of each test counts is put there.
-    fn verdict_of(&self, counted: &Counted, apart: &mut [f64]) -> Option<Verdict> {
+    fn decide(&self, counted: &Counted) -> Option<Verdict> {
         let error = self.error_of(self.looks);
         // Of several limits one is enough to fail.
         let of_each = error / self.tests.len().max(1) as f64;
@@ -342,35 +330,20 @@ impl Judge {
                 all_met = false;
                 continue;
             };
-            let counts = counts_as(&units, test.share);
-            // A failure that is clear is clear with half of what is guessed.
-            let n = counts.sure.unwrap_or(counts.likely / 2.0);
-            apart[at] = n / sum.of as f64;
+            let n = counts_as(&units, test.share);
             let [_, high] = wilson(share, n, upper_z(of_each));
             let misses = (1.0 - share) * n;
             if high < test.share && binomial_tail(misses, n, 1.0 - test.share) <= of_each {
                 return Some(Verdict::NotMet);
             }
             let [low, _] = wilson(share, n, upper_z(error));
-            all_met &= low >= test.share && counts.sure.is_some() && !self.still_rises(&units);
+            all_met &= low >= test.share && !self.still_rises(&units);
             all_well &= share >= test.share;
         }
         match self.looks {
             0 => (self.rules.glances && all_well).then_some(Verdict::LooksMet),
             _ => all_met.then_some(Verdict::Met),
         }
-    }
-
-    /// As how many these count. While a probe is long and under way, as it was found at the last look: it is told several
-    /// times a second.
-    fn count(&self, units: &[Unit], test: usize) -> f64 {
-        const FEW: usize = 400;
-        let all: u64 = Sum::of(units).of;
-        if self.verdict.is_none() && units.len() > FEW {
-            return all as f64 * self.apart[test];
-        }
-        let counts = counts_as(units, self.tests[test].share);
-        counts.sure.unwrap_or(counts.likely)
     }
 
     /// Whether the figures of an open loop still rise: it has not come to rest.

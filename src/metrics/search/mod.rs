@@ -26,7 +26,7 @@ mod share;
 use std::time::Duration;
 
 pub use self::judge::{InFlight, Judge, Rules};
-pub use self::share::{Counts, Unit, counts_as, wilson};
+pub use self::share::{Unit, counts_as, wilson};
 use crate::domain::plan::{Find, Raise, Target};
 use crate::domain::run::{Bracket, Found, FoundEnd, LevelReport, Verdict};
 
@@ -37,7 +37,7 @@ const GLANCES: f64 = 0.005;
 /// So many probes at most.
 const MOST_PROBES: usize = 32;
 /// Of undecided loads so many are enough to stop.
-const MOST_UNDECIDED: usize = 3;
+const MOST_UNDECIDED: usize = 2;
 /// The bracket is closed once its ends differ by so much of the lower one.
 const CLOSE: f64 = 0.1;
 
