@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::io::signals::Signals;
 
-/// How long the window may take to notice the signal: a hidden window may not draw frames.
-const NOTICE_TIME: Duration = Duration::from_millis(1_500);
+/// How long the window may take to notice the signal: a hidden window may not draw frames, and one on a busy
+/// machine draws one in a second or two.
+const NOTICE_TIME: Duration = Duration::from_secs(4);
 /// How long closing may take. A keychain may wait for the user.
 const CLOSE_TIME: Duration = Duration::from_secs(8);
 

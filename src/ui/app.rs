@@ -318,6 +318,12 @@ impl eframe::App for App {
         false
     }
 
+    /// As often as drafts are saved, so that a window which is killed comes back with its size. The file is
+    /// written only when the size or the position changed.
+    fn auto_save_interval(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
         visuals.panel_fill.to_normalized_gamma_f32()
     }

@@ -235,6 +235,11 @@ fn a_restart_brings_back_the_size_of_the_window() {
         pressed.is_ok() && kept.is_ok_and(|kept| kept.layout.page == Page::History)
     };
     wait("another page is shown and kept", &mut || pressed());
+    let kept = || std::fs::read_to_string(config.path().join("window.ron"));
+    wait("its size is kept while it is open", &mut || {
+        // A window that has nothing to draw saves nothing.
+        pressed() && kept().is_ok_and(|kept| kept.contains("1010"))
+    });
     let stopped = std::process::Command::new(find("kill", "procps"))
         .args(["-TERM", &batida.0.id().to_string()])
         .status();
@@ -243,7 +248,17 @@ fn a_restart_brings_back_the_size_of_the_window() {
         batida.0.try_wait().expect("asked").is_some()
     });
     let _batida = open();
-    wait("the window is as large as it was", &mut || {
-        geometry(&display, &xdotool).contains("Geometry: 1010x707")
-    });
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let now = geometry(&display, &xdotool);
+        if now.contains("Geometry: 1010x707") {
+            break;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "the window is not as large as it was: {now:?}, kept: {:?}",
+            kept()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
