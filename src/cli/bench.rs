@@ -17,7 +17,7 @@ use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
 use crate::domain::plan::{Level, Plan, Target};
 use crate::domain::run::{BenchProgress, BenchReport, LevelReport, Stage, Steer};
-use crate::engine::bench::{Controls, Listener};
+use crate::engine::bench::{Controls, LIVE_FIGURES, Listener};
 use crate::engine::connection::Connection;
 use crate::engine::history;
 use crate::export::{csv, gaps};
@@ -310,6 +310,14 @@ struct Watcher {
 }
 
 impl Listener for Watcher {
+    fn partial_interval(&self) -> Duration {
+        if self.progress.quiet || !self.progress.terminal {
+            Duration::MAX
+        } else {
+            LIVE_FIGURES
+        }
+    }
+
     fn began(&mut self, report: &BenchReport) {
         for rows in [&mut self.rows, &mut self.gaps].into_iter().flatten() {
             rows.session.clone_from(&report.id);

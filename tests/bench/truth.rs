@@ -9,6 +9,8 @@
 //!
 //! On a machine that others use too, `--realtime` (as root, with util-linux's `chrt`) gives the server its core whatever
 //! they do, and the client its own except where that is to be full.
+//!
+//! The truth of a part: `--concurrency 16,128` for these levels, `--full-core` only beside the busy loop.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
@@ -67,8 +69,16 @@ const MOST_COST_OF_SERDE: f64 = 1.3;
 const MOST_COST_OF_CLOCK: f64 = 1.05;
 const MOST_MIB: f64 = 150.0;
 const MOST_START_MS: f64 = 30.0;
-/// Concurrency, and requests of each stream after the first, which is warm-up.
-const LEVELS: [(usize, usize); 5] = [(1, 20), (16, 10), (128, 8), (512, 6), (2_000, 4)];
+/// The streams of each level, the requests of each stream after the first, which is warm-up, and ms a token. The more
+/// streams, the slower is each, as with a real server: 25,000 tokens a second at most. At 10 ms a token 2,000 streams would
+/// be 200,000 writes a second, more than one core writes or reads, and then the server's own clock is late too.
+const LEVELS: [(usize, usize, f64); 5] = [
+    (1, 20, 10.0),
+    (16, 10, 10.0),
+    (128, 8, 10.0),
+    (512, 6, 20.0),
+    (2_000, 4, 80.0),
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -92,7 +102,11 @@ fn main() -> ExitCode {
     let requests = at
         .and_then(|at| number(args.get(at + 1)))
         .unwrap_or(1_000_000);
-    let is_count = |(place, _): &(usize, &String)| at.is_none_or(|at| *place != at + 1);
+    // What follows a flag is not the number of rounds.
+    let is_count = |(place, _): &(usize, &String)| {
+        let before = place.checked_sub(1).map(|before| args[before].as_str());
+        !matches!(before, Some("--requests" | "--concurrency"))
+    };
     let rounds = args
         .iter()
         .enumerate()
@@ -114,7 +128,14 @@ fn main() -> ExitCode {
         "server on core {}, client on core {}, {rounds} rounds",
         cores.last, cores.first
     );
+    let at = args.iter().position(|arg| arg == "--concurrency");
+    let chosen = at.and_then(|at| args.get(at + 1)).map(|list| {
+        let each = list.split(',').map(|it| it.parse().expect("a number"));
+        each.collect::<Vec<usize>>()
+    });
     let mut bench = Bench {
+        chosen,
+        full_only: args.iter().any(|arg| arg == "--full-core"),
         cores,
         rounds,
         dir: tempfile::tempdir().expect("a folder"),
@@ -135,6 +156,10 @@ fn main() -> ExitCode {
 
 /// What all runs share.
 struct Bench {
+    /// The levels of the truth; `None` for all of [`LEVELS`].
+    chosen: Option<Vec<usize>>,
+    /// The truth only where the client's core is full.
+    full_only: bool,
     cores: Cores,
     rounds: usize,
     dir: tempfile::TempDir,
@@ -238,7 +263,7 @@ struct Times {
 impl Bench {
     /// Reported TTFT less the server's, request by request, and the reported ITL less the server's.
     fn truth(&mut self) {
-        println!("\nTRUTH  TTFT 100 ms, 10 ms a token, 64 tokens; ms");
+        println!("\nTRUTH  TTFT 100 ms, 10 ms a token (512 streams: 20, 2,000: 80), 64 tokens; ms");
         println!(
             "TTFT err: what the client says less the server's own, |p99|: of their distances; ITL err: the same of the pooled gaps' mean and p99"
         );
@@ -248,8 +273,10 @@ impl Bench {
         println!(
             "srv late: the server's own TTFT less 100 ms; read: how late the client says that it read, p99; process: batida with {VARIABLE}=process"
         );
-        let server = Server::start(&self.cores, TTFT_MS, PER_TOKEN_MS, TOKENS, false, true);
         for busy in [false, true] {
+            if self.full_only && !busy {
+                continue;
+            }
             println!(
                 "{}\n{:>5} {:<7} {:>9} {:>8} {:>9} {:>8} {:>9} {:>8} {:>8} {:>8} {:>6} {:>9} {:>8} {:>8}  its own word",
                 if busy {
@@ -272,7 +299,12 @@ impl Bench {
                 "ms/token",
                 "read"
             );
-            for (concurrency, turns) in LEVELS {
+            for (concurrency, turns, per_token) in LEVELS {
+                if let Some(chosen) = &self.chosen
+                    && !chosen.contains(&concurrency)
+                {
+                    continue;
+                }
                 let load = Load {
                     concurrency,
                     requests: concurrency * turns,
@@ -282,6 +314,7 @@ impl Bench {
                     pinned: true,
                     busy,
                 };
+                let server = Server::start(&self.cores, TTFT_MS, per_token, TOKENS, false, true);
                 self.truth_of(&server, load);
             }
         }
@@ -539,7 +572,7 @@ impl Bench {
     /// The README's picture: what each client says of the same load on a full core.
     #[cfg(feature = "gui")]
     fn picture(&mut self) {
-        let (concurrency, turns) = LEVELS[LEVELS.len() - 1];
+        let (concurrency, turns, per_token) = LEVELS[LEVELS.len() - 1];
         let load = Load {
             concurrency,
             requests: concurrency * turns,
@@ -549,7 +582,7 @@ impl Bench {
             pinned: true,
             busy: true,
         };
-        let server = Server::start(&self.cores, TTFT_MS, PER_TOKEN_MS, TOKENS, false, true);
+        let server = Server::start(&self.cores, TTFT_MS, per_token, TOKENS, false, true);
         let mut truths = Vec::new();
         let mut said = |bench: &mut Self, client| {
             let run = bench

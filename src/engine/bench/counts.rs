@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::reads::Reads;
+use super::own_watch::OwnWatch;
 use crate::domain::run::Flight;
 use parking_lot::Mutex;
 
@@ -19,7 +19,7 @@ pub(super) struct Counts {
     pub(super) flights: Vec<FlightCell>,
     pub(super) free: Mutex<VecDeque<usize>>,
     pub(super) since: Mutex<Since>,
-    pub(super) reads: Mutex<Reads>,
+    pub(super) own_watch: Mutex<OwnWatch>,
 }
 
 /// When each request left that is in flight, in ns of the session; 0 in a place that is free.
@@ -73,7 +73,7 @@ impl Counts {
                 .collect(),
             free: Mutex::new((0..flights).collect()),
             since: Mutex::default(),
-            reads: Mutex::default(),
+            own_watch: Mutex::default(),
         }
     }
 

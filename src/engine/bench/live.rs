@@ -12,8 +12,6 @@ use crate::metrics::request::{Phase, RequestRecord};
 
 /// How often a rate is told.
 const RATE: Duration = Duration::from_millis(250);
-/// How often the level's figures are worked out while it runs.
-const PARTIAL: Duration = Duration::from_millis(250);
 /// How often the timeline is told.
 const TIMELINE_REQUESTS: Duration = Duration::from_millis(100);
 
@@ -36,6 +34,8 @@ pub(super) struct Live {
     chunks: (u64, Duration),
     /// Tokens and chunks of the level's good answers: what a chunk is worth.
     worth: (u64, u64),
+    /// How often the level's figures are worked out while it runs, and when they were last.
+    partial_interval: Duration,
     partial_at: Duration,
     flights_at: Duration,
 }
@@ -68,7 +68,7 @@ pub(super) fn in_flight(workers: &[Worker]) -> InFlight {
 }
 
 impl Live {
-    pub(super) fn new(levels: usize) -> Self {
+    pub(super) fn new(levels: usize, partial_interval: Duration) -> Self {
         Self {
             stage: Stage::Starting,
             ended: Vec::new(),
@@ -85,6 +85,7 @@ impl Live {
             partial: None,
             chunks: (0, Duration::ZERO),
             worth: (0, 0),
+            partial_interval,
             partial_at: Duration::ZERO,
             flights_at: Duration::ZERO,
         }
@@ -175,7 +176,7 @@ impl Live {
     }
 
     pub(super) fn wants_partial(&mut self, now: Duration) -> bool {
-        let due = now >= self.partial_at + PARTIAL;
+        let due = now.saturating_sub(self.partial_at) >= self.partial_interval;
         if due {
             self.partial_at = now;
         }

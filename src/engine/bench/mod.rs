@@ -19,9 +19,9 @@ mod files;
 mod left;
 mod level;
 mod live;
+mod own_watch;
 mod pacer;
 mod pause;
-mod reads;
 mod session;
 mod watch;
 mod worker;
@@ -67,11 +67,19 @@ pub struct Controls {
     pub steer: steering::Receiver<Steer>,
 }
 
+/// How often the figures of a level under way are worked out for whoever looks at them.
+pub const LIVE_FIGURES: Duration = Duration::from_millis(250);
+
 /// Hears of a session while it runs. Called where [`run`] is awaited, never on the measuring threads.
 pub trait Listener: Send {
     /// It has begun: the report as it stands, without levels.
     fn began(&mut self, report: &BenchReport) {
         let _ = report;
+    }
+    /// How often the figures of the level under way are wanted ([`BenchProgress::partial`]); they take a good part of
+    /// what a small load costs. Asked once, before the session begins.
+    fn partial_interval(&self) -> Duration {
+        LIVE_FIGURES
     }
     /// At most every 33 ms.
     fn advanced(&mut self, progress: BenchProgress);
@@ -147,6 +155,7 @@ pub async fn run_beside(
         .collect::<Result<Vec<Worker>, Failure>>()?;
     let report = empty_report(plan, &world, environment, &files, (seed, count));
     listener.began(&report);
+    let live = Live::new(plan.levels().len(), listener.partial_interval());
     let mut session = Session {
         plan: &sown,
         seed,
@@ -158,7 +167,7 @@ pub async fn run_beside(
         listener,
         files,
         counters: Arc::default(),
-        live: Live::new(plan.levels().len()),
+        live,
         level: 0,
         probe: None,
         report,

@@ -2,23 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use super::alarm::AlarmRings;
-use super::reads::Reads;
-use super::worker::{PROBE_INTERVAL, Worker};
+use super::own_watch::OwnWatch;
+use super::worker::Worker;
 use crate::domain::run::{Clock, Watch};
 use crate::io::machine::{Ticks, ticks};
 use crate::metrics::stats::{Histogram, Scale};
 use crate::metrics::watch::LATE;
 
-/// Of one long sleep so many rings are counted at most: twenty minutes.
-const MOST_RINGS: u32 = 1 << 16;
-
 /// A level's look at the measuring threads and the machine.
 pub(super) struct LevelWatch {
-    timers: Histogram,
-    /// The alarm's, for what the kernel does not tell.
-    probes: Histogram,
-    reads: Reads,
+    /// Of all workers together.
+    seen: OwnWatch,
     leaving: Histogram,
     late_requests: u64,
     began: Instant,
@@ -33,30 +27,15 @@ impl LevelWatch {
         // Of the warm-up.
         workers
             .iter()
-            .for_each(|worker| drop(worker.counts.reads.lock().take()));
+            .for_each(|worker| drop(worker.counts.own_watch.lock().take()));
         Self {
-            timers: Histogram::new(Scale::Time),
-            probes: Histogram::new(Scale::Time),
-            reads: Reads::default(),
+            seen: OwnWatch::default(),
             leaving: Histogram::new(Scale::Time),
             late_requests: 0,
             began: Instant::now(),
             workers: Vec::new(),
             process: process_time(),
             machine: ticks(),
-        }
-    }
-
-    pub(super) fn probed(&mut self, timer_late: Option<Duration>, reads: Option<AlarmRings>) {
-        if let Some(late) = timer_late {
-            self.timers.record(late);
-        }
-        // A byte that comes amid a long sleep waits for what is left of it.
-        let Some(AlarmRings { late, times }) = reads else {
-            return;
-        };
-        for n in 0..times.min(MOST_RINGS) {
-            self.probes.record(late.saturating_sub(PROBE_INTERVAL * n));
         }
     }
 
@@ -68,19 +47,16 @@ impl LevelWatch {
 
     /// Takes what the workers have seen since they were last asked.
     pub(super) fn gather(&mut self, workers: &[Worker]) {
-        for worker in workers {
-            let seen = worker.counts.reads.lock().take();
-            self.reads.add(&seen);
+        self.workers.resize(workers.len(), None);
+        for (worker, cpu) in workers.iter().zip(&mut self.workers) {
+            let Some(seen) = worker.counts.own_watch.lock().take() else {
+                continue;
+            };
+            self.seen.add(&seen);
+            if let Some(now) = seen.cpu {
+                *cpu = Some([cpu.map_or(now, |[first, _]| first), now]);
+            }
         }
-    }
-
-    pub(super) fn cpu(&mut self, worker: usize, used: Duration) {
-        if self.workers.len() <= worker {
-            self.workers.resize(worker + 1, None);
-        }
-        let now = (Instant::now(), used);
-        let first = self.workers[worker].map_or(now, |[first, _]| first);
-        self.workers[worker] = Some([first, now]);
     }
 
     /// What was seen so far; doubts and waits for prompts are others' to fill in.
@@ -94,21 +70,21 @@ impl LevelWatch {
             let all = now.all.saturating_sub(before.all);
             (all > 0).then(|| now.busy.saturating_sub(before.busy) as f64 / all as f64)
         });
-        let clock = self.reads.clock();
+        let clock = self.seen.clock();
         let read_late_ms = match clock {
-            Some(Clock::Kernel) => self.reads.waits.stats(),
+            Some(Clock::Kernel) => self.seen.waits.stats(),
             Some(Clock::Mixed) => {
-                let mut all = self.probes.clone();
-                all.merge(&self.reads.waits);
+                let mut all = self.seen.probes.clone();
+                all.merge(&self.seen.waits);
                 all.stats()
             }
-            Some(Clock::Process) | None => self.probes.stats(),
+            Some(Clock::Process) | None => self.seen.probes.stats(),
         };
         Watch {
             clock,
-            timer_late_ms: self.timers.stats(),
+            timer_late_ms: self.seen.timers.stats(),
             read_late_ms,
-            end_late_ms: self.reads.ends.stats(),
+            end_late_ms: self.seen.ends.stats(),
             busiest_lane: self
                 .workers
                 .iter()

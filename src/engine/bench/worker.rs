@@ -20,10 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::request::{PooledConnection, RequestContext, RequestOutcome, Scratch};
 use super::World;
-use super::alarm::{Alarm, AlarmRings};
+use super::alarm::Alarm;
 use super::counts::Counts;
 use super::feed::{self, Prepared};
 use super::level::Level;
+use super::own_watch::{PROBE_INTERVAL, TOLD_PROBE_INTERVAL};
 use super::pacer::Moment;
 use crate::domain::failure::Failure;
 use crate::domain::history::Said;
@@ -31,8 +32,6 @@ use crate::domain::run::Steer;
 use crate::metrics::request::{Phase, RequestRecord};
 use crate::prompts::schedule::client_start;
 
-/// How often a thread is asked whether it is late.
-pub(super) const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 /// A client that thinks notices the end of its level within this time.
 const THINK_STEP: Duration = Duration::from_millis(50);
 /// Requests on the page's timeline, over all workers.
@@ -44,15 +43,8 @@ pub(super) enum WorkerEvent {
     Ended(Arc<RequestRecord>, Option<Box<Said>>),
     /// The limits that an answer's headers speak of.
     Limits(Vec<(String, String)>),
-    /// What was found out about the worker itself.
-    Probed {
-        timer_late: Option<Duration>,
-        reads: Option<AlarmRings>,
-    },
     /// A request of an open loop left so long after its moment, its wait for a place in flight left out.
     Left { late: Duration },
-    /// The worker's CPU time so far.
-    Cpu { worker: usize, used: Duration },
     /// The connections of the coming level are open.
     Ready,
 }
@@ -98,7 +90,6 @@ impl Worker {
         let counts = Arc::new(Counts::new(TIMELINE_REQUESTS / of));
         let cancel = world.cancel.clone();
         let at_work = WorkerThread {
-            number,
             world,
             events,
             counts: Arc::clone(&counts),
@@ -171,7 +162,6 @@ impl Drop for Worker {
 
 /// A worker on its own thread.
 pub(super) struct WorkerThread {
-    number: usize,
     pub(super) world: Arc<World>,
     events: Sender<WorkerEvent>,
     pub(super) counts: Arc<Counts>,
@@ -431,14 +421,12 @@ impl WorkerThread {
             return;
         };
         while let Ok(rings) = alarm.rings().await {
+            let mut own_watch = self.counts.own_watch.lock();
             // The reads themselves tell.
-            if self.counts.reads.lock().have_waits() {
+            if own_watch.has_waits() {
                 return;
             }
-            self.tell(WorkerEvent::Probed {
-                timer_late: None,
-                reads: Some(rings),
-            });
+            own_watch.alarm_rang(rings);
         }
     }
 
@@ -446,18 +434,19 @@ impl WorkerThread {
         // tokio's timers round up to the next millisecond by design: that is no lateness.
         const ROUNDING: Duration = Duration::from_millis(1);
         loop {
-            let due = Instant::now() + PROBE_INTERVAL;
+            let interval = if self.counts.own_watch.lock().has_waits() {
+                TOLD_PROBE_INTERVAL
+            } else {
+                PROBE_INTERVAL
+            };
+            let due = Instant::now() + interval;
             tokio::time::sleep_until(due.into()).await;
             let late = due.elapsed().saturating_sub(ROUNDING);
-            self.tell(WorkerEvent::Probed {
-                timer_late: Some(late),
-                reads: None,
-            });
             let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-            self.tell(WorkerEvent::Cpu {
-                worker: self.number,
-                used: super::duration(used),
-            });
+            self.counts
+                .own_watch
+                .lock()
+                .timer_fired(late, super::duration(used));
         }
     }
 }

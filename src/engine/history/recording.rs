@@ -178,6 +178,13 @@ impl Listener for Recording<'_> {
         self.inner.ended(record);
     }
 
+    fn partial_interval(&self) -> Duration {
+        let own = self.recorder.as_ref().map(|_| PARTIAL_INTERVAL);
+        self.inner
+            .partial_interval()
+            .min(own.unwrap_or(Duration::MAX))
+    }
+
     fn wants_texts(&self) -> bool {
         self.recorder
             .as_ref()

@@ -378,11 +378,7 @@ impl Session<'_> {
                     self.listener.ended(&record);
                 }
                 WorkerEvent::Limits(limits) => self.limits = limits,
-                WorkerEvent::Probed { timer_late, reads } => {
-                    under.watching.probed(timer_late, reads)
-                }
                 WorkerEvent::Left { late } => under.watching.left(late),
-                WorkerEvent::Cpu { worker, used } => under.watching.cpu(worker, used),
                 WorkerEvent::Ready => {}
             }
         }

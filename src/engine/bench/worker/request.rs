@@ -247,7 +247,7 @@ impl WorkerThread {
         });
         if response.measured && response.is_stamped && error.is_none() {
             let late = Instant::now().saturating_duration_since(ended);
-            self.counts.reads.lock().ended(late);
+            self.counts.own_watch.lock().ended(late);
         }
         response.landed(ended, error.is_some());
         let figures = response.reader.figures();

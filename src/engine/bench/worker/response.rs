@@ -263,7 +263,7 @@ impl Sink for IncomingResponse<'_> {
     fn read(&mut self, arrival: Arrival) {
         self.reader.settle();
         self.is_stamped = arrival.waited.is_some();
-        self.worker.counts.reads.lock().read(arrival.waited);
+        self.worker.counts.own_watch.lock().read(arrival.waited);
         let over_at = self
             .reader
             .over_at()

@@ -26,7 +26,8 @@ pub(super) struct Strict<'a> {
     model: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
-    usage: Option<StrictUsage>,
+    /// In few chunks, and large: the others are moved without it.
+    usage: Option<Box<StrictUsage>>,
     error: Option<IgnoredAny>,
     errors: Option<IgnoredAny>,
     timings: Option<IgnoredAny>,
@@ -85,7 +86,7 @@ impl<'a> From<Strict<'a>> for Chunk<'a> {
             content: some(delta.content),
             calls: calls::read(delta.tool_calls.as_ref(), delta.function_call.as_ref()),
             finish: finish.and_then(|reason| finish_reason(&reason)),
-            usage: strict.usage.map(Usage::from),
+            usage: strict.usage.map(|usage| Usage::from(*usage)),
             error: None,
             model: strict.model.filter(|model| is_model_name(model)),
             answers: true,
