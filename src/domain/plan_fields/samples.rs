@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use crate::domain::conversation::{Effort, Params};
 use crate::domain::plan::{
-    Arrivals, Bound, Ends, Find, HangUps, Lengths, Limit, LimitFigure, Load, MetricsSource,
-    Objectives, Plan, Price, Prompts, Raise, Target, ThinkTime, TimeUnit,
+    Arrivals, Bound, Ends, Find, HangUps, Images, Lengths, Limit, LimitFigure, Load, MetricsSource,
+    Objectives, Plan, PlanEndpoint, Price, Prompts, Raise, Target, ThinkTime, TimeUnit,
 };
 
 fn times() -> impl Strategy<Value = Duration> {
@@ -178,7 +178,19 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         0..9u32,
         prop_oneof![Just(Duration::ZERO), times()],
     );
-    let said = (prompts, 1..9u32, prop::option::of(lengths()), any::<bool>());
+    let images = (1..=32u32, 16..=999u32, 16..=999u32).prop_map(|(each, width, height)| Images {
+        each,
+        width,
+        height,
+    });
+    let endpoint = prop::sample::select(PlanEndpoint::ALL.to_vec());
+    let sent = (endpoint, prop::option::of(images));
+    let said = (
+        (sent, prompts),
+        1..9u32,
+        prop::option::of(lengths()),
+        any::<bool>(),
+    );
     let source = prop_oneof![
         Just(MetricsSource::Auto),
         Just(MetricsSource::Pods),
@@ -196,8 +208,17 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     (whole, said, clients(), rest).prop_map(|(whole, said, clients, rest)| {
         let ((repeat, cool_down), think, hang_ups, price) = clients;
         let (load, level_ends, session_ends, warmup, ramp_up) = whole;
-        let (prompts, turns, output_tokens, ignore_eos) = said;
+        let (((endpoint, images), prompts), turns, output_tokens, ignore_eos) = said;
         let ((timeout, keep_saturated), objectives, server_metrics, seed, tags, params) = rest;
+        // The form has no place for what an endpoint lacks.
+        let (images, turns, think) = match endpoint {
+            PlanEndpoint::Chat => (images, turns, think),
+            _ => (None, 1, None),
+        };
+        let (output_tokens, ignore_eos) = match endpoint {
+            PlanEndpoint::Embeddings => (None, false),
+            _ => (output_tokens, ignore_eos),
+        };
         // A new field of a plan does not compile here until the test varies it.
         Plan {
             targets: vec![Target {
@@ -211,7 +232,9 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
             cool_down,
             warmup,
             ramp_up,
+            endpoint,
             prompts,
+            images,
             turns,
             think,
             hang_ups,

@@ -10,13 +10,16 @@ use bytes::{Bytes, BytesMut};
 use crossbeam_channel::Receiver;
 
 use super::World;
-use crate::domain::conversation::{ChatRequest, Message, Params, Role};
+use crate::domain::conversation::{Attachment, ChatRequest, Image, Message, Params, Role};
 use crate::domain::dialect::Dialect;
 use crate::domain::failure::Failure;
+use crate::domain::plan::Images;
+use crate::domain::run::known::ImagesBrief;
 use crate::metrics::request::Phase;
 use crate::prompts::schedule::Schedule;
-use crate::prompts::{Opening, PromptSource};
-use crate::wire::{openai, refusal};
+use crate::prompts::{Opening, PromptSource, pictures};
+use crate::wire::openai::{self, BodyForm};
+use crate::wire::refusal;
 
 /// At most so many bytes of requests wait to be sent.
 const MOST_WAITING: usize = 32 << 20;
@@ -63,8 +66,17 @@ impl Turns {
             .push(Message::new(Role::Assistant, answer));
         self.chat.messages.extend(turn);
         let dialect = world.api.dialects().of(&self.chat.model);
-        let request = Writer::default().request(&self.chat, self.ignore_eos, dialect, index, world);
+        let form = form(self.ignore_eos, dialect, world);
+        let request = Writer::default().request(&self.chat, form, index, world);
         Some((request, said(&self.chat, world)))
+    }
+}
+
+fn form(ignore_eos: bool, dialect: Dialect, world: &World) -> BodyForm {
+    BodyForm {
+        endpoint: world.api.endpoint(),
+        ignore_eos,
+        dialect,
     }
 }
 
@@ -87,6 +99,8 @@ pub(super) struct Order {
     pub(super) model: String,
     pub(super) params: Params,
     pub(super) ignore_eos: bool,
+    /// Of each request, drawn by this seed.
+    pub(super) images: Option<(Images, u64)>,
     pub(super) warmups: u64,
     /// Measured requests; `None` for as many as are taken.
     pub(super) measured: Option<u64>,
@@ -107,6 +121,34 @@ pub(super) struct Counters {
     pub(super) index: AtomicU64,
     /// Conversations: no two of a session are alike.
     pub(super) conversation: AtomicU64,
+    /// Images that were made, some of them ahead and never sent.
+    pub(super) images: AtomicU64,
+    /// Bytes of their files.
+    pub(super) image_bytes: AtomicU64,
+}
+
+impl Counters {
+    /// The images so far.
+    pub(super) fn images_brief(&self) -> ImagesBrief {
+        let made = self.images.load(Ordering::Relaxed);
+        let bytes = self.image_bytes.load(Ordering::Relaxed) as f64;
+        ImagesBrief {
+            made,
+            bytes: (made > 0).then(|| bytes / made as f64),
+        }
+    }
+
+    /// Counts the images of a request.
+    fn count(&self, images: &[Attachment]) {
+        let bytes: usize = images
+            .iter()
+            .filter_map(Attachment::image)
+            .map(Image::size)
+            .sum();
+        self.images
+            .fetch_add(images.len() as u64, Ordering::Relaxed);
+        self.image_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
 }
 
 /// Begins to make requests; it ends when all are made or nobody takes any more.
@@ -199,8 +241,9 @@ fn prepare(
         Some(_) if order.traced => entry,
         _ => counters.conversation.fetch_add(1, Ordering::Relaxed),
     };
-    if let Some(opening) = order.source.opening(conversation)
-        && writer.mold(order, opening.max_tokens)
+    if order.images.is_none()
+        && let Some(opening) = order.source.opening(conversation)
+        && writer.mold(order, opening.max_tokens, world)
         && let Some(Mold { before, after, .. }) = &writer.mold
     {
         let Opening {
@@ -228,7 +271,16 @@ fn prepare(
     let requests = turns.len() as u64;
     let index = counters.index.fetch_add(requests, Ordering::Relaxed);
     let mut turns = turns.into_iter();
-    let messages = turns.next()?;
+    let mut messages = turns.next()?;
+    let mut wanted_prompt_tokens = draft.wanted_prompt_tokens;
+    if let Some((images, seed)) = order.images
+        && let Some(last) = messages.iter_mut().rfind(|it| it.role == Role::User)
+    {
+        last.attachments = pictures::of_request(images, seed, index);
+        counters.count(&last.attachments);
+        // The server's count has their tokens as well.
+        wanted_prompt_tokens = None;
+    }
     let chat = ChatRequest {
         model: order.model.clone(),
         messages,
@@ -243,7 +295,7 @@ fn prepare(
         requests,
         phase,
         due,
-        request: writer.request(&chat, ignore_eos, writer.dialect, index, world),
+        request: writer.request(&chat, form(ignore_eos, writer.dialect, world), index, world),
         prompt: said(&chat, world),
         version,
         turns: (requests > 1).then(|| {
@@ -253,7 +305,7 @@ fn prepare(
                 later,
             })
         }),
-        wanted_prompt_tokens: draft.wanted_prompt_tokens,
+        wanted_prompt_tokens,
     })
 }
 
@@ -296,21 +348,14 @@ impl Writer {
         version
     }
 
-    fn request(
-        &mut self,
-        chat: &ChatRequest,
-        ignore_eos: bool,
-        dialect: Dialect,
-        index: u64,
-        world: &World,
-    ) -> Bytes {
+    fn request(&mut self, chat: &ChatRequest, form: BodyForm, index: u64, world: &World) -> Bytes {
         self.body.clear();
-        openai::write_stream_body(chat, ignore_eos, dialect, &mut self.body);
+        openai::write_stream_body(chat, form, &mut self.body);
         self.block.request(&[&self.body], index, world)
     }
 
     /// For an opening; the last one, where that serves.
-    fn mold(&mut self, order: &Order, max_tokens: Option<u32>) -> bool {
+    fn mold(&mut self, order: &Order, max_tokens: Option<u32>, world: &World) -> bool {
         if self
             .mold
             .as_ref()
@@ -328,7 +373,8 @@ impl Writer {
             messages,
             params,
         };
-        let around = openai::stream_body_around(&chat, order.ignore_eos, self.dialect);
+        let form = form(order.ignore_eos, self.dialect, world);
+        let around = openai::stream_body_around(&chat, form);
         self.mold = around.map(|(before, after)| Mold {
             max_tokens,
             before,

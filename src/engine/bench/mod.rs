@@ -126,10 +126,11 @@ pub async fn run_beside(
     let files = Files::read(plan).await?;
     let (events, received) = crossbeam_channel::unbounded();
     let count = workers_for(plan);
+    let api = api.clone().at_endpoint(plan.endpoint);
     let world = Arc::new(World {
         began: Instant::now(),
-        api: api.clone(),
         dialer: api.dialer(),
+        api,
         id: new_id(),
         timeout: plan.timeout,
         clients: Clients::of(&sown),
@@ -176,9 +177,11 @@ pub async fn run_beside(
         mut report,
         world,
         beside,
+        counters,
         ..
     } = session;
     report.server_metrics = beside.origin();
+    report.images = plan.images.map(|_| counters.images_brief());
     if let Some(file) = &mut report.prompts_file {
         file.repeated = repeated;
     }
@@ -224,6 +227,7 @@ fn empty_report(
         knees: Vec::new(),
         switches: Vec::new(),
         calibrations: Vec::new(),
+        images: None,
         surroundings: None,
         server_metrics: None,
         source: None,
