@@ -332,7 +332,6 @@ impl Plan {
         ];
         self.session_ends.check(session, &mut say);
         self.client_problems(&mut say);
-        self.endpoint_problems(&mut say);
         if self.ramp_up > Duration::from_secs(3_600) {
             say(Field::RampUp, "at most an hour");
         }
@@ -382,8 +381,9 @@ impl Plan {
 }
 
 impl Plan {
-    /// What of its rounds and its clients cannot work.
+    /// What of its rounds, its clients and its endpoint cannot work.
     fn client_problems(&self, say: &mut impl FnMut(Field, &str)) {
+        self.endpoint_problems(say);
         if !(1..=MOST_RUNS).contains(&self.repeat) {
             say(Field::Repeat, "a plan is run 1 to 100 times");
         }

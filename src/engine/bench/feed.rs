@@ -114,6 +114,17 @@ pub(super) struct Order {
     pub(super) bytes_each: usize,
 }
 
+impl Order {
+    /// Puts the images of the request with this index into its question.
+    fn add_images(&self, messages: &mut [Message], index: u64, counters: &Counters) {
+        let question = messages.iter_mut().rfind(|it| it.role == Role::User);
+        if let (Some((images, seed)), Some(question)) = (self.images, question) {
+            question.attachments = pictures::of_request(images, seed, index);
+            counters.count(&question.attachments);
+        }
+    }
+}
+
 /// Where the session's counting stands; the next level goes on from there.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
@@ -272,15 +283,10 @@ fn prepare(
     let index = counters.index.fetch_add(requests, Ordering::Relaxed);
     let mut turns = turns.into_iter();
     let mut messages = turns.next()?;
-    let mut wanted_prompt_tokens = draft.wanted_prompt_tokens;
-    if let Some((images, seed)) = order.images
-        && let Some(last) = messages.iter_mut().rfind(|it| it.role == Role::User)
-    {
-        last.attachments = pictures::of_request(images, seed, index);
-        counters.count(&last.attachments);
-        // The server's count has their tokens as well.
-        wanted_prompt_tokens = None;
-    }
+    // The server's count has the tokens of images as well.
+    let wanted_prompt_tokens = draft.wanted_prompt_tokens;
+    let wanted_prompt_tokens = wanted_prompt_tokens.filter(|_| order.images.is_none());
+    order.add_images(&mut messages, index, counters);
     let chat = ChatRequest {
         model: order.model.clone(),
         messages,

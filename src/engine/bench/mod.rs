@@ -126,20 +126,7 @@ pub async fn run_beside(
     let files = Files::read(plan).await?;
     let (events, received) = crossbeam_channel::unbounded();
     let count = workers_for(plan);
-    let api = api.clone().at_endpoint(plan.endpoint);
-    let world = Arc::new(World {
-        began: Instant::now(),
-        dialer: api.dialer(),
-        api,
-        id: new_id(),
-        timeout: plan.timeout,
-        clients: Clients::of(&sown),
-        texts: listener.wants_texts(),
-        cancel: CancellationToken::new(),
-        paused: AtomicBool::new(false),
-        pauses: Pauses::default(),
-        steer: controls.steer.clone(),
-    });
+    let world = Arc::new(World::of(&sown, api, listener.wants_texts(), &controls));
     // However this ends, also by being dropped, the workers end with it.
     let _stop = world.cancel.clone().drop_guard();
     let start = |number| Worker::start(number, count, Arc::clone(&world), events.clone());
@@ -254,6 +241,24 @@ struct World {
 }
 
 impl World {
+    /// Of a plan with its seed, from now on.
+    fn of(plan: &Plan, api: &Api, texts: bool, controls: &Controls) -> Self {
+        let api = api.clone().at_endpoint(plan.endpoint);
+        Self {
+            began: Instant::now(),
+            dialer: api.dialer(),
+            api,
+            id: new_id(),
+            timeout: plan.timeout,
+            clients: Clients::of(plan),
+            texts,
+            cancel: CancellationToken::new(),
+            paused: AtomicBool::new(false),
+            pauses: Pauses::default(),
+            steer: controls.steer.clone(),
+        }
+    }
+
     fn at(&self, moment: Instant) -> Duration {
         moment.saturating_duration_since(self.began)
     }

@@ -119,9 +119,6 @@ impl WorkerThread {
         let mut scratch = self.scratch.lock().pop().unwrap_or_default();
         let Scratch { reader, limit } = &mut *scratch;
         reader.renew(context.keeps_text());
-        if !world.api.endpoint().streams() {
-            reader.expect_embedding();
-        }
         let over_at = AtomicU64::new(NOT_OVER);
         let measured = context.phase.is_load();
         let hang_up = match context.phase {

@@ -69,6 +69,9 @@ impl<'a> IncomingResponse<'a> {
         over_at: &'a AtomicU64,
         (index, sent, measured): (u64, Instant, bool),
     ) -> Self {
+        if !worker.world.api.endpoint().streams() {
+            reader.expect_embedding();
+        }
         let place = worker.counts.since.lock().enter(worker.world.at_ns(sent));
         worker.counts.in_flight.fetch_add(1, Ordering::Relaxed);
         if measured {
