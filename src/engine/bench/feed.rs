@@ -52,6 +52,18 @@ pub(super) struct Turns {
 }
 
 impl Turns {
+    fn after(
+        chat: ChatRequest,
+        ignore_eos: bool,
+        later: std::vec::IntoIter<Vec<Message>>,
+    ) -> Box<Self> {
+        Box::new(Self {
+            chat,
+            ignore_eos,
+            later,
+        })
+    }
+
     /// The request of the next turn, after `answer`, and what it says where that is wanted; `None` when there is
     /// no further turn.
     pub(super) fn next(
@@ -304,13 +316,7 @@ fn prepare(
         request: writer.request(&chat, form(ignore_eos, writer.dialect, world), index, world),
         prompt: said(&chat, world),
         version,
-        turns: (requests > 1).then(|| {
-            Box::new(Turns {
-                chat,
-                ignore_eos,
-                later,
-            })
-        }),
+        turns: (requests > 1).then(|| Turns::after(chat, ignore_eos, later)),
         wanted_prompt_tokens,
     })
 }
