@@ -111,6 +111,10 @@ async fn targets(
     if !named.is_empty() {
         return Ok(named);
     }
+    if !args.plan(Vec::new()).endpoint.streams() {
+        let why = "--model: name the model that creates embeddings";
+        return Err(Ended::Misused(why.to_owned()));
+    }
     tokio::select! {
         () = cancel.cancelled() => Err(Ended::Told),
         found = choose::targets(connection, &args.deployment) => Ok(found?),

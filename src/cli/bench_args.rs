@@ -21,6 +21,7 @@ Examples:
   batida bench --demo --model gpt-oss-120b --rate 5,10 --poisson --duration 10s --csv requests.csv
   batida bench --demo --model gpt-oss-120b --sweep=8 --goodput ttft=500ms,itl=20ms --out report.json
   batida bench --demo --model gpt-oss-120b --find 'ttft_p95<150ms' --and 'itl_p99<50ms' --up-to 16
+  batida bench --demo --model E5-Mistral-7B-Instruct --endpoint embeddings --rate 20 --duration 5s
   batida bench --demo --model gpt-oss-120b --requests 30 --fail-if 'ttft_p99>800ms' --strict";
 
 pub(super) const DETAILS: &str = "\
@@ -273,8 +274,8 @@ mod tests {
     use crate::domain::conversation::Effort;
     use crate::domain::environment::{EnvId, Environment};
     use crate::domain::plan::{
-        Arrivals, Ends, HangUps, Lengths, Load, MetricsSource, Objectives, Price, Prompts,
-        ThinkTime, TimeUnit,
+        Arrivals, Ends, HangUps, Images, Lengths, Load, MetricsSource, Objectives, PlanEndpoint,
+        Price, Prompts, ThinkTime, TimeUnit,
     };
     use crate::domain::plan_fields::samples;
 
@@ -337,6 +338,8 @@ mod tests {
             cool_down: Duration::from_secs(30),
             warmup: 0,
             ramp_up: Duration::from_micros(1_500),
+            endpoint: PlanEndpoint::Completions,
+            images: Some(Images::parse("2@64x48").expect("reads")),
             prompts: Prompts::Synthetic {
                 input_tokens: Lengths::Normal {
                     mean: 900,

@@ -54,7 +54,14 @@ fn head(report: &BenchReport) -> String {
     }
     let unknown = || UNKNOWN.to_owned();
     let prompts = report.prompts_told().unwrap_or_else(unknown);
-    let answers = report.answers_told().unwrap_or_else(unknown);
+    let answers = if plan.endpoint.streams() {
+        let most = report.answers_told().unwrap_or_else(unknown);
+        format!(" · answers {most}")
+    } else {
+        String::new()
+    };
+    let endpoint = report.endpoint_told();
+    let endpoint = endpoint.map_or_else(String::new, |name| format!(" · {name}"));
     let known = plan.turns > 1 && report.knows(Unknown::Turns);
     let turns = if known {
         format!(" · {} turns", plan.turns)
@@ -67,7 +74,7 @@ fn head(report: &BenchReport) -> String {
         .unwrap_or_default();
     lines.push((
         "prompts",
-        format!("{prompts} · answers {answers}{turns}{seed}"),
+        format!("{prompts}{endpoint}{answers}{turns}{seed}"),
     ));
     let machine = report.machine.told().unwrap_or_else(unknown);
     let measured_by = report.measured_by();

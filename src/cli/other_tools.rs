@@ -147,14 +147,13 @@ const FLAGS: [(&[&str], &str); 28] = [
         &[
             "--endpoint-type",
             "--backend",
-            "--endpoint",
             "--service-kind",
             "--api-type",
             "--request-type",
             "--llm-api",
             "--backend-type",
         ],
-        "nothing: requests go to the OpenAI-compatible chat completions of --api URL",
+        "--endpoint NAME: chat, completions or embeddings of the OpenAI-compatible --api URL",
     ),
     (
         &[
@@ -356,7 +355,7 @@ mod tests {
             ("--benchmark-duration 60", "--duration TIME"),
             ("--streaming", "leave it out: answers are always streamed"),
             ("--url http://x", "--api URL"),
-            ("--endpoint-type chat", "leave it out: requests go to"),
+            ("--endpoint-type chat", "use --endpoint NAME"),
             ("-c 8", "--concurrency N"),
             ("--users 8", "--concurrency N"),
             ("--iterations 8", "--requests N"),

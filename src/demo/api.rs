@@ -120,6 +120,7 @@ impl DemoServer {
             .route("/metrics", get(metrics::page))
             .route("/v1/models", get(list_models))
             .route("/v1/chat/completions", post(chat))
+            .route("/v1/completions", post(complete))
             .route("/v1/embeddings", post(embeddings::make))
             .fallback(|| async { error(404, "not_found", "Not found") })
             .layer(axum::extract::DefaultBodyLimit::max(25 << 20))
@@ -238,24 +239,39 @@ impl Shared {
 }
 
 async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    answer_chat(&shared, &headers, &body)
+    let asked = receive(&shared, &headers, &body).and_then(|received| {
+        let ask = ChatBody::read(received.body.clone())?;
+        Ok((received, ask))
+    });
+    answer_chat(&shared, asked)
+        .await
+        .unwrap_or_else(|refusal| *refusal)
+}
+
+/// The older completions: the same answers, without reasoning, to a prompt.
+async fn complete(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let asked = receive(&shared, &headers, &body).and_then(|received| {
+        let ask = ChatBody::of_prompt(received.body.clone())?;
+        Ok((received, ask))
+    });
+    answer_chat(&shared, asked)
         .await
         .unwrap_or_else(|refusal| *refusal)
 }
 
 async fn answer_chat(
     shared: &Shared,
-    headers: &HeaderMap,
-    body: &Bytes,
+    asked: Result<(Authorized, ChatBody), Box<Response>>,
 ) -> Result<Response, Box<Response>> {
     let came = Instant::now();
-    let Authorized {
-        body,
-        authorization,
-        aborted,
-    } = receive(shared, headers, body)?;
-    let ask: ChatBody = serde_json::from_value(body)
-        .map_err(|why| Box::new(error(400, "invalid_request", &why.to_string())))?;
+    let (
+        Authorized {
+            authorization,
+            aborted,
+            ..
+        },
+        ask,
+    ) = asked?;
     if let Some(refusal) = check(&ask) {
         return Err(Box::new(refusal));
     }

@@ -154,9 +154,14 @@ fn wished_tokens(prompt: &str) -> Option<usize> {
     None
 }
 
-/// The number of prompt tokens: those of each message and four for its role and delimiters.
+/// For a message's role and delimiters.
+pub(super) const TOKENS_AROUND: u32 = 4;
+
+/// The number of prompt tokens: those of each message and [`TOKENS_AROUND`].
 pub(super) fn prompt_tokens<'a>(contents: impl Iterator<Item = &'a str>) -> u64 {
-    contents.map(|content| count_tokens(content) + 4).sum()
+    contents
+        .map(|content| count_tokens(content) + u64::from(TOKENS_AROUND))
+        .sum()
 }
 
 /// How many [`tokens`] gives.

@@ -10,7 +10,7 @@ mod table;
 use std::sync::LazyLock;
 
 pub use self::print::{Better, Print, Unit};
-use self::table::COST;
+use self::table::{COST, INPUT_RATE};
 pub use self::table::{
     DISTRIBUTIONS, ERRORS, FIRST_ANSWER, GOODPUT, ITL, LATENCY, OUTPUT_RATE, TPOT, TTFT, USER_SPEED,
 };
@@ -357,7 +357,18 @@ pub fn columns_of<'a>(
 ) -> Vec<(&'static Metric, &'static Column)> {
     let mut columns = COLUMNS.clone();
     columns.retain(|(metric, _)| {
-        metric.key != COST || levels.clone().any(|level| metric.value(level).is_some())
+        let has_value = |level: &LevelReport| metric.value(level).is_some();
+        match metric.key.as_str() {
+            COST => levels.clone().any(has_value),
+            // Beside the output it would say nothing more; of embeddings it is all there is.
+            INPUT_RATE => {
+                let mut without_output = levels
+                    .clone()
+                    .filter(|level| level.output_tokens.count == 0);
+                without_output.any(has_value)
+            }
+            _ => true,
+        }
     });
     columns
 }

@@ -1,6 +1,7 @@
 //! What a benchmark session is to do. Built by the page's form and by `batida bench` alike.
 
 mod clients;
+mod endpoint;
 mod estimate;
 mod find;
 mod lengths;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::clients::{HangUps, ThinkTime};
+pub use self::endpoint::{Images, PlanEndpoint};
 pub use self::estimate::{Caution, Estimate, Speed};
 pub use self::find::{Bound, DEFAULT_SHARE, DEFAULT_UP_TO, Find, Limit, LimitFigure, Raise};
 pub use self::lengths::Lengths;
@@ -50,8 +52,14 @@ pub struct Plan {
     /// Over how long the clients of a level begin, or its rate rises; zero for at once.
     #[serde(with = "super::units::as_seconds")]
     pub ramp_up: Duration,
+    /// What requests are sent to.
+    #[serde(skip_serializing_if = "PlanEndpoint::is_chat")]
+    pub endpoint: PlanEndpoint,
     /// What is said.
     pub prompts: Prompts,
+    /// Images in each request; `None` for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<Images>,
     /// Turns of each conversation; 1 sends single requests.
     pub turns: u32,
     /// How long a client thinks between an answer and its next turn; `None`: not at all.
@@ -186,10 +194,12 @@ pub enum Field {
     Repeat,
     CoolDown,
     Timeout,
+    Endpoint,
     Prompts,
     InputTokens,
     PrefixTokens,
     PromptsFile,
+    Images,
     Turns,
     Think,
     HangUps,
@@ -238,7 +248,9 @@ impl Default for Plan {
             cool_down: Duration::ZERO,
             warmup: 4,
             ramp_up: Duration::ZERO,
+            endpoint: PlanEndpoint::Chat,
             prompts: Prompts::default(),
+            images: None,
             turns: 1,
             think: None,
             hang_ups: None,
@@ -369,8 +381,9 @@ impl Plan {
 }
 
 impl Plan {
-    /// What of its rounds and its clients cannot work.
+    /// What of its rounds, its clients and its endpoint cannot work.
     fn client_problems(&self, say: &mut impl FnMut(Field, &str)) {
+        self.endpoint_problems(say);
         if !(1..=MOST_RUNS).contains(&self.repeat) {
             say(Field::Repeat, "a plan is run 1 to 100 times");
         }

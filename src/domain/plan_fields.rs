@@ -339,7 +339,8 @@ pub fn facts(report: &BenchReport) -> Vec<(String, String)> {
             Field::Model | Field::Deployment | Field::Tags => None,
             // A trace may have prompts and lengths of its own, which stand before the plan's.
             Field::Prompts => report.prompts_told(),
-            Field::InputTokens | Field::PrefixTokens | Field::PromptsFile => None,
+            Field::InputTokens | Field::PrefixTokens | Field::PromptsFile | Field::Images => None,
+            Field::Endpoint => report.endpoint_told().map(str::to_owned),
             Field::OutputTokens => report.answers_told(),
             Field::Trace => spec.words(&report.plan).map(|file| match &report.trace {
                 Some(trace) => format!("{file}: {}", trace.told()),

@@ -68,6 +68,9 @@ pub struct BenchReport {
     /// The file of the prompts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompts_file: Option<self::known::PromptsBrief>,
+    /// The images that were made for its requests; `None` where it sends none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<self::known::ImagesBrief>,
     /// The seed of the prompts and arrivals, the plan's own or the one that was drawn: with it the session can be
     /// repeated. `None` where nobody knows.
     #[serde(default)]

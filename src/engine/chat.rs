@@ -136,7 +136,7 @@ pub async fn run_within(
         let next = dialect.and(refused);
         let failed = matches!(report.ending, ChatEnding::Failed(_));
         // Each round omits more fields, so there are few. After the first token, the request is not sent again.
-        if failed && report.figures.ttft.is_none() && changes_body(request, dialect, next) {
+        if failed && report.figures.ttft.is_none() && changes_body(api, request, dialect, next) {
             api.learn(&request.model, next);
             dialect = next;
             continue;
@@ -154,10 +154,15 @@ pub async fn run_within(
     }
 }
 
-fn changes_body(request: &ChatRequest, now: Dialect, next: Dialect) -> bool {
+fn changes_body(api: &Api, request: &ChatRequest, now: Dialect, next: Dialect) -> bool {
     let written = |dialect| {
         let mut body = Vec::new();
-        openai::write_stream_body(request, false, dialect, &mut body);
+        let form = openai::BodyForm {
+            endpoint: api.endpoint(),
+            dialect,
+            ..Default::default()
+        };
+        openai::write_stream_body(request, form, &mut body);
         body
     };
     now != next && written(now) != written(next)
@@ -402,6 +407,9 @@ fn close(mut stream: ChatStream, mut report: ChatReport) -> ChatReport {
 
 fn start(stream: &ChatStream) -> AnswerReader {
     let mut reader = AnswerReader::new(true);
+    if stream.embeds() {
+        reader.expect_embedding();
+    }
     reader.head(stream.head_at - stream.sent, stream.connect);
     reader.collect_gaps(Vec::new());
     reader

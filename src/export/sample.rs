@@ -161,6 +161,7 @@ fn session(clients: &[u32], levels: Vec<LevelReport>, took: Duration) -> BenchRe
         switches: Vec::new(),
         seed: None,
         calibrations: Vec::new(),
+        images: None,
         surroundings: Some(EnvironmentInfo {
             kubectl: Some("v1.34.1".to_owned()),
             kubernetes: Some("v1.33.2".to_owned()),

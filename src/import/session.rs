@@ -174,6 +174,7 @@ fn session(
         switches: Vec::new(),
         seed: None,
         calibrations: Vec::new(),
+        images: None,
         surroundings: None,
         server_metrics: None,
         source: Some(origin.source.clone()),

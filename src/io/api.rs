@@ -14,6 +14,7 @@ use crate::domain::dialect::Dialect;
 use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::environment::ApiAddress;
 use crate::domain::failure::{Failure, FaultClass};
+use crate::domain::plan::PlanEndpoint;
 use crate::domain::units;
 use crate::protocol::ActivityKind;
 use crate::snippet;
@@ -24,6 +25,7 @@ use crate::wire::openai;
 
 mod curl;
 mod dialects;
+mod endpoint;
 mod faults;
 mod head;
 mod list;
@@ -62,6 +64,8 @@ pub struct Api {
     recorder: Recorder,
     /// The environment has a cluster, which failures may refer to.
     beside_cluster: bool,
+    /// What [`Self::chat`] and the requests of [`Self::dialer`] are sent to.
+    endpoint: PlanEndpoint,
 }
 
 /// The routed models, and facts about the connection.
@@ -119,6 +123,7 @@ impl Api {
             dialects,
             recorder,
             beside_cluster: false,
+            endpoint: PlanEndpoint::Chat,
         })
     }
 
@@ -235,8 +240,8 @@ impl Api {
             set: &set,
             ..self.asked(&request.model, known)
         };
-        let url = self.address.chat();
-        let body = openai::chat_body_in(request, true, dialect).to_string();
+        let url = self.endpoint_url();
+        let body = self.body(request, dialect);
         let recording = {
             // With images, the command would have megabytes.
             let line = match snippet::body_in_words(request, true, dialect) {
@@ -322,6 +327,7 @@ impl Api {
             proxy: self.proxy(),
             proxy_login: self.proxy.as_ref().is_some_and(|proxy| proxy.has_login()),
             plain,
+            what: self.asked_endpoint(),
             ..RequestInfo::default()
         }
     }

@@ -10,7 +10,11 @@
 //! requests that wait for each other depend on each other ([`super::dependence`]). The parts' rates are taken as
 //! independent values, with Student's t. A window of fewer than five such parts has no interval.
 
+mod student;
+
 use std::time::Duration;
+
+pub(super) use self::student::student;
 
 use crate::domain::run::Rate;
 
@@ -58,6 +62,8 @@ struct Bin {
 pub enum Counted {
     /// Output tokens.
     Output,
+    /// Prompt tokens.
+    Prompt,
     /// Prompt and output tokens.
     Total,
     /// Answers completed.
@@ -404,6 +410,7 @@ impl Counted {
         let output = bin.output as f64 / WHOLE as f64;
         match self {
             Self::Output => output,
+            Self::Prompt => bin.prompt as f64,
             Self::Total => output + bin.prompt as f64,
             Self::Answers => bin.answers as f64 / WHOLE as f64,
             Self::Met => bin.met as f64 / WHOLE as f64,
@@ -484,15 +491,6 @@ impl Grown {
 
 fn micros(at: Duration) -> u64 {
     u64::try_from(at.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Student's t: what 2.5 % lie beyond on each side, for 1 to 19 degrees of freedom.
-pub(super) fn student(freedom: u64) -> f64 {
-    const T: [f64; 19] = [
-        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
-        2.145, 2.131, 2.120, 2.110, 2.101, 2.093,
-    ];
-    T[(freedom as usize).clamp(1, T.len()) - 1]
 }
 
 #[cfg(test)]

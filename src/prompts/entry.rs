@@ -56,6 +56,14 @@ impl EntryPrompt {
         }
     }
 
+    /// Whether it is more than one text: system messages, or answers before the question.
+    pub(super) fn is_conversation(&self) -> bool {
+        self.draft(1)
+            .turns
+            .first()
+            .is_some_and(|turn| turn.len() > 1)
+    }
+
     pub(super) fn max_tokens(&self) -> Option<u32> {
         self.max_tokens
     }

@@ -107,6 +107,12 @@ impl Material {
         self.entries.len()
     }
 
+    /// Entries that hold more than one text, which only chat can send.
+    pub fn conversations(&self) -> usize {
+        let entries = self.entries.iter();
+        entries.filter(|entry| entry.is_conversation()).count()
+    }
+
     /// Always false, since [`Self::parse`] refuses a file without prompts.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

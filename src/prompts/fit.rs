@@ -9,6 +9,10 @@
 //! | 4 | a prompt of the target length | whether the fit is right at that length |
 //! | 5 | another such prompt | whether the correction is right |
 //!
+//! Probes 1 to 4 are sent together ([`Calibrator::together`]), so that a session begins after one response and not after
+//! four. The length of the fourth in words is a guess then, by [`Fit::default`]: it is as good a check where it is not
+//! further from the target than [`NEAR`], and else the fourth is sent again with the right number of words.
+//!
 //! If a probe exceeds the server's context, a smaller one is sent ([`Calibrator::too_long`]): fewer words, or fewer
 //! repeats. Without the third probe, the mean tokens per word come from the first two.
 //!
@@ -103,8 +107,9 @@ impl Fit {
     }
 }
 
-/// Learns a [`Fit`] from the server's counts. Send the messages of [`Calibrator::next`] with `max_tokens` 1 and pass
-/// the response's `usage.prompt_tokens` to [`Calibrator::learn`], until `next` returns `None`.
+/// Learns a [`Fit`] from the server's counts. Send the probes of [`Calibrator::together`] with `max_tokens` 1 and pass
+/// each response's `usage.prompt_tokens` to [`Calibrator::learn_of`] in their order, until there are none.
+/// [`Calibrator::next`] and [`Calibrator::learn`] do the same with one probe after the other.
 #[derive(Debug, Clone)]
 pub struct Calibrator {
     /// Words of the first probe, and how often the second repeats them.
@@ -116,8 +121,26 @@ pub struct Calibrator {
     /// The target length in tokens.
     target: f64,
     counted: Vec<f64>,
+    /// Probes of a guessed length that were answered and are no use.
+    wasted: u32,
     fit: Fit,
     done: bool,
+}
+
+/// A prompt whose tokens the server is to count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// What is sent.
+    pub messages: Vec<Message>,
+    /// Its words, where they are a guess of the target length.
+    guessed: Option<usize>,
+}
+
+impl Probe {
+    /// Whether its length is a guess, so that its failure means nothing.
+    pub fn is_guess(&self) -> bool {
+        self.guessed.is_some()
+    }
 }
 
 /// Words of the first probe: whole rounds of the lengths that words have.
@@ -126,8 +149,12 @@ const FEW: usize = 60;
 const TIMES: usize = 8;
 /// Fewer words tell nothing.
 const MIN_FEW_WORDS: usize = 10;
-/// Requests at most.
+/// Requests at most, a guess that was no use left out.
 const MAX_PROBES: usize = 5;
+/// A prompt so many times as long as the target, or as short, tells whether the fit is right there.
+const NEAR: f64 = 1.5;
+/// The random numbers of a guess: no other probe has this index.
+const GUESS: u64 = 99;
 
 impl Calibrator {
     /// Fits the prompts of a plan with `seed`, best at their mean length. Prompts from a file need no fit; for
@@ -151,6 +178,7 @@ impl Calibrator {
             seed,
             target: tokens.max(1.0),
             counted: Vec::new(),
+            wasted: 0,
             fit: Fit::default(),
             done: false,
         }
@@ -158,17 +186,40 @@ impl Calibrator {
 
     /// The next probe; `None` when the calibration is complete.
     pub fn next(&self) -> Option<Vec<Message>> {
-        if self.done {
-            return None;
+        (!self.done).then(|| self.probe(self.counted.len()))
+    }
+
+    /// The next probes, none of which needs the count of another; none when the calibration is complete.
+    pub fn together(&self) -> Vec<Probe> {
+        let exact = |number| Probe {
+            messages: self.probe(number),
+            guessed: None,
+        };
+        match self.counted.len() {
+            _ if self.done => Vec::new(),
+            begun @ 0..3 => {
+                let words = self.words_of_target();
+                let text = synthetic::text(self.seed, Space::Probe, GUESS, words, 0);
+                let guess = Probe {
+                    messages: vec![Message::new(Role::User, text)],
+                    guessed: Some(words),
+                };
+                (begun..3).map(exact).chain([guess]).collect()
+            }
+            number => vec![exact(number)],
         }
+    }
+
+    /// The probe of this number, from 0.
+    fn probe(&self, number: usize) -> Vec<Message> {
         let few = || synthetic::noise(self.seed, 0, self.few);
-        let text = match self.counted.len() {
+        let text = match number {
             0 => few(),
             1 => vec![few(); self.times].join(" "),
             2 => synthetic::noise(self.seed, 1, synthetic::COUNT),
             n => synthetic::text(self.seed, Space::Probe, n as u64, self.words_of_target(), 0),
         };
-        Some(vec![Message::new(Role::User, text)])
+        vec![Message::new(Role::User, text)]
     }
 
     /// Reports that the last probe exceeded the server's context. Returns whether there is a smaller one to try.
@@ -211,16 +262,36 @@ impl Calibrator {
                     (all - self.fit.overhead_tokens) / synthetic::COUNT as f64;
                 self.done = !self.is_plausible() || self.fit.shortest_prompt() > self.target + 0.5;
             }
-            [_, _, _, .., counted] => {
-                let off = counted - self.fit.tokens(self.words_of_target());
-                let as_expected = off.abs() <= self.expected_deviation();
-                if !as_expected {
-                    self.correct(off);
-                }
-                self.done = as_expected || self.counted.len() == MAX_PROBES;
-            }
+            [_, _, _, .., counted] => self.check(self.words_of_target(), counted),
             _ => {}
         }
+    }
+
+    /// Takes the server's count for one of [`Self::together`]'s probes.
+    pub fn learn_of(&mut self, probe: &Probe, prompt_tokens: u64) {
+        let Some(words) = probe.guessed else {
+            return self.learn(prompt_tokens);
+        };
+        if self.done {
+            return;
+        }
+        let ratio = words as f64 / self.words_of_target() as f64;
+        if self.counted.len() == 3 && (1.0 / NEAR..=NEAR).contains(&ratio) {
+            self.counted.push(prompt_tokens as f64);
+            self.check(words, prompt_tokens as f64);
+        } else {
+            self.wasted += 1;
+        }
+    }
+
+    /// Checks the fit by a prompt of about the target length.
+    fn check(&mut self, words: usize, counted: f64) {
+        let off = counted - self.fit.tokens(words);
+        let as_expected = off.abs() <= self.expected_deviation(words);
+        if !as_expected {
+            self.correct(words, off);
+        }
+        self.done = as_expected || self.counted.len() == MAX_PROBES;
     }
 
     /// Whether the server's counts are unusable, since they do not grow with the words of a prompt.
@@ -260,7 +331,7 @@ impl Calibrator {
             .check_room(&Lengths::Fixed(self.target.round() as u32))?;
         Ok((
             self.fit,
-            self.counted.len() as u32 - u32::from(self.without_all),
+            self.counted.len() as u32 - u32::from(self.without_all) + self.wasted,
         ))
     }
 
@@ -275,20 +346,19 @@ impl Calibrator {
             .max(1.0) as usize
     }
 
-    /// The expected deviation in tokens of a prompt of the target length, caused by the choice of its words: three
+    /// The expected deviation in tokens of a prompt of so many words, caused by the choice of its words: three
     /// standard deviations, if each word has one of the two whole numbers of tokens around the mean.
-    fn expected_deviation(&self) -> f64 {
-        let words = self.words_of_target() as f64;
+    fn expected_deviation(&self, words: usize) -> f64 {
+        let words = words as f64;
         let fraction = self.fit.tokens_per_word.fract();
         // Each word of the list is used once before any repeats, so a whole list has no deviation.
         let by_chance = words.min(synthetic::COUNT as f64 / 4.0);
         1.0 + 3.0 * (by_chance * fraction * (1.0 - fraction)).sqrt()
     }
 
-    /// Corrects the fit after the server counted `off` tokens more than expected: in a long prompt the tokens per word
+    /// Corrects the fit after the server counted `off` tokens more than expected of so many words: in a long prompt the tokens per word
     /// are wrong, in a short one those of the template.
-    fn correct(&mut self, off: f64) {
-        let words = self.words_of_target();
+    fn correct(&mut self, words: usize, off: f64) {
         if words > FEW {
             self.fit.tokens_per_word += off / words as f64;
         } else {

@@ -4,6 +4,7 @@
 mod entry;
 pub mod files;
 pub mod fit;
+pub mod pictures;
 mod pieces;
 
 pub mod schedule;

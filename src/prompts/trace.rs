@@ -61,6 +61,15 @@ pub(super) enum TracePrompt {
 }
 
 impl Trace {
+    /// Entries that hold more than one text, which only chat can send.
+    pub fn conversations(&self) -> usize {
+        let is_one = |entry: &&Entry| match &entry.prompt {
+            TracePrompt::Own(prompt) => prompt.is_conversation(),
+            _ => false,
+        };
+        self.0.entries.iter().filter(is_one).count()
+    }
+
     /// Reads a file called `name`. Entries are sorted by time; the first is due at zero. `unit` is the unit of the times;
     /// `None` guesses it.
     ///

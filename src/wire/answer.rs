@@ -5,6 +5,7 @@
 mod progress;
 #[cfg(test)]
 mod tests;
+mod vector;
 mod whole;
 
 use std::time::Duration;
@@ -83,6 +84,8 @@ pub struct AnswerReader {
     progress: AnswerProgress,
     /// Whether the body is one JSON document instead of events; `None` before the first byte that decides it.
     whole: Option<bool>,
+    /// Whether that document is to hold an embedding.
+    embeds: bool,
     /// The whole document, or the beginning of a body that may not be an answer.
     raw: Vec<u8>,
 }
@@ -106,6 +109,7 @@ impl AnswerReader {
             decoder,
             progress,
             whole,
+            embeds,
             raw,
         } = self;
         let AnswerProgress {
@@ -153,7 +157,7 @@ impl AnswerReader {
         } = progress;
         (*text, *calls, *called) = (keep_text.then(NewText::default), Calls::default(), false);
         (*gaps_us, *pending) = (None, Pending::default());
-        *whole = None;
+        (*whole, *embeds) = (None, false);
         raw.clear();
     }
 
@@ -183,6 +187,9 @@ impl AnswerReader {
     /// chunks include it only after [`Self::settle`], so that chunks that arrived together are counted together.
     pub fn take_some(&mut self, at: Duration, bytes: &[u8]) -> Step {
         // The content type of servers is unreliable; the first byte after a byte order mark is not.
+        if self.embeds {
+            self.whole = Some(true);
+        }
         if self.whole.is_none() {
             let first = bytes
                 .iter()
@@ -231,6 +238,9 @@ impl AnswerReader {
     /// # Errors
     /// When the answer is not complete.
     pub fn at_the_end(&mut self, at: Duration) -> Result<FinishReason, AnswerError> {
+        if self.embeds {
+            return self.read_embedding(at);
+        }
         if self.whole == Some(true) {
             return self.read_whole(at);
         }

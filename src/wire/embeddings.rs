@@ -53,6 +53,16 @@ pub fn read(text: &str) -> Result<(Vec<Embedding>, Option<u64>), String> {
     ))
 }
 
+/// Whether it has the form of a response and an empty list where the vectors belong.
+pub fn is_empty(text: &str) -> bool {
+    let answer = serde_json::from_str::<Value>(text);
+    answer.is_ok_and(|answer| {
+        ["data", "embeddings"]
+            .iter()
+            .any(|name| answer[*name].as_array().is_some_and(Vec::is_empty))
+    })
+}
+
 fn count(value: &Value) -> Option<u64> {
     let number = value
         .as_f64()

@@ -98,6 +98,8 @@ pub enum Endpoint {
     Chat,
     /// The list of models.
     Models,
+    /// A completion of a prompt, without messages.
+    Completions,
     /// Embeddings.
     Embeddings,
 }
@@ -107,6 +109,7 @@ impl Endpoint {
     fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat completions API",
+            Self::Completions => "completions API",
             Self::Models => "list of models",
             Self::Embeddings => "embeddings API",
         }
@@ -116,6 +119,7 @@ impl Endpoint {
     fn answer(self) -> &'static str {
         match self {
             Self::Chat => "a chat completion",
+            Self::Completions => "a completion",
             Self::Models => "a list of models",
             Self::Embeddings => "an embedding",
         }
@@ -276,6 +280,18 @@ pub fn no_text(why: &str) -> Fault {
         FaultClass::NoText,
         None,
         Failure::new(why, "Raise max tokens, or rephrase the prompt"),
+    )
+}
+
+/// A response in the form of embeddings that holds none.
+pub fn no_vector() -> Fault {
+    Fault::new(
+        FaultClass::NoText,
+        None,
+        Failure::new(
+            "The response holds no embedding",
+            "Check that the model creates embeddings",
+        ),
     )
 }
 

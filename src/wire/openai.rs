@@ -1,4 +1,5 @@
-//! The chat completions protocol: bodies out, chunks and usage in.
+//! The chat completions protocol: bodies out, chunks and usage in. Bodies for the older completions and for embeddings
+//! differ in where the text stands and in what goes with it.
 //!
 //! After SambaStack's OpenAPI document 1.2.0 and what OpenAI-compatible servers really send: any field may be
 //! missing, null or of another type.
@@ -9,6 +10,8 @@ mod message;
 mod models;
 mod think;
 mod usage;
+
+use std::borrow::Cow;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -24,6 +27,7 @@ use crate::domain::conversation::{ChatRequest, Params};
 use crate::domain::dialect::Dialect;
 use crate::domain::extra_body;
 use crate::domain::params::{PARAMETERS, ParamValue, Parameter, TEMPLATE_OPTIONS};
+use crate::domain::plan::PlanEndpoint;
 
 /// What ends a stream that went well.
 pub const DONE: &str = "[DONE]";
@@ -36,7 +40,11 @@ pub fn chat_body(request: &ChatRequest, stream: bool) -> Value {
 /// [`chat_body`] for a server that does not take all of it.
 pub fn chat_body_in(request: &ChatRequest, stream: bool, dialect: Dialect) -> Value {
     // cannot fail: names are texts, and what is no finite number is left out
-    serde_json::to_value(Body::of(request, stream, false, dialect)).unwrap_or_default()
+    let form = BodyForm {
+        dialect,
+        ..BodyForm::default()
+    };
+    serde_json::to_value(Body::of(request, stream, form)).unwrap_or_default()
 }
 
 /// The parameters that are set, by their names in the body. An option of the template has two: its own, and that of the
@@ -56,37 +64,43 @@ pub fn set_names(params: &Params, ignore_eos: bool) -> Vec<&'static str> {
     names
 }
 
-/// Writes the same behind `out` as it is sent, streaming. `ignore_eos` asks the server to go on to `max_tokens`.
-pub fn write_stream_body(
-    request: &ChatRequest,
-    ignore_eos: bool,
-    dialect: Dialect,
-    out: &mut Vec<u8>,
-) {
+/// What the body of a request depends on beside what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BodyForm {
+    /// What it is sent to. Of several messages all but chat take the texts, one below the other.
+    pub endpoint: PlanEndpoint,
+    /// Asks the server to go on to `max_tokens`.
+    pub ignore_eos: bool,
+    /// What the server does not take.
+    pub dialect: Dialect,
+}
+
+/// Writes a body behind `out` as it is sent, streaming where the endpoint does.
+pub fn write_stream_body(request: &ChatRequest, form: BodyForm, out: &mut Vec<u8>) {
     // as above, and memory takes all that is written
-    let _ = serde_json::to_writer(out, &Body::of(request, true, ignore_eos, dialect));
+    let _ = serde_json::to_writer(out, &Body::of(request, form.endpoint.streams(), form));
 }
 
 /// [`write_stream_body`] in two parts around the content of the first message, which is empty: between them goes any
 /// text that JSON writes as it is. `None` without a message.
-pub fn stream_body_around(
-    request: &ChatRequest,
-    ignore_eos: bool,
-    dialect: Dialect,
-) -> Option<(Vec<u8>, Vec<u8>)> {
-    const EMPTY: &[u8] = br#""content":"""#;
+pub fn stream_body_around(request: &ChatRequest, form: BodyForm) -> Option<(Vec<u8>, Vec<u8>)> {
+    let empty: &[u8] = match form.endpoint {
+        PlanEndpoint::Chat => br#""content":"""#,
+        PlanEndpoint::Completions => br#""prompt":"""#,
+        PlanEndpoint::Embeddings => br#""input":"""#,
+    };
+    request.messages.first()?;
     let mut before = Vec::new();
-    write_stream_body(request, ignore_eos, dialect, &mut before);
+    write_stream_body(request, form, &mut before);
     // The model's name stands before it, in which quotes are escaped.
-    let after = before.split_off(memchr::memmem::find(&before, EMPTY)? + EMPTY.len() - 1);
+    let after = before.split_off(memchr::memmem::find(&before, empty)? + empty.len() - 1);
     Some((before, after))
 }
 
 struct Body<'a> {
     request: &'a ChatRequest,
     stream: bool,
-    ignore_eos: bool,
-    dialect: Dialect,
+    form: BodyForm,
 }
 
 #[derive(Serialize)]
@@ -95,12 +109,22 @@ struct StreamOptions {
 }
 
 impl<'a> Body<'a> {
-    fn of(request: &'a ChatRequest, stream: bool, ignore_eos: bool, dialect: Dialect) -> Self {
+    fn of(request: &'a ChatRequest, stream: bool, form: BodyForm) -> Self {
         Self {
             request,
             stream,
-            ignore_eos,
-            dialect,
+            form,
+        }
+    }
+
+    /// The texts of all messages, for an endpoint that knows no messages.
+    fn text(&self) -> Cow<'a, str> {
+        match self.request.messages.as_slice() {
+            [one] => Cow::Borrowed(&one.content),
+            several => {
+                let texts: Vec<&str> = several.iter().map(|it| &*it.content).collect();
+                Cow::Owned(texts.join("\n\n"))
+            }
         }
     }
 
@@ -110,7 +134,13 @@ impl<'a> Body<'a> {
             let value = parameter.value(&self.request.params)?;
             value.can_be_sent().then_some((parameter, value))
         };
-        PARAMETERS.iter().filter_map(set)
+        // An embedding is not generated.
+        let all = if self.form.endpoint == PlanEndpoint::Embeddings {
+            &[]
+        } else {
+            PARAMETERS
+        };
+        all.iter().filter_map(set)
     }
 }
 
@@ -140,16 +170,29 @@ impl Serialize for Body<'_> {
             messages,
             params,
         } = self.request;
+        let BodyForm {
+            endpoint,
+            ignore_eos,
+            dialect,
+        } = self.form;
         let mut extra = extra_body::read(&params.extra_body).unwrap_or_default();
         let mut body = Fields {
             map: serializer.serialize_map(None)?,
             replaced: extra.keys().cloned().collect(),
         };
         body.put("model", model)?;
-        body.put("messages", &Messages(messages))?;
+        match endpoint {
+            PlanEndpoint::Chat => body.put("messages", &Messages(messages))?,
+            PlanEndpoint::Completions => body.put("prompt", &self.text())?,
+            PlanEndpoint::Embeddings => {
+                body.put("input", &self.text())?;
+                // Some servers send base64 unless they are told.
+                body.put("encoding_format", "float")?;
+            }
+        }
         if self.stream {
             body.put("stream", &true)?;
-            if !self.dialect.no_stream_options {
+            if !dialect.no_stream_options {
                 let include_usage = true;
                 body.put("stream_options", &StreamOptions { include_usage })?;
             }
@@ -163,7 +206,7 @@ impl Serialize for Body<'_> {
                         serde_json::to_value(value).unwrap_or_default(),
                     );
                 }
-                None if parameter.key == "max_tokens" && self.dialect.max_completion_tokens => {
+                None if parameter.key == "max_tokens" && dialect.max_completion_tokens => {
                     body.put("max_completion_tokens", &value)?;
                 }
                 None => body.put(parameter.key, &value)?,
@@ -186,7 +229,7 @@ impl Serialize for Body<'_> {
         if !tools.is_empty() {
             body.put("tools", &tools)?;
         }
-        if self.ignore_eos && !self.dialect.no_ignore_eos {
+        if ignore_eos && !dialect.no_ignore_eos {
             body.put("ignore_eos", &true)?;
         }
         let mut body = body.map;
@@ -225,14 +268,51 @@ mod tests {
             messages,
             params,
         };
-        let (before, after) =
-            stream_body_around(&request, true, Dialect::default()).expect("it has a message");
-        request.messages[0].content = "some words".to_owned();
-        let mut whole = Vec::new();
-        write_stream_body(&request, true, Dialect::default(), &mut whole);
-        assert_eq!([&before, b"some words".as_slice(), &after].concat(), whole);
-        request.messages.clear();
-        assert_eq!(stream_body_around(&request, true, Dialect::default()), None);
+        for endpoint in PlanEndpoint::ALL {
+            let form = BodyForm {
+                endpoint,
+                ignore_eos: true,
+                ..BodyForm::default()
+            };
+            request.messages = vec![Message::new(Role::User, "")];
+            let (before, after) = stream_body_around(&request, form).expect("it has a message");
+            request.messages[0].content = "some words".to_owned();
+            let mut whole = Vec::new();
+            write_stream_body(&request, form, &mut whole);
+            assert_eq!([&before, b"some words".as_slice(), &after].concat(), whole);
+            request.messages.clear();
+            assert_eq!(stream_body_around(&request, form), None);
+        }
+    }
+
+    #[test]
+    fn each_endpoint_has_its_own_body() {
+        let params = Params {
+            max_tokens: Some(7),
+            temperature: Some(0.5),
+            extra_body: r#"{"dimensions":8}"#.to_owned(),
+            ..Params::default()
+        };
+        let said = |endpoint| {
+            let form = BodyForm {
+                endpoint,
+                ..BodyForm::default()
+            };
+            let mut body = Vec::new();
+            write_stream_body(&request(params.clone()), form, &mut body);
+            String::from_utf8(body).expect("text")
+        };
+        assert_eq!(
+            said(PlanEndpoint::Completions),
+            concat!(
+                r#"{"model":"m","prompt":"Hi","stream":true,"stream_options":{"include_usage":true},"#,
+                r#""max_tokens":7,"temperature":0.5,"dimensions":8}"#
+            )
+        );
+        assert_eq!(
+            said(PlanEndpoint::Embeddings),
+            r#"{"model":"m","input":"Hi","encoding_format":"float","dimensions":8}"#
+        );
     }
 
     #[test]

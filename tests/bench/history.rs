@@ -255,6 +255,7 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
         switches: Vec::new(),
         seed: None,
         calibrations: Vec::new(),
+        images: None,
         surroundings: None,
         server_metrics: None,
         source: None,

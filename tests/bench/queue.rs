@@ -316,6 +316,7 @@ impl Measured {
             switches: Vec::new(),
             seed: None,
             calibrations: Vec::new(),
+            images: None,
             surroundings: None,
             source: None,
             unknown: Vec::new(),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use batida::domain::figures::METRICS;
 use batida::domain::plan::{
-    Arrivals, Find, HangUps, LevelLoad, Limit, Load, MetricsSource, Objectives, Plan, Price,
-    Prompts, Raise, Target, ThinkTime, TimeUnit,
+    Arrivals, Find, HangUps, Images, LevelLoad, Limit, Load, MetricsSource, Objectives, Plan,
+    PlanEndpoint, Price, Prompts, Raise, Target, ThinkTime, TimeUnit,
 };
 use batida::domain::run::{
     AnsweredBy, BenchReport, ErrorCount, Knee, LevelReport, MetricsOrigin, Network, OverRuns,
@@ -378,9 +378,12 @@ fn others() -> Vec<(&'static str, Value)> {
                 think: ThinkTime::parse("1s").ok(),
                 hang_ups: HangUps::parse("1%@1s").ok(),
                 price: Price::parse("out=1").ok(),
+                endpoint: PlanEndpoint::Embeddings,
+                images: Images::parse("1@64x64").ok(),
                 ..Plan::default()
             }),
         ),
+        ("images", json!({ "made": 1, "bytes": 9.5 })),
         ("", json!({ "over_runs": [value(&over_runs)] })),
         ("levels[]", json!({ "run": 1 })),
         ("plan.load", value(&rate)),

@@ -12,6 +12,7 @@ mod cli;
 mod compare;
 mod connections;
 mod coverage;
+mod endpoints;
 #[cfg(feature = "gui")]
 mod engine;
 mod environment;

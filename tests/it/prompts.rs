@@ -70,21 +70,83 @@ fn synthetic(input_tokens: Lengths, prefix_tokens: u32, seed: u64) -> Plan {
     }
 }
 
-/// The fit, and how many requests it took.
+/// The fit, and how many requests it took; the probes that need no other's count are sent together, as in a session.
 fn calibrate(plan: &Plan, count: impl Fn(&[Message]) -> u64) -> (Fit, u32) {
+    let (fit, requests, _) = calibrate_in_rounds(plan, count);
+    (fit, requests)
+}
+
+/// The same, and how often responses were waited for.
+fn calibrate_in_rounds(plan: &Plan, count: impl Fn(&[Message]) -> u64) -> (Fit, u32, usize) {
     let mut calibrator = Calibrator::new(&plan.prompts, plan.seed.expect("a seed"));
     let mut probes = HashSet::new();
-    while let Some(probe) = calibrator.next() {
-        calibrator.learn(count(&probe));
-        assert!(
-            probes.insert(probe[0].content.clone()),
-            "each probe is another prompt"
-        );
+    let mut rounds = 0;
+    loop {
+        let together = calibrator.together();
+        if together.is_empty() {
+            break;
+        }
+        rounds += 1;
+        for probe in together {
+            calibrator.learn_of(&probe, count(&probe.messages));
+            assert!(
+                probes.insert(probe.messages[0].content.clone()),
+                "each probe is another prompt"
+            );
+        }
     }
     let (fit, requests) = calibrator.finish().expect("fits");
     assert_eq!(requests as usize, probes.len());
-    assert!(requests <= 5, "{requests}");
-    (fit, requests)
+    assert!(requests <= 6 && rounds <= 3, "{requests} {rounds}");
+    (fit, requests, rounds)
+}
+
+#[test]
+fn one_response_is_waited_for_where_words_are_tokens() {
+    for overhead in [0, 11, 70] {
+        for target in [100, 256, 1_000, 5_000, 100_000] {
+            let plan = synthetic(Lengths::Fixed(target), 0, 7);
+            let count = |messages: &[Message]| tokens(Tokenizer::Words, overhead, messages);
+            let (fit, requests, rounds) = calibrate_in_rounds(&plan, count);
+            assert_eq!(
+                (fit.overhead_tokens, fit.tokens_per_word),
+                (overhead as f64, 1.0)
+            );
+            // A template of 70 tokens leaves 30 words of 100, not the 92 that were guessed.
+            let is_near = f64::from(target - 8) <= 1.5 * (f64::from(target) - overhead as f64);
+            let expected = if is_near { (4, 1) } else { (5, 2) };
+            assert_eq!((requests, rounds), expected, "+{overhead} at {target}");
+        }
+    }
+    // Twice as many tokens as words: the guess is twice as long as the target, and is sent again.
+    let plan = synthetic(Lengths::Fixed(1_000), 0, 7);
+    let twice = |messages: &[Message]| 2 * tokens(Tokenizer::Words, 0, messages);
+    let (fit, requests, rounds) = calibrate_in_rounds(&plan, twice);
+    assert_eq!((fit.tokens_per_word, requests, rounds), (2.0, 5, 2));
+}
+
+#[test]
+fn a_guess_that_is_no_use_changes_nothing() {
+    let mut calibrator = Calibrator::for_length(256.0, 1);
+    let probes = calibrator.together();
+    assert_eq!(probes.iter().filter(|probe| probe.is_guess()).count(), 1);
+    assert!(probes[3].is_guess());
+    let count = |probe: &batida::prompts::fit::Probe| tokens(Tokenizer::Words, 9, &probe.messages);
+    // The second is too long: what came of the others is not used, and they are sent again with a smaller one.
+    calibrator.learn_of(&probes[0], count(&probes[0]));
+    assert!(calibrator.too_long());
+    let again = calibrator.together();
+    assert_eq!(again.len(), 3);
+    for probe in again.iter().filter(|probe| !probe.is_guess()) {
+        calibrator.learn_of(probe, count(probe));
+    }
+    // The guess failed. The prompt of the right length stands for it.
+    let exact = calibrator.together();
+    assert_eq!((exact.len(), exact[0].is_guess()), (1, false));
+    assert_eq!(count(&exact[0]), 256);
+    calibrator.learn_of(&exact[0], 256);
+    assert_eq!(calibrator.together(), []);
+    assert_eq!(calibrator.finish().map(|(_, requests)| requests), Ok(4));
 }
 
 /// The mean of 200 requests (10 of the long ones), and the one that is furthest off, both as shares of the target.

@@ -109,11 +109,17 @@ pub(super) fn intervals(report: &BenchReport) -> String {
 fn speeds(level: &LevelReport) -> Vec<(&'static str, String)> {
     let Throughput {
         output_tokens_per_s,
+        prompt_tokens_per_s,
         total_tokens_per_s,
         requests_per_s,
     } = &level.throughput;
-    let [tokens, total, requests] = [output_tokens_per_s, total_tokens_per_s, requests_per_s]
-        .map(|rate| Print::Digits.estimate((*rate).into()));
+    let [tokens, input, total, requests] = [
+        output_tokens_per_s,
+        prompt_tokens_per_s,
+        total_tokens_per_s,
+        requests_per_s,
+    ]
+    .map(|rate| Print::Digits.estimate((*rate).into()));
     let mut lines = Vec::new();
     // Of speeds the high percentiles are the fast end, of which nobody complains.
     let speeds = &level.user_tokens_per_s;
@@ -125,7 +131,11 @@ fn speeds(level: &LevelReport) -> Vec<(&'static str, String)> {
         ));
     }
     lines.push(("throughput", format!("{tokens} tok/s · {requests} req/s")));
-    lines.push(("", format!("{total} tok/s, prompts included")));
+    if output_tokens_per_s.is_none() && prompt_tokens_per_s.is_some() {
+        lines.push(("", format!("{input} tok/s of prompts")));
+    } else {
+        lines.push(("", format!("{total} tok/s, prompts included")));
+    }
     lines.extend(level.watch.clock_told().map(|told| ("received", told)));
     lines
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::domain::plan::{LevelLoad, Raise};
-use crate::domain::run::{BenchProgress, LevelEnd, LevelReport, Stage};
+use crate::domain::run::{BenchProgress, LevelEnd, LevelReport, Rate, Stage};
 use crate::domain::stats::P50;
 use crate::domain::units::{self, count, short as number};
 
@@ -13,8 +13,19 @@ pub(in crate::cli) fn level_line(level: &LevelReport) -> String {
         count(level.requests.ended),
         units::counted(level.requests.failed as usize, "error"),
     );
-    let ttft = number(level.ttft_ms.at(P50));
-    let speed = number(level.throughput.output_tokens_per_s.map(|rate| rate.mean));
+    let mean = |rate: Option<Rate>| number(rate.map(|rate| rate.mean));
+    let throughput = &level.throughput;
+    let figures = if level.ttft_ms.count == 0 && throughput.prompt_tokens_per_s.is_some() {
+        let latency = number(level.latency_ms.at(P50));
+        let input = mean(throughput.prompt_tokens_per_s);
+        format!("latency p50 {latency} ms, {input} input tok/s")
+    } else {
+        let ttft = number(level.ttft_ms.at(P50));
+        format!(
+            "TTFT p50 {ttft} ms, {} tok/s",
+            mean(throughput.output_tokens_per_s)
+        )
+    };
     let stopped = match level.ended {
         LevelEnd::Stopped => ", stopped",
         LevelEnd::Saturated => ", saturated",
@@ -24,7 +35,7 @@ pub(in crate::cli) fn level_line(level: &LevelReport) -> String {
     let verdict = verdict.map(|verdict| format!(": {}", verdict.word()));
     let took = level.took_s.map(|took| format!(" in {took:.1} s"));
     format!(
-        "{} of {}: {ended} requests{}, {failed}, TTFT p50 {ttft} ms, {speed} tok/s{stopped}{}",
+        "{} of {}: {ended} requests{}, {failed}, {figures}{stopped}{}",
         level.label,
         level.model,
         took.unwrap_or_default(),

@@ -74,6 +74,7 @@ fn level(index: usize, clients: u32) -> LevelReport {
         reasoning_tokens: Stats::default(),
         throughput: Throughput {
             output_tokens_per_s: rate(12_345.0),
+            prompt_tokens_per_s: None,
             total_tokens_per_s: rate(20_000.0),
             requests_per_s: rate(72.3),
         },
@@ -113,6 +114,7 @@ fn report(levels: Vec<LevelReport>) -> BenchReport {
         switches: Vec::new(),
         seed: Some(1),
         calibrations: Vec::new(),
+        images: None,
         surroundings: None,
         server_metrics: None,
         source: None,

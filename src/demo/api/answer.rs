@@ -14,7 +14,7 @@ use super::metrics::Place;
 use super::request::{ChatBody, ChatBodyMessage};
 use crate::demo::form::OutputFormat;
 use crate::demo::model::{DemoModel, Quirk, Thinks};
-use crate::demo::script::{AnswerLimits, Script};
+use crate::demo::script::{self, AnswerLimits, Script};
 use crate::demo::sight::{self, ImageSummary};
 use crate::domain::conversation::Message;
 
@@ -35,6 +35,8 @@ pub(super) struct ScriptedAnswer {
     model: String,
     script: Script,
     thinks: Thinks,
+    /// In the form of the older completions.
+    completes: bool,
     quirk: Quirk,
     came: tokio::time::Instant,
     extra: Duration,
@@ -65,8 +67,9 @@ impl ScriptedAnswer {
         extra: Duration,
         aborted: Arc<std::sync::atomic::AtomicBool>,
     ) -> Self {
-        let wants_thinking =
-            ask.chat_template_kwargs.get("enable_thinking") != Some(&Value::Bool(false));
+        let wants_thinking = ask.chat_template_kwargs.get("enable_thinking")
+            != Some(&Value::Bool(false))
+            && !ask.completes;
         let lengths = AnswerLimits {
             max_tokens: ask
                 .max_tokens
@@ -88,6 +91,10 @@ impl ScriptedAnswer {
         let seed = shared.options.seed ^ ask.seed.unwrap_or(0).cast_unsigned();
         let messages: Vec<Message> = ask.messages.iter().map(ChatBodyMessage::read).collect();
         let mut script = Script::write(seed, model, &messages, form, lengths);
+        if ask.completes {
+            // Nothing stands around the text.
+            script.prompt_tokens -= u64::from(script::TOKENS_AROUND);
+        }
         script.prompt_tokens += sights.iter().map(ImageSummary::tokens).sum::<u64>();
         match model.quirk {
             Quirk::Empty(_) => {
@@ -109,13 +116,19 @@ impl ScriptedAnswer {
             } else {
                 model.thinks
             },
+            completes: ask.completes,
             quirk: model.quirk.clone(),
             came: came.into(),
             extra,
             include_usage: ask.stream_options.get("include_usage") == Some(&Value::Bool(true)),
             aborted,
             first: None,
-            step: Step::Role,
+            // A completion has no role to tell.
+            step: if ask.completes {
+                Step::Token(0)
+            } else {
+                Step::Role
+            },
             place: None,
         }
     }
@@ -178,7 +191,8 @@ impl ScriptedAnswer {
             }
             Step::Finish if self.include_usage && self.quirk != Quirk::NoUsage => {
                 self.step = Step::Usage;
-                let usage = json!({"choices": [], "id": self.id, "model": self.model, "object": "chat.completion.chunk", "usage": self.usage()});
+                let object = self.object("chat.completion.chunk");
+                let usage = json!({"choices": [], "id": self.id, "model": self.model, "object": object, "usage": self.usage()});
                 Some(Some(format!("data: {usage}\n\n")))
             }
             Step::Finish | Step::Usage => {
@@ -267,14 +281,30 @@ impl ScriptedAnswer {
     }
 
     fn event(&self, delta: &Value, finish_reason: Option<&str>) -> String {
+        let mut choice = json!({"index": 0, "finish_reason": finish_reason, "logprobs": null});
+        let (key, value) = if self.completes {
+            ("text", &delta["content"])
+        } else {
+            ("delta", delta)
+        };
+        choice[key] = value.clone();
         let chunk = json!({
-            "choices": [{"delta": delta, "index": 0, "finish_reason": finish_reason, "logprobs": null}],
+            "choices": [choice],
             "created": jiff::Timestamp::now().as_millisecond() as f64 / 1e3,
             "id": self.id,
             "model": self.model,
-            "object": "chat.completion.chunk",
+            "object": self.object("chat.completion.chunk"),
         });
         format!("data: {chunk}\n\n")
+    }
+
+    /// What it calls itself.
+    fn object(&self, of_chat: &'static str) -> &'static str {
+        if self.completes {
+            "text_completion"
+        } else {
+            of_chat
+        }
     }
 
     fn usage(&self) -> Value {
@@ -330,12 +360,17 @@ impl ScriptedAnswer {
                 Thinks::Reasoning | Thinks::No => message["reasoning"] = json!(reasoning),
             }
         }
+        let choice = if self.completes {
+            json!({"text": answer, "index": 0, "finish_reason": reason, "logprobs": null})
+        } else {
+            json!({"message": message, "index": 0, "finish_reason": reason})
+        };
         json!({
-            "choices": [{"message": message, "index": 0, "finish_reason": reason}],
+            "choices": [choice],
             "created": jiff::Timestamp::now().as_second(),
             "id": self.id,
             "model": self.model,
-            "object": "chat.completion",
+            "object": self.object("chat.completion"),
             "usage": self.usage(),
         })
     }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use super::{AbortFlag, Authorized, Quirk, Shared, error, receive};
+use super::{AbortFlag, Authorized, ModelUse, Quirk, Shared, error, receive, refusal};
 use crate::demo::embed;
 
 /// Returns a vector for each text, after the model's time to first token.
@@ -30,7 +30,11 @@ async fn answer(
     body: &Bytes,
 ) -> Result<Response, Box<Response>> {
     let came = Instant::now();
-    let Authorized { body, aborted, .. } = receive(shared, headers, body)?;
+    let Authorized {
+        body,
+        authorization,
+        aborted,
+    } = receive(shared, headers, body)?;
     let invalid = |why: &str| Box::new(error(400, "invalid_value", why));
     let name = body["model"].as_str().unwrap_or_default();
     let (model, _) = shared.model(name)?;
@@ -39,6 +43,10 @@ async fn answer(
         Quirk::Hangs => {
             let _gone = AbortFlag(aborted);
             return std::future::pending().await;
+        }
+        quirk @ Quirk::Refuses { .. } => {
+            let refused = refusal(quirk, ModelUse::default(), &authorization);
+            return refused.ok_or_else(|| invalid("This model does not create embeddings"));
         }
         _ => return Err(invalid("This model does not create embeddings")),
     }

@@ -2,8 +2,9 @@
 
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::error;
 use crate::demo::form::invalid;
 use crate::domain::conversation::{Message, Role, ToolCall};
 
@@ -33,6 +34,34 @@ pub(super) struct ChatBody {
     pub(super) tools: Value,
     #[serde(default)]
     pub(super) tool_choice: Value,
+    /// It is answered as a completion of a prompt.
+    #[serde(skip)]
+    pub(super) completes: bool,
+}
+
+impl ChatBody {
+    pub(super) fn read(body: Value) -> Result<Self, Box<Response>> {
+        serde_json::from_value(body)
+            .map_err(|why| Box::new(error(400, "invalid_request", &why.to_string())))
+    }
+
+    /// A request for a completion, whose one prompt is a text.
+    pub(super) fn of_prompt(mut body: Value) -> Result<Self, Box<Response>> {
+        let prompt = match body.get_mut("prompt").map(Value::take) {
+            Some(Value::String(text)) if !text.is_empty() => text,
+            _ => {
+                return Err(Box::new(invalid(
+                    "prompt",
+                    "prompt must be a non-empty string",
+                )));
+            }
+        };
+        body["messages"] = json!([{"role": "user", "content": prompt}]);
+        Ok(Self {
+            completes: true,
+            ..Self::read(body)?
+        })
+    }
 }
 
 #[derive(Deserialize)]

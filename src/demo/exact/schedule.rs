@@ -177,7 +177,10 @@ impl Schedule {
             let Some((output, writing, answer)) = waiting else {
                 continue;
             };
-            if !answer.ask.stream {
+            if answer.ask.embeds {
+                self.rendered.write_embedding(output, &answer.told());
+                *writing = Writing::All;
+            } else if !answer.ask.stream {
                 self.rendered.write_whole(output, &answer.told());
                 *writing = Writing::All;
             } else if self.options.one_write {

@@ -39,7 +39,7 @@ pub(super) enum Read {
 /// What a request is for.
 #[derive(Debug)]
 pub(super) enum Asked {
-    /// An answer.
+    /// An answer, or an embedding.
     Chat(Ask),
     /// The list of models.
     Models,
@@ -61,6 +61,8 @@ pub(super) enum Asked {
 pub(super) struct Ask {
     pub(super) id: Option<Box<str>>,
     pub(super) stream: bool,
+    /// A vector, in one document when the first token would be due.
+    pub(super) embeds: bool,
     /// `None` when the request does not say.
     pub(super) tokens: Option<u32>,
     pub(super) prompt_tokens: u64,
@@ -127,6 +129,7 @@ pub(super) fn read(bytes: &[u8]) -> Read {
             why: "Ask in HTTP/1.1".to_owned(),
         },
         ("POST", "/v1/chat/completions") => chat(header("x-request-id"), body),
+        ("POST", "/v1/embeddings") => embedding(header("x-request-id"), body),
         ("GET", "/v1/models") => Asked::Models,
         ("GET", "/times") => Asked::Times,
         ("DELETE", "/times") => Asked::Forget,
@@ -175,9 +178,33 @@ fn chat(id: Option<&str>, body: &[u8]) -> Asked {
     Asked::Chat(Ask {
         id: id.map(Into::into),
         stream: body.stream,
+        embeds: false,
         tokens: wished.map(|n| u32::try_from(n.min(MOST_TOKENS)).unwrap_or(u32::MAX)),
         prompt_tokens: script::prompt_tokens(body.messages.iter().map(|said| &*said.content)),
     })
+}
+
+#[derive(Deserialize)]
+struct EmbeddingBody<'a> {
+    #[serde(borrow)]
+    input: Cow<'a, str>,
+}
+
+fn embedding(id: Option<&str>, body: &[u8]) -> Asked {
+    match serde_json::from_slice::<EmbeddingBody<'_>>(body) {
+        Ok(body) => Asked::Chat(Ask {
+            id: id.map(Into::into),
+            stream: false,
+            embeds: true,
+            tokens: Some(1),
+            prompt_tokens: script::prompt_tokens(std::iter::once(&*body.input))
+                - u64::from(script::TOKENS_AROUND),
+        }),
+        Err(why) => Asked::Refused {
+            status: 400,
+            why: format!("The body is no request: {why}"),
+        },
+    }
 }
 
 /// The bytes of answers, as far as they can be made in advance.
@@ -255,6 +282,15 @@ impl Rendered {
             r#"{{"choices":[{{"message":{{"role":"assistant","content":"{text}"}},"index":0,"finish_reason":"{finish}"}}],"created":{},"id":"exact","model":"{MODEL}","object":"chat.completion","usage":{}}}"#,
             self.created,
             told.usage()
+        );
+        plain(out, 200, JSON, "", body.as_bytes());
+    }
+
+    /// A vector.
+    pub(super) fn write_embedding(&self, out: &mut Vec<u8>, told: &Told<'_>) {
+        let tokens = told.prompt_tokens;
+        let body = format!(
+            r#"{{"object":"list","data":[{{"object":"embedding","index":0,"embedding":[0.6,-0.8]}}],"model":"{MODEL}","usage":{{"prompt_tokens":{tokens},"total_tokens":{tokens}}}}}"#
         );
         plain(out, 200, JSON, "", body.as_bytes());
     }

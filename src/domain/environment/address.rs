@@ -124,6 +124,11 @@ impl ApiAddress {
         self.endpoint("/chat/completions")
     }
 
+    /// `POST` here to complete a prompt.
+    pub fn completions(&self) -> String {
+        self.endpoint("/completions")
+    }
+
     /// `POST` here for embeddings.
     pub fn embeddings(&self) -> String {
         self.endpoint("/embeddings")

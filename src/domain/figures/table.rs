@@ -10,6 +10,8 @@ type StatisticOf = fn(&Stats) -> Option<f64>;
 
 /// The key of the output tokens per second of all answers together.
 pub const OUTPUT_RATE: &str = "output_tokens_per_s";
+/// The key of the prompt tokens per second of all answers together.
+pub(super) const INPUT_RATE: &str = "prompt_tokens_per_s";
 /// The key of the share of requests that met all objectives.
 pub const GOODPUT: &str = "goodput";
 /// The key of what a million output tokens cost.
@@ -120,7 +122,7 @@ pub(super) const STATISTICS: [(&str, StatisticOf); 5] = [
 ];
 
 /// Per second over the steady part, with intervals by batch means.
-pub(super) fn rates() -> [Metric; 3] {
+pub(super) fn rates() -> [Metric; 4] {
     let rate = |key, unit, read| Metric::new(key, unit, Read::Rate(read)).better(Better::Higher);
     [
         rate(OUTPUT_RATE, Unit::TokensPerS, |l| {
@@ -128,6 +130,13 @@ pub(super) fn rates() -> [Metric; 3] {
         })
         .shown("Output tok/s", (SPEEDS, "all"), 0)
         .counting_tokens(),
+        // Follows from requests/s: which way it improves is told once.
+        Metric::new(
+            INPUT_RATE,
+            Unit::TokensPerS,
+            Read::Rate(|l| l.throughput.prompt_tokens_per_s),
+        )
+        .shown("Input tok/s", (SPEEDS, "input"), 0),
         rate("total_tokens_per_s", Unit::TokensPerS, |l| {
             l.throughput.total_tokens_per_s
         })

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::values::{ON, maybe, number, optional, put, switched};
 use super::{Compare, FieldSpec, row};
-use crate::domain::plan::{Field, HangUps, Lengths, Prompts, ThinkTime};
+use crate::domain::plan::{Field, HangUps, Images, Lengths, PlanEndpoint, Prompts, ThinkTime};
 use crate::domain::run::known::Unknown;
 use crate::domain::units::count;
 
@@ -13,6 +13,24 @@ const PROMPTS: &str = "Prompts and answers";
 const MAX_SEED: u64 = (1 << 53) - 1;
 
 pub(super) const FIELDS: &[FieldSpec] = &[
+    row(Field::Endpoint, "endpoint")
+        .flag("endpoint", "NAME", PROMPTS)
+        .help(
+            "Send requests to this endpoint: chat, completions (the prompt without a chat template) or embeddings (latency \
+             and input tokens/s alone, since nothing is streamed) [default: chat]",
+        )
+        .form("", "chat", "")
+        .keys(&[("endpoint", "text", "completions or embeddings; left out for chat")])
+        .part(Unknown::Prompts)
+        .compare(Compare::Warn)
+        .one(|plan| Some(plan.endpoint.name().to_owned()))
+        .set(|plan, text| {
+            plan.endpoint = PlanEndpoint::parse(text)?;
+            if !plan.endpoint.streams() {
+                plan.output_tokens = None;
+            }
+            Ok(())
+        }),
     row(Field::Prompts, "prompts").part(Unknown::Prompts).compare(Compare::Warn).one(|plan| {
         Some(match plan.prompts {
             Prompts::Synthetic { .. } => "synthetic".to_owned(),
@@ -80,6 +98,18 @@ pub(super) const FIELDS: &[FieldSpec] = &[
             plan.prompts = Prompts::File(PathBuf::from(text));
             if text.is_empty() { Err("choose a file of prompts".to_owned()) } else { Ok(()) }
         }),
+    row(Field::Images, "images")
+        .flag("images", "N@WxH", PROMPTS)
+        .help(
+            "Send N images of W x H pixels with each chat request, e.g. 2@512x512: JPEG, made up before the request is due, \
+             no two alike",
+        )
+        .form("none", "", "")
+        .keys(&[("images", "text", "images of each request, N@WxH; left out where there are none")])
+        .part(Unknown::Prompts)
+        .compare(Compare::Warn)
+        .one(|plan| optional(plan.images))
+        .set(|plan, text| put(&mut plan.images, maybe(text, Images::parse))),
     row(Field::Turns, "turns")
         .flag("turns", "N", PROMPTS)
         .help("Hold conversations of N turns; each request carries the messages before it [default: 1]")
@@ -116,7 +146,7 @@ pub(super) const FIELDS: &[FieldSpec] = &[
             "Limit answers to L tokens (max_tokens): 128, 64-256 or 128±20; none leaves it to the \
              server [default: 128]",
         )
-        .form("server's limit", "", "")
+        .form("server's limit", "128", "")
         .keys(&[("output_tokens", "text", "max_tokens, written as input_tokens; null: the server's limit")])
         .part(Unknown::OutputTokens)
         .compare(Compare::Warn)

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use crate::domain::conversation::{Effort, Params};
 use crate::domain::plan::{
-    Arrivals, Bound, Ends, Find, HangUps, Lengths, Limit, LimitFigure, Load, MetricsSource,
-    Objectives, Plan, Price, Prompts, Raise, Target, ThinkTime, TimeUnit,
+    Arrivals, Bound, Ends, Find, HangUps, Images, Lengths, Limit, LimitFigure, Load, MetricsSource,
+    Objectives, Plan, PlanEndpoint, Price, Prompts, Raise, Target, ThinkTime, TimeUnit,
 };
 
 fn times() -> impl Strategy<Value = Duration> {
@@ -152,8 +152,15 @@ fn clients() -> impl Strategy<
     )
 }
 
-/// Plans of every kind with a value in any field; not all of them can be run.
-pub(crate) fn plans() -> impl Strategy<Value = Plan> {
+/// What is sent where, with what, and how long answers may be.
+fn said() -> impl Strategy<
+    Value = (
+        (PlanEndpoint, Option<Images>, u32),
+        Prompts,
+        Option<Lengths>,
+        bool,
+    ),
+> {
     let prompts = prop_oneof![
         (lengths(), 0..9_000u32).prop_map(|(input_tokens, prefix_tokens)| Prompts::Synthetic {
             input_tokens,
@@ -161,6 +168,28 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         }),
         "[a-z]{1,4}( [a-z]{1,4})?".prop_map(|file| Prompts::File(file.into())),
     ];
+    let images = (1..=32u32, 16..=999u32, 16..=999u32).prop_map(|(each, width, height)| Images {
+        each,
+        width,
+        height,
+    });
+    let endpoint = prop::sample::select(PlanEndpoint::ALL.to_vec());
+    let sent = (endpoint, prop::option::of(images), 1..9u32);
+    let answers = (prop::option::of(lengths()), any::<bool>());
+    (sent, prompts, answers).prop_map(|(sent, prompts, (tokens, ignore_eos))| {
+        // A form has no place for what an endpoint lacks.
+        let (endpoint, images, turns) = sent;
+        let sent = match endpoint {
+            PlanEndpoint::Chat => (endpoint, images, turns),
+            _ => (endpoint, None, 1),
+        };
+        let tokens = tokens.filter(|_| endpoint.streams());
+        (sent, prompts, tokens, ignore_eos && endpoint.streams())
+    })
+}
+
+/// Plans of every kind with a value in any field; not all of them can be run.
+pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     let objective = || prop::option::of(times());
     let objectives = (objective(), objective(), objective(), objective()).prop_map(
         |(ttft, itl, tpot, latency)| Objectives {
@@ -178,7 +207,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         0..9u32,
         prop_oneof![Just(Duration::ZERO), times()],
     );
-    let said = (prompts, 1..9u32, prop::option::of(lengths()), any::<bool>());
+    let said = said();
     let source = prop_oneof![
         Just(MetricsSource::Auto),
         Just(MetricsSource::Pods),
@@ -195,8 +224,10 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     );
     (whole, said, clients(), rest).prop_map(|(whole, said, clients, rest)| {
         let ((repeat, cool_down), think, hang_ups, price) = clients;
+        // A form has no place for what an endpoint lacks.
+        let think = think.filter(|_| said.0.0.is_chat());
         let (load, level_ends, session_ends, warmup, ramp_up) = whole;
-        let (prompts, turns, output_tokens, ignore_eos) = said;
+        let ((endpoint, images, turns), prompts, output_tokens, ignore_eos) = said;
         let ((timeout, keep_saturated), objectives, server_metrics, seed, tags, params) = rest;
         // A new field of a plan does not compile here until the test varies it.
         Plan {
@@ -211,7 +242,9 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
             cool_down,
             warmup,
             ramp_up,
+            endpoint,
             prompts,
+            images,
             turns,
             think,
             hang_ups,

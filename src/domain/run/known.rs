@@ -1,6 +1,8 @@
 //! What a report knows of how it was made, and what it does not: a file of another program says less than a session
 //! of our own. All that writes a report for people asks here, so that nothing is said that the file did not say.
 
+mod sent;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,8 @@ use crate::domain::units::{self, counted};
 
 /// What is said where nothing is known.
 pub use crate::domain::units::UNKNOWN;
+
+pub use self::sent::ImagesBrief;
 
 /// A part of a report that an imported file did not say. The report's JSON has `null` there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,50 +110,6 @@ impl BenchReport {
         self.knows(part).then_some(&self.plan)
     }
 
-    /// The prompts, in words: `synthetic, 256 tokens`; `None` where nobody knows.
-    pub fn prompts_told(&self) -> Option<String> {
-        let plan = self.plan_if(Unknown::Prompts)?;
-        if let (Load::Trace { file, .. }, Some(trace)) = (&plan.load, &self.trace) {
-            // What a trace says stands before the plan's prompts, which may not have been used at all.
-            let lengths = trace.prompts.told(&file.display().to_string());
-            if trace.prompts.planned == 0 {
-                return Some(lengths);
-            }
-            if trace.prompts.planned < trace.requests {
-                return Some(format!(
-                    "{lengths}; where it says none, {}",
-                    prompts(&plan.prompts)
-                ));
-            }
-        }
-        let told = prompts(&plan.prompts);
-        Some(match &self.prompts_file {
-            Some(file) => format!("{told}, {}", file.told()),
-            None => told,
-        })
-    }
-
-    /// The longest answers asked for: `128 tokens at most`, `up to the server's limit`; `None` where nobody knows.
-    pub fn answers_told(&self) -> Option<String> {
-        let asked = self.plan_if(Unknown::OutputTokens)?.output_tokens;
-        if let (Load::Trace { .. }, Some(trace)) = (&self.plan.load, &self.trace)
-            && trace.prompts.limits > 0
-        {
-            let all = trace.prompts.limits == trace.requests;
-            let limits = if all {
-                "as long as the trace says"
-            } else {
-                "as long as the trace says where it does"
-            };
-            return Some(limits.to_owned());
-        }
-        match asked {
-            Some(most) => Some(format!("{most} tokens at most")),
-            None if self.source.is_none() => Some("up to the server's limit".to_owned()),
-            None => None,
-        }
-    }
-
     /// Warm-up requests of each level.
     pub fn warmups(&self) -> Option<u32> {
         self.plan_if(Unknown::Warmup).map(|plan| plan.warmup)
@@ -213,22 +173,6 @@ impl BenchReport {
             Some(source) => format!("{source}, imported by Batida {}", self.batida),
             None => format!("Batida {}", self.batida),
         }
-    }
-}
-
-fn prompts(prompts: &Prompts) -> String {
-    match prompts {
-        Prompts::Synthetic {
-            input_tokens,
-            prefix_tokens: 0,
-        } => format!("synthetic, {input_tokens} tokens"),
-        Prompts::Synthetic {
-            input_tokens,
-            prefix_tokens,
-        } => {
-            format!("synthetic, {input_tokens} tokens, the first {prefix_tokens} shared")
-        }
-        Prompts::File(file) => format!("from {}", file.display()),
     }
 }
 

@@ -288,6 +288,9 @@ impl ErrorCount {
 pub struct Throughput {
     /// Output tokens.
     pub output_tokens_per_s: Option<Rate>,
+    /// Prompt tokens of the answers completed.
+    #[serde(default)]
+    pub prompt_tokens_per_s: Option<Rate>,
     /// Prompt and output tokens.
     pub total_tokens_per_s: Option<Rate>,
     /// Answers completed.

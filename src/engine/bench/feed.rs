@@ -10,13 +10,16 @@ use bytes::{Bytes, BytesMut};
 use crossbeam_channel::Receiver;
 
 use super::World;
-use crate::domain::conversation::{ChatRequest, Message, Params, Role};
+use crate::domain::conversation::{Attachment, ChatRequest, Image, Message, Params, Role};
 use crate::domain::dialect::Dialect;
 use crate::domain::failure::Failure;
+use crate::domain::plan::Images;
+use crate::domain::run::known::ImagesBrief;
 use crate::metrics::request::Phase;
 use crate::prompts::schedule::Schedule;
-use crate::prompts::{Opening, PromptSource};
-use crate::wire::{openai, refusal};
+use crate::prompts::{Opening, PromptSource, pictures};
+use crate::wire::openai::{self, BodyForm};
+use crate::wire::refusal;
 
 /// At most so many bytes of requests wait to be sent.
 const MOST_WAITING: usize = 32 << 20;
@@ -49,6 +52,18 @@ pub(super) struct Turns {
 }
 
 impl Turns {
+    fn after(
+        chat: ChatRequest,
+        ignore_eos: bool,
+        later: std::vec::IntoIter<Vec<Message>>,
+    ) -> Box<Self> {
+        Box::new(Self {
+            chat,
+            ignore_eos,
+            later,
+        })
+    }
+
     /// The request of the next turn, after `answer`, and what it says where that is wanted; `None` when there is
     /// no further turn.
     pub(super) fn next(
@@ -63,8 +78,17 @@ impl Turns {
             .push(Message::new(Role::Assistant, answer));
         self.chat.messages.extend(turn);
         let dialect = world.api.dialects().of(&self.chat.model);
-        let request = Writer::default().request(&self.chat, self.ignore_eos, dialect, index, world);
+        let form = form(self.ignore_eos, dialect, world);
+        let request = Writer::default().request(&self.chat, form, index, world);
         Some((request, said(&self.chat, world)))
+    }
+}
+
+fn form(ignore_eos: bool, dialect: Dialect, world: &World) -> BodyForm {
+    BodyForm {
+        endpoint: world.api.endpoint(),
+        ignore_eos,
+        dialect,
     }
 }
 
@@ -87,6 +111,8 @@ pub(super) struct Order {
     pub(super) model: String,
     pub(super) params: Params,
     pub(super) ignore_eos: bool,
+    /// Of each request, drawn by this seed.
+    pub(super) images: Option<(Images, u64)>,
     pub(super) warmups: u64,
     /// Measured requests; `None` for as many as are taken.
     pub(super) measured: Option<u64>,
@@ -100,6 +126,17 @@ pub(super) struct Order {
     pub(super) bytes_each: usize,
 }
 
+impl Order {
+    /// Puts the images of the request with this index into its question.
+    fn add_images(&self, messages: &mut [Message], index: u64, counters: &Counters) {
+        let question = messages.iter_mut().rfind(|it| it.role == Role::User);
+        if let (Some((images, seed)), Some(question)) = (self.images, question) {
+            question.attachments = pictures::of_request(images, seed, index);
+            counters.count(&question.attachments);
+        }
+    }
+}
+
 /// Where the session's counting stands; the next level goes on from there.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
@@ -107,6 +144,34 @@ pub(super) struct Counters {
     pub(super) index: AtomicU64,
     /// Conversations: no two of a session are alike.
     pub(super) conversation: AtomicU64,
+    /// Images that were made, some of them ahead and never sent.
+    pub(super) images: AtomicU64,
+    /// Bytes of their files.
+    pub(super) image_bytes: AtomicU64,
+}
+
+impl Counters {
+    /// The images so far.
+    pub(super) fn images_brief(&self) -> ImagesBrief {
+        let made = self.images.load(Ordering::Relaxed);
+        let bytes = self.image_bytes.load(Ordering::Relaxed) as f64;
+        ImagesBrief {
+            made,
+            bytes: (made > 0).then(|| bytes / made as f64),
+        }
+    }
+
+    /// Counts the images of a request.
+    fn count(&self, images: &[Attachment]) {
+        let bytes: usize = images
+            .iter()
+            .filter_map(Attachment::image)
+            .map(Image::size)
+            .sum();
+        self.images
+            .fetch_add(images.len() as u64, Ordering::Relaxed);
+        self.image_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
 }
 
 /// Begins to make requests; it ends when all are made or nobody takes any more.
@@ -199,8 +264,9 @@ fn prepare(
         Some(_) if order.traced => entry,
         _ => counters.conversation.fetch_add(1, Ordering::Relaxed),
     };
-    if let Some(opening) = order.source.opening(conversation)
-        && writer.mold(order, opening.max_tokens)
+    if order.images.is_none()
+        && let Some(opening) = order.source.opening(conversation)
+        && writer.mold(order, opening.max_tokens, world)
         && let Some(Mold { before, after, .. }) = &writer.mold
     {
         let Opening {
@@ -228,7 +294,11 @@ fn prepare(
     let requests = turns.len() as u64;
     let index = counters.index.fetch_add(requests, Ordering::Relaxed);
     let mut turns = turns.into_iter();
-    let messages = turns.next()?;
+    let mut messages = turns.next()?;
+    // The server's count has the tokens of images as well.
+    let wanted_prompt_tokens = draft.wanted_prompt_tokens;
+    let wanted_prompt_tokens = wanted_prompt_tokens.filter(|_| order.images.is_none());
+    order.add_images(&mut messages, index, counters);
     let chat = ChatRequest {
         model: order.model.clone(),
         messages,
@@ -243,17 +313,11 @@ fn prepare(
         requests,
         phase,
         due,
-        request: writer.request(&chat, ignore_eos, writer.dialect, index, world),
+        request: writer.request(&chat, form(ignore_eos, writer.dialect, world), index, world),
         prompt: said(&chat, world),
         version,
-        turns: (requests > 1).then(|| {
-            Box::new(Turns {
-                chat,
-                ignore_eos,
-                later,
-            })
-        }),
-        wanted_prompt_tokens: draft.wanted_prompt_tokens,
+        turns: (requests > 1).then(|| Turns::after(chat, ignore_eos, later)),
+        wanted_prompt_tokens,
     })
 }
 
@@ -296,21 +360,14 @@ impl Writer {
         version
     }
 
-    fn request(
-        &mut self,
-        chat: &ChatRequest,
-        ignore_eos: bool,
-        dialect: Dialect,
-        index: u64,
-        world: &World,
-    ) -> Bytes {
+    fn request(&mut self, chat: &ChatRequest, form: BodyForm, index: u64, world: &World) -> Bytes {
         self.body.clear();
-        openai::write_stream_body(chat, ignore_eos, dialect, &mut self.body);
+        openai::write_stream_body(chat, form, &mut self.body);
         self.block.request(&[&self.body], index, world)
     }
 
     /// For an opening; the last one, where that serves.
-    fn mold(&mut self, order: &Order, max_tokens: Option<u32>) -> bool {
+    fn mold(&mut self, order: &Order, max_tokens: Option<u32>, world: &World) -> bool {
         if self
             .mold
             .as_ref()
@@ -328,7 +385,8 @@ impl Writer {
             messages,
             params,
         };
-        let around = openai::stream_body_around(&chat, order.ignore_eos, self.dialect);
+        let form = form(order.ignore_eos, self.dialect, world);
+        let around = openai::stream_body_around(&chat, form);
         self.mold = around.map(|(before, after)| Mold {
             max_tokens,
             before,

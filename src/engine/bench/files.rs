@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::domain::failure::Failure;
 use crate::domain::plan::{Load, Plan, Prompts};
+use crate::domain::units;
 use crate::io::files;
 use crate::prompts::MAX_FILE_BYTES;
 use crate::prompts::files::Material;
@@ -30,7 +31,27 @@ impl Files {
         if let Load::Trace { file, unit, .. } = &plan.load {
             files.trace = Some(Trace::parse(&name(file), &read_file(file).await?, *unit)?);
         }
+        if !plan.endpoint.is_chat() {
+            files.are_texts(plan)?;
+        }
         Ok(files)
+    }
+
+    /// Only chat takes system messages and answers before the question.
+    fn are_texts(&self, plan: &Plan) -> Result<(), Failure> {
+        let of_prompts = self.material.as_ref().map_or(0, Material::conversations);
+        let found = of_prompts + self.trace.as_ref().map_or(0, Trace::conversations);
+        if found == 0 {
+            return Ok(());
+        }
+        Err(Failure::new(
+            format!(
+                "{} with several messages in the file: {} take a single text",
+                units::counted(found, "prompt"),
+                plan.endpoint.name()
+            ),
+            "Use a file of prompts without system messages and answers, or the chat endpoint",
+        ))
     }
 }
 

@@ -134,19 +134,7 @@ pub async fn run_beside(
     let files = Files::read(plan).await?;
     let (events, received) = crossbeam_channel::unbounded();
     let count = workers_for(plan);
-    let world = Arc::new(World {
-        began: Instant::now(),
-        api: api.clone(),
-        dialer: api.dialer(),
-        id: new_id(),
-        timeout: plan.timeout,
-        clients: Clients::of(&sown),
-        texts: listener.wants_texts(),
-        cancel: CancellationToken::new(),
-        paused: AtomicBool::new(false),
-        pauses: Pauses::default(),
-        steer: controls.steer.clone(),
-    });
+    let world = Arc::new(World::of(&sown, api, listener.wants_texts(), &controls));
     // However this ends, also by being dropped, the workers end with it.
     let _stop = world.cancel.clone().drop_guard();
     let start = |number| Worker::start(number, count, Arc::clone(&world), events.clone());
@@ -185,9 +173,11 @@ pub async fn run_beside(
         mut report,
         world,
         beside,
+        counters,
         ..
     } = session;
     report.server_metrics = beside.origin();
+    report.images = plan.images.map(|_| counters.images_brief());
     if let Some(file) = &mut report.prompts_file {
         file.repeated = repeated;
     }
@@ -233,6 +223,7 @@ fn empty_report(
         knees: Vec::new(),
         switches: Vec::new(),
         calibrations: Vec::new(),
+        images: None,
         surroundings: None,
         server_metrics: None,
         source: None,
@@ -259,6 +250,24 @@ struct World {
 }
 
 impl World {
+    /// Of a plan with its seed, from now on.
+    fn of(plan: &Plan, api: &Api, texts: bool, controls: &Controls) -> Self {
+        let api = api.clone().at_endpoint(plan.endpoint);
+        Self {
+            began: Instant::now(),
+            dialer: api.dialer(),
+            api,
+            id: new_id(),
+            timeout: plan.timeout,
+            clients: Clients::of(plan),
+            texts,
+            cancel: CancellationToken::new(),
+            paused: AtomicBool::new(false),
+            pauses: Pauses::default(),
+            steer: controls.steer.clone(),
+        }
+    }
+
     fn at(&self, moment: Instant) -> Duration {
         moment.saturating_duration_since(self.began)
     }

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
+use futures_util::future::join_all;
 
 use super::beside::Beside;
 use super::calibration::{self, Fitted, UNFITTED_FOR};
@@ -25,7 +26,7 @@ use crate::domain::run::{BenchReport, Calibration, LevelReport, SessionEnd, Stag
 use crate::domain::units;
 use crate::metrics::search::Judge;
 use crate::prompts::files::Material;
-use crate::prompts::fit::{Calibrator, UNFITTED};
+use crate::prompts::fit::{Calibrator, Probe, UNFITTED};
 use crate::prompts::trace::Trace;
 use crate::prompts::{PromptSource, length_to_fit};
 
@@ -233,26 +234,39 @@ impl Session<'_> {
     /// Finds out how many tokens the server makes of our words.
     async fn calibrate(&mut self, target: &Target, tokens: f64) -> Result<Fitted, Failure> {
         let mut calibrator = Calibrator::for_length(tokens, self.seed);
-        while let Some(messages) = calibrator.next() {
-            let failure = match calibration::ask(&self.asking(), &target.model, messages).await {
-                Ok(Some(tokens)) => {
-                    calibrator.learn(tokens);
-                    continue;
+        let asking = self.asking();
+        loop {
+            let probes = calibrator.together();
+            if probes.is_empty() {
+                break;
+            }
+            let ask =
+                |probe: &Probe| calibration::ask(&asking, &target.model, probe.messages.clone());
+            let answers = join_all(probes.iter().map(ask)).await;
+            for (probe, answer) in probes.iter().zip(answers) {
+                let failure = match answer {
+                    Ok(Some(tokens)) => {
+                        calibrator.learn_of(probe, tokens);
+                        continue;
+                    }
+                    Ok(None) => return Ok(Fitted::not(UNFITTED)),
+                    // The right length may fare better.
+                    Err(_) if probe.is_guess() => continue,
+                    Err(failure) => failure,
+                };
+                match calibration::judge(&failure) {
+                    // The others are sent again with the smaller one.
+                    calibration::Trouble::TooLong if calibrator.too_long() => break,
+                    // The requests themselves may fare better; if not, the levels say so.
+                    calibration::Trouble::Passing => {
+                        let why = failure.summary;
+                        return Ok(Fitted::not(&format!("{UNFITTED_FOR}: {why}")));
+                    }
+                    calibration::Trouble::TooLong | calibration::Trouble::Own => {
+                        return Err(calibration::failed(failure, tokens));
+                    }
+                    calibration::Trouble::OfAll => return Err(failure),
                 }
-                Ok(None) => return Ok(Fitted::not(UNFITTED)),
-                Err(failure) => failure,
-            };
-            match calibration::judge(&failure) {
-                calibration::Trouble::TooLong if calibrator.too_long() => {}
-                // The requests themselves may fare better; if not, the levels say so.
-                calibration::Trouble::Passing => {
-                    let why = failure.summary;
-                    return Ok(Fitted::not(&format!("{UNFITTED_FOR}: {why}")));
-                }
-                calibration::Trouble::TooLong | calibration::Trouble::Own => {
-                    return Err(calibration::failed(failure, tokens));
-                }
-                calibration::Trouble::OfAll => return Err(failure),
             }
         }
         if calibrator.has_unusable_counts() {

@@ -53,6 +53,11 @@ impl ChatStream {
         }
     }
 
+    /// Whether the response is to hold an embedding and no text.
+    pub fn embeds(&self) -> bool {
+        !self.api.endpoint().streams()
+    }
+
     /// The names and values of the `x-ratelimit-*` headers.
     pub fn rate_limit(&self) -> &[(String, String)] {
         &self.head.rate_limit

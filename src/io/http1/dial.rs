@@ -41,7 +41,7 @@ pub struct Dialer {
     proxy: Option<Arc<Through>>,
     /// The headers of every request.
     common: Arc<SecretString>,
-    /// The constant part of a chat request's head.
+    /// The constant part of the head of [`Self::write_request`].
     head: Arc<SecretString>,
 }
 
@@ -138,15 +138,22 @@ impl Dialer {
             common: Arc::new(SecretString::from(common)),
             head: Arc::default(),
         };
-        let chat = Ask {
+        dialer = dialer.posting_to(url);
+        arrival::prepare();
+        Ok(dialer)
+    }
+
+    /// The same connections, for requests to another path of the API. `url` may contain secrets.
+    #[must_use]
+    pub(in crate::io) fn posting_to(mut self, url: &str) -> Self {
+        let ask = Ask {
             method: "POST",
             url,
             accept: ACCEPT_CHAT,
             body: Some(""),
         };
-        dialer.head = Arc::new(SecretString::from(dialer.head_of(&chat)));
-        arrival::prepare();
-        Ok(dialer)
+        self.head = Arc::new(SecretString::from(self.head_of(&ask)));
+        self
     }
 
     /// The start of a request's head.
@@ -189,7 +196,7 @@ impl Dialer {
         request.into_bytes()
     }
 
-    /// Appends the bytes of a chat request to `out`. `id` becomes `x-request-id`; `body` is a list of parts.
+    /// Appends the bytes of a request to `out`: `POST`, with a chat's head or that of [`Self::posting_to`]. `id` becomes `x-request-id`; `body` is a list of parts.
     pub fn write_request(&self, id: impl std::fmt::Display, body: &[&[u8]], out: &mut BytesMut) {
         use std::fmt::Write as _;
         let length: usize = body.iter().map(|part| part.len()).sum();

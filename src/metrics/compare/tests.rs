@@ -91,6 +91,7 @@ fn level(
         output_tokens: counted(16.0),
         throughput: Throughput {
             output_tokens_per_s: rate(60.0),
+            prompt_tokens_per_s: None,
             total_tokens_per_s: rate(100.0),
             requests_per_s: rate(4.0),
         },
@@ -132,6 +133,7 @@ fn side(label: &str, levels: Vec<(LevelReport, LevelValues)>) -> Side {
         switches: Vec::new(),
         seed: None,
         calibrations: Vec::new(),
+        images: None,
         surroundings: None,
         server_metrics: None,
         source: None,

@@ -191,11 +191,12 @@ impl Tally {
     fn throughput(&self, window: &Window, effects: Option<&Effects>) -> Throughput {
         let counted = self.output_tokens.count() > 0;
         // With prompts that nobody counted the sum would be too low.
-        let all_counted = counted && self.prompt_tokens.count() == self.ok;
+        let prompts_counted = self.ok > 0 && self.prompt_tokens.count() == self.ok;
         let rate = |what, known: bool| self.rate(what, window, effects).filter(|_| known);
         Throughput {
             output_tokens_per_s: rate(Counted::Output, counted),
-            total_tokens_per_s: rate(Counted::Total, all_counted),
+            prompt_tokens_per_s: rate(Counted::Prompt, prompts_counted),
+            total_tokens_per_s: rate(Counted::Total, counted && prompts_counted),
             requests_per_s: rate(Counted::Answers, self.ok > 0),
         }
     }

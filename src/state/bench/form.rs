@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::domain::plan::{Arrivals, Field, Find, Load, Plan, Prompts, Raise, Target};
+use crate::domain::plan::{
+    Arrivals, Field, Find, Load, Plan, PlanEndpoint, Prompts, Raise, Target,
+};
 use crate::domain::plan_fields::{FIELDS, sentence};
 
 /// A plan as it is being typed.
@@ -126,6 +128,11 @@ impl Form {
             let text = spec.words(plan).unwrap_or_else(|| spec.start.to_owned());
             form.texts.insert(spec.field, text);
         }
+        if !plan.endpoint.streams() {
+            // For another endpoint.
+            let usual = Field::OutputTokens.spec().start.to_owned();
+            form.texts.insert(Field::OutputTokens, usual);
+        }
         if form.kind == LoadKind::Sweep {
             let levels = form.texts.insert(
                 Field::Concurrency,
@@ -168,6 +175,11 @@ impl Form {
             load: self.kind.blank(),
             ..self.rest.clone()
         };
+        // What the endpoint does not have is not shown, and not sent.
+        if !self.endpoint().is_chat() {
+            (plan.images, plan.turns, plan.think) = (None, 1, None);
+        }
+        plan.ignore_eos &= self.endpoint().streams();
         if self.tags != self.rest.tags.join(", ") {
             let tags = self.tags.split(',').map(|tag| tag.trim().to_owned());
             plan.tags = tags.filter(|tag| !tag.is_empty()).collect();
@@ -235,6 +247,11 @@ impl Form {
         self.kind == LoadKind::Rate || self.kind == LoadKind::Find && is_raised()
     }
 
+    /// What requests are sent to.
+    pub fn endpoint(&self) -> PlanEndpoint {
+        PlanEndpoint::parse(self.text(Field::Endpoint)).unwrap_or_default()
+    }
+
     /// Whether a field belongs to the kinds of load and of prompts that are chosen.
     fn shows(&self, field: Field) -> bool {
         match field {
@@ -253,6 +270,8 @@ impl Form {
             Field::MaxInFlight => self.is_by_rate() || self.kind == LoadKind::Trace,
             Field::PromptsFile => self.from_file,
             Field::InputTokens | Field::PrefixTokens => !self.from_file,
+            Field::OutputTokens | Field::IgnoreEos => self.endpoint().streams(),
+            Field::Images | Field::Turns | Field::Think => self.endpoint().is_chat(),
             _ => true,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::environment::Environment;
-use crate::domain::plan::{Prompts, Target};
+use crate::domain::plan::{PlanEndpoint, Prompts, Target};
 use crate::domain::run::{InFlight, Point, Stage};
 use crate::domain::settings::Settings;
 
@@ -176,6 +176,40 @@ fn a_search_ends_its_probes_itself() {
         (plan.level_ends.requests, plan.session_ends.error_share),
         (usual.level_ends.requests, usual.session_ends.error_share)
     );
+}
+
+#[test]
+fn what_an_endpoint_lacks_is_not_in_its_plan_and_comes_back_with_another() {
+    let mut form = Form::of(&sound());
+    for (field, text) in [
+        (Field::Images, "1@64x64"),
+        (Field::Turns, "3"),
+        (Field::Think, "2s"),
+        (Field::OutputTokens, "40"),
+    ] {
+        *form.text_mut(field) = text.to_owned();
+    }
+    let mut read = |endpoint: PlanEndpoint| {
+        *form.text_mut(Field::Endpoint) = endpoint.name().to_owned();
+        let read = form.read();
+        assert_eq!(read.problems, [], "{endpoint:?}");
+        read.plan
+    };
+    let plan = read(PlanEndpoint::Embeddings);
+    assert_eq!((plan.images, plan.turns, plan.think), (None, 1, None));
+    assert_eq!(plan.output_tokens, None);
+    // A form that begins with embeddings has the usual length for other endpoints.
+    let mut later = Form::of(&plan);
+    *later.text_mut(Field::Endpoint) = "chat".to_owned();
+    let usual = Plan::default().output_tokens;
+    assert_eq!(later.read().plan.output_tokens, usual);
+    let plan = read(PlanEndpoint::Completions);
+    assert_eq!((plan.images, plan.turns), (None, 1));
+    let tokens = |plan: &Plan| plan.output_tokens.map(|it| it.to_string());
+    assert_eq!(tokens(&plan).as_deref(), Some("40"));
+    let plan = read(PlanEndpoint::Chat);
+    assert!(plan.images.is_some() && plan.think.is_some());
+    assert_eq!((plan.turns, tokens(&plan).as_deref()), (3, Some("40")));
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) fn not_there(asked: &RequestInfo<'_>) -> Advice {
             "Some APIs have no list of models: pick a model of the cluster. If this API has one, check the API domain in Environments",
             "Some APIs have no list of models: name a model with --model. If this API has one, check the address of --api or of the environment",
         ),
-        Endpoint::Chat | Endpoint::Embeddings => address(),
+        Endpoint::Chat | Endpoint::Completions | Endpoint::Embeddings => address(),
     }
 }
 

@@ -132,6 +132,7 @@ impl Made {
             switches: Vec::new(),
             seed: None,
             calibrations: Vec::new(),
+            images: None,
             surroundings: Some(EnvironmentInfo {
                 sambastack: Some("1.4.0".to_owned()),
                 deployments: vec![DeploymentBrief {

@@ -243,6 +243,7 @@ impl Script {
             switches: Vec::new(),
             seed: None,
             calibrations: Vec::<Calibration>::new(),
+            images: None,
             surroundings: None,
             server_metrics: None,
             source: None,

@@ -480,6 +480,7 @@ fn report(row: &SessionRow) -> BenchReport {
         switches: Vec::new(),
         seed: None,
         calibrations: Vec::new(),
+        images: None,
         surroundings: Some(EnvironmentInfo {
             kubectl: Some("1.33.1".to_owned()),
             kubernetes: Some("1.31.4".to_owned()),

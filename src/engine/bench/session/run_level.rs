@@ -19,7 +19,7 @@ use crate::metrics::request::Phase;
 use crate::metrics::saturation::{Rising, Saturated};
 use crate::metrics::tally::Tally;
 use crate::prompts::schedule::Schedule;
-use crate::prompts::{PromptSource, length_to_fit};
+use crate::prompts::{PromptSource, length_to_fit, pictures};
 use crate::wire::openai;
 
 /// How often what ended is folded, and at most how often it is told.
@@ -188,6 +188,7 @@ impl Session<'_> {
             model: under.target.model.clone(),
             params: self.plan.params.clone(),
             ignore_eos: self.plan.ignore_eos,
+            images: self.plan.images.map(|images| (images, self.seed)),
             warmups: if kind == FeedKind::WarmupOnly {
                 u64::from(self.plan.warmup)
             } else {
@@ -202,7 +203,8 @@ impl Session<'_> {
             schedule,
             traced: matches!(load, LevelLoad::Trace { .. }),
             ahead: (clients as usize).clamp(64, 4_096),
-            bytes_each: self.files.bytes_each.unwrap_or((tokens * 6.0) as usize),
+            bytes_each: self.files.bytes_each.unwrap_or((tokens * 6.0) as usize)
+                + self.plan.images.map_or(0, pictures::bytes_of_request),
         };
         let receiver = feed::start(order, Arc::clone(&self.counters), Arc::clone(&self.world))?;
         let permits = match (kind, load.most_in_flight()) {
@@ -333,6 +335,7 @@ impl Session<'_> {
 
     pub(super) fn fold(&mut self, under: &mut LevelRun) {
         self.beside.fold();
+        let streams = self.plan.endpoint.streams();
         for told in self.events.try_iter() {
             match told {
                 WorkerEvent::Ended(record, said) => {
@@ -345,7 +348,9 @@ impl Session<'_> {
                         probe.record(&record);
                     }
                     if let (Some(rising), true) = (&mut under.rising, record.counts())
-                        && let (Some(ttft), Some(latency)) = (record.ttft(), record.latency())
+                        && let Some(latency) = record.latency()
+                        // Nothing of an embedding comes before its end.
+                        && let Some(ttft) = record.ttft().or((!streams).then_some(latency))
                     {
                         rising.answered(record.ended, ttft, latency);
                     }

@@ -69,6 +69,9 @@ impl<'a> IncomingResponse<'a> {
         over_at: &'a AtomicU64,
         (index, sent, measured): (u64, Instant, bool),
     ) -> Self {
+        if !worker.world.api.endpoint().streams() {
+            reader.expect_embedding();
+        }
         let place = worker.counts.since.lock().enter(worker.world.at_ns(sent));
         worker.counts.in_flight.fetch_add(1, Ordering::Relaxed);
         if measured {
@@ -197,9 +200,13 @@ impl<'a> IncomingResponse<'a> {
     /// An answer that holds neither text nor a call is no success.
     fn no_text(&mut self, reason: &FinishReason) -> Option<Fault> {
         self.reader.finish_text();
-        self.reader
-            .said_nothing()
-            .then(|| fault::no_text(reason.why_empty(false)))
+        self.reader.said_nothing().then(|| {
+            if self.reader.expects_embedding() {
+                fault::no_vector()
+            } else {
+                fault::no_text(reason.why_empty(false))
+            }
+        })
     }
 
     /// Chunks with text, and bytes of the body; `None` before the response began.

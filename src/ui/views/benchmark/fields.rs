@@ -4,7 +4,7 @@ use egui::{Align, CollapsingHeader, Label, Layout, Response, RichText, Ui};
 
 use super::draft::Draft;
 use crate::domain::environment::Environment;
-use crate::domain::plan::{Field, Load, Objectives, Raise, TimeUnit};
+use crate::domain::plan::{Field, Load, Objectives, PlanEndpoint, Raise, TimeUnit};
 use crate::domain::plan_fields::ON;
 use crate::domain::units;
 use crate::state::bench::{LoadKind, Read};
@@ -55,6 +55,7 @@ pub(super) fn fields_ui(ui: &mut Ui, draft: &mut Draft, env: &Environment, read:
     }
     checked(ui, draft, read, Field::Warmup);
     group_ui(ui, "Prompts");
+    endpoint_ui(ui, draft, read);
     prompts_ui(ui, draft, read);
     group_ui(ui, "Limits");
     pair(ui, draft, read, Field::LevelRequests, Field::LevelTime);
@@ -254,6 +255,31 @@ fn unit_ui(ui: &mut Ui, draft: &mut Draft) {
     }
 }
 
+/// What requests are sent to.
+fn endpoint_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
+    let name = |endpoint: PlanEndpoint| match endpoint {
+        PlanEndpoint::Chat => "Chat",
+        PlanEndpoint::Completions => "Completions, without a chat template",
+        PlanEndpoint::Embeddings => "Embeddings",
+    };
+    let label = Field::Endpoint.spec().label();
+    let sections = [Section {
+        heading: "",
+        choices: PlanEndpoint::ALL.map(name).map(Choice::plain).into(),
+    }];
+    let shown = draft.form().endpoint();
+    let width = ui.available_width();
+    if let Some(chosen) = picker(ui, &label, Some(name(shown)), None, width, &sections) {
+        let mut all = PlanEndpoint::ALL.into_iter();
+        let chosen = all.find(|endpoint| name(*endpoint) == chosen);
+        draft.edit(|form| {
+            *form.text_mut(Field::Endpoint) = chosen.unwrap_or_default().name().to_owned();
+            true
+        });
+    }
+    problem_ui(ui, read, Field::Endpoint);
+}
+
 fn prompts_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
     const KINDS: [&str; 2] = ["Synthetic, each unique", "From a file"];
     let choices = KINDS.map(Choice::plain);
@@ -275,17 +301,25 @@ fn prompts_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
             true
         });
     }
-    if draft.form().from_file {
-        checked(ui, draft, read, Field::PromptsFile);
+    let prompts = if draft.form().from_file {
+        Field::PromptsFile
+    } else {
+        Field::InputTokens
+    };
+    if !draft.form().endpoint().streams() {
+        checked(ui, draft, read, prompts);
+    } else if draft.form().from_file {
+        checked(ui, draft, read, prompts);
         checked(ui, draft, read, Field::OutputTokens);
     } else {
-        pair(ui, draft, read, Field::InputTokens, Field::OutputTokens);
+        pair(ui, draft, read, prompts, Field::OutputTokens);
     }
 }
 
 /// Fields that are folded away.
-const MORE: [Field; 16] = [
+const MORE: [Field; 17] = [
     Field::PrefixTokens,
+    Field::Images,
     Field::IgnoreEos,
     Field::Turns,
     Field::Think,
@@ -308,10 +342,17 @@ fn more_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
     if !draft.form().from_file {
         checked(ui, draft, read, Field::PrefixTokens);
     }
-    switch(ui, draft, Field::IgnoreEos).on_hover_text(
-        "Asks the server to generate all output tokens, where the deployment allows it",
-    );
-    pair(ui, draft, read, Field::Turns, Field::Think);
+    if draft.form().endpoint().is_chat() {
+        checked(ui, draft, read, Field::Images);
+    }
+    if draft.form().endpoint().streams() {
+        switch(ui, draft, Field::IgnoreEos).on_hover_text(
+            "Asks the server to generate all output tokens, where the deployment allows it",
+        );
+    }
+    if draft.form().endpoint().is_chat() {
+        pair(ui, draft, read, Field::Turns, Field::Think);
+    }
     pair(ui, draft, read, Field::HangUps, Field::LevelErrors);
     pair(ui, draft, read, Field::SessionRequests, Field::RampUp);
     pair(ui, draft, read, Field::Repeat, Field::CoolDown);
@@ -342,6 +383,9 @@ fn checked(ui: &mut Ui, draft: &mut Draft, read: &Read, at: Field) -> Response {
     let told = match at {
         Field::InputTokens => "1000, 500-1500 or 1000±200",
         Field::OutputTokens => "max_tokens: 128, 64-256 or 128±20",
+        Field::Images => {
+            "In each request: 2@512x512 sends two of 512 x 512 pixels, made up, no two alike"
+        }
         Field::PrefixTokens => "All prompts begin with the same tokens, to measure prompt caches",
         Field::Think => "Between an answer and the next turn: 2s, 1s-3s or 2s±1s",
         Field::HangUps => {

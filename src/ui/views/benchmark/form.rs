@@ -245,7 +245,9 @@ fn models_ui(ui: &mut Ui, form_ui: &mut FormUi, form: &Form, state: &State) -> O
         form_ui.listed.clone_from(&form.targets);
     }
     let offers = if picker_may_open(ui, MODELS) {
-        offers(state, form_ui.deployment.as_deref(), &form_ui.listed)
+        let embeds = !form.endpoint().streams();
+        let deployment = form_ui.deployment.as_deref();
+        offers(state, deployment, &form_ui.listed, embeds)
     } else {
         Offers::default()
     };
@@ -281,8 +283,9 @@ fn chosen_told(chosen: &[Target]) -> String {
 type Offers = [(&'static str, Vec<(Target, bool)>); 2];
 
 /// The models of the deployment, or those of the API where none is picked, and what was `listed` besides when the list
-/// was opened: a line stays where it is while the list is open, whatever is ticked.
-fn offers(state: &State, deployment: Option<&str>, listed: &[Target]) -> Offers {
+/// was opened: a line stays where it is while the list is open, whatever is ticked. `embeds`: those that create
+/// embeddings can be chosen.
+fn offers(state: &State, deployment: Option<&str>, listed: &[Target], embeds: bool) -> Offers {
     let cluster = &state.connection().cluster;
     let found = cluster.view.value().into_iter();
     let of_deployment = found
@@ -294,7 +297,7 @@ fn offers(state: &State, deployment: Option<&str>, listed: &[Target]) -> Offers 
                 deployment: deployment.map(str::to_owned),
                 model: model.serving_name.clone(),
             };
-            (target, model.chats())
+            (target, embeds || model.chats())
         });
     let of_api = cluster.api_models.value().into_iter().flatten();
     let of_api = of_api
@@ -304,12 +307,12 @@ fn offers(state: &State, deployment: Option<&str>, listed: &[Target]) -> Offers 
             with_deployment.all(|other| other.model != **id)
         })
         .map(|id| {
-            let embeds = crate::domain::deployment::embeds_by_name(id);
+            let chats = !crate::domain::deployment::embeds_by_name(id);
             let target = Target {
                 deployment: None,
                 model: id.clone(),
             };
-            (target, !embeds)
+            (target, embeds || chats)
         });
     let offered: Vec<(Target, bool)> = of_deployment.chain(of_api).collect();
     let is_offered = |target: &&Target| offered.iter().any(|(other, _)| other == *target);

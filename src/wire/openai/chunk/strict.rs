@@ -57,8 +57,13 @@ impl Strict<'_> {
         let odd = [error, errors, timings, time_info, base_resp]
             .iter()
             .any(|field| field.is_some());
-        let known =
-            choice.index.unwrap_or(0) == 0 && choice.delta.as_ref().is_some_and(Delta::is_all);
+        let known = choice.index.unwrap_or(0) == 0
+            && match (&choice.delta, &choice.text) {
+                (Some(delta), None) => delta.is_all(),
+                // The older completions.
+                (None, Some(text)) => !text.is_empty(),
+                _ => false,
+            };
         // The usage may be elsewhere, e.g. in `x_groq`.
         let elsewhere = usage.is_none() && USAGE.find(json.as_bytes()).is_some();
         !odd && known
@@ -78,12 +83,13 @@ fn names_error(json: &str) -> bool {
 impl<'a> From<Strict<'a>> for Chunk<'a> {
     fn from(strict: Strict<'a>) -> Self {
         let choice = strict.choices.into_iter().flatten().next();
-        let (delta, finish) = choice.map_or((None, None), |c| (c.delta, c.finish_reason));
+        let (delta, text, finish) =
+            choice.map_or((None, None, None), |c| (c.delta, c.text, c.finish_reason));
         let delta = delta.unwrap_or_default();
         let some = |text: Option<Cow<'a, str>>| text.filter(|text| !text.is_empty());
         Self {
             reasoning: some(delta.reasoning).or_else(|| some(delta.reasoning_content)),
-            content: some(delta.content),
+            content: some(delta.content).or_else(|| some(text)),
             calls: calls::read(delta.tool_calls.as_ref(), delta.function_call.as_ref()),
             finish: finish.and_then(|reason| finish_reason(&reason)),
             usage: strict.usage.map(|usage| Usage::from(*usage)),
@@ -101,6 +107,8 @@ struct Choice<'a> {
     index: Option<u64>,
     #[serde(borrow, alias = "message")]
     delta: Option<Delta<'a>>,
+    #[serde(borrow)]
+    text: Option<Cow<'a, str>>,
     #[serde(borrow)]
     finish_reason: Option<Cow<'a, str>>,
 }
