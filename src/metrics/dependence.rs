@@ -16,15 +16,16 @@
 //!   which is better known ([`CLEAR`]); that of latency also towards TTFT's.
 //! - n / D values have an interval that is as wide as Student's t makes it, not the normal distribution, since D is
 //!   itself an estimate: they count as (n / D) (z / t)². Its degrees of freedom are 0.75 a batch, at most half of n / D
-//!   (an autoregression's spectrum at zero) and twice the independent values beyond the percentile (Satterthwaite).
+//!   (an autoregression's spectrum at zero) and of the independent values beyond the percentile (Satterthwaite's, by
+//!   [`CLUSTERED`]).
 //! - **When is it not known?** Runs that happen to be calm look as if they were known best, and their intervals are the
 //!   false ones. So it is not the percentile's own D that decides, but one figure of all values: the geometric mean of
 //!   n / D and of the times that the values went from their lower third to their upper third. Both count how often the
 //!   level came to something new, and err apart. Where they are fewer than [`LEAST_TURNS`] and those of
 //!   [`TURNS_BEYOND`] there is no interval: a false one is worse. Latency has one where TTFT's p50 could have one.
 //! - Requests that come by chance (open loops) may queue though nothing of it was seen, and rare waits are the tail. So
-//!   percentiles beyond p50 of what holds waits take as many turns there in any case: p95 about 540 independent requests,
-//!   p99 about 1,700.
+//!   percentiles beyond p50 of what holds waits take as many turns there in any case: p95 about 500 independent requests,
+//!   p99 about 1,500.
 //!
 //! Gaps of one answer are alike as well. The unit is the answer with all its gaps: what it adds to the share of gaps
 //! below the percentile, (gaps ≤ q) − p (gaps), is the value that is followed (Woodruff 1952; Francisco and Fuller 1991),
@@ -44,12 +45,15 @@ const BATCH: usize = 2;
 /// Turns that values must have taken for any interval where they depend on each other. With fewer than about 90 a calm run
 /// of a server 0.8 busy prints intervals of which two thirds hold; `cargo bench --bench coverage`.
 const LEAST_TURNS: f64 = 100.0;
-/// So many more by the share of values beyond the percentile: all in all 112 for p50, 220 for p95, 700 for p99. With 200
+/// So many more by the share of values beyond the percentile: all in all 110 for p50, 200 for p95, 600 for p99. With 190
 /// for p95 the same server prints false ones.
-const TURNS_BEYOND: f64 = 6.0;
+const TURNS_BEYOND: f64 = 5.0;
 /// So many batches, or so many degrees of freedom of the values beyond the percentile, and a percentile's own design effect
 /// is known as well as that of all values.
 const CLEAR: f64 = 15.0;
+/// Values beyond a percentile that come in rows of very unequal length say so many times less of how they vary than
+/// Satterthwaite's independent ones would.
+const CLUSTERED: f64 = 4.0;
 /// Fewer answers say nothing of how answers differ.
 const LEAST_ANSWERS: usize = 6;
 /// Fewer answers in the tail of a percentile of gaps, as Satterthwaite counts them, give no interval.
@@ -311,7 +315,9 @@ impl Dependence {
             own
         };
         let known = known(effect);
-        let freedom = known.min(0.75 * batches).min(n / effect / 2.0);
+        let freedom = (known / CLUSTERED)
+            .min(0.75 * batches)
+            .min(n / effect / 2.0);
         let guess = Effective::guessed(all, alone / effect, freedom.max(1.0), p);
         let longer = self.longer(p).max(self.hidden);
         if longer > 1.0 {
