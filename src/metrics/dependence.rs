@@ -21,8 +21,10 @@
 //! - **When is it not known?** Runs that happen to be calm look as if they were known best, and their intervals are the
 //!   false ones. So it is not the percentile's own D that decides, but one figure of all values: the geometric mean of
 //!   n / D and of the times that the values went from their lower third to their upper third. Both count how often the
-//!   level came to something new, and err apart. Where they are fewer than [`LEAST_TURNS`] and those of
+//!   level came to something new. Where they are fewer than [`LEAST_TURNS`] and those of
 //!   [`TURNS_BEYOND`] there is no interval: a false one is worse. Latency has one where TTFT's p50 could have one.
+//!   That count is itself higher in a calm run (it goes with the error of the median at 0.5 to 0.9), so that at loads and
+//!   lengths where few runs reach it those that do still hold too seldom.
 //! - Requests that come by chance (open loops) may queue though nothing of it was seen, and rare waits are the tail. So
 //!   percentiles beyond p50 of what holds waits take as many turns there in any case: p95 about 500 independent requests,
 //!   p99 about 1,500.
@@ -42,8 +44,8 @@ use super::least::least_for_interval;
 const SEEN: f64 = 2.0;
 /// A batch is so many times as long as the dependence reaches.
 const BATCH: usize = 2;
-/// Turns that values must have taken for any interval where they depend on each other. With fewer than about 90 a calm run
-/// of a server 0.8 busy prints intervals of which two thirds hold; `cargo bench --bench coverage`.
+/// Turns that values must have taken for any interval where they depend on each other. With 70 to 90 the
+/// calmest few per cent of short runs of a server 0.8 busy print intervals of which half hold; `cargo bench --bench coverage`.
 const LEAST_TURNS: f64 = 100.0;
 /// So many more by the share of values beyond the percentile: all in all 110 for p50, 200 for p95, 600 for p99. With 190
 /// for p95 the same server prints false ones.

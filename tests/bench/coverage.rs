@@ -43,6 +43,9 @@ use queue::{Load, Scenario, frame, objectives};
 
 /// Run lengths that users choose.
 const LENGTHS: [usize; 3] = [400, 1_200, 4_800];
+/// Of the runs whose intervals are looked at. Not one of those by which the method's constants were chosen (2): those would
+/// speak well of it.
+const SEED: u64 = 7;
 /// Of the run that is taken for the truth.
 const LONG: usize = 2_000_000;
 /// The share of runs that print, from which on what they print is held against the goal.
@@ -193,7 +196,7 @@ fn coverage(
     );
     let by_length = LENGTHS.map(|n| {
         each(runs, |run| {
-            let measured = scenario.level(n, 1.0, &[2, number, n as u64, run]);
+            let measured = scenario.level(n, 1.0, &[SEED, number, n as u64, run]);
             let found = shown(&measured.level).into_iter().zip(&truth);
             let found = found.map(|((_, it), truth)| {
                 let holds = it.ci.zip(*truth).map(|([low, high], truth)| {
