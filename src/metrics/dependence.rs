@@ -13,14 +13,21 @@
 //!   overlapping batch means (Meketon and Schmeiser 1984), whose bias the lugsail form removes (Vats and Flegal 2022).
 //!   Their quotient is the design effect D, never below 1: clients that take turns can make it smaller, and nothing is
 //!   claimed of that. Of few batches, or few values beyond the percentile, D is drawn towards that of values and ranks,
-//!   which is better known ([`CLEAR_TAIL`], [`CLEAR_BATCHES`]).
+//!   which is better known ([`CLEAR`]); that of latency also towards TTFT's.
 //! - n / D values have an interval that is as wide as Student's t makes it, not the normal distribution, since D is
-//!   itself an estimate: they count as (n / D) (z / t)². Its degrees of freedom are 1.5 a batch (overlapping ones), at
-//!   most half of n / D (an autoregression's spectrum at zero) and twice the independent values beyond the percentile
-//!   (Satterthwaite).
-//! - **When is it not known?** A run of fewer than [`LEAST_BATCHES`] batches does not show how much values vary from one
-//!   busy time to the next, and where fewer than [`LEAST_BEYOND`] independent values lie beyond the percentile, D is
-//!   guessed: then there is no interval. A false one is worse.
+//!   itself an estimate: they count as (n / D) (z / t)². Its degrees of freedom are 0.75 a batch, at most half of n / D
+//!   (an autoregression's spectrum at zero) and of the independent values beyond the percentile (Satterthwaite's, by
+//!   [`CLUSTERED`]).
+//! - **When is it not known?** Runs that happen to be calm look as if they were known best, and their intervals are the
+//!   false ones. So it is not the percentile's own D that decides, but one figure of all values: the geometric mean of
+//!   n / D and of the times that the values went from their lower third to their upper third. Both count how often the
+//!   level came to something new. Where they are fewer than [`LEAST_TURNS`] and those of
+//!   [`TURNS_BEYOND`] there is no interval: a false one is worse. Latency has one where TTFT's p50 could have one.
+//!   That count is itself higher in a calm run (it goes with the error of the median at 0.5 to 0.9), so that at loads and
+//!   lengths where few runs reach it those that do still hold too seldom.
+//! - Requests that come by chance (open loops) may queue though nothing of it was seen, and rare waits are the tail. So
+//!   percentiles beyond p50 of what holds waits take as many turns there in any case: p95 about 500 independent requests,
+//!   p99 about 1,500.
 //!
 //! Gaps of one answer are alike as well. The unit is the answer with all its gaps: what it adds to the share of gaps
 //! below the percentile, (gaps ≤ q) − p (gaps), is the value that is followed (Woodruff 1952; Francisco and Fuller 1991),
@@ -37,16 +44,18 @@ use super::least::least_for_interval;
 const SEEN: f64 = 2.0;
 /// A batch is so many times as long as the dependence reaches.
 const BATCH: usize = 2;
-/// Fewer batches give no interval.
-const LEAST_BATCHES: f64 = 10.0;
-/// Independent values beyond the percentile, fewer of which give no interval.
-const LEAST_BEYOND: f64 = 10.0;
-/// So many values beyond the percentile, times two, and its own design effect is known as well as that of all values.
-const CLEAR_TAIL: f64 = 20.0;
-/// So many batches, and the same.
-const CLEAR_BATCHES: f64 = 20.0;
-/// A level whose TTFT counts as fewer has no interval of what holds its waits.
-const LEAST_SHOWN: f64 = 10.0;
+/// Turns that values must have taken for any interval where they depend on each other. With 70 to 90 the
+/// calmest few per cent of short runs of a server 0.8 busy print intervals of which half hold; `cargo bench --bench coverage`.
+const LEAST_TURNS: f64 = 100.0;
+/// So many more by the share of values beyond the percentile: all in all 110 for p50, 200 for p95, 600 for p99. With 190
+/// for p95 the same server prints false ones.
+const TURNS_BEYOND: f64 = 5.0;
+/// So many batches, or so many degrees of freedom of the values beyond the percentile, and a percentile's own design effect
+/// is known as well as that of all values.
+const CLEAR: f64 = 15.0;
+/// Values beyond a percentile that come in rows of very unequal length say so many times less of how they vary than
+/// Satterthwaite's independent ones would.
+const CLUSTERED: f64 = 4.0;
 /// Fewer answers say nothing of how answers differ.
 const LEAST_ANSWERS: usize = 6;
 /// Fewer answers in the tail of a percentile of gaps, as Satterthwaite counts them, give no interval.
@@ -64,8 +73,12 @@ pub struct Dependence {
     batch: Option<usize>,
     /// The design effect of values and ranks, at least 1.
     effect: f64,
-    /// The waits that these values hold are too little known.
-    hidden: bool,
+    /// How often they came to something new: as many times as n / D and their rises say on (geometric) average.
+    turns: f64,
+    /// How many times longer a run must be for the waits that these values hold to be known.
+    hidden: f64,
+    /// Requests came by chance: they may queue, seen or not.
+    may_queue: bool,
 }
 
 /// As how many independent values some count.
@@ -137,12 +150,15 @@ impl Dependence {
         let both = [centred(values.to_vec()), centred(ranks(values))];
         let holds = holds.filter(|part| part.batch.is_some());
         let seen = both.iter().any(|series| is_seen(series));
+        let turns = turns(values);
         if !seen && holds.is_none() {
             return Self {
                 n,
                 batch: None,
                 effect: 1.0,
-                hidden: false,
+                turns: (turns * n as f64).sqrt(),
+                hidden: 1.0,
+                may_queue: false,
             };
         }
         let own = both.iter().map(|series| reach(series)).max().unwrap_or(0);
@@ -152,27 +168,44 @@ impl Dependence {
         });
         let batch = batch(own.max(theirs), n);
         let effect = both.iter().map(|series| effect(series, batch));
+        let effect = effect.fold(1.0, f64::max);
+        // What it holds may hide in it.
+        let effect = holds.map_or(effect, |part| effect.max((effect * part.effect).sqrt()));
         Self {
             n,
             batch: Some(batch),
-            effect: effect.fold(1.0, f64::max),
-            hidden: holds.is_some_and(|part| part.shown() < LEAST_SHOWN),
+            effect,
+            turns: (turns * n as f64 / effect).sqrt(),
+            hidden: holds.map_or(1.0, |part| part.longer(0.5)),
+            may_queue: false,
         }
+    }
+
+    /// Of values that hold waits, of requests that came by chance: a run may be too calm to show that they queue.
+    #[must_use]
+    pub fn may_queue(self, may: bool) -> Self {
+        Self {
+            may_queue: may,
+            ..self
+        }
+    }
+
+    /// How many times longer a run must be to have seen enough for the percentile `p`; 1 where it has.
+    fn longer(&self, p: f64) -> f64 {
+        // In a closed loop there is no more to come than the clients there are: its tails are seen soon.
+        let rare = if self.may_queue { p.min(1.0 - p) } else { 0.5 };
+        let least = LEAST_TURNS + TURNS_BEYOND / rare;
+        (least / self.turns.max(0.1)).max(1.0)
+    }
+
+    /// Enough was seen to know how these values vary from one busy time to the next.
+    pub fn is_known(&self) -> bool {
+        self.batch.is_none() || self.longer(0.5) <= 1.0
     }
 
     /// How many neighbours depend on each other; `None` where no dependence is seen.
     pub fn batch(&self) -> Option<usize> {
         self.batch
-    }
-
-    /// As how many the values as a whole count, for sure.
-    fn shown(&self) -> f64 {
-        let Some(batch) = self.batch else {
-            return self.n as f64;
-        };
-        let count = self.n as f64 / self.effect;
-        let freedom = (count / 2.0).min(1.5 * self.n as f64 / batch as f64);
-        count * (Z / student(freedom)).powi(2)
     }
 
     /// As how many these values count around the percentile `p` (0 to 1).
@@ -190,6 +223,10 @@ impl Dependence {
                 ..*self
             }
             .share(&around, p),
+            // The middle of a calm run is as it is.
+            None if self.may_queue && p > 0.5 && self.longer(p) > 1.0 => {
+                Effective::all(self.n).without(self.longer(p))
+            }
             None => Effective::all(self.n),
         }
     }
@@ -273,25 +310,18 @@ impl Dependence {
         };
         let batches = n / batch as f64;
         let own = effect(around, batch);
-        let towards =
-            (CLEAR_TAIL / (CLEAR_TAIL + known(own))).max(CLEAR_BATCHES / (CLEAR_BATCHES + batches));
+        let towards = CLEAR / (CLEAR + known(own).min(batches));
         let effect = if self.effect > own {
             own.powf(1.0 - towards) * self.effect.powf(towards)
         } else {
             own
         };
         let known = known(effect);
-        let freedom = known.min(1.5 * batches).min(n / effect / 2.0);
+        let freedom = (known / CLUSTERED)
+            .min(0.75 * batches)
+            .min(n / effect / 2.0);
         let guess = Effective::guessed(all, alone / effect, freedom.max(1.0), p);
-        // After Student's t, as what the interval rests on.
-        let beyond = known / 2.0 * (Z / student(freedom)).powi(2);
-        let mut longer: f64 = 1.0;
-        if self.hidden {
-            longer = longer.max(LEAST_SHOWN / self.shown().max(0.1));
-        }
-        longer = longer
-            .max(LEAST_BATCHES / batches)
-            .max(LEAST_BEYOND / beyond.max(1e-9));
+        let longer = self.longer(p).max(self.hidden);
         if longer > 1.0 {
             guess.without(longer)
         } else {
@@ -371,6 +401,23 @@ fn effect(series: &[f64], batch: usize) -> f64 {
         return 1.0;
     }
     (long_run_variance(series, batch) / plain).max(1.0)
+}
+
+/// How often a series went from its lower third to its upper third.
+fn turns(values: &[f64]) -> f64 {
+    let Some((low, high)) = nearest(values, 1.0 / 3.0).zip(nearest(values, 2.0 / 3.0)) else {
+        return 0.0;
+    };
+    let (mut turns, mut up) = (0.0, false);
+    for value in values {
+        if up {
+            up = *value > low;
+        } else if *value > high {
+            up = true;
+            turns += 1.0;
+        }
+    }
+    turns
 }
 
 /// Whether neighbours of a centred series are more alike than independent ones.

@@ -378,7 +378,7 @@ fn no_interval(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
     } else if level.requests.ok >= LEAST_BATCHES {
         write!(
             note,
-            "requests depend on each other for more than a fifth of the steady part of {}",
+            "requests depend on each other for too long for a steady part of {}",
             units::duration(steady)
         )
     } else {

@@ -49,11 +49,6 @@ impl Each {
         Self::ReasoningTokens,
     ];
 
-    /// What it holds the waits of.
-    fn holds(self) -> Option<Self> {
-        matches!(self, Self::FirstAnswer | Self::Latency).then_some(Self::Ttft)
-    }
-
     fn of(self, record: &RequestRecord) -> Option<f64> {
         let figures = &record.figures;
         let count = |n: Option<u64>| n.map(|n| n as f64);
@@ -160,30 +155,34 @@ impl Ordered {
         }
     }
 
-    /// As how many independent values each figure's count; `itl` are the gaps of all.
-    pub(super) fn effects(&self, itl: &Histogram) -> Effects {
+    /// As how many independent values each figure's count; `itl` are the gaps of all. In an `open` loop requests come by
+    /// chance, and may queue.
+    pub(super) fn effects(&self, itl: &Histogram, open: bool) -> Effects {
         let rows = self.requests.in_order();
         let values = Each::ALL.map(|each| {
             let values = rows.iter().map(|(_, _, row)| row.values[each as usize]);
             let known = values.filter(|value| !value.is_nan());
             known.map(f64::from).collect::<Vec<f64>>()
         });
-        let alone = Each::ALL.map(|each| {
-            if each.holds().is_none() {
-                Dependence::of(&values[each as usize], None)
-            } else {
-                Dependence::of(&[], None)
+        // Latency and the first answer hold the waits that TTFT shows clearest.
+        let ttft = Dependence::of(&values[Each::Ttft as usize], None).may_queue(open);
+        let dependence = Each::ALL.map(|each| {
+            let values = &values[each as usize];
+            match each {
+                Each::Ttft => ttft,
+                Each::FirstAnswer | Each::Latency => {
+                    Dependence::of(values, Some(&ttft)).may_queue(open)
+                }
+                _ => Dependence::of(values, None),
             }
-        });
-        let dependence = Each::ALL.map(|each| match each.holds() {
-            Some(part) => Dependence::of(&values[each as usize], Some(&alone[part as usize])),
-            None => alone[each as usize],
         });
         let each = Each::ALL.map(|each| {
             let (values, dependence) = (&values[each as usize], dependence[each as usize]);
             at_percentiles(|it| Some(dependence.percentile(values, it.share())))
         });
         let batch = dependence[Each::Latency as usize].batch();
+        // In a closed loop a queue changes who waits, not how much is served.
+        let known = !open || ttft.is_known();
         let span = rows.first().zip(rows.last());
         let span = span.map(|((from, ..), (to, ..))| to.saturating_sub(*from));
         let each_us = span.map(|span| span.as_secs_f64() * 1e6 / rows.len() as f64);
@@ -194,7 +193,11 @@ impl Ordered {
         Effects {
             each,
             itl: self.gaps(itl),
-            batch_us: batch.zip(each_us).map(|(batch, us)| batch as f64 * us),
+            batch_us: if known {
+                batch.zip(each_us).map(|(batch, us)| batch as f64 * us)
+            } else {
+                Some(f64::INFINITY)
+            },
             failed: hits(|row| row.failed),
             met: hits(|row| row.met),
         }
@@ -231,7 +234,8 @@ fn at_percentiles(mut of: impl FnMut(Percentile) -> Option<Effective>) -> Percen
 pub(super) struct Effects {
     each: [Percentages; Each::ALL.len()],
     itl: Percentages,
-    /// How long requests depend on each other, in µs: rates are of parts no shorter than that.
+    /// How long requests depend on each other, in µs: rates are of parts no shorter than that. Infinite where that is not
+    /// known.
     pub(super) batch_us: Option<f64>,
     /// Of the share that failed.
     pub(super) failed: Effective,

@@ -5,7 +5,7 @@
 //! beginning, and hold whole numbers, so that merging equals recording everything in one.
 //!
 //! Rates are over a [`Window`], with the bins at its edges taken by the share that lies inside. Their 95 %
-//! intervals are by batch means: the window is cut into 5 to 20 equal parts, as long as six answers take where
+//! intervals are by batch means: the window is cut into 5 to 20 equal parts, as long as twelve answers take where
 //! there is time for that and never shorter than one, since neighbours in time resemble each other; nor shorter than
 //! requests that wait for each other depend on each other ([`super::dependence`]). The parts' rates are taken as
 //! independent values, with Student's t. A window of fewer than five such parts has no interval.
@@ -24,9 +24,9 @@ pub const MOST_BINS: usize = 8_192;
 pub(in crate::metrics) const LEAST_BATCHES: u64 = 5;
 /// More parts hardly narrow it.
 const MOST_BATCHES: u64 = 20;
-/// A part is so many answers long, where there are [`LEAST_BATCHES`] such parts: of parts of one or two answers too few
-/// intervals hold the rate (83 to 91 % of them).
-const ANSWERS_A_BATCH: f64 = 6.0;
+/// A part is so many answers long, where there are [`LEAST_BATCHES`] such parts. An answer that lies across the edge of two
+/// makes them alike: of parts of one or two answers 83 to 91 % of the intervals hold the rate, of six 91 to 93 %.
+const ANSWERS_A_BATCH: f64 = 12.0;
 /// A part is so many bins at least: what lies across the edge of two is shared out, and would hide how they differ.
 const BINS_A_BATCH: u64 = 4;
 /// Tokens and answers are shared out among chunks in millionths.

@@ -1,18 +1,24 @@
 //! How often the intervals that a report prints hold the truth, and how often a comparison tells two runs of the same load
 //! apart. Simulated servers ([`queue`]), seeded, feed the tally and the comparison that the program uses.
 //!
-//! `cargo bench --bench coverage [-- NAME…] [--runs N] [--pairs N] [--check]`: all, or those named of intervals, verdicts,
-//! change, cost. 1,000 runs and 200 pairs unless it says otherwise. With `--check` it fails when a goal is missed:
+//! `cargo bench --bench coverage [-- NAME…] [--runs N] [--pairs N] [--check]`: all, or those named of intervals, shares,
+//! verdicts, change, cost. 1,000 runs and 200 pairs unless it says otherwise. With `--check` it fails when a goal is missed:
 //!
-//! - of all runs at most 7 % print an interval that does not hold the truth, for each figure of each load and length;
-//! - where at least half of the runs print an interval, 93 to 98 % of these hold the truth (within two standard errors of
-//!   so many runs). Where fewer do, those that print one are those that look calmer than the load is: what counts is how
-//!   few they are;
+//! - wherever at least 3 % of the runs of a load and length print an interval of a figure, 93 to 98 % of those that are
+//!   printed hold the truth (within two standard errors of so many);
+//! - the same of all intervals of a figure together, those of cells in which hardly any run prints among them;
+//! - the same of the shares that failed, and that met the objectives: reports print no interval of them, comparisons rest
+//!   on it;
 //! - at most 5 % of the comparisons of a load with itself have any verdict (within two standard errors);
 //! - a change of 10 % in independent requests is found with 400 requests a side in at least 90 %;
 //! - a level of 1,000,000 requests is reported in 3 s at most, one that runs in 10 ms.
 //!
-//! The truth is that of a run of 2,000,000 requests. Levels begin when the server has settled.
+//! More than 98 % may hold where that is known: requests/s of a constant rate is what was asked for, in every run. And
+//! where requests queue, no percentile counts as more than its own values and those of the level say together
+//! (`metrics::dependence`), so that some of them are wider than they could be.
+//!
+//! The truth is that of a run of 2,000,000 requests, printed beside the figure's name. Levels begin when the server has
+//! settled, but for one that begins with an empty server and the usual warm-up.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
@@ -21,6 +27,7 @@ mod goals;
 #[path = "queue.rs"]
 mod queue;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -28,6 +35,7 @@ use batida::domain::figures;
 use batida::domain::random::Random;
 use batida::domain::run::{LevelEnd, LevelReport};
 use batida::domain::stats::{Estimate, Percentile};
+use batida::metrics::compare::bootstrap::share_draws;
 use batida::metrics::compare::{Verdict, compare};
 use batida::metrics::tally::Tally;
 use goals::Goals;
@@ -35,10 +43,13 @@ use queue::{Load, Scenario, frame, objectives};
 
 /// Run lengths that users choose.
 const LENGTHS: [usize; 3] = [400, 1_200, 4_800];
+/// Of the runs whose intervals are looked at. Not one of those by which the method's constants were chosen (2): those would
+/// speak well of it.
+const SEED: u64 = 7;
 /// Of the run that is taken for the truth.
 const LONG: usize = 2_000_000;
-/// Runs that print a false interval, of all, in percent.
-const MOST_FALSE: f64 = 7.0;
+/// The share of runs that print, from which on what they print is held against the goal.
+const PRINTS: f64 = 0.03;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -48,14 +59,30 @@ fn main() -> ExitCode {
         text.map_or(usual, |text| text.parse().expect("a number"))
     };
     let (runs, pairs) = (number("--runs", 1_000), number("--pairs", 200));
-    let names = ["intervals", "verdicts", "change", "cost"];
+    let names = ["intervals", "shares", "verdicts", "change", "cost"];
     let any = names.iter().any(|name| args.iter().any(|arg| arg == name));
     let wanted = |name: &str| !any || args.iter().any(|arg| arg == name);
     let mut goals = Goals::asked(&args);
     if wanted("intervals") {
+        let mut pooled = BTreeMap::new();
         for (at, scenario) in Scenario::ALL.iter().enumerate() {
-            intervals(*scenario, at as u64, runs, &mut goals);
+            coverage(*scenario, shown, at as u64, runs, &mut pooled, &mut goals);
         }
+        all_together(&pooled, &mut goals);
+    }
+    if wanted("shares") {
+        let mut pooled = BTreeMap::new();
+        for (at, scenario) in Scenario::SHARES.iter().enumerate() {
+            coverage(
+                *scenario,
+                shares,
+                20 + at as u64,
+                runs,
+                &mut pooled,
+                &mut goals,
+            );
+        }
+        all_together(&pooled, &mut goals);
     }
     if wanted("verdicts") {
         verdicts(pairs, &mut goals);
@@ -89,7 +116,7 @@ fn each<T: Send>(n: usize, of: impl Fn(u64) -> T + Sync) -> Vec<T> {
 }
 
 /// Every interval that tables, hover texts and exports show: its figure, and where it stands in a level.
-fn shown(level: &LevelReport) -> Vec<(String, Estimate)> {
+fn shown(level: &LevelReport) -> Vec<Shown> {
     let distributions = figures::tabled_distributions().flat_map(|of| {
         let at = move |it: Percentile| (format!("{} {it}", of.title), of.at(it, level));
         Percentile::all_with_interval().map(at)
@@ -98,8 +125,42 @@ fn shown(level: &LevelReport) -> Vec<(String, Estimate)> {
     distributions.chain(rates).collect()
 }
 
+/// What a comparison makes of the shares that failed and that met the objectives.
+fn shares(level: &LevelReport) -> Vec<Shown> {
+    let requests = &level.requests;
+    let good = level.goodput.as_ref().expect("there are objectives");
+    let share = |name: &str, hits: u64, of: u64, effective: Option<u64>| {
+        let mut random = Random::at(&[6, hits, of]);
+        let draws = share_draws(hits, of, effective.unwrap_or(of), &mut random);
+        let ci = draws.map(|mut draws| {
+            draws.sort_unstable_by(f64::total_cmp);
+            [0.025, 0.975].map(|u| draws[(u * draws.len() as f64) as usize])
+        });
+        let value = Some(hits as f64 / of as f64);
+        let estimate = Estimate {
+            value,
+            ci,
+            effective,
+        };
+        (name.to_owned(), estimate)
+    };
+    let all = good.met + good.missed;
+    vec![
+        share(
+            "Share that failed",
+            requests.failed,
+            requests.ended,
+            requests.effective,
+        ),
+        share("Share that met", good.met, all, good.effective),
+    ]
+}
+
+/// A figure's name and what is said of it.
+type Shown = (String, Estimate);
+
 /// Of a run so long that its figures are the truth.
-fn truth(scenario: Scenario) -> Vec<Option<f64>> {
+fn truth(scenario: Scenario, shown: fn(&LevelReport) -> Vec<Shown>) -> Vec<Option<f64>> {
     let mut tally = Tally::new(objectives(), scenario.level_load());
     let mut last = Duration::ZERO;
     let mut random = Random::at(&[1, scenario.slots as u64]);
@@ -111,23 +172,31 @@ fn truth(scenario: Scenario) -> Vec<Option<f64>> {
     shown(&level).into_iter().map(|(_, it)| it.value).collect()
 }
 
-fn intervals(scenario: Scenario, number: u64, runs: usize, goals: &mut Goals) {
-    let truth = truth(scenario);
-    println!(
-        "\n{:<30} {}",
-        scenario.name,
-        LENGTHS
-            .map(|n| format!("{n:>7} requests            "))
-            .join(" ")
-    );
+/// How often what is shown of a level holds the truth, for each length.
+fn coverage(
+    scenario: Scenario,
+    shown: fn(&LevelReport) -> Vec<Shown>,
+    number: u64,
+    runs: usize,
+    pooled: &mut BTreeMap<String, [f64; 2]>,
+    goals: &mut Goals,
+) {
+    let truth = truth(scenario, shown);
+    let lengths = LENGTHS.map(|n| format!("{n:>7} requests            "));
+    println!("\n{:<34} {}", scenario.name, lengths.join(" "));
     let head = format!(
         "{:>8} {:>6} {:>6} {:>5}",
         "count as", "print", "hold", "false"
     );
-    println!("{:<30} {}", "% of runs", [head.as_str(); 3].join("  "));
+    println!(
+        "{:<22} {:>11} {}",
+        "% of runs",
+        "truth",
+        [head.as_str(); 3].join("  ")
+    );
     let by_length = LENGTHS.map(|n| {
         each(runs, |run| {
-            let measured = scenario.level(n, 1.0, &[2, number, n as u64, run]);
+            let measured = scenario.level(n, 1.0, &[SEED, number, n as u64, run]);
             let found = shown(&measured.level).into_iter().zip(&truth);
             let found = found.map(|((_, it), truth)| {
                 let holds = it.ci.zip(*truth).map(|([low, high], truth)| {
@@ -141,15 +210,50 @@ fn intervals(scenario: Scenario, number: u64, runs: usize, goals: &mut Goals) {
     });
     let names = shown(&scenario.level(10, 1.0, &[0]).level);
     for (at, (name, _)) in names.iter().enumerate() {
+        // That of a constant rate is what was asked for, in every run.
+        let fixed = name == "Requests/s" && matches!(scenario.load, Load::Constant(_));
+        let wide = fixed || scenario.slots < queue::ENOUGH;
         let cells = LENGTHS.iter().zip(&by_length).map(|(n, runs)| {
             let cell = Cell::of(runs.iter().map(|run| run[at]));
-            // That of a constant rate is what was asked for, in every run.
-            let fixed = name == "Requests/s" && matches!(scenario.load, Load::Constant(_));
-            let what = format!("{}, {n} requests, {name}", scenario.name);
-            cell.goals(&what, if fixed { 100.0 } else { 98.0 }, goals);
+            if cell.printed >= cell.runs * PRINTS {
+                let what = format!("{}, {n} requests, {name}: hold the truth", scenario.name);
+                holds(what, cell.printed, cell.held, wide, goals);
+            }
+            if !fixed {
+                let pooled = pooled.entry(name.clone()).or_default();
+                *pooled = [pooled[0] + cell.printed, pooled[1] + cell.held];
+            }
             cell.text()
         });
-        println!("{name:<30} {}", cells.collect::<Vec<_>>().join("  "));
+        let cells = cells.collect::<Vec<_>>().join("  ");
+        let truth = truth[at].map_or("–".to_owned(), |it| format!("{it:.4}"));
+        println!("{name:<22} {truth:>11} {cells}");
+    }
+}
+
+/// Of so many intervals so many hold the truth.
+fn holds(what: String, printed: f64, held: f64, wide: bool, goals: &mut Goals) {
+    let error = |share: f64| 200.0 * (share * (1.0 - share) / printed).sqrt();
+    let most = if wide { 100.0 } else { 98.0 + error(0.98) };
+    let share = 100.0 * held / printed;
+    goals.between(what, share, [93.0 - error(0.93), most], "%");
+}
+
+/// All intervals of a figure, whatever the load and the length.
+fn all_together(pooled: &BTreeMap<String, [f64; 2]>, goals: &mut Goals) {
+    println!(
+        "\n{:<34} {:>9} {:>6}",
+        "all loads and lengths", "intervals", "hold"
+    );
+    for (name, [printed, held]) in pooled {
+        println!("{name:<34} {printed:>9} {:>6.1}", 100.0 * held / printed);
+        holds(
+            format!("all, {name}: hold the truth"),
+            *printed,
+            *held,
+            false,
+            goals,
+        );
     }
 }
 
@@ -192,17 +296,6 @@ impl Cell {
             "{effective:>8} {printed:>6.1} {held:>6} {:>5.1}",
             self.missed()
         )
-    }
-
-    fn goals(&self, what: &str, most: f64, goals: &mut Goals) {
-        let all = format!("{what}: runs with a false interval");
-        goals.at_most(all, self.missed(), MOST_FALSE, "%");
-        if self.printed * 2.0 >= self.runs {
-            let held = 100.0 * self.held / self.printed;
-            let error = |share: f64| 200.0 * (share * (1.0 - share) / self.printed).sqrt();
-            let [least, most] = [93.0 - error(0.93), most + error(most / 100.0)];
-            goals.between(format!("{what}: hold the truth"), held, [least, most], "%");
-        }
     }
 }
 

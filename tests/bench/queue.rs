@@ -9,7 +9,7 @@ use batida::domain::plan::{Arrivals, LevelLoad, Objectives, Plan, Target};
 use batida::domain::random::Random;
 use batida::domain::run::{BenchReport, LevelEnd, LevelReport, Machine, SessionEnd, Watch};
 use batida::metrics::compare::{LevelValues, Side};
-use batida::metrics::request::{Phase, RequestRecord};
+use batida::metrics::request::{Phase, RequestError, RequestRecord};
 use batida::metrics::tally::{LevelFrame, Tally};
 use batida::metrics::timeline::{Figures, TokenSource, Tokens};
 
@@ -21,6 +21,10 @@ pub(crate) struct Scenario {
     pub(crate) load: Load,
     /// Neighbouring gaps of an answer are alike, beside those of one answer.
     pub(crate) alike: bool,
+    /// The level begins with an empty server, and so many requests of warm-up.
+    pub(crate) warmup: Option<usize>,
+    /// Requests fail: one of fifty, and half of those that wait for long.
+    pub(crate) fails: bool,
 }
 
 /// How requests come.
@@ -39,6 +43,8 @@ pub(crate) const ENOUGH: usize = 100_000;
 const PREFILL: f64 = 10.0;
 const GAP: f64 = 2.5;
 const GAPS: f64 = 16.0;
+/// From this wait on requests may fail, in µs.
+const LONG_WAIT: u64 = 50_000;
 /// Of logarithms: prefill, an answer's pace, a gap.
 const SPREAD: [f64; 3] = [0.2, 0.1, 0.3];
 
@@ -49,10 +55,27 @@ impl Scenario {
             slots,
             load,
             alike: false,
+            warmup: None,
+            fails: false,
         }
     }
 
-    pub(crate) const ALL: [Self; 9] = [
+    const fn failing(self) -> Self {
+        Self {
+            fails: true,
+            ..self
+        }
+    }
+
+    /// Those whose shares of failed requests and of requests that met the objectives are looked at.
+    pub(crate) const SHARES: [Self; 4] = [
+        Self::new("Poisson, independent, failing", ENOUGH, Load::Poisson(6.0)).failing(),
+        Self::new("Poisson, 0.5 busy, failing", 8, Load::Poisson(0.5 * 8.0)).failing(),
+        Self::new("Poisson, 0.8 busy, failing", 8, Load::Poisson(0.8 * 8.0)).failing(),
+        Self::new("Poisson, 0.95 busy, failing", 8, Load::Poisson(0.95 * 8.0)).failing(),
+    ];
+
+    pub(crate) const ALL: [Self; 10] = [
         Self::new("closed, c=16, independent", ENOUGH, Load::Clients(16)),
         Self::new("closed, c=16 on 8 slots", 8, Load::Clients(16)),
         Self::new("constant rate, independent", ENOUGH, Load::Constant(6.0)),
@@ -65,6 +88,11 @@ impl Scenario {
         Self::new("Poisson, 8 slots, 0.5 busy", 8, Load::Poisson(0.5 * 8.0)),
         Self::new("Poisson, 8 slots, 0.8 busy", 8, Load::Poisson(0.8 * 8.0)),
         Self::new("Poisson, 8 slots, 0.95 busy", 8, Load::Poisson(0.95 * 8.0)),
+        Self {
+            // As many as a plan has when nobody says otherwise.
+            warmup: Some(4),
+            ..Self::new("Poisson, 0.8, begins empty", 8, Load::Poisson(0.8 * 8.0))
+        },
     ];
 
     fn is_open(self) -> bool {
@@ -121,21 +149,33 @@ impl Scenario {
             if !self.is_open() {
                 clients.push(Reverse(ended));
             }
+            let waited = start - due;
+            let fails = self.fails
+                && (random.below(50) == 0 || (waited > LONG_WAIT && random.below(2) == 0));
             if index >= before {
                 let zero = *first.get_or_insert(due);
-                each(answer.record((index - before) as u64, due - zero, start - zero));
+                let mut record = answer.record((index - before) as u64, due - zero, start - zero);
+                record.error = fails.then(|| RequestError {
+                    class: None,
+                    status: Some(503),
+                    text: "simulated".to_owned(),
+                });
+                each(record);
             }
         }
     }
 
-    /// A level of `n` requests of a server under way, with its requests.
+    /// A level of `n` requests, with them.
     pub(crate) fn level(self, n: usize, slower: f64, seed: &[u64]) -> Measured {
         let mut random = Random::at(seed);
         let mut tally = Tally::new(objectives(), self.level_load());
         let mut records = Vec::with_capacity(n);
-        self.requests((self.settles(), n), slower, &mut random, |record| {
-            records.push(record)
-        });
+        self.requests(
+            (self.warmup.unwrap_or_else(|| self.settles()), n),
+            slower,
+            &mut random,
+            |record| records.push(record),
+        );
         // As they come: in the order in which they end.
         let mut ended: Vec<&RequestRecord> = records.iter().collect();
         ended.sort_by_key(|record| record.ended);
@@ -179,9 +219,9 @@ pub(crate) fn service_ms() -> f64 {
     PREFILL * mean(SPREAD[0]) + gaps * GAP * mean(SPREAD[1]) * mean(SPREAD[2])
 }
 
-/// As many objectives as make half of the requests miss.
+/// One that waits seldom miss, one that long answers miss.
 pub(crate) fn objectives() -> Objectives {
-    Objectives::parse("latency=50ms").expect("it reads")
+    Objectives::parse("ttft=30ms,latency=100ms").expect("it reads")
 }
 
 /// What a request asks of the server, in µs.

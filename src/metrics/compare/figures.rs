@@ -166,7 +166,9 @@ enum MadeOf<'a> {
 
 impl<'a> Prepared<'a> {
     pub(super) fn of(source: &'a SideLevel<'a>) -> Self {
-        let ttft = source.values.map(|values| depends(&values.ttft_ms, None));
+        let open = source.level.load.is_open();
+        let ttft = source.values;
+        let ttft = ttft.map(|values| depends(&values.ttft_ms, None).may_queue(open));
         let sorted = |of: &'static Distribution| {
             if let Some(values) = source.values {
                 match each(of, values) {
@@ -174,9 +176,13 @@ impl<'a> Prepared<'a> {
                     Some(each) => {
                         // Latency has the same waits in it.
                         let holds = ttft.as_ref().filter(|_| of.key == LATENCY.key);
+                        let waits = [TTFT.key, LATENCY.key].contains(&of.key);
                         return Sorted {
                             values: Values::each(each),
-                            made_of: MadeOf::Requests(each, depends(each, holds)),
+                            made_of: MadeOf::Requests(
+                                each,
+                                depends(each, holds).may_queue(open && waits),
+                            ),
                         };
                     }
                     None if of.key != ITL.key || values.gaps_us.iter().all(Vec::is_empty) => {}

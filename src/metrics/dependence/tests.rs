@@ -185,9 +185,31 @@ fn latency_takes_the_waits_that_ttft_shows() {
     let known = Dependence::of(&latency, Some(&ttft)).percentile(&latency, 0.95);
     assert!(known.count < 1_200.0, "{known:?}");
     let hidden = Dependence::of(&wandering(0.995, 400, 1), None);
-    assert!(hidden.shown() < LEAST_SHOWN, "{hidden:?}");
+    assert!(!hidden.is_known(), "{hidden:?}");
     let none = Dependence::of(&latency[..400], Some(&hidden)).percentile(&latency[..400], 0.5);
     assert_eq!(none.usable, None, "{none:?}");
+}
+
+#[test]
+fn turns_are_counted_from_the_lower_third_to_the_upper() {
+    assert_eq!(turns(&[1.0, 2.0, 3.0, 2.0, 3.0, 1.0, 3.0, 1.0, 2.0]), 2.0);
+    assert_eq!(turns(&[]), 0.0);
+    assert_eq!(turns(&[5.0; 9]), 0.0);
+    // From the one third to the other and back takes three values and three.
+    let free = turns(&wandering(0.0, 6_000, 4));
+    assert!((900.0..1_100.0).contains(&free), "{free}");
+}
+
+#[test]
+fn tails_of_requests_that_come_by_chance_take_more_of_them() {
+    let told = |n, p: f64, by_chance| {
+        let values = wandering(0.0, n, 7);
+        let found = Dependence::of(&values, None).may_queue(by_chance);
+        found.percentile(&values, p).usable.is_some()
+    };
+    assert!(told(400, 0.95, false) && told(400, 0.5, true));
+    assert!(!told(400, 0.95, true) && told(1_200, 0.95, true));
+    assert!(!told(1_200, 0.99, true) && told(4_800, 0.99, true));
 }
 
 #[test]

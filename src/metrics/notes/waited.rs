@@ -1,4 +1,4 @@
-//! That requests waited for each other, and say less than so many independent ones.
+//! That requests waited for each other, or may have, and say less than so many independent ones.
 
 use super::list;
 use crate::domain::run::LevelReport;
@@ -6,6 +6,7 @@ use crate::domain::stats::{Percentile, Stats};
 use crate::domain::units;
 use crate::metrics::dependence::Effective;
 use crate::metrics::ordered::{Each, Effects};
+use crate::metrics::stats::least_for_interval;
 
 /// Requests that count as this share of themselves, or less, are worth a word.
 const CLEARLY: f64 = 0.8;
@@ -24,6 +25,26 @@ pub(super) fn note(level: &LevelReport, effects: &Effects) -> Option<String> {
         .into_iter()
         .find_map(|(name, each, stats)| told(name, |it| effects.each(each, it), stats));
     told.map(|told| format!("requests waited for each other: {told}"))
+        .or_else(|| calm(&level.ttft_ms, effects))
+}
+
+/// `TTFT's p95 and p99 have no 95 % interval: …`, of requests of an open loop that did not wait as far as can be seen.
+fn calm(ttft: &Stats, effects: &Effects) -> Option<String> {
+    let of = |it| Some((it, effects.each(Each::Ttft, it)?));
+    let lacking: Vec<(Percentile, Effective)> = Percentile::all_with_interval()
+        .filter(|it| ttft.count >= least_for_interval(it.share()))
+        .filter_map(of)
+        .filter(|(_, it)| it.usable.is_none())
+        .collect();
+    let (first, effective) = lacking.first()?;
+    let names: Vec<String> = lacking.iter().map(|(it, _)| it.to_string()).collect();
+    let have = if names.len() == 1 { "has" } else { "have" };
+    let longer = effective.longer.ceil().max(2.0);
+    Some(format!(
+        "TTFT's {} {have} no 95 % interval: so short an open loop may not show how long requests wait at busy times; run \
+         about {longer} times longer for that of {first}",
+        list(&names)
+    ))
 }
 
 /// About one figure; `None` where its values are independent, or nearly.

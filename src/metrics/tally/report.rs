@@ -25,7 +25,8 @@ impl Tally {
     pub fn report(&self, frame: LevelFrame) -> LevelReport {
         let steady = self.steady(&frame);
         let window = steady.map(|steady| Window::new(steady, &frame.pauses));
-        let effects = (frame.ended != LevelEnd::Running).then(|| self.ordered.effects(&self.itl));
+        let effects = (frame.ended != LevelEnd::Running)
+            .then(|| self.ordered.effects(&self.itl, self.load.is_open()));
         let mut level = self.figures(&frame, steady, window.as_ref(), effects.as_ref());
         level.cost_per_million = self
             .price
