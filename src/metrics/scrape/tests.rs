@@ -91,6 +91,9 @@ fn llama_cpp_names_no_model() {
         (found.queue, found.running, found.cache_use),
         (Some(46.0), Some(4.0), None)
     );
+    // Recorded from Debian's `llama.cpp` 0.7.0, `llama-server -np 4 --metrics`, under nine clients.
+    let recorded = reading(page!("llama.cpp-0.7.0.txt"), "any", Engine::LlamaCpp);
+    assert_eq!((recorded.queue, recorded.running), (Some(5.0), Some(4.0)));
 }
 
 #[test]
