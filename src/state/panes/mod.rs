@@ -3,8 +3,11 @@
 mod action;
 mod blind;
 mod fastest;
+mod opening;
+mod playgrounds;
 mod presets;
 mod sending;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +16,10 @@ use std::collections::BTreeMap;
 pub use self::action::PaneAction;
 pub use self::blind::{Blind, Vote};
 pub use self::fastest::Fastest;
+pub(in crate::state) use self::playgrounds::Playground;
+pub use self::playgrounds::Playgrounds;
+pub(in crate::state) use self::targets::and;
+pub use self::targets::{PaneTarget, PaneTargets};
 use super::chat::ChatState;
 use super::cluster::{Choice, ClusterState};
 use crate::domain::conversation::ChatRequest;

@@ -291,7 +291,7 @@ impl PlaygroundUi {
     fn take(&self, ui: &Ui, taken: Option<PromptUse>, state: &State, out: &mut Actions) {
         match taken {
             Some(PromptUse::Insert(text)) => composer::insert(ui, state, &text, out),
-            Some(PromptUse::Send(text)) => match state.can_send_words(&text) {
+            Some(PromptUse::Send(text)) => match state.pane_targets().can_send_words(&text) {
                 Ok(()) => out.push(PaneAction::SendWords(text)),
                 // A text that cannot be sent now is not lost.
                 Err(why) => {
