@@ -3,8 +3,8 @@
 use super::State;
 use super::bench::BenchAction;
 use super::cluster::ClusterAction;
+use super::environments::imports::ImportAction;
 use super::history::{Clock, ConversationsAction, HistoryAction};
-use super::imports::ImportAction;
 use super::jobs::Outbox;
 use super::library::PromptsAction;
 use super::panes::PaneAction;
@@ -174,6 +174,7 @@ impl Actions {
     }
 }
 
+/// Each action goes to the feature that it is for.
 impl State {
     /// Does what the views of a frame asked for.
     pub fn act_all(&mut self, actions: Actions, clock: Clock, out: &mut Vec<Command>) {

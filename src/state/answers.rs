@@ -6,6 +6,7 @@ use super::State;
 use crate::domain::environment::EnvId;
 use crate::protocol::{Answer, ApiAnswer, Command, JobId, LocalAnswer, LocalQuestion, Question};
 
+/// Each answer goes to the feature that asked, here and nowhere else.
 impl State {
     /// Asks the computer itself, for a view that waits for the answer; gives the job that brings it.
     pub fn ask_local(&mut self, question: LocalQuestion, out: &mut Vec<Command>) -> JobId {

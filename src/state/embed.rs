@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use super::environments::Environments;
-use super::jobs::Outbox;
-use super::panes::{PaneTargets, Panes};
 use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::failure::{Failure, FaultClass};
-use crate::protocol::{ApiQuestion, JobId, Question};
+use crate::protocol::JobId;
 
 /// What a pane knows of embeddings.
 #[derive(Debug, Default)]
@@ -59,6 +56,12 @@ impl EmbedState {
         self.result.as_ref().map(|result| &result.request) == self.request(model).as_ref()
     }
 
+    /// This was asked, as `job`.
+    pub(super) fn begin(&mut self, job: JobId, request: EmbedRequest, now: Duration) {
+        (self.running, self.failure) = (Some((job, now)), None);
+        self.asked = Some(request);
+    }
+
     /// The answer to `job` came. One to an older question is left aside.
     pub(super) fn end(&mut self, job: JobId, outcome: Result<Embedded, Failure>) {
         if self.running.is_none_or(|(running, _)| running != job) {
@@ -75,53 +78,12 @@ impl EmbedState {
     }
 }
 
-impl Panes {
-    /// The user says whether a pane's model makes embeddings.
-    pub(super) fn say_embeds(&mut self, index: usize, on: bool) {
-        if let Some(model) = self.get(index).choice.model.clone() {
-            self.embeds.insert(model, on);
-        }
-    }
-
-    /// Makes embeddings of a pane's texts. Nothing happens without a text, a model or an address.
-    pub(super) fn embed(
-        &mut self,
-        index: usize,
-        environments: &Environments,
-        now: Duration,
-        outbox: &mut Outbox<'_>,
-    ) {
-        let target = PaneTargets {
-            panes: self,
-            environments,
-        };
-        let target = target.of(index);
-        let (Some(place), Some(model)) = (target.env, target.model()) else {
-            return;
-        };
-        let embed = &self.chat(index).embed;
-        if !target.can_ask() || embed.running.is_some() {
-            return;
-        }
-        let Some(request) = embed.request(model) else {
-            return;
-        };
-        let question = ApiQuestion::Embed {
-            request: request.clone(),
-        };
-        let job = outbox.ask(Question::Api(place.clone(), question));
-        let embed = &mut self.chat_mut(index).embed;
-        (embed.running, embed.failure) = (Some((job, now)), None);
-        embed.asked = Some(request);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::embedding::Embedding;
     use crate::domain::settings::Settings;
-    use crate::protocol::Command;
+    use crate::protocol::{ApiQuestion, Command, Question};
     use crate::state::State;
     use crate::state::panes::PaneAction;
 

@@ -1,13 +1,15 @@
 //! The environments: the settings that name them, what is known of each, and going from one to another.
 
+pub mod imports;
+
 use std::time::Duration;
 
 use secrecy::SecretString;
 
+use self::imports::EnvImport;
 use super::State;
 use super::cluster::changes::Notifications;
 use super::connection::{Checks, ConnectionState};
-use super::imports::EnvImport;
 use super::jobs::{Outbox, Work};
 use super::logs::LogState;
 use super::per_environment::PerEnvironment;
@@ -221,6 +223,16 @@ impl Environments {
     pub(super) fn close_log(&mut self, outbox: &mut Outbox<'_>) {
         let log = self.connection_mut().log.take();
         outbox.cancel(log.and_then(|log| log.job));
+    }
+
+    /// More lines of an environment's log came.
+    pub(super) fn log_advanced(&mut self, env: &EnvId, job: JobId, lines: Vec<String>) {
+        self.with(env, |connection| connection.log_advanced(job, lines));
+    }
+
+    /// An environment's log has ended.
+    pub(super) fn log_ended(&mut self, env: &EnvId, job: JobId, outcome: Result<(), Failure>) {
+        self.with(env, |connection| connection.log_ended(job, outcome));
     }
 
     /// Only the cluster of the environment in use is followed.

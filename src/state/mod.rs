@@ -1,7 +1,23 @@
 //! What the window knows. Folds events into values: no egui, no tokio, no clock.
 //!
-//! Each feature is a struct in a module of its own, whose methods borrow that struct and what they are given. [`State`]
-//! holds the features, gives events and answers to the one they are for, and does what needs several of them.
+//! Each feature is a struct in a module of its own. It owns its data, and its methods take what they need of other
+//! features as arguments:
+//!
+//! | struct | what it owns |
+//! |---|---|
+//! | [`Environments`] | the settings; of each environment its connection: API, key, cluster, probes, log, checks; imports of environments; desktop notifications |
+//! | [`panes::Playgrounds`] | of each environment the panes with their conversations, and the session's figures |
+//! | [`panes::PaneTargets`] | nothing: it reads panes together with the environments that they ask |
+//! | [`attach::AttachState`] | what is being attached to drafts, and what is kept of that |
+//! | [`bench::BenchState`] | the benchmark's forms, the session, and how fast models answered last |
+//! | [`history::HistoryState`] | the History page: its rows, what is selected, opened and compared |
+//! | [`history::Conversations`] | the Playground's list of conversations, with deletions that can still be undone |
+//! | [`library::LibraryState`] | the prompt library |
+//! | [`activity::ActivityLog`], [`ModelColors`], [`notices::Notices`] | what the window shows on every page |
+//!
+//! They send commands through [`jobs`], which names the job that brings each answer. [`State`] holds the features. It
+//! gives each event, answer and action to the feature that it is for, and its other methods concern several features,
+//! e.g. going to another environment.
 
 pub mod action;
 pub mod activity;
@@ -15,7 +31,6 @@ pub mod connection;
 pub mod embed;
 pub mod environments;
 pub mod history;
-pub mod imports;
 pub mod jobs;
 pub mod library;
 mod loadable;
@@ -222,24 +237,16 @@ impl State {
                 let told = environments.notifications.notified(outcome);
                 told.into_iter().for_each(|text| notices.tell(text));
             }
-            E::LogAdvanced { job, env, lines } => {
-                environments.with(&env, |connection| connection.log_advanced(job, lines));
-            }
-            E::LogEnded { job, env, outcome } => {
-                environments.with(&env, |connection| connection.log_ended(job, outcome));
-            }
-            E::ChatAdvanced { job, advance } => {
-                playgrounds.with_chat(job, |chat, _| chat.advance(job, &advance, now));
-            }
-            E::ChatBegan { job } => playgrounds.with_chat(job, |chat, _| chat.began(now)),
+            E::LogAdvanced { job, env, lines } => environments.log_advanced(&env, job, lines),
+            E::LogEnded { job, env, outcome } => environments.log_ended(&env, job, outcome),
+            E::ChatAdvanced { job, advance } => playgrounds.advanced(job, &advance, now),
+            E::ChatBegan { job } => playgrounds.began(job, now),
             E::ChatEnded {
                 job,
                 ending,
                 figures,
                 answered_by,
-            } => playgrounds.with_chat(job, |chat, session| {
-                chat.end(job, ending, (*figures, answered_by), now, session);
-            }),
+            } => playgrounds.ended(job, ending, (*figures, answered_by), now),
             E::CheckEnded { job, env, check } => {
                 environments.with(&env, |connection| connection.checks.ended(job, check));
             }

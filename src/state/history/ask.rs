@@ -396,6 +396,7 @@ impl HistoryState {
     }
 }
 
+/// Several features ask the history: the page, the list of conversations, and the benchmark's estimate.
 impl State {
     /// Called in each frame of the History page: asks for what is due. Gives when it wants to be called again.
     pub fn history_due(&mut self, clock: Clock, out: &mut Vec<Command>) -> Option<Duration> {

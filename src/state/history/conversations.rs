@@ -1,7 +1,5 @@
 //! The conversations that are kept, as the Playground lists them: searched, named, opened, deleted.
 
-pub(in crate::state) mod comparison;
-
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +15,7 @@ use crate::domain::history::{
 use crate::protocol::{Command, HistoryQuestion, JobId, Question};
 use crate::state::State;
 use crate::state::jobs::Outbox;
-use crate::state::panes::{Panes, Playgrounds};
+use crate::state::panes::{Panes, Playgrounds, comparison};
 
 /// So long a deletion can be undone.
 pub const SECOND_THOUGHTS: Duration = Duration::from_secs(8);
@@ -354,4 +352,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::state) mod tests;

@@ -13,7 +13,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::action::{HistoryAction, TrendOf};
-pub(in crate::state) use self::conversations::comparison;
 pub use self::conversations::{Conversations, ConversationsAction};
 pub use self::filter::{Filter, TimeRange, days_before};
 use self::rows::Rows;

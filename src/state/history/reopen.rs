@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::Conversations;
-use super::comparison::of_pane;
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::history::{Exchange, SessionBody, StoredSession};
 use crate::protocol::{HistoryQuestion, JobId, Question};
 use crate::state::jobs::Outbox;
+use crate::state::panes::comparison::of_pane;
 use crate::state::panes::{Panes, Playgrounds};
 
 /// A conversation that is being read for a pane.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{PaneTargets, Vote, presets};
+use super::{Vote, presets};
 use crate::domain::environment::EnvId;
 use crate::domain::params::Params;
 use crate::protocol::{AttachSources, Command};
@@ -84,6 +84,7 @@ pub enum PaneAction {
     SendWords(String),
 }
 
+/// Panes ask environments, take attachments, and show conversations of the list.
 impl State {
     /// Does what the Playground asks of its panes; some of it concerns what is kept, environments and conversations.
     pub(in crate::state) fn act_on_panes(
@@ -148,13 +149,7 @@ impl State {
             A::UndoOpen(index) => self.undo_open(index, out),
             A::UndoClear => self.undo_clear(),
             A::Vote(vote) => panes.vote(vote, &mut workspace.votes, outbox),
-            A::Attach(sources) => {
-                let targets = PaneTargets {
-                    panes,
-                    environments,
-                };
-                attach.attach(sources, targets, outbox);
-            }
+            A::Attach(sources) => attach.attach(sources, panes.targets(environments), outbox),
             A::StopAttaching => attach.stop(&environments.current().id, outbox),
             A::Send => {
                 let outcome = panes.send_draft(environments, now, outbox);
@@ -163,16 +158,6 @@ impl State {
             A::SendWords(words) => {
                 let outcome = panes.send_words(&words, environments, now, outbox);
                 notices.fail_if_any(outcome.err().flatten());
-            }
-        }
-    }
-
-    /// Each model of the panes has a colour from now on.
-    pub fn note_pane_colors(&mut self) {
-        let panes = self.playgrounds.panes();
-        for index in 0..panes.count() {
-            if let Some(name) = panes.name(index) {
-                self.colors.note(&name);
             }
         }
     }

@@ -2,6 +2,8 @@
 
 mod action;
 mod blind;
+pub(in crate::state) mod comparison;
+mod embedding;
 mod fastest;
 mod opening;
 mod playgrounds;
@@ -185,6 +187,11 @@ impl Panes {
         } else {
             format!("{model} · {}", same + 1)
         })
+    }
+
+    /// The names of all that have a model.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        (0..self.count()).filter_map(|index| self.name(index))
     }
 
     /// Whether a pane can be closed: one that asks the environment itself stays.

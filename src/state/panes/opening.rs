@@ -1,6 +1,6 @@
 //! Conversations out of the history are shown in panes, and the way back.
 
-use super::{Panes, Playgrounds};
+use super::{Panes, Playgrounds, comparison};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::history::{Exchange, SessionBody, SessionId, SessionRow, StoredSession};
@@ -8,7 +8,6 @@ use crate::domain::settings::Settings;
 use crate::state::chat::Whereabouts;
 use crate::state::cluster::Choice;
 use crate::state::environments::Environments;
-use crate::state::history::comparison;
 use crate::state::jobs::Outbox;
 
 impl Playgrounds {

@@ -1,13 +1,17 @@
 //! The Playground of each environment that was opened.
 
+use std::time::Duration;
+
 use super::{Pane, Panes};
 use crate::domain::conversation::Attachment;
 use crate::domain::embedding::Embedded;
 use crate::domain::environment::EnvId;
+use crate::domain::exchange::Advance;
 use crate::domain::failure::Failure;
 use crate::domain::history::SessionId;
 use crate::metrics::history::SessionHistory;
-use crate::protocol::JobId;
+use crate::metrics::timeline::Figures;
+use crate::protocol::{ChatEnding, JobId};
 use crate::state::chat::ChatState;
 use crate::state::cluster::ClusterState;
 use crate::state::per_environment::{OfEnvironment, PerEnvironment};
@@ -129,17 +133,36 @@ impl Playgrounds {
     }
 
     /// The conversation in which this job answers, and its session.
-    pub(in crate::state) fn with_chat(
-        &mut self,
-        job: JobId,
-        change: impl FnOnce(&mut ChatState, &mut SessionHistory),
-    ) {
+    fn with_chat(&mut self, job: JobId, change: impl FnOnce(&mut ChatState, &mut SessionHistory)) {
         for Playground { panes, session, .. } in self.0.iter_mut() {
             let answers = |chat: &&mut ChatState| chat.running() == Some(job);
             if let Some(chat) = panes.chats_mut().find(answers) {
                 return change(chat, session);
             }
         }
+    }
+
+    /// More of an answer came.
+    pub(in crate::state) fn advanced(&mut self, job: JobId, advance: &Advance, now: Duration) {
+        self.with_chat(job, |chat, _| chat.advance(job, advance, now));
+    }
+
+    /// An answer that waited for others is asked for now.
+    pub(in crate::state) fn began(&mut self, job: JobId, now: Duration) {
+        self.with_chat(job, |chat, _| chat.began(now));
+    }
+
+    /// An answer has ended, with its figures and the model that gave it.
+    pub(in crate::state) fn ended(
+        &mut self,
+        job: JobId,
+        ending: ChatEnding,
+        told: (Figures, Option<String>),
+        now: Duration,
+    ) {
+        self.with_chat(job, |chat, session| {
+            chat.end(job, ending, told, now, session);
+        });
     }
 
     /// The embeddings that `job` asked for came, or not.

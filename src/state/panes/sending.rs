@@ -15,7 +15,7 @@ use crate::state::jobs::{Outbox, Work};
 
 impl Panes {
     /// Whom these panes ask.
-    fn targets<'a>(&'a self, environments: &'a Environments) -> PaneTargets<'a> {
+    pub(super) fn targets<'a>(&'a self, environments: &'a Environments) -> PaneTargets<'a> {
         PaneTargets {
             panes: self,
             environments,

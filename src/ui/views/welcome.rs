@@ -11,7 +11,7 @@ use crate::domain::workspace::Page;
 use crate::protocol::Command;
 use crate::state::action::{Action, Actions, EnvironmentAction};
 use crate::state::cluster::ClusterAction;
-use crate::state::imports::ImportAction;
+use crate::state::environments::imports::ImportAction;
 use crate::state::{Loadable, State};
 use crate::ui::keys::KEYS;
 use crate::ui::theme::{GAP, GRID};

@@ -154,7 +154,7 @@ fn what_is_deleted_for_good_cannot_be_brought_back() {
     assert_ne!(state.panes().chat(0).conversation(), Some(&id));
 }
 
-pub(super) fn exchange() -> Exchange {
+pub(in crate::state) fn exchange() -> Exchange {
     Exchange {
         id: 1,
         parent: None,

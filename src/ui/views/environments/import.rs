@@ -14,7 +14,7 @@ use crate::import::environments::Offer;
 use crate::protocol::FilePurpose;
 use crate::state::State;
 use crate::state::action::{Actions, EnvironmentAction};
-use crate::state::imports::{EnvImport, ImportAction};
+use crate::state::environments::imports::{EnvImport, ImportAction};
 use crate::ui::theme::{self, GAP, HALF, Tokens};
 use crate::ui::widgets::{
     MARGIN, answers, caption, drop_hint, failure_box, focus_when_new, primary_button, strong,

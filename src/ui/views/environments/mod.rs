@@ -24,7 +24,7 @@ use crate::protocol::{Command, FilePurpose, PickedFile};
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::action::EnvironmentAction;
-use crate::state::imports::ImportAction;
+use crate::state::environments::imports::ImportAction;
 use crate::ui::theme::{GAP, GRID, HALF, PAD};
 use crate::ui::widgets::{
     answers, caption, card, column, danger_button, filling_card, from_right, page_head,

@@ -96,7 +96,9 @@ impl PlaygroundUi {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> PlaygroundOutcome {
-        state.note_pane_colors();
+        for name in state.playgrounds.panes().names() {
+            state.colors.note(&name);
+        }
         let clock = Clock {
             now,
             today: crate::engine::clock(),

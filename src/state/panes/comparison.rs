@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
+use super::MAX_PANES;
 use crate::domain::history::Exchange;
-use crate::state::panes::MAX_PANES;
 
 /// Whether a conversation was held in several panes.
 pub(in crate::state) fn is_one(exchanges: &[Exchange]) -> bool {
@@ -14,7 +14,7 @@ pub(in crate::state) fn is_one(exchanges: &[Exchange]) -> bool {
 
 /// The exchanges of each pane from the left, its newest last, with those of other panes that they follow. Of more panes
 /// than there can be the latest are taken; what was said in the others is among the first one's, on its other branches.
-pub(in crate::state) fn by_pane(exchanges: &[Exchange]) -> Vec<Vec<Exchange>> {
+pub(super) fn by_pane(exchanges: &[Exchange]) -> Vec<Vec<Exchange>> {
     // Sorted: those that the conversation began in have no name of their own, and are the first.
     let mut panes: Vec<Option<u64>> = exchanges.iter().map(|exchange| exchange.pane).collect();
     panes.sort_unstable();
@@ -76,8 +76,8 @@ pub(in crate::state) fn of_pane(exchanges: &[Exchange], pane: Option<u64>) -> Ve
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::exchange;
     use super::*;
+    use crate::state::history::conversations::tests::exchange;
 
     fn in_pane(id: u64, pane: Option<u64>, parent: Option<u64>) -> Exchange {
         Exchange {

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Loadable;
-use super::environments::Environments;
-use super::jobs::Outbox;
-use super::notices::Notices;
+use super::Environments;
 use crate::domain::environment::{Environment, KeyPlace};
 use crate::domain::failure::Failure;
 use crate::protocol::{Command, EnvOffers, JobId, KeyChange, LocalQuestion, Question};
+use crate::state::Loadable;
+use crate::state::jobs::Outbox;
+use crate::state::notices::Notices;
 
 /// The import as it is looked at.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ pub enum ImportAction {
 
 impl Environments {
     /// Does what the import asks for.
-    pub(super) fn act_on_import(
+    pub(in crate::state) fn act_on_import(
         &mut self,
         action: ImportAction,
         notices: &mut Notices,
@@ -80,7 +80,7 @@ impl Environments {
     }
 
     /// A file was read. What is sound, beyond doubt, and has a name of its own is ticked.
-    pub(super) fn import_read(
+    pub(in crate::state) fn import_read(
         &mut self,
         job: JobId,
         outcome: Result<Arc<EnvOffers>, Failure>,
