@@ -31,10 +31,11 @@
 //! # One action, there and back
 //!
 //! The views read [`state::State`] and ask through [`state::action::Actions`]; each feature has its own actions, e.g.
-//! [`state::panes::PaneAction::Send`]. When a page is drawn, [`state::State::act_all`] changes the state, which makes
-//! [`protocol::Command::Chat`] of that; [`ui::app::App`] sends the commands; [`engine`] gives each chat a cancellation
-//! token and runs [`engine::chat::run`]; at most every 33 ms a [`protocol::Event::ChatAdvanced`] comes back over
-//! crossbeam and the window is woken; the next frame drains it into [`state::State::apply`] and draws.
+//! [`state::panes::PaneAction::Send`]. When a page is drawn, [`state::State::act_all`] gives each action to the feature
+//! that it is for; the panes make [`protocol::Command::Chat`] of this one; [`ui::app::App`] sends the commands;
+//! [`engine`] gives each chat a cancellation token and runs [`engine::chat::run`]; at most every 33 ms a
+//! [`protocol::Event::ChatAdvanced`] comes back over crossbeam and the window is woken; the next frame drains it into
+//! [`state::State::apply`], which gives it to the feature that owns what has changed, and draws.
 //!
 //! A job with one answer is a [`protocol::Question`]: the state asks it, the engine answers it in one `match`, and
 //! [`protocol::Event::Answered`] brings the answer, which the state takes in one `match`. A question is declared once;
@@ -86,7 +87,7 @@
 //! | [`io`] | the API, kubectl, the settings file, the database with the history and the workspace, files of the user's, keys, clipboard, file dialog, attachments, notifications, the activity record, signals, the keeper that ends kubectl should Batida be killed |
 //! | [`engine`] | jobs: the cluster, followed as it changes, a chat, probes, a benchmark, the checks, the history's thread; opening an environment's connections |
 //! | [`demo`] | an OpenAI-compatible server, a simulated kubectl, and a server that records exact times |
-//! | [`state`] | what the window knows |
+//! | [`state`] | what the window knows: a struct for each feature, which owns its data |
 //! | [`cli`] | the commands |
 //! | [`ui`] | the window |
 

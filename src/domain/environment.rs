@@ -124,6 +124,11 @@ impl Environment {
 }
 
 impl Environment {
+    /// Whether it has an API that can be asked. The demo's has no address before it is opened.
+    pub fn has_api(&self) -> bool {
+        self.api.is_some() || self.demo
+    }
+
     /// Whether it has neither an API nor a cluster yet.
     pub fn is_blank(&self) -> bool {
         !self.demo && self.api.is_none() && self.cluster.is_none()

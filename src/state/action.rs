@@ -3,8 +3,8 @@
 use super::State;
 use super::bench::BenchAction;
 use super::cluster::ClusterAction;
+use super::environments::imports::ImportAction;
 use super::history::{Clock, ConversationsAction, HistoryAction};
-use super::imports::ImportAction;
 use super::jobs::Outbox;
 use super::library::PromptsAction;
 use super::panes::PaneAction;
@@ -174,6 +174,7 @@ impl Actions {
     }
 }
 
+/// Each action goes to the feature that it is for.
 impl State {
     /// Does what the views of a frame asked for.
     pub fn act_all(&mut self, actions: Actions, clock: Clock, out: &mut Vec<Command>) {
@@ -192,8 +193,9 @@ impl State {
                 self.history.act(action, clock, &mut outbox);
             }
             Action::SetHistorySettings(settings) => {
-                self.settings.history = settings;
-                self.save_settings(out);
+                self.environments.settings.history = settings;
+                let outbox = &mut Outbox::new(&mut self.jobs, out);
+                self.environments.save_settings(outbox);
             }
             Action::Continue(stored) => {
                 if let Err(failure) = self.continue_chat(&stored, out) {
@@ -201,7 +203,11 @@ impl State {
                 }
             }
             Action::Environment(action) => self.act_on_environment(action, out),
-            Action::Import(action) => self.act_on_import(action, out),
+            Action::Import(action) => {
+                let outbox = &mut Outbox::new(&mut self.jobs, out);
+                self.environments
+                    .act_on_import(action, &mut self.notices, outbox);
+            }
             Action::Cluster(action) => self.act_on_cluster(action, clock, out),
             Action::Bench(action) => self.act_on_bench(action, out),
             Action::Panes(action) => self.act_on_panes(action, clock.now, out),
@@ -214,8 +220,9 @@ impl State {
             Action::GoTo(page) => self.page = page,
             Action::EndWelcome => self.end_welcome(),
             Action::SetTheme(theme) => {
-                self.settings.theme = theme;
-                self.save_settings(out);
+                self.environments.settings.theme = theme;
+                let outbox = &mut Outbox::new(&mut self.jobs, out);
+                self.environments.save_settings(outbox);
             }
             Action::SaveAt(path) => {
                 let needed = self.path_needed.take();
@@ -231,15 +238,17 @@ impl State {
 
     fn act_on_environment(&mut self, action: EnvironmentAction, out: &mut Vec<Command>) {
         use EnvironmentAction as A;
+        let outbox = &mut Outbox::new(&mut self.jobs, out);
+        let environments = &mut self.environments;
         match action {
             A::Switch(env) => self.switch(&env, out),
             A::Save(env, key) => self.save_environment(*env, key, out),
             A::Delete(env) => self.delete_environment(&env, out),
-            A::Check => self.check(out),
-            A::SetNotify(on) => self.set_notify(on, out),
-            A::PickFile(env, purpose) => self.pick_file(env, purpose, out),
-            A::RevealKey => self.reveal_key(out),
-            A::HideKey => self.revealed_key = None,
+            A::Check => environments.check(outbox),
+            A::SetNotify(on) => environments.set_notify(on, outbox),
+            A::PickFile(env, purpose) => environments.pick_file(env, purpose, outbox),
+            A::RevealKey => environments.reveal_key(outbox),
+            A::HideKey => environments.revealed_key = None,
         }
     }
 }

@@ -4,49 +4,23 @@ use std::time::Duration;
 
 use super::State;
 use crate::domain::environment::EnvId;
-use crate::domain::units;
-use crate::protocol::{
-    Answer, ApiAnswer, ApiQuestion, Command, FilePurpose, ImportedPrompts, JobId, LocalAnswer,
-    LocalQuestion, Question,
-};
+use crate::protocol::{Answer, ApiAnswer, Command, JobId, LocalAnswer, LocalQuestion, Question};
 
+/// Each answer goes to the feature that asked, here and nowhere else.
 impl State {
-    /// Asks a question; gives the job that brings its answer.
-    pub(super) fn ask(&mut self, question: Question, out: &mut Vec<Command>) -> JobId {
-        self.jobs.ask(question, out)
-    }
-
-    /// Asks the computer itself.
+    /// Asks the computer itself, for a view that waits for the answer; gives the job that brings it.
     pub fn ask_local(&mut self, question: LocalQuestion, out: &mut Vec<Command>) -> JobId {
-        self.ask(Question::Local(question), out)
+        self.jobs.ask(Question::Local(question), out)
     }
 
-    /// Finds out whether the system has a keychain.
-    pub fn look_for_keychain(&mut self, out: &mut Vec<Command>) {
-        self.ask_local(LocalQuestion::Keychain, out);
-    }
-
-    /// Lets the user pick a file: [`Self::picked_file`].
-    pub fn pick_file(&mut self, env: EnvId, purpose: FilePurpose, out: &mut Vec<Command>) {
-        self.ask_local(LocalQuestion::PickFile { env, purpose }, out);
-    }
-
-    /// Shows the key of the environment in use: [`Self::revealed_key`].
-    pub fn reveal_key(&mut self, out: &mut Vec<Command>) {
-        self.ask(
-            Question::Api(self.env().clone(), ApiQuestion::RevealKey),
-            out,
-        );
-    }
-
-    /// An answer came. Answers that nobody waits for any more are left aside.
+    /// Gives an answer to the feature that asked. Answers that nobody waits for any more are left aside.
     pub(super) fn answered(&mut self, job: JobId, answer: Answer, took: Duration, now: Duration) {
         let Some(pending) = self.jobs.end(job) else {
             return;
         };
         match (answer, pending.env) {
             (Answer::Cluster(answer), Some(env)) => {
-                self.with(&env, |connection| {
+                self.environments.with(&env, |connection| {
                     connection.cluster.answered(job, answer, now);
                 });
                 self.settle_panes(&env);
@@ -66,57 +40,61 @@ impl State {
         answer: ApiAnswer,
         (took, now): (Duration, Duration),
     ) {
+        let environments = &mut self.environments;
         match answer {
             ApiAnswer::Open(outcome) => {
-                self.with(env, |connection| connection.opened(job, outcome))
+                environments.with(env, |connection| connection.opened(job, outcome));
             }
             ApiAnswer::Models(outcome) => {
-                self.with(env, |connection| {
+                environments.with(env, |connection| {
                     connection.cluster.api_took = outcome.is_ok().then_some(took);
                     connection.cluster.api_models.resolve(job, outcome, now);
                 });
                 self.settle_panes(env);
             }
-            ApiAnswer::Embed(outcome) => self.embedded(job, outcome.map(|embedded| *embedded)),
-            ApiAnswer::RevealKey(outcome) => match outcome {
-                // The user may have gone elsewhere meanwhile.
-                Ok(key) if self.settings.selected == *env => {
-                    self.revealed_key = Some((env.clone(), key))
-                }
-                Ok(_) => {}
-                Err(failure) => self.notices.fail(failure),
-            },
+            ApiAnswer::Embed(outcome) => {
+                let outcome = outcome.map(|embedded| *embedded);
+                self.playgrounds.embedded(job, outcome);
+            }
+            ApiAnswer::RevealKey(outcome) => {
+                let failure = environments.key_revealed(env, outcome);
+                self.notices.fail_if_any(failure);
+            }
+        }
+    }
+
+    /// Panes that ask this environment may be given a model when something was heard of its cluster or its API.
+    pub(super) fn settle_panes(&mut self, env: &EnvId) {
+        if let Some(connection) = self.environments.connection_of(env) {
+            self.playgrounds.settle(env, &connection.cluster);
         }
     }
 
     fn local_answered(&mut self, job: JobId, answer: LocalAnswer, now: Duration) {
+        let Self {
+            environments,
+            playgrounds,
+            attach,
+            prompts,
+            notices,
+            ..
+        } = self;
         match answer {
-            LocalAnswer::Keychain(outcome) => self.has_keychain = Some(outcome.is_ok()),
-            LocalAnswer::Environments(outcome) => {
-                if let Some(import) = &mut self.import {
-                    import.offers.resolve(job, outcome, now);
-                    self.environments_read();
-                }
-            }
+            LocalAnswer::Keychain(outcome) => environments.has_keychain = Some(outcome.is_ok()),
+            LocalAnswer::Environments(outcome) => environments.import_read(job, outcome, now),
             LocalAnswer::PickFile(outcome) => match outcome {
-                Ok(picked) => self.picked_file = picked,
-                Err(failure) => self.notices.fail(failure),
+                Ok(picked) => environments.picked_file = picked,
+                Err(failure) => notices.fail(failure),
             },
-            LocalAnswer::Attachments(outcome) => self.attachments_read(job, outcome),
-            LocalAnswer::Picture(outcome) => self.attach.decoded.push((job, outcome)),
-            LocalAnswer::Drafts(outcome) => self.drafts_loaded(job, outcome),
-            LocalAnswer::ImportPrompts(outcome) => match outcome {
-                Ok(Some(ImportedPrompts { library, added })) => {
-                    self.prompts.loaded(Ok(library), &mut self.notices);
-                    self.notices.tell(match added {
-                        0 => "All prompts of the file are there already".to_owned(),
-                        added => format!("{} imported", units::counted(added, "prompt")),
-                    });
-                }
-                // The user picked no file.
-                Ok(None) => {}
-                Err(failure) => self.prompts.loaded(Err(failure), &mut self.notices),
-            },
+            LocalAnswer::Attachments(outcome) => {
+                attach.read(job, outcome, (playgrounds, environments), notices);
+            }
+            LocalAnswer::Picture(outcome) => attach.decoded.push((job, outcome)),
+            LocalAnswer::Drafts(outcome) => {
+                let settings = &environments.settings;
+                attach.loaded(job, outcome, (playgrounds, settings), notices);
+            }
+            LocalAnswer::ImportPrompts(outcome) => prompts.imported(outcome, notices),
         }
     }
 }
@@ -130,10 +108,13 @@ mod tests {
     use crate::domain::failure::Failure;
     use crate::domain::settings::Settings;
     use crate::protocol::{ClusterAnswer, ClusterKind, Event, QuestionKind};
+    use crate::state::jobs::Outbox;
 
     fn ask_sizes(state: &mut State) -> JobId {
         let mut out = Vec::new();
-        state.load_sizes(&mut out);
+        let (place, connection) = state.environments.in_use();
+        let mut outbox = Outbox::new(&mut state.jobs, &mut out);
+        connection.cluster.load_sizes(place, &mut outbox);
         let [Command::Ask { job, question }] = out.as_slice() else {
             panic!("{out:?}")
         };

@@ -5,12 +5,12 @@ mod session;
 mod speed;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::State;
-use super::jobs::Work;
+use super::jobs::{Outbox, Work};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::history::Trend;
@@ -71,16 +71,83 @@ pub struct Preset<'a> {
     pub is_own: bool,
 }
 
+/// What was kept of each environment's form, and its presets.
+type Kept = BTreeMap<EnvId, BenchForms>;
+
+/// The forms. What is `kept` stands in for one that was not edited yet.
+impl BenchState {
+    /// The form of an environment; until it is edited it is as it was left.
+    fn form(&self, env: &EnvId, kept: &Kept) -> Cow<'_, Form> {
+        if let Some(held) = self.forms.get(env) {
+            return Cow::Borrowed(&held.form);
+        }
+        let last = kept.get(env).and_then(|forms| forms.last.as_ref());
+        Cow::Owned(last.map_or_else(|| Form::of(&Plan::default()), Form::of))
+    }
+
+    fn held_form(&mut self, env: &EnvId, kept: &Kept) -> &mut Held {
+        let held = match self.forms.remove(env) {
+            Some(held) => held,
+            None => Held {
+                form: self.form(env, kept).into_owned(),
+                revision: 0,
+            },
+        };
+        self.forms.entry(env.clone()).insert_entry(held).into_mut()
+    }
+
+    /// Keeps the form, as far as it is sound and has changed.
+    fn remember_form(&self, env: &EnvId, kept: &mut Kept, outbox: &mut Outbox<'_>) {
+        let read = self.form(env, kept).read();
+        // A plan without a model is worth remembering, too.
+        let mut problems = read.problems.iter();
+        if problems.any(|(field, _)| *field != Field::Model) {
+            return;
+        }
+        let forms = kept.entry(env.clone()).or_default();
+        if forms.last.as_ref() != Some(&read.plan) {
+            forms.last = Some(read.plan.clone());
+            let (env, plan) = (env.clone(), Box::new(read.plan));
+            outbox.keep(WorkspaceChange::Plan { env, plan });
+        }
+    }
+
+    /// Keeps the form as a preset; one of the same name is replaced.
+    fn save_preset(&self, env: &EnvId, name: String, kept: &mut Kept, outbox: &mut Outbox<'_>) {
+        let plan = self.form(env, kept).read().plan;
+        let forms = kept.entry(env.clone()).or_default();
+        match forms.presets.iter_mut().find(|(old, _)| *old == name) {
+            Some((_, old)) => *old = plan.clone(),
+            None => forms.presets.push((name.clone(), plan.clone())),
+        }
+        let (env, plan) = (env.clone(), Some(Box::new(plan)));
+        outbox.keep(WorkspaceChange::Preset { env, name, plan });
+    }
+}
+
+/// Takes one of the user's presets away.
+fn delete_preset(env: &EnvId, name: String, kept: &mut Kept, outbox: &mut Outbox<'_>) {
+    let forms = kept.entry(env.clone()).or_default();
+    forms.presets.retain(|(old, _)| *old != name);
+    let (env, plan) = (env.clone(), None);
+    outbox.keep(WorkspaceChange::Preset { env, name, plan });
+}
+
+/// The page's form is that of the environment in use, is kept with the workspace, and measures what the Playground asks.
 impl State {
     /// Does what the Benchmark page asks for.
     pub(super) fn act_on_bench(&mut self, action: BenchAction, out: &mut Vec<Command>) {
+        let env = &self.environments.current().id;
+        let kept = &mut self.workspace.benches;
+        let outbox = &mut Outbox::new(&mut self.jobs, out);
         match action {
             BenchAction::Run => self.run_bench(out),
-            BenchAction::Edit(form) => self.edit_form(*form),
-            BenchAction::WantSpeed(target) => self.ask_speed(target, out),
-            BenchAction::RememberForm => self.remember_form(out),
-            BenchAction::SavePreset(name) => self.save_preset(&name, out),
-            BenchAction::DeletePreset(name) => self.delete_preset(&name, out),
+            // The page has it already: it is no newer for it.
+            BenchAction::Edit(form) => self.bench.held_form(env, kept).form = *form,
+            BenchAction::WantSpeed(target) => self.bench.ask_speed(target, outbox),
+            BenchAction::RememberForm => self.bench.remember_form(env, kept, outbox),
+            BenchAction::SavePreset(name) => self.bench.save_preset(env, name, kept, outbox),
+            BenchAction::DeletePreset(name) => delete_preset(env, name, kept, outbox),
             BenchAction::Steer(steer) => self.bench.steer(steer, out),
             BenchAction::Stop => self.bench.stop(out),
         }
@@ -88,16 +155,25 @@ impl State {
 
     /// The form for a page that edits a copy of it: given when it is newer than the one of the revision `seen`.
     pub fn newer_bench_form(&self, seen: Option<u64>) -> Option<(Form, u64)> {
-        let held = self.bench.forms.get(&self.env().id);
+        let env = &self.environments.current().id;
+        let held = self.bench.forms.get(env);
         let revision = held.map_or(0, |held| held.revision);
-        (seen != Some(revision)).then(|| (self.form().into_owned(), revision))
+        let form = || self.bench.form(env, &self.workspace.benches).into_owned();
+        (seen != Some(revision)).then(|| (form(), revision))
     }
 
     /// The form of the environment in use, to be changed by something else than its page.
     pub fn bench_form(&mut self) -> &mut Form {
-        let held = self.held_form();
+        let env = &self.environments.current().id;
+        let held = self.bench.held_form(env, &self.workspace.benches);
         held.revision += 1;
         &mut held.form
+    }
+
+    /// What that form says.
+    pub fn read_bench_form(&self) -> Read {
+        let env = &self.environments.current().id;
+        self.bench.form(env, &self.workspace.benches).read()
     }
 
     /// What a form without models measures: the model that is picked on the Playground.
@@ -109,43 +185,10 @@ impl State {
         })
     }
 
-    /// What that form says.
-    pub fn read_bench_form(&self) -> Read {
-        self.form().read()
-    }
-
-    /// The form of the environment in use; until it is edited it is as it was left.
-    fn form(&self) -> Cow<'_, Form> {
-        let env = self.env();
-        if let Some(held) = self.bench.forms.get(&env.id) {
-            return Cow::Borrowed(&held.form);
-        }
-        let forms = self.workspace.benches.get(&env.id);
-        let last = forms.and_then(|forms| forms.last.as_ref());
-        Cow::Owned(last.map_or_else(|| Form::of(&Plan::default()), Form::of))
-    }
-
-    fn held_form(&mut self) -> &mut Held {
-        let env = self.env().id.clone();
-        let held = match self.bench.forms.remove(&env) {
-            Some(held) => held,
-            None => Held {
-                form: self.form().into_owned(),
-                revision: 0,
-            },
-        };
-        self.bench.forms.entry(env).insert_entry(held).into_mut()
-    }
-
-    /// The page has it already: it is no newer for it.
-    fn edit_form(&mut self, form: Form) {
-        self.held_form().form = form;
-    }
-
     /// Runs what the form says, unless it has problems, cannot measure what it says, or a session runs. The form is
     /// remembered.
     pub fn run_bench(&mut self, out: &mut Vec<Command>) {
-        if self.form().targets.is_empty()
+        if self.read_bench_form().plan.targets.is_empty()
             && let Some(target) = self.bench_target()
         {
             self.bench_form().targets.push(target);
@@ -156,13 +199,15 @@ impl State {
             return;
         }
         let place = self.env().clone();
-        let job = self.jobs.begin(&place.id, Work::Bench);
+        let outbox = &mut Outbox::new(&mut self.jobs, out);
+        let job = outbox.begin(&place.id, Work::Bench);
         for target in &read.plan.targets {
             self.colors.note(&target.model);
         }
-        self.remember_form(out);
+        let kept = &mut self.workspace.benches;
+        self.bench.remember_form(&place.id, kept, outbox);
         self.bench.session = Some(Session::new(job, &place, read.plan.clone()));
-        out.push(Command::RunBench {
+        outbox.send(Command::RunBench {
             job,
             place,
             plan: Box::new(read.plan),
@@ -171,69 +216,34 @@ impl State {
 
     /// Keeps the form, as far as it is sound and has changed.
     pub fn remember_form(&mut self, out: &mut Vec<Command>) {
-        let read = self.read_bench_form();
-        // A plan without a model is worth remembering, too.
-        if read
-            .problems
-            .iter()
-            .any(|(field, _)| *field != Field::Model)
+        self.act_on_bench(BenchAction::RememberForm, out);
+    }
+
+    /// Puts a plan into the form of the environment of this name, if there is one, else of the one in use.
+    pub fn plan_again(&mut self, plan: &Plan, environment: &str, out: &mut Vec<Command>) {
+        let named = self.environments.settings.by_name(environment);
+        if let Some(env) = named.map(|env| env.id.clone())
+            && self.env().id != env
         {
-            return;
+            self.switch(&env, out);
         }
-        let forms = self.bench_forms();
-        if forms.last.as_ref() != Some(&read.plan) {
-            forms.last = Some(read.plan.clone());
-            let (env, plan) = (self.env().id.clone(), read.plan);
-            let plan = Box::new(plan);
-            let change = WorkspaceChange::Plan { env, plan };
-            out.push(Command::Keep { change });
-        }
+        *self.bench_form() = Form::of(plan);
     }
+}
 
-    /// Keeps the form as a preset; one of the same name is replaced.
-    pub fn save_preset(&mut self, name: &str, out: &mut Vec<Command>) {
-        let plan = self.read_bench_form().plan;
-        let forms = self.bench_forms();
-        match forms.presets.iter_mut().find(|(old, _)| old == name) {
-            Some((_, old)) => *old = plan.clone(),
-            None => forms.presets.push((name.to_owned(), plan.clone())),
-        }
-        self.keep_preset(name, Some(plan), out);
-    }
-
-    /// Takes one of the user's presets away.
-    pub fn delete_preset(&mut self, name: &str, out: &mut Vec<Command>) {
-        self.bench_forms().presets.retain(|(old, _)| old != name);
-        self.keep_preset(name, None, out);
-    }
-
-    fn keep_preset(&self, name: &str, plan: Option<Plan>, out: &mut Vec<Command>) {
-        let (env, name) = (self.env().id.clone(), name.to_owned());
-        let plan = plan.map(Box::new);
-        let change = WorkspaceChange::Preset { env, name, plan };
-        out.push(Command::Keep { change });
-    }
-
-    /// The built-in presets and the user's own.
-    pub fn presets(&self) -> impl Iterator<Item = Preset<'_>> {
-        let forms = self.workspace.benches.get(&self.env().id);
-        let own = forms.into_iter().flat_map(|forms| &forms.presets);
-        let built_in = BUILT_IN_PRESETS.iter().map(|(name, plan)| Preset {
-            name,
-            plan,
-            is_own: false,
-        });
-        built_in.chain(own.map(|(name, plan)| Preset {
-            name,
-            plan,
-            is_own: true,
-        }))
-    }
-
-    fn bench_forms(&mut self) -> &mut BenchForms {
-        let id = self.env().id.clone();
-        self.workspace.benches.entry(id).or_default()
-    }
+/// The built-in presets, and the user's own among what is kept of an environment.
+pub fn presets(kept: Option<&BenchForms>) -> impl Iterator<Item = Preset<'_>> {
+    let own = kept.into_iter().flat_map(|forms| &forms.presets);
+    let built_in = BUILT_IN_PRESETS.iter().map(|(name, plan)| Preset {
+        name,
+        plan,
+        is_own: false,
+    });
+    built_in.chain(own.map(|(name, plan)| Preset {
+        name,
+        plan,
+        is_own: true,
+    }))
 }
 
 static BUILT_IN_PRESETS: LazyLock<[(&str, Plan); 3]> = LazyLock::new(built_in_presets);
@@ -286,6 +296,12 @@ impl BenchState {
             .as_ref()
             .filter(|session| session.is_running())
             .map(|session| session.job)
+    }
+
+    /// Whether an environment is measured: a probe would take part in it.
+    pub fn measures(&self, env: &EnvId) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.is_running() && session.env == *env)
     }
 
     /// Asks the session under way to pause or to go on.

@@ -11,16 +11,15 @@ use std::time::Duration;
 pub use self::action::{ClusterAction, EVENTS_EVERY};
 use self::changes::Changes;
 use self::probes::Probes;
-use super::{Loadable, State};
+use super::Loadable;
+use super::jobs::Outbox;
 use crate::domain::deployment::{
     ClusterEvent, ClusterView, Deployment, Diagnosis, Health, ServedModel, embeds_by_name,
     makes_embeddings_by_name,
 };
 use crate::domain::environment::Environment;
 use crate::domain::failure::{Failure, FaultClass};
-use crate::protocol::{
-    ClusterAnswer, ClusterLink, ClusterQuestion, Command, Contexts, JobId, Question,
-};
+use crate::protocol::{ClusterAnswer, ClusterLink, ClusterQuestion, Contexts, JobId, Question};
 use crate::sambastack::diagnosis::{KnownFacts, diagnose};
 use crate::sambastack::events::of_deployment;
 use crate::sambastack::sizes::Sizes;
@@ -169,6 +168,15 @@ impl ClusterState {
             .deployments
             .iter()
             .find(|deployment| deployment.name == name)
+    }
+
+    /// The longest context that a choice's model is served with, in tokens; `None` where nobody says.
+    pub fn longest_context(&self, choice: &Choice) -> Option<u64> {
+        let name = choice.model.as_deref()?;
+        let mut models = self.deployment_of(choice)?.models.iter();
+        let model = models.find(|model| model.serving_name == name)?;
+        let tiers = self.sizes.value()?.tiers(&model.sizes).ok()?;
+        tiers.iter().filter_map(|tier| tier.tokens()).max()
     }
 
     /// The first deployment that may answer for this model.
@@ -353,45 +361,30 @@ impl ClusterState {
     }
 }
 
-impl State {
-    /// Asks about the cluster of the environment in use.
-    fn ask_cluster(&mut self, question: ClusterQuestion, out: &mut Vec<Command>) -> JobId {
-        self.ask(Question::Cluster(self.env().clone(), question), out)
-    }
-
+/// What is asked of the cluster of an environment (`place`).
+impl ClusterState {
     /// Asks what has happened in the namespace; what is being asked already is not asked twice.
-    pub fn load_cluster_events(&mut self, out: &mut Vec<Command>) {
-        if self.connection().cluster.events.is_loading() {
-            return;
+    fn load_events(&mut self, place: &Environment, outbox: &mut Outbox<'_>) {
+        if !self.events.is_loading() {
+            let question = Question::Cluster(place.clone(), ClusterQuestion::Events);
+            self.events.begin(outbox.ask(question));
         }
-        let job = self.ask_cluster(ClusterQuestion::Events, out);
-        self.connection_mut().cluster.events.begin(job);
     }
 
     /// Asks once which version of SambaStack there is. After the cluster itself, which somebody waits for.
-    pub fn load_release(&mut self, out: &mut Vec<Command>) {
-        let cluster = &self.connection().cluster;
-        if cluster.view.value().is_none() || !matches!(cluster.release, Loadable::Absent) {
-            return;
+    pub(super) fn load_release(&mut self, place: &Environment, outbox: &mut Outbox<'_>) {
+        if self.view.value().is_some() && matches!(self.release, Loadable::Absent) {
+            let question = Question::Cluster(place.clone(), ClusterQuestion::Release);
+            self.release.begin(outbox.ask(question));
         }
-        let job = self.ask_cluster(ClusterQuestion::Release, out);
-        self.connection_mut().cluster.release.begin(job);
     }
 
     /// Asks for context lengths and batch sizes; what is being asked already is not asked twice.
-    pub fn load_sizes(&mut self, out: &mut Vec<Command>) {
-        if self.connection().cluster.sizes.is_loading() {
-            return;
+    pub(super) fn load_sizes(&mut self, place: &Environment, outbox: &mut Outbox<'_>) {
+        if !self.sizes.is_loading() {
+            let question = Question::Cluster(place.clone(), ClusterQuestion::Sizes);
+            self.sizes.begin(outbox.ask(question));
         }
-        let job = self.ask_cluster(ClusterQuestion::Sizes, out);
-        self.connection_mut().cluster.sizes.begin(job);
-    }
-
-    /// Reads the contexts of a kubeconfig.
-    pub fn list_contexts(&mut self, place: Environment, out: &mut Vec<Command>) {
-        let env = place.id.clone();
-        let job = self.ask(Question::Cluster(place, ClusterQuestion::Contexts), out);
-        self.connections.entry(&env).cluster.contexts.begin(job);
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::State;
 use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::failure::{Failure, FaultClass};
-use crate::protocol::{ApiQuestion, Command, JobId, Question};
+use crate::protocol::JobId;
 
 /// What a pane knows of embeddings.
 #[derive(Debug, Default)]
@@ -57,6 +56,12 @@ impl EmbedState {
         self.result.as_ref().map(|result| &result.request) == self.request(model).as_ref()
     }
 
+    /// This was asked, as `job`.
+    pub(super) fn begin(&mut self, job: JobId, request: EmbedRequest, now: Duration) {
+        (self.running, self.failure) = (Some((job, now)), None);
+        self.asked = Some(request);
+    }
+
     /// The answer to `job` came. One to an older question is left aside.
     pub(super) fn end(&mut self, job: JobId, outcome: Result<Embedded, Failure>) {
         if self.running.is_none_or(|(running, _)| running != job) {
@@ -73,80 +78,14 @@ impl EmbedState {
     }
 }
 
-impl State {
-    /// Whether a pane's model makes embeddings: as the user said, else as the cluster or its name says.
-    pub fn pane_embeds(&self, index: usize) -> bool {
-        let panes = self.panes();
-        let Some(model) = &panes.get(index).choice.model else {
-            return false;
-        };
-        if let Some(said) = panes.embeds.get(model) {
-            return *said;
-        }
-        self.pane_cluster(index)
-            .is_some_and(|cluster| cluster.embeds(model))
-    }
-
-    /// Whether only the user knows what a pane's model makes: the cluster does not say.
-    pub fn embeds_is_a_guess(&self, index: usize) -> bool {
-        let model = self.panes().get(index).choice.model.as_ref();
-        model.is_some_and(|model| {
-            let can = self
-                .pane_cluster(index)
-                .and_then(|cluster| cluster.capabilities_of(model));
-            let embeds = |can: &[String]| can.iter().any(|capability| capability == "embeddings");
-            can.is_none_or(|can| can.len() > 1 && embeds(can))
-        })
-    }
-
-    /// The user says whether a pane's model makes embeddings.
-    pub fn say_embeds(&mut self, index: usize, on: bool) {
-        let panes = self.panes_mut();
-        if let Some(model) = panes.get(index).choice.model.clone() {
-            panes.embeds.insert(model, on);
-        }
-    }
-
-    /// Makes embeddings of a pane's texts. Nothing happens without a text, a model or an address.
-    pub fn embed(&mut self, index: usize, now: Duration, out: &mut Vec<Command>) {
-        let (Some(place), Some(model), _) = self.pane_asks(index) else {
-            return;
-        };
-        let embed = &self.panes().chat(index).embed;
-        if !self.can_ask(index) || embed.running.is_some() {
-            return;
-        }
-        let Some(request) = embed.request(model) else {
-            return;
-        };
-        let question = ApiQuestion::Embed {
-            request: request.clone(),
-        };
-        let job = self.ask(Question::Api(place.clone(), question), out);
-        let embed = &mut self.panes_mut().chat_mut(index).embed;
-        (embed.running, embed.failure) = (Some((job, now)), None);
-        embed.asked = Some(request);
-    }
-
-    pub(super) fn embedded(&mut self, job: JobId, outcome: Result<Embedded, Failure>) {
-        for connection in self.connections.iter_mut() {
-            let mut chats = connection.panes.chats_mut();
-            if let Some(chat) = chats.find(|chat| {
-                chat.embed
-                    .running
-                    .is_some_and(|(running, _)| running == job)
-            }) {
-                return chat.embed.end(job, outcome);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::embedding::Embedding;
     use crate::domain::settings::Settings;
+    use crate::protocol::{ApiQuestion, Command, Question};
+    use crate::state::State;
+    use crate::state::panes::PaneAction;
 
     fn came(values: &[f64]) -> Embedded {
         let vectors = vec![Embedding(values.to_vec())];
@@ -158,17 +97,21 @@ mod tests {
         }
     }
 
+    fn embeds(state: &State) -> bool {
+        state.pane_targets().of(0).embeds()
+    }
+
     #[test]
     fn what_came_is_of_what_was_asked_whatever_is_typed_meanwhile() {
         let mut state = State::new(Settings::default());
         state.panes_mut().get_mut(0).pick_model("my-embedder");
-        assert!(state.pane_embeds(0) && state.embeds_is_a_guess(0));
+        assert!(embeds(&state) && state.pane_targets().of(0).embeds_is_a_guess());
         let mut out = Vec::new();
-        state.embed(0, Duration::ZERO, &mut out);
+        state.act_on_panes(PaneAction::Embed(0), Duration::ZERO, &mut out);
         assert!(out.is_empty(), "there is no text");
         state.panes_mut().chat_mut(0).embed.text = "a".to_owned();
-        state.embed(0, Duration::ZERO, &mut out);
-        state.embed(0, Duration::ZERO, &mut out);
+        state.act_on_panes(PaneAction::Embed(0), Duration::ZERO, &mut out);
+        state.act_on_panes(PaneAction::Embed(0), Duration::ZERO, &mut out);
         let [
             Command::Ask {
                 job,
@@ -180,8 +123,8 @@ mod tests {
         };
         assert_eq!(request.input, ["a"]);
         state.panes_mut().chat_mut(0).embed.text = "b".to_owned();
-        state.embedded(JobId(99), Ok(came(&[9.0])));
-        state.embedded(*job, Ok(came(&[1.0])));
+        state.playgrounds.embedded(JobId(99), Ok(came(&[9.0])));
+        state.playgrounds.embedded(*job, Ok(came(&[1.0])));
         let embed = &state.panes().chat(0).embed;
         assert_eq!(
             embed
@@ -197,11 +140,11 @@ mod tests {
     fn the_user_knows_better_than_the_name() {
         let mut state = State::new(Settings::default());
         state.panes_mut().get_mut(0).pick_model("bge-chat");
-        state.say_embeds(0, false);
-        assert!(!state.pane_embeds(0));
+        state.panes_mut().say_embeds(0, false);
+        assert!(!embeds(&state));
         state.panes_mut().get_mut(0).pick_model("vectors");
-        assert!(!state.pane_embeds(0));
-        state.say_embeds(0, true);
-        assert!(state.pane_embeds(0));
+        assert!(!embeds(&state));
+        state.panes_mut().say_embeds(0, true);
+        assert!(embeds(&state));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::domain::environment::EnvId;
+use crate::domain::workspace::WorkspaceChange;
 use crate::protocol::{ApiKind, Command, JobId, Question, QuestionKind};
 
 /// Jobs under way, each from its command to its last event.
@@ -58,9 +59,35 @@ impl<'a> Outbox<'a> {
         self.jobs.ask(question, self.out)
     }
 
+    /// Names a job with several events that is begun now.
+    pub(super) fn begin(&mut self, env: &EnvId, work: Work) -> JobId {
+        self.jobs.begin(env, work)
+    }
+
+    /// A job that was named is not begun after all.
+    pub(super) fn unbegin(&mut self, job: JobId) {
+        self.jobs.end(job);
+    }
+
+    /// Cancels jobs whose last events are still waited for.
+    pub(super) fn cancel(&mut self, jobs: impl IntoIterator<Item = JobId>) {
+        let cancels = jobs.into_iter().map(|job| Command::Cancel { job });
+        self.out.extend(cancels);
+    }
+
     /// Cancels a job whose events nobody waits for any more.
     pub(super) fn give_up(&mut self, job: JobId) {
         self.jobs.give_up(job, self.out);
+    }
+
+    /// Cancels those jobs of an environment whose events nobody waits for any more.
+    pub(super) fn leave(&mut self, env: &EnvId, which: impl Fn(Work) -> bool) {
+        self.jobs.leave(env, which, self.out);
+    }
+
+    /// Keeps a change of the workspace.
+    pub(super) fn keep(&mut self, change: WorkspaceChange) {
+        self.out.push(Command::Keep { change });
     }
 
     /// Sends a command that brings no answer to wait for.

@@ -1,11 +1,11 @@
 //! The prompts that are kept, as the window knows them.
 
-use super::State;
 use super::jobs::Outbox;
 use super::notices::Notices;
 use crate::domain::failure::Failure;
 use crate::domain::library::{Library, LibraryChange, Prompt};
-use crate::protocol::{Command, LocalQuestion, Question};
+use crate::domain::units;
+use crate::protocol::{Command, ImportedPrompts, LocalQuestion, Question};
 
 /// What the window knows of the kept prompts.
 #[derive(Debug, Default)]
@@ -89,6 +89,25 @@ impl LibraryState {
         }
     }
 
+    /// Prompts were imported from a file; `None` where the user picked none.
+    pub(super) fn imported(
+        &mut self,
+        outcome: Result<Option<ImportedPrompts>, Failure>,
+        notices: &mut Notices,
+    ) {
+        match outcome {
+            Ok(Some(ImportedPrompts { library, added })) => {
+                self.loaded(Ok(library), notices);
+                notices.tell(match added {
+                    0 => "All prompts of the file are there already".to_owned(),
+                    added => format!("{} imported", units::counted(added, "prompt")),
+                });
+            }
+            Ok(None) => {}
+            Err(failure) => self.loaded(Err(failure), notices),
+        }
+    }
+
     /// The prompts were read or written.
     pub(super) fn loaded(&mut self, outcome: Result<Library, Failure>, notices: &mut Notices) {
         match outcome {
@@ -101,20 +120,11 @@ impl LibraryState {
     }
 }
 
-impl State {
-    /// Makes this the system prompt of the active pane, or of the one that it takes it from.
-    pub fn use_as_system_prompt(&mut self, text: String) {
-        let panes = self.panes_mut();
-        let index = panes.settings_of(panes.active());
-        panes.chat_mut(index).system = text;
-        self.notices.tell("System prompt set");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::settings::Settings;
+    use crate::state::State;
     use crate::state::jobs::Jobs;
 
     #[test]
@@ -143,11 +153,11 @@ mod tests {
     fn a_linked_pane_takes_its_system_prompt_from_the_first() {
         let mut state = State::new(Settings::default());
         state.panes_mut().get_mut(0).pick_model("a");
-        state.add_pane();
-        state.use_as_system_prompt("rhyme".to_owned());
+        state.add_pane(false);
+        state.panes_mut().use_as_system_prompt("rhyme".to_owned());
         assert_eq!(state.panes().chat(0).system, "rhyme");
         state.panes_mut().link(1, false);
-        state.use_as_system_prompt("prose".to_owned());
+        state.panes_mut().use_as_system_prompt("prose".to_owned());
         assert_eq!(state.panes().chat(0).system, "rhyme");
         assert_eq!(state.panes().chat(1).system, "prose");
     }

@@ -1,7 +1,23 @@
 //! What the window knows. Folds events into values: no egui, no tokio, no clock.
 //!
-//! Each feature is a struct in a module of its own, whose methods borrow that struct and what they are given. [`State`]
-//! holds the features, gives events and answers to the one they are for, and does what needs several of them.
+//! Each feature is a struct in a module of its own. It owns its data, and its methods take what they need of other
+//! features as arguments:
+//!
+//! | struct | what it owns |
+//! |---|---|
+//! | [`Environments`] | the settings; of each environment its connection: API, key, cluster, probes, log, checks; imports of environments; desktop notifications |
+//! | [`panes::Playgrounds`] | of each environment the panes with their conversations, and the session's figures |
+//! | [`panes::PaneTargets`] | nothing: it reads panes together with the environments that they ask |
+//! | [`attach::AttachState`] | what is being attached to drafts, and what is kept of that |
+//! | [`bench::BenchState`] | the benchmark's forms, the session, and how fast models answered last |
+//! | [`history::HistoryState`] | the History page: its rows, what is selected, opened and compared |
+//! | [`history::Conversations`] | the Playground's list of conversations, with deletions that can still be undone |
+//! | [`library::LibraryState`] | the prompt library |
+//! | [`activity::ActivityLog`], [`ModelColors`], [`notices::Notices`] | what the window shows on every page |
+//!
+//! They send commands through [`jobs`], which names the job that brings each answer. [`State`] holds the features. It
+//! gives each event, answer and action to the feature that it is for, and its other methods concern several features,
+//! e.g. going to another environment.
 
 pub mod action;
 pub mod activity;
@@ -13,52 +29,47 @@ pub mod cluster;
 pub mod colors;
 pub mod connection;
 pub mod embed;
-mod environments;
+pub mod environments;
 pub mod history;
-pub mod imports;
 pub mod jobs;
 pub mod library;
 mod loadable;
 pub mod logs;
 pub mod notices;
 pub mod panes;
+mod per_environment;
 pub mod redaction;
 mod remember;
+#[cfg(test)]
+mod testing;
 
 use std::time::Duration;
-
-use secrecy::SecretString;
 
 use self::activity::ActivityLog;
 use self::attach::AttachState;
 use self::bench::BenchState;
-use self::chat::ChatState;
-use self::cluster::changes::Notifications;
 pub use self::colors::ModelColors;
 pub use self::connection::ConnectionState;
-use self::connection::Connections;
-use self::history::HistoryState;
-use self::history::Reopening;
-use self::history::conversations::Conversations;
-use self::imports::EnvImport;
-use self::jobs::Jobs;
+pub use self::environments::Environments;
+use self::history::{Conversations, HistoryState};
+use self::jobs::{Jobs, Outbox};
 use self::library::LibraryState;
 pub use self::loadable::Loadable;
 pub use self::notices::Notice;
 use self::notices::Notices;
-use crate::domain::deployment::ClusterView;
-use crate::domain::environment::{EnvId, Environment};
-use crate::domain::failure::Failure;
+use self::panes::{PaneTargets, Panes, Playground, Playgrounds};
+use crate::domain::environment::Environment;
 use crate::domain::settings::Settings;
 use crate::domain::workspace::{Page, Workspace};
-use crate::metrics::history::SessionHistory;
-use crate::protocol::{ClusterLink, Command, Event, JobId, KeyChange, PathNeeded, PickedFile};
+use crate::protocol::{ClusterLink, Command, Event, JobId, PathNeeded};
 
 /// What the window knows.
 #[derive(Debug)]
 pub struct State {
-    /// Environments and theme.
-    pub settings: Settings,
+    /// The settings, and what is known of each environment.
+    pub environments: Environments,
+    /// The panes of each environment, with what is said in them.
+    pub playgrounds: Playgrounds,
     /// Presets, votes, and the panes and forms as they were last kept.
     pub workspace: Workspace,
     /// The page that is shown.
@@ -67,7 +78,6 @@ pub struct State {
     welcomed: bool,
     /// What this window has of it is to be kept again.
     workspace_lost: bool,
-    connections: Connections,
     /// What went through the doors.
     pub activity: ActivityLog,
     /// The benchmark: its forms, and the session, whatever environment is in use.
@@ -76,8 +86,6 @@ pub struct State {
     pub history: HistoryState,
     /// The conversations that are kept, as the Playground lists them.
     pub conversations: Conversations,
-    /// Those that are being read since panes showed them before the restart.
-    reopening: Vec<Reopening>,
     /// The prompts that are kept.
     pub prompts: LibraryState,
     /// What is attached to drafts.
@@ -86,22 +94,12 @@ pub struct State {
     pub colors: ModelColors,
     /// What the user is to be told in passing.
     pub notices: Notices,
-    notifications: Notifications,
-    /// Whether the system has a keychain; `None` while nobody knows.
-    pub has_keychain: Option<bool>,
-    /// A key in the clear, while the user looks at it.
-    pub revealed_key: Option<(EnvId, SecretString)>,
-    /// A file that was picked and not yet taken.
-    pub picked_file: Option<PickedFile>,
-    /// Environments of a file that are looked at; `None` while nothing is imported.
-    pub import: Option<EnvImport>,
-    /// Whether the last save went well; taken by who asked for it.
-    pub last_save: Option<bool>,
     /// What could not be saved for want of a file dialog: the user is to type a path.
     pub path_needed: Option<PathNeeded>,
     jobs: Jobs,
 }
 
+/// Making it, and short ways to what belongs to the environment in use.
 impl State {
     /// The state of a first start with these settings.
     pub fn new(settings: Settings) -> Self {
@@ -110,67 +108,83 @@ impl State {
 
     /// The state as it was left.
     pub fn restored(settings: Settings, workspace: Workspace) -> Self {
-        let mut connections = Connections::new(settings.current().id.clone());
+        let mut playgrounds = Playgrounds::new(settings.current().id.clone());
         for (env, form) in &workspace.playgrounds {
             if settings.get(env).is_some() {
-                connections.put(ConnectionState::restored(env, form, &settings));
+                playgrounds.put(Playground::restored(env, form, &settings));
             }
         }
         Self {
-            connections,
+            page: first_page(&settings, &workspace),
+            welcomed: workspace.layout.welcomed,
+            environments: Environments::new(settings),
+            playgrounds,
+            workspace,
+            workspace_lost: false,
             activity: ActivityLog::default(),
             bench: BenchState::default(),
             history: HistoryState::default(),
             conversations: Conversations::default(),
-            reopening: Vec::new(),
             prompts: LibraryState::default(),
             attach: AttachState::default(),
             colors: ModelColors::default(),
             notices: Notices::default(),
-            notifications: Notifications::default(),
-            has_keychain: None,
-            revealed_key: None,
-            picked_file: None,
-            import: None,
             path_needed: None,
-            last_save: None,
             jobs: Jobs::default(),
-            page: first_page(&settings, &workspace),
-            welcomed: workspace.layout.welcomed,
-            settings,
-            workspace,
-            workspace_lost: false,
         }
     }
 
     /// The environment in use.
     pub fn env(&self) -> &Environment {
-        self.settings.current()
+        self.environments.current()
     }
 
-    /// What belongs to the environment in use.
+    /// What is known of the environment in use.
     pub fn connection(&self) -> &ConnectionState {
-        self.connections.current()
+        self.environments.connection()
     }
 
-    /// What belongs to the environment in use.
-    pub fn connection_mut(&mut self) -> &mut ConnectionState {
-        self.connections.current_mut()
+    /// The panes of the environment in use.
+    pub fn panes(&self) -> &Panes {
+        self.playgrounds.panes()
     }
 
-    /// What belongs to an environment, if it was ever opened.
-    pub fn connection_of(&self, env: &EnvId) -> Option<&ConnectionState> {
-        self.connections.get(env)
+    /// The panes of the environment in use.
+    pub fn panes_mut(&mut self) -> &mut Panes {
+        self.playgrounds.panes_mut()
     }
 
-    /// Writes the settings as they are now.
-    fn save_settings(&self, out: &mut Vec<Command>) {
-        self.save_settings_and_key(None, out);
+    /// The same panes, with the environments that they ask.
+    pub fn pane_targets(&self) -> PaneTargets<'_> {
+        PaneTargets {
+            panes: self.playgrounds.panes(),
+            environments: &self.environments,
+        }
+    }
+}
+
+/// Events, and what is done without being asked for, go to the features that they are for.
+impl State {
+    /// Asks what is asked once, when the window opens: the keychain, the drafts, and the environment in use.
+    pub fn start(&mut self, out: &mut Vec<Command>) {
+        let outbox = &mut Outbox::new(&mut self.jobs, out);
+        self.environments.look_for_keychain(outbox);
+        self.attach.load(&self.environments.settings, outbox);
+        self.open(out);
     }
 
-    fn save_settings_and_key(&self, key: Option<KeyChange>, out: &mut Vec<Command>) {
-        let settings = self.settings.clone();
-        out.push(Command::SaveSettings { settings, key });
+    /// Called before each frame: sends notifications, and asks what is due of the environment in use. Gives when it
+    /// wants to be called again.
+    pub fn tick(&mut self, now: Duration, out: &mut Vec<Command>) -> Option<Duration> {
+        let outbox = &mut Outbox::new(&mut self.jobs, out);
+        let environments = &mut self.environments;
+        environments.notifications.send(outbox);
+        let minutes = environments.probe_minutes();
+        let (place, connection) = environments.in_use();
+        let cluster = &mut connection.cluster;
+        cluster.load_release(place, outbox);
+        let measured = self.bench.measures(&place.id);
+        cluster.probe_when_due(place, minutes, measured, now, outbox)
     }
 
     /// Folds an event in. `now` is counted from the program's start.
@@ -179,146 +193,77 @@ impl State {
         if let Some(job) = ended_by(&event) {
             self.jobs.end(job);
         }
+        let Self {
+            environments,
+            playgrounds,
+            bench,
+            notices,
+            ..
+        } = self;
         match event {
-            E::BenchBegan { job, told } => self.bench.begin(job, told),
-            E::BenchAdvanced { job, progress } => self.bench.advance(job, *progress),
-            E::BenchEnded { job, outcome } => self.bench.end(job, outcome),
-            E::ComparedWithBaseline { job, comparison } => self.bench.held(job, comparison),
-            E::FileSaved { what, outcome } => self.file_saved(&what, outcome),
+            E::BenchBegan { job, told } => bench.begin(job, told),
+            E::BenchAdvanced { job, progress } => bench.advance(job, *progress),
+            E::BenchEnded { job, outcome } => bench.end(job, outcome),
+            E::ComparedWithBaseline { job, comparison } => bench.held(job, comparison),
+            E::FileSaved { what, outcome } => notices.file_saved(&what, outcome),
             E::PathNeeded(needed) => self.path_needed = Some(*needed),
             E::Answered { job, answer, took } => self.answered(job, answer, took, now),
-            E::Faulted { failure } => self.notices.fail(failure),
+            E::Faulted { failure } => notices.fail(failure),
             E::DialectLearned {
                 env,
                 model,
                 dialect,
-            } => self.with(&env, |connection| connection.learned(model, dialect)),
+            } => environments.with(&env, |connection| connection.learned(model, dialect)),
             E::ClusterFollowed {
                 job,
                 env,
                 view,
                 link,
-            } => self.cluster_followed(job, &env, view.map(|view| *view), link, now),
+            } => {
+                environments.followed(job, &env, view.map(|view| *view), link, now);
+                self.settle_panes(&env);
+            }
             E::ModelProbed {
                 job,
                 env,
                 model,
                 at,
                 outcome,
-            } => self.with(&env, |connection| {
+            } => environments.with(&env, |connection| {
                 connection.cluster.probes.probed(job, &model, at, outcome);
             }),
-            E::ProbesEnded { job, env } => self.probes_ended(job, &env),
-            E::Notified { outcome } => self.notified(outcome),
-            E::LogAdvanced { job, env, lines } => {
-                self.with(&env, |connection| connection.log_advanced(job, lines));
+            E::ProbesEnded { job, env } => environments.probes_ended(job, &env),
+            E::Notified { outcome } => {
+                let told = environments.notifications.notified(outcome);
+                told.into_iter().for_each(|text| notices.tell(text));
             }
-            E::LogEnded { job, env, outcome } => {
-                self.with(&env, |connection| connection.log_ended(job, outcome));
-            }
-            E::ChatAdvanced { job, advance } => {
-                self.with_chat(job, |chat, _| chat.advance(job, &advance, now));
-            }
-            E::ChatBegan { job } => self.with_chat(job, |chat, _| chat.began(now)),
+            E::LogAdvanced { job, env, lines } => environments.log_advanced(&env, job, lines),
+            E::LogEnded { job, env, outcome } => environments.log_ended(&env, job, outcome),
+            E::ChatAdvanced { job, advance } => playgrounds.advanced(job, &advance, now),
+            E::ChatBegan { job } => playgrounds.began(job, now),
             E::ChatEnded {
                 job,
                 ending,
                 figures,
                 answered_by,
-            } => self.with_chat(job, |chat, session| {
-                chat.end(job, ending, (*figures, answered_by), now, session);
-            }),
+            } => playgrounds.ended(job, ending, (*figures, answered_by), now),
             E::CheckEnded { job, env, check } => {
-                self.with(&env, |connection| connection.checks.ended(job, check));
+                environments.with(&env, |connection| connection.checks.ended(job, check));
             }
             E::ChecksEnded { job, env } => {
-                self.with(&env, |connection| connection.checks.all_ended(job));
+                environments.with(&env, |connection| connection.checks.all_ended(job));
             }
-            E::SettingsSaved { outcome } => self.settings_saved(outcome),
-            E::Copied { what, outcome } => self.copied(&what, outcome),
-            E::WorkspaceKept { outcome } => self.notices.fail_if_any(outcome.err()),
+            E::SettingsSaved { outcome } => notices.fail_if_any(environments.saved(outcome)),
+            E::Copied { what, outcome } => notices.copied(&what, outcome),
+            E::WorkspaceKept { outcome } => notices.fail_if_any(outcome.err()),
             E::WorkspaceLost => self.workspace_lost = true,
             E::ActivityChanged { activity } => self.activity.change(activity),
             E::HistoryChanged => {
                 self.conversations.changed(now);
                 self.history.changed(now);
             }
-            E::HistoryTroubled { failure } => self.notices.add(self.history.troubled(failure)),
-            E::PromptsLoaded { outcome } => self.prompts.loaded(outcome, &mut self.notices),
-        }
-    }
-
-    fn settings_saved(&mut self, outcome: Result<(), Failure>) {
-        self.last_save = Some(outcome.is_ok());
-        self.notices.fail_if_any(outcome.err());
-    }
-
-    fn copied(&mut self, what: &str, outcome: Result<(), Failure>) {
-        match outcome {
-            Ok(()) => self.notices.tell(format!("{what} copied")),
-            Err(failure) => self.notices.fail(failure),
-        }
-    }
-
-    fn notified(&mut self, outcome: Result<(), Failure>) {
-        let notice = self.notifications.notified(outcome);
-        notice.into_iter().for_each(|text| self.notices.tell(text));
-    }
-
-    fn file_saved(&mut self, what: &str, outcome: Result<Option<std::path::PathBuf>, Failure>) {
-        match outcome {
-            Ok(Some(path)) => self
-                .notices
-                .tell(format!("{what} saved as {}", path.display())),
-            // The user gave no file.
-            Ok(None) => {}
-            Err(failure) => self.notices.fail(failure),
-        }
-    }
-
-    fn cluster_followed(
-        &mut self,
-        job: JobId,
-        env: &EnvId,
-        view: Option<ClusterView>,
-        link: ClusterLink,
-        now: Duration,
-    ) {
-        let Some(connection) = self.connections.get_mut(env) else {
-            return;
-        };
-        let cluster = &mut connection.cluster;
-        if let Some(view) = &view
-            && cluster.following == Some(job)
-        {
-            let changes = cluster.changes.fold(view);
-            self.notifications
-                .call_for_changes(&self.settings, env, &changes);
-        }
-        cluster.followed(job, view, link, now);
-        self.settle_panes(env);
-    }
-
-    fn probes_ended(&mut self, job: JobId, env: &EnvId) {
-        if let Some(connection) = self.connections.get_mut(env) {
-            let turned = connection.cluster.probes.ended(job);
-            self.notifications
-                .call_for_models(&self.settings, env, &turned);
-        }
-    }
-
-    /// Events of an environment that was deleted meanwhile are left aside.
-    fn with(&mut self, env: &EnvId, change: impl FnOnce(&mut ConnectionState)) {
-        self.connections.get_mut(env).map(change);
-    }
-
-    /// The conversation in which this job answers, and its session.
-    fn with_chat(&mut self, job: JobId, change: impl FnOnce(&mut ChatState, &mut SessionHistory)) {
-        for connection in self.connections.iter_mut() {
-            let (mut chats, session) = connection.chats();
-            if let Some(chat) = chats.find(|chat| chat.running() == Some(job)) {
-                return change(chat, session);
-            }
+            E::HistoryTroubled { failure } => notices.add(self.history.troubled(failure)),
+            E::PromptsLoaded { outcome } => self.prompts.loaded(outcome, notices),
         }
     }
 }

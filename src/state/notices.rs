@@ -1,5 +1,7 @@
 //! What the user is told in passing.
 
+use std::path::PathBuf;
+
 use crate::domain::failure::Failure;
 
 /// Something to tell the user in passing.
@@ -37,6 +39,23 @@ impl Notices {
     /// Tells a failure, if there is one.
     pub(super) fn fail_if_any(&mut self, failure: Option<Failure>) {
         failure.into_iter().for_each(|failure| self.fail(failure));
+    }
+
+    /// A file was saved, or not; `None` where the user gave none.
+    pub(super) fn file_saved(&mut self, what: &str, outcome: Result<Option<PathBuf>, Failure>) {
+        match outcome {
+            Ok(Some(path)) => self.tell(format!("{what} saved as {}", path.display())),
+            Ok(None) => {}
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    /// Something was copied to the clipboard, or not.
+    pub(super) fn copied(&mut self, what: &str, outcome: Result<(), Failure>) {
+        match outcome {
+            Ok(()) => self.tell(format!("{what} copied")),
+            Err(failure) => self.fail(failure),
+        }
     }
 
     /// Adds a notice.

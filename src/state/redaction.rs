@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::State;
+use super::panes::PaneTargets;
 use crate::domain::failure::Failure;
 
 /// What stands for each name; empty while none is hidden.
@@ -59,10 +59,10 @@ fn replaced(text: &str, name: &str, shown: &str) -> Option<String> {
     (from > 0).then(|| out + &text[from..])
 }
 
-impl State {
+impl PaneTargets<'_> {
     /// What is to be taken out of texts now.
-    pub fn redaction(&self) -> Redaction {
-        let panes = self.panes();
+    pub fn redaction(self) -> Redaction {
+        let panes = self.panes;
         if !panes.names_hidden() {
             return Redaction::default();
         }
@@ -75,6 +75,7 @@ impl State {
             names.extend(model.map(|model| (model, shown)));
             let deployment = pane.choice.deployment.clone();
             let api = self
+                .environments
                 .connection_of(&pane.env)
                 .and_then(|connection| connection.api.as_ref());
             let others = deployment
@@ -92,16 +93,21 @@ impl State {
 mod tests {
     use super::*;
     use crate::domain::settings::Settings;
+    use crate::state::State;
 
     #[test]
     fn names_are_taken_out_however_they_are_written() {
         let mut state = State::new(Settings::default());
         state.panes_mut().get_mut(0).pick_model("gpt");
-        state.add_pane();
+        state.add_pane(false);
         state.panes_mut().get_mut(1).pick_model("gpt-oss");
-        assert_eq!(state.redaction(), Redaction::default(), "nothing is hidden");
+        assert_eq!(
+            state.pane_targets().redaction(),
+            Redaction::default(),
+            "nothing is hidden"
+        );
         state.panes_mut().begin_blind();
-        let redaction = state.redaction();
+        let redaction = state.pane_targets().redaction();
         let (one, other) = (state.panes().hidden_name(0), state.panes().hidden_name(1));
         let (one, other) = (one.expect("hidden"), other.expect("hidden"));
         assert_eq!(
@@ -114,7 +120,7 @@ mod tests {
         assert!(!format!("{told:?}").contains("gpt"), "{told:?}");
         state.panes_mut().end_blind();
         assert_eq!(
-            state.redaction().failure(&failure).summary,
+            state.pane_targets().redaction().failure(&failure).summary,
             "gpt is not routed"
         );
     }

@@ -3,15 +3,16 @@
 
 use super::State;
 use super::cluster::Choice;
-use super::connection::ConnectionState;
-use super::panes::MAX_PANES;
+use super::jobs::Outbox;
+use super::panes::{MAX_PANES, Playground};
+use super::per_environment::OfEnvironment as _;
 use crate::domain::environment::EnvId;
 use crate::domain::library::LibraryChange;
 use crate::domain::settings::Settings;
 use crate::domain::workspace::{Page, PaneForm, PlaygroundForm, WindowLayout, WorkspaceChange};
 use crate::protocol::Command;
 
-impl ConnectionState {
+impl Playground {
     fn form(&self) -> PlaygroundForm {
         let first = self.panes.all().first();
         let panes = self.panes.all().iter().map(|pane| {
@@ -41,8 +42,8 @@ impl ConnectionState {
 
     /// As it was left. Panes of environments that are gone are left out.
     pub(super) fn restored(env: &EnvId, form: &PlaygroundForm, settings: &Settings) -> Self {
-        let mut connection = Self::new(env.clone());
-        let panes = &mut connection.panes;
+        let mut playground = Self::new(env.clone());
+        let panes = &mut playground.panes;
         panes.chat_mut(0).draft.clone_from(&form.draft);
         panes.in_turn = form.in_turn;
         panes.embeds.clone_from(&form.embeds);
@@ -68,7 +69,7 @@ impl ConnectionState {
             pane.chat.params = form.params.clone();
         }
         panes.activate(0);
-        connection
+        playground
     }
 }
 
@@ -79,18 +80,20 @@ fn choice_of(form: &PaneForm) -> Choice {
     }
 }
 
+/// What is kept is the workspace, which has something of most features.
 impl State {
     /// Keeps what has changed of the panes and the drafts.
     pub fn remember_panes(&mut self, out: &mut Vec<Command>) {
         if std::mem::take(&mut self.workspace_lost) {
             self.keep_again(out);
         }
-        self.remember_attached(out);
-        let nothing = ConnectionState::new(EnvId::demo()).form();
+        let outbox = &mut Outbox::new(&mut self.jobs, out);
+        self.attach.remember(&self.playgrounds, outbox);
+        let nothing = Playground::new(EnvId::demo()).form();
         let kept = &mut self.workspace.playgrounds;
-        for connection in self.connections.iter() {
-            let id = &connection.env;
-            let form = Some(connection.form()).filter(|form| *form != nothing);
+        for playground in self.playgrounds.iter() {
+            let id = &playground.env;
+            let form = Some(playground.form()).filter(|form| *form != nothing);
             if kept.get(id) == form.as_ref() {
                 continue;
             }
@@ -99,8 +102,7 @@ impl State {
                 None => drop(kept.remove(id)),
             }
             let env = id.clone();
-            let change = WorkspaceChange::Playground { env, form };
-            out.push(Command::Keep { change });
+            outbox.keep(WorkspaceChange::Playground { env, form });
         }
     }
 
@@ -115,7 +117,12 @@ impl State {
     /// Keeps which page is shown, and whether the welcome page has done its work.
     pub fn remember_window(&mut self, out: &mut Vec<Command>) {
         let kept = self.workspace.layout;
-        let has_own = self.settings.environments.iter().any(|env| !env.demo);
+        let has_own = self
+            .environments
+            .settings
+            .environments
+            .iter()
+            .any(|env| !env.demo);
         let layout = WindowLayout {
             page: if self.page == Page::Welcome {
                 kept.page
@@ -152,6 +159,7 @@ mod tests {
     use crate::domain::library::Prompt;
     use crate::domain::workspace::Workspace;
     use crate::protocol::Event;
+    use crate::state::panes::PaneAction;
 
     /// The workspace that the next start reads, when there is something new to keep.
     fn saved(state: &mut State) -> Option<Workspace> {
@@ -202,7 +210,7 @@ mod tests {
         let mut state = State::new(Settings::default());
         assert_eq!(saved(&mut state), None, "there is nothing to keep");
         state.panes_mut().get_mut(0).pick_model("a");
-        state.add_pane();
+        state.add_pane(false);
         state.panes_mut().get_mut(1).pick_model("b");
         state.panes_mut().link(1, false);
         state.panes_mut().chat_mut(1).system = "mine".to_owned();
@@ -230,7 +238,7 @@ mod tests {
         let chat = again.panes().chat(1);
         assert_eq!((chat.system.as_str(), chat.params.seed), ("mine", Some(7)));
         assert_eq!(saved(&mut again), None);
-        again.add_pane();
+        again.add_pane(false);
         assert_eq!(again.panes().get(2).id, 2, "no id twice");
     }
 
@@ -253,12 +261,8 @@ mod tests {
             Default::default(),
         );
         state.panes_mut().chat_mut(0).draft = "mine".to_owned();
-        state.act_in_pane(
-            0,
-            crate::state::chat::Act::Edit(0),
-            Default::default(),
-            &mut out,
-        );
+        let edit = PaneAction::Do(0, crate::state::chat::Act::Edit(0));
+        state.act_on_panes(edit, Default::default(), &mut out);
         assert_eq!(
             saved(&mut state).expect("it is kept").playgrounds[&EnvId::demo()].draft,
             "mine"
@@ -271,10 +275,11 @@ mod tests {
         let other = Environment::blank(EnvId("e1".to_owned()), "other");
         state.save_environment(other.clone(), None, &mut Vec::new());
         state.switch(&EnvId::demo(), &mut Vec::new());
-        state.add_pane();
-        state.pick_pane_env(1, &other.id, &mut Vec::new());
+        state.add_pane(false);
+        let pick = PaneAction::PickEnv(1, other.id.clone());
+        state.act_on_panes(pick, Default::default(), &mut Vec::new());
         let workspace = saved(&mut state).expect("it is kept");
-        let mut settings = state.settings.clone();
+        let mut settings = state.environments.settings.clone();
         let panes = |settings: &Settings| {
             let state = State::restored(settings.clone(), workspace.clone());
             state.panes().count()

@@ -121,12 +121,10 @@ impl App {
         };
         app.shown = app.state.page;
         app.follow_theme(ctx);
-        app.state.look_for_keychain(&mut app.out);
         if let Some(notice) = notice {
             app.toasts.add_failure(notice);
         }
-        app.state.load_drafts(&mut app.out);
-        app.state.open(&mut app.out);
+        app.state.start(&mut app.out);
         app.send();
         app
     }
@@ -260,9 +258,7 @@ impl eframe::App for App {
         self.mark_start(ctx);
         self.quit_when_asked(ctx);
         self.drain(now);
-        self.state.send_calls(&mut self.out);
-        self.state.load_release(&mut self.out);
-        if let Some(wait) = self.state.probe_when_due(now, &mut self.out) {
+        if let Some(wait) = self.state.tick(now, &mut self.out) {
             ctx.request_repaint_after(wait);
         }
         self.send();

@@ -257,8 +257,8 @@ fn entries(state: &State) -> [Vec<Entry<'_>>; 5] {
         remark: format!("Ctrl+{}", key.symbol_or_name()).into(),
         does: Does::Go(*page),
     });
-    let others = state.settings.environments.iter();
-    let others = others.filter(|env| env.id != state.settings.selected);
+    let others = state.environments.settings.environments.iter();
+    let others = others.filter(|env| env.id != state.environments.settings.selected);
     let environments = others.map(|env| {
         plain(
             "Environment",

@@ -315,7 +315,7 @@ fn conversation() {
 fn charts() {
     let mut stage = Stage::on_demo();
     say(stage.app.state(), "Hello", "Hello", figures(1));
-    let history = &mut stage.app.state().connection_mut().session;
+    let history = stage.app.state().playgrounds.session_mut();
     for n in 0..100_000 {
         for model in ["gpt-oss-120b", "Meta-Llama-3.3-70B-Instruct"] {
             history.record(
@@ -640,8 +640,8 @@ impl Stage {
         let mut stage = Self::open(tempfile::tempdir().expect("a temporary folder can be made"));
         stage.frame(Vec::new());
         stage.until(|state| {
-            let place = state.connection();
-            place.panes.get(0).choice.model.is_some() && place.cluster.api_models.value().is_some()
+            let models = &state.connection().cluster.api_models;
+            state.panes().get(0).choice.model.is_some() && models.value().is_some()
         });
         stage.frame(Vec::new());
         stage

@@ -15,7 +15,7 @@ fn no_key_of_an_import_reaches_the_settings_file() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let file = sambawiz(dir.path(), "prod.yaml", "https://api.example.com");
     let mut window = Window::start();
-    window.state_mut().state().has_keychain = Some(false);
+    window.state_mut().state().environments.has_keychain = Some(false);
     window.click("Environments");
     drop_file(&mut window, &file);
     window.see("3 environments in SambaWiz's app-config.json");

@@ -547,7 +547,7 @@ fn what_is_kept_is_the_users_to_say() {
     let mut page = Page::with(3);
     page.click("Data retention");
     page.click("Prompts and answers of chats");
-    let history = page.state().state.settings.history;
+    let history = page.state().state.environments.settings.history;
     assert!(!history.chat_texts && !history.bench_texts);
     page.until("it was sent", |page| !page.state().sent.is_empty());
     page.sent(|sent| matches!(sent, Command::SaveSettings { settings, .. } if !settings.history.chat_texts));

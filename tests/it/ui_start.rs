@@ -7,6 +7,8 @@ use batida::domain::environment::{EnvId, Environment, KeyPlace};
 use batida::domain::workspace::Page;
 use batida::protocol::{Answer, ClusterAnswer, Contexts, Event};
 use batida::state::State;
+use batida::state::cluster::ClusterAction;
+use batida::state::history::Clock;
 use egui::{Key, Modifiers, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
@@ -66,7 +68,10 @@ fn the_contexts_of_the_kubeconfig_are_offered_at_once() {
     let listing = EnvId("welcome#contexts".to_owned());
     let found = |window: &mut Window| {
         let state = window.state_mut().state();
-        let known = state.connection_of(&listing).map(|it| &it.cluster.contexts);
+        let known = state
+            .environments
+            .connection_of(&listing)
+            .map(|it| &it.cluster.contexts);
         known.is_some_and(|contexts| contexts.failure().is_some() || contexts.value().is_some())
     };
     // The kubeconfig of the machine that runs the tests is read, or is missing; then another one is given.
@@ -77,9 +82,15 @@ fn the_contexts_of_the_kubeconfig_are_offered_at_once() {
     }
     let state = window.state_mut().state();
     let asked = Environment::blank(listing.clone(), "welcome");
-    state.list_contexts(asked, &mut Vec::new());
+    let list = ClusterAction::ListContexts(Box::new(asked));
+    let clock = Clock {
+        now: Duration::ZERO,
+        today: jiff::Timestamp::UNIX_EPOCH,
+    };
+    state.act(list.into(), clock, &mut Vec::new());
     let contexts = |state: &State| {
         state
+            .environments
             .connection_of(&listing)
             .map(|it| it.cluster.contexts.job())
     };
@@ -116,7 +127,7 @@ fn an_api_is_connected_from_the_welcome_page_by_its_address() {
     window.type_into("API domain", "ftp://x");
     window.see("ftp:// is not an API address");
     window.type_into("API domain", &api.address.text());
-    window.state_mut().state().has_keychain = Some(false);
+    window.state_mut().state().environments.has_keychain = Some(false);
     window.step();
     let variable = "Environment variable with the API key";
     for key in ["sk-1234567890", "sk_live_1234567890"] {

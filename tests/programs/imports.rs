@@ -24,7 +24,7 @@ fn sambawiz_environments_are_looked_at_before_they_are_added() {
     let mut window = Window::start();
     window.see("Switch environment: Demo");
     // There may or may not be a keychain: the test knows what becomes of a key without one.
-    window.state_mut().state().has_keychain = Some(false);
+    window.state_mut().state().environments.has_keychain = Some(false);
     window.click("Environments");
     window.click("Import…");
     window.type_into("File to import", &file.display().to_string());

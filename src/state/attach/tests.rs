@@ -8,8 +8,10 @@ use crate::domain::deployment::{
 use crate::domain::environment::Environment;
 use crate::domain::exchange::Advance;
 use crate::domain::settings::Settings;
-use crate::protocol::{Answer, ChatEnding, Event, LocalAnswer, Question};
+use crate::protocol::{Answer, ChatEnding, Event, LocalAnswer};
+use crate::state::State;
 use crate::state::chat::Act;
+use crate::state::panes::PaneAction;
 
 fn picture(name: &str, base64: &str) -> Attachment {
     let image = Image {
@@ -29,11 +31,20 @@ fn note() -> Attachment {
     }
 }
 
+fn load(state: &mut State, out: &mut Vec<Command>) {
+    let mut outbox = Outbox::new(&mut state.jobs, out);
+    state.attach.load(&state.environments.settings, &mut outbox);
+}
+
+fn act(state: &mut State, action: PaneAction, out: &mut Vec<Command>) {
+    state.act_on_panes(action, Duration::ZERO, out);
+}
+
 /// On the demo, whose cluster says that `sees` sees, `blind` does not, and of `unknown` nothing.
 fn state(models: &[&str]) -> State {
     let mut state = State::new(Settings::default());
     let mut out = Vec::new();
-    state.load_drafts(&mut out);
+    load(&mut state, &mut out);
     let (job, _) = asked(&mut out);
     answer(
         &mut state,
@@ -73,7 +84,7 @@ fn state(models: &[&str]) -> State {
     state.connection_mut().cluster.view = crate::state::Loadable::Ready(view, Duration::ZERO);
     state.panes_mut().get_mut(0).pick_model(models[0]);
     for (index, model) in models.iter().enumerate().skip(1) {
-        state.add_pane();
+        state.add_pane(false);
         state.panes_mut().get_mut(index).pick_model(model);
     }
     state
@@ -81,13 +92,13 @@ fn state(models: &[&str]) -> State {
 
 fn attach(state: &mut State, read: Vec<Result<Attachment, Failure>>) -> usize {
     let mut out = Vec::new();
-    state.attach(AttachSources::Dialog, &mut out);
+    act(state, PaneAction::Attach(AttachSources::Dialog), &mut out);
     let (job, LocalQuestion::Attachments { room, .. }) = asked(&mut out) else {
         panic!("{out:?}")
     };
-    assert!(state.is_attaching());
+    assert!(state.attach.is_attaching(&state.env().id));
     answer(state, job, LocalAnswer::Attachments(Ok(read)));
-    assert!(!state.is_attaching());
+    assert!(!state.attach.is_attaching(&state.env().id));
     room
 }
 
@@ -160,7 +171,7 @@ fn pictures_are_refused_where_a_model_is_known_to_see_none_and_texts_never() {
 fn what_is_attached_is_looked_at_again_before_it_is_sent() {
     let mut state = state(&["sees"]);
     attach(&mut state, vec![Ok(picture("a.png", "AAAA"))]);
-    assert_eq!(state.pictures_perhaps_unseen(), None);
+    assert_eq!(state.pane_targets().pictures_perhaps_unseen(), None);
     state.panes_mut().get_mut(0).pick_model("blind");
     let mut out = Vec::new();
     assert!(!state.send_draft(Duration::ZERO, &mut out) && out.is_empty());
@@ -169,7 +180,7 @@ fn what_is_attached_is_looked_at_again_before_it_is_sent() {
         "blind cannot see pictures. Pick a model with vision"
     );
     state.panes_mut().get_mut(0).pick_model("unknown");
-    let remark = state.pictures_perhaps_unseen();
+    let remark = state.pane_targets().pictures_perhaps_unseen();
     assert_eq!(
         remark.as_deref(),
         Some("Whether unknown can see pictures is not known")
@@ -188,7 +199,10 @@ fn what_is_attached_is_looked_at_again_before_it_is_sent() {
     state.apply(ended, Duration::ZERO);
     state.panes_mut().get_mut(0).pick_model("blind");
     state.panes_mut().chat_mut(0).draft = "and now?".to_owned();
-    let why = state.pictures_unseen().expect("it would be sent them");
+    let why = state
+        .pane_targets()
+        .pictures_unseen()
+        .expect("it would be sent them");
     assert_eq!(
         why.summary,
         "blind cannot see the pictures of this conversation"
@@ -205,7 +219,11 @@ fn only_those_count_that_are_ticked() {
     assert_eq!(told(&mut state), "");
     state.panes_mut().get_mut(1).ticked = true;
     assert_eq!(
-        state.pictures_unseen().map(|it| it.summary).as_deref(),
+        state
+            .pane_targets()
+            .pictures_unseen()
+            .map(|it| it.summary)
+            .as_deref(),
         Some("blind cannot see pictures")
     );
 }
@@ -264,11 +282,15 @@ fn what_is_asked_again_is_weighed_without_what_follows_it() {
 fn what_is_read_goes_to_the_draft_it_was_for_unless_it_was_stopped() {
     let mut state = state(&["sees"]);
     let mut out = Vec::new();
-    state.attach(AttachSources::Dialog, &mut out);
+    act(
+        &mut state,
+        PaneAction::Attach(AttachSources::Dialog),
+        &mut out,
+    );
     let (job, _) = asked(&mut out);
     let other = Environment::blank(EnvId("e1".to_owned()), "other");
     state.save_environment(other, None, &mut Vec::new());
-    assert!(!state.is_attaching());
+    assert!(!state.attach.is_attaching(&state.env().id));
     answer(
         &mut state,
         job,
@@ -277,9 +299,13 @@ fn what_is_read_goes_to_the_draft_it_was_for_unless_it_was_stopped() {
     assert!(state.panes().chat(0).attached.is_empty());
     state.switch(&EnvId::demo(), &mut Vec::new());
     assert_eq!(state.panes().chat(0).attached, [note()]);
-    state.attach(AttachSources::Dialog, &mut out);
+    act(
+        &mut state,
+        PaneAction::Attach(AttachSources::Dialog),
+        &mut out,
+    );
     let (job, _) = asked(&mut out);
-    state.stop_attaching(&mut out);
+    act(&mut state, PaneAction::StopAttaching, &mut out);
     assert!(
         matches!(out.as_slice(), [Command::Cancel { job: of }] if *of == job),
         "{out:?}"
@@ -316,7 +342,7 @@ fn what_is_attached_is_kept_once_and_comes_back() {
 
     let mut again = State::new(Settings::default());
     let mut out = Vec::new();
-    again.load_drafts(&mut out);
+    load(&mut again, &mut out);
     let (job, LocalQuestion::Drafts { known }) = asked(&mut out) else {
         panic!("{out:?}")
     };

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::BenchState;
+use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::history::Trend;
 use crate::domain::plan::{Speed, Target};
 use crate::domain::stats::P50;
-use crate::protocol::{Command, HistoryQuestion, JobId, Question};
-use crate::state::State;
+use crate::metrics::history::SessionHistory;
+use crate::protocol::{HistoryQuestion, JobId, Question};
 use crate::state::jobs::Outbox;
 use crate::state::loadable::Loadable;
 
@@ -45,28 +47,31 @@ fn speed_of(ttft_s: f64, tokens_per_s: Option<f64>) -> Option<Speed> {
     })
 }
 
-impl State {
+impl BenchState {
     /// Whether the history has not been asked for this target's speed.
     pub fn wants_speed(&self, target: &Target) -> bool {
-        !self.bench.speeds.0.contains_key(target)
+        !self.speeds.0.contains_key(target)
     }
 
     /// Asks the history how fast this target answered last.
-    pub(super) fn ask_speed(&mut self, target: Target, out: &mut Vec<Command>) {
-        let mut outbox = Outbox::new(&mut self.jobs, out);
+    pub(super) fn ask_speed(&mut self, target: Target, outbox: &mut Outbox<'_>) {
         let job = outbox.ask(Question::History(HistoryQuestion::Trend {
             model: target.model.clone(),
             deployment: target.deployment.clone(),
             since: None,
         }));
-        self.bench.speeds.0.entry(target).or_default().begin(job);
+        self.speeds.0.entry(target).or_default().begin(job);
     }
 
-    /// How fast this target answered last, as far as is known: in the session on the Benchmark page, in this window's
-    /// chats, or in the history.
-    pub fn last_speed(&self, target: &Target) -> Option<Speed> {
-        let env = &self.env().id;
-        let session = self.bench.session.as_ref();
+    /// How fast this target of an environment answered last, as far as is known: in the session on the Benchmark page,
+    /// in this window's chats there, or in the history.
+    pub fn last_speed(
+        &self,
+        env: &EnvId,
+        target: &Target,
+        chats: &SessionHistory,
+    ) -> Option<Speed> {
+        let session = self.session.as_ref();
         let levels = session
             .filter(|session| session.env == *env)
             .into_iter()
@@ -79,12 +84,12 @@ impl State {
                 level.user_tokens_per_s.at(P50),
             )
         });
-        let mut chats = self.connection().session.series().iter();
+        let mut chats = chats.series().iter();
         let chatted = || {
             let medians = chats.find(|series| series.model == target.model)?.medians();
             speed_of(medians.ttft?.as_secs_f64(), medians.tokens_per_sec)
         };
         let measured = measured.or_else(chatted);
-        measured.or_else(|| self.bench.speeds.of(target))
+        measured.or_else(|| self.speeds.of(target))
     }
 }

@@ -4,7 +4,6 @@ use super::{Answer, ChatState};
 use crate::domain::conversation::Attached;
 use crate::domain::units;
 use crate::metrics::timeline::TokenSource;
-use crate::state::State;
 use crate::wire::openai::sent_tools;
 
 /// How many tokens a request has, and how many the model takes. Each `None` where it is unknown.
@@ -39,33 +38,9 @@ impl std::fmt::Display for ContextUse {
     }
 }
 
-impl State {
-    /// How much of its model's context a pane takes with the draft. The model's limit is known where the cluster of the
-    /// environment in use tells it.
-    pub fn context_of(&self, index: usize) -> ContextUse {
-        let panes = self.panes();
-        let pane = panes.get(index);
-        let settings = panes.chat(panes.settings_of(index));
-        let drafting = panes.chat(panes.drafting());
-        let used = pane.chat.tokens_with(settings, drafting);
-        let most = || {
-            let cluster = &self.connection().cluster;
-            let deployment = (pane.env == self.env().id)
-                .then(|| cluster.deployment_of(&pane.choice))
-                .flatten()?;
-            let name = pane.choice.model.as_deref()?;
-            let mut models = deployment.models.iter();
-            let model = models.find(|model| model.serving_name == name)?;
-            let tiers = cluster.sizes.value()?.tiers(&model.sizes).ok()?;
-            tiers.iter().filter_map(|tier| tier.tokens()).max()
-        };
-        ContextUse { used, most: most() }
-    }
-}
-
 impl ChatState {
     /// About how many tokens a request has with this draft; `None` where the server did not count the last one.
-    fn tokens_with(&self, settings: &Self, drafting: &Self) -> Option<u64> {
+    pub(in crate::state) fn tokens_with(&self, settings: &Self, drafting: &Self) -> Option<u64> {
         let before = self.way_before_draft();
         let turns = &self.conversation.turns[..before];
         // A turn that was not answered is not sent again.

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use super::ClusterState;
 use crate::domain::deployment::ServedModel;
 use crate::domain::environment::Environment;
 use crate::domain::plan::Target;
 use crate::domain::workspace::Page;
 use crate::protocol::{ClusterLink, Command, LogSource, ProbeTarget};
 use crate::state::history::Clock;
+use crate::state::jobs::Outbox;
 use crate::state::{Loadable, State};
 
 /// Events are not watched: they are read again this often while their page is open.
@@ -50,7 +52,7 @@ pub enum ClusterAction {
 }
 
 impl State {
-    /// Does what the views ask of the cluster.
+    /// Does what the views ask of the cluster of the environment in use, some of it on other pages.
     pub(in crate::state) fn act_on_cluster(
         &mut self,
         action: ClusterAction,
@@ -58,94 +60,97 @@ impl State {
         out: &mut Vec<Command>,
     ) {
         use ClusterAction as A;
+        let measured = self.bench.measures(&self.env().id);
+        let outbox = &mut Outbox::new(&mut self.jobs, out);
+        let environments = &mut self.environments;
+        let (place, connection) = environments.in_use();
+        let cluster = &mut connection.cluster;
         match action {
-            A::Show(name) => self.connection_mut().cluster.chosen = Some(name),
+            A::Show(name) => cluster.chosen = Some(name),
             A::ShowPicked => {
-                let picked = self.panes().get(0).choice.deployment.clone();
-                self.connection_mut().cluster.chosen = picked;
+                let picked = &self.playgrounds.panes().get(0).choice.deployment;
+                cluster.chosen.clone_from(picked);
                 self.page = Page::Deployments;
             }
             A::Chat(name) => {
-                self.panes_mut().activate(0);
-                self.pick_deployment(0, Some(&name));
+                let panes = self.playgrounds.panes_mut();
+                panes.activate(0);
+                panes.pick_deployment(0, Some(&name), environments);
                 self.page = Page::Playground;
             }
             A::Benchmark(name) => {
-                self.benchmark_deployment(&name);
+                let targets = cluster.targets_to_measure(&name);
+                if !targets.is_empty() {
+                    self.bench_form().targets = targets;
+                }
                 self.page = Page::Benchmark;
             }
-            A::KeepReading => self.keep_reading(clock.now, out),
-            A::KeepSizes => self.keep_sizes(clock.now, out),
+            A::KeepReading => cluster.keep_reading(place, clock.now, outbox),
+            A::KeepSizes => cluster.keep_sizes(place, clock.now, outbox),
             A::Refresh => self.refresh(out),
-            A::Probe(targets) => self.probe(targets, out),
-            A::ProbeAll => self.probe_all(clock.now, out),
-            A::CancelProbes => self.cancel_probes(out),
-            A::SetProbeMinutes(minutes) => self.set_probe_minutes(minutes, out),
-            A::OpenLog(source) => self.open_log(source, out),
+            A::Probe(targets) => cluster.probe(place, targets, measured, outbox),
+            A::ProbeAll => cluster.probe_all(place, measured, clock.now, outbox),
+            A::CancelProbes => cluster.cancel_probes(outbox),
+            A::SetProbeMinutes(minutes) => environments.set_probe_minutes(minutes, outbox),
+            A::OpenLog(source) => environments.open_log(source, outbox),
             A::SearchLog(text) => {
-                if let Some(log) = &mut self.connection_mut().log {
+                if let Some(log) = &mut connection.log {
                     log.search = text;
                 }
             }
-            A::CloseLog => self.close_log(out),
-            A::ListContexts(env) => self.list_contexts(*env, out),
+            A::CloseLog => environments.close_log(outbox),
+            A::ListContexts(env) => environments.list_contexts(*env, outbox),
         }
     }
+}
 
-    /// Puts a deployment's models into the Benchmark form, in place of those that are there. Models that cannot chat are
-    /// left out, unless there are no others.
-    fn benchmark_deployment(&mut self, name: &str) {
-        let view = self.connection().cluster.view.value();
+impl ClusterState {
+    /// What a benchmark of a deployment measures: its models. Those that cannot chat are left out, unless there are no
+    /// others.
+    fn targets_to_measure(&self, name: &str) -> Vec<Target> {
+        let view = self.view.value();
         let deployment = view.and_then(|view| view.deployments.iter().find(|it| it.name == name));
         let models = deployment
             .map(|it| it.models.as_slice())
             .unwrap_or_default();
         let any_chats = models.iter().any(ServedModel::chats);
-        let targets: Vec<Target> = models
-            .iter()
-            .filter(|model| model.chats() || !any_chats)
-            .map(|model| Target {
-                deployment: Some(name.to_owned()),
-                model: model.serving_name.clone(),
-            })
-            .collect();
-        if !targets.is_empty() {
-            self.bench_form().targets = targets;
-        }
+        let wanted = models.iter().filter(|model| model.chats() || !any_chats);
+        let target = |model: &ServedModel| Target {
+            deployment: Some(name.to_owned()),
+            model: model.serving_name.clone(),
+        };
+        wanted.map(target).collect()
     }
 
     /// Whether the cluster may be asked. A stopped watch needs the user, e.g. to log in: nothing is requested until a
     /// refresh.
-    fn may_read(&self) -> bool {
-        let link = &self.connection().cluster.link;
-        self.env().cluster.is_some() && !matches!(link, Some(ClusterLink::Stopped(_)))
+    fn may_read(&self, place: &Environment) -> bool {
+        place.cluster.is_some() && !matches!(self.link, Some(ClusterLink::Stopped(_)))
     }
 
     /// While the page of deployments is open, what is not watched is read now and then.
-    fn keep_reading(&mut self, now: Duration, out: &mut Vec<Command>) {
-        if !self.may_read() {
+    fn keep_reading(&mut self, place: &Environment, now: Duration, outbox: &mut Outbox<'_>) {
+        if !self.may_read(place) {
             return;
         }
-        let cluster = &mut self.connection_mut().cluster;
-        let back = cluster.reread && !cluster.events.is_loading();
+        let back = self.reread && !self.events.is_loading();
         if back {
-            cluster.reread = false;
-            if cluster.sizes.failure().is_some() {
-                cluster.sizes = Loadable::Absent;
+            self.reread = false;
+            if self.sizes.failure().is_some() {
+                self.sizes = Loadable::Absent;
             }
         }
-        if back || due(&cluster.events, now, EVENTS_EVERY) {
-            self.load_cluster_events(out);
+        if back || due(&self.events, now, EVENTS_EVERY) {
+            self.load_events(place, outbox);
         }
-        self.keep_sizes(now, out);
+        self.keep_sizes(place, now, outbox);
     }
 
-    fn keep_sizes(&mut self, now: Duration, out: &mut Vec<Command>) {
-        let cluster = &self.connection().cluster;
+    fn keep_sizes(&mut self, place: &Environment, now: Duration, outbox: &mut Outbox<'_>) {
         // After the cluster itself, which is what is looked at first.
-        let is_due = cluster.view.value().is_some() && due(&cluster.sizes, now, SIZES_EVERY);
-        if is_due && self.may_read() {
-            self.load_sizes(out);
+        let is_due = self.view.value().is_some() && due(&self.sizes, now, SIZES_EVERY);
+        if is_due && self.may_read(place) {
+            self.load_sizes(place, outbox);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::failure::Failure;
 use crate::domain::printable::cut;
 use crate::domain::settings::Settings;
 use crate::protocol::Command;
-use crate::state::State;
+use crate::state::jobs::Outbox;
 
 /// So many changes at once are told one by one.
 const EACH: usize = 3;
@@ -221,20 +221,17 @@ impl Notifications {
         let is_new = !std::mem::replace(&mut self.told_of_failure, true);
         is_new.then(|| format!("{}. {}", why.summary, why.advice))
     }
-}
 
-impl State {
-    /// Notifies the person over the desktop.
-    pub fn send_calls(&mut self, out: &mut Vec<Command>) {
-        let calls = self.notifications.calls.drain(..);
-        out.extend(calls.map(|Call { title, body }| Command::Notify { title, body }));
+    /// The next failure is told again.
+    pub(in crate::state) fn forget_failure(&mut self) {
+        self.told_of_failure = false;
     }
 
-    /// Notifications are shown from now on, or no longer.
-    pub fn set_notify(&mut self, on: bool, out: &mut Vec<Command>) {
-        self.settings.care.notify = on;
-        self.notifications.told_of_failure = false;
-        self.save_settings(out);
+    /// Notifies the person over the desktop.
+    pub(in crate::state) fn send(&mut self, outbox: &mut Outbox<'_>) {
+        for Call { title, body } in self.calls.drain(..) {
+            outbox.send(Command::Notify { title, body });
+        }
     }
 }
 
@@ -248,6 +245,7 @@ mod tests {
     use crate::domain::failure::FaultClass;
     use crate::domain::settings::{Care, Settings};
     use crate::protocol::{Event, ProbeAnswer, ProbeKind, ProbeTarget};
+    use crate::state::{Environments, State};
 
     fn view(deployments: &[(&str, DeploymentState)]) -> ClusterView {
         let deployment = |(name, state): &(&str, DeploymentState)| Deployment {
@@ -351,13 +349,13 @@ mod tests {
             let silent = Failure::new("no answer within 60 s", "").of_class(FaultClass::Timeout);
             let mut out = Vec::new();
             for outcome in [Ok(answer), Err(silent), Ok(answer)] {
-                state.probe(
-                    vec![ProbeTarget {
-                        model: "m".to_owned(),
-                        kind: ProbeKind::Chat,
-                    }],
-                    &mut out,
-                );
+                let targets = vec![ProbeTarget {
+                    model: "m".to_owned(),
+                    kind: ProbeKind::Chat,
+                }];
+                let (place, connection) = state.environments.in_use();
+                let outbox = &mut Outbox::new(&mut state.jobs, &mut out);
+                connection.cluster.probe(place, targets, false, outbox);
                 let (job, env) = (job_of(&mut out), env.clone());
                 let (at, model) = (jiff::Timestamp::UNIX_EPOCH, "m".to_owned());
                 state.apply(
@@ -372,7 +370,7 @@ mod tests {
                 );
                 state.apply(Event::ProbesEnded { job, env }, Duration::ZERO);
             }
-            state.send_calls(&mut out);
+            state.tick(Duration::ZERO, &mut out);
             let told: Vec<String> = out
                 .into_iter()
                 .map(|command| match command {
@@ -417,11 +415,14 @@ mod tests {
             let mut changes = Changes::default();
             for ready in [DeploymentState::Deployed, DeploymentState::Deploying] {
                 let found = changes.fold(&view(&[("a", ready)]));
-                state
-                    .notifications
-                    .call_for_changes(&state.settings, &env, &found);
+                let Environments {
+                    notifications,
+                    settings,
+                    ..
+                } = &mut state.environments;
+                notifications.call_for_changes(settings, &env, &found);
             }
-            assert_eq!(state.notifications.calls.is_empty(), demo);
+            assert_eq!(state.environments.notifications.calls.is_empty(), demo);
         }
     }
 

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::ClusterState;
 use crate::domain::deployment::{Deployment, ServedModel};
+use crate::domain::environment::Environment;
 use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{Command, JobId, ProbeAnswer, ProbeTarget};
-use crate::state::State;
-use crate::state::jobs::Work;
+use crate::state::jobs::{Outbox, Work};
 
 /// The probes of one environment.
 #[derive(Debug, Default)]
@@ -223,17 +223,24 @@ impl ClusterState {
     }
 }
 
-impl State {
-    /// Probes these models, unless others are being probed or a benchmark runs here.
-    pub fn probe(&mut self, targets: Vec<ProbeTarget>, out: &mut Vec<Command>) {
-        let can = self.has_api() && !self.is_benching_here();
-        if !can || targets.is_empty() || self.connection().cluster.probes.running.is_some() {
+impl ClusterState {
+    /// Probes these models of an environment, unless others are being probed. `measured`: a benchmark runs there, and
+    /// a probe would take part in it.
+    pub(in crate::state) fn probe(
+        &mut self,
+        place: &Environment,
+        targets: Vec<ProbeTarget>,
+        measured: bool,
+        outbox: &mut Outbox<'_>,
+    ) {
+        let can = place.has_api() && !measured;
+        if !can || targets.is_empty() || self.probes.running.is_some() {
             return;
         }
-        let place = self.env().clone();
-        let job = self.jobs.begin(&place.id, Work::Probe);
-        self.connection_mut().cluster.probes.begin(job, &targets);
-        out.push(Command::Probe {
+        let place = place.clone();
+        let job = outbox.begin(&place.id, Work::Probe);
+        self.probes.begin(job, &targets);
+        outbox.send(Command::Probe {
             job,
             place,
             targets,
@@ -241,82 +248,52 @@ impl State {
     }
 
     /// Probes the models of all deployments that are ready.
-    pub fn probe_all(&mut self, now: Duration, out: &mut Vec<Command>) {
-        let targets = self.connection().cluster.all_targets();
-        self.connection_mut().cluster.probes.round = Some(now);
-        self.probe(targets, out);
+    pub(in crate::state) fn probe_all(
+        &mut self,
+        place: &Environment,
+        measured: bool,
+        now: Duration,
+        outbox: &mut Outbox<'_>,
+    ) {
+        let targets = self.all_targets();
+        self.probes.round = Some(now);
+        self.probe(place, targets, measured, outbox);
     }
 
     /// Ends the probes under way; what they have found stays.
-    pub fn cancel_probes(&mut self, out: &mut Vec<Command>) {
-        out.extend(
-            self.connection()
-                .cluster
-                .probes
-                .running
-                .map(|job| Command::Cancel { job }),
-        );
+    pub(in crate::state) fn cancel_probes(&self, outbox: &mut Outbox<'_>) {
+        outbox.cancel(self.probes.running);
     }
 
-    /// Whether a benchmark measures the environment in use: a probe would take part in it.
-    pub fn is_benching_here(&self) -> bool {
-        let session = self
-            .bench
-            .session
-            .as_ref()
-            .filter(|session| session.is_running());
-        session.is_some_and(|session| session.env == self.env().id)
-    }
-
-    /// Whether the environment in use has an API that could be asked.
-    pub fn has_api(&self) -> bool {
-        self.env().api.is_some() || self.env().demo
-    }
-
-    /// Every how many minutes all models of the environment in use are probed; `None` when they are not.
-    pub fn probe_minutes(&self) -> Option<u32> {
-        self.settings
-            .care
-            .probe_minutes
-            .get(&self.env().id)
-            .copied()
-    }
-
-    /// Probes all models every so many minutes from now on, or no longer.
-    pub fn set_probe_minutes(&mut self, minutes: Option<u32>, out: &mut Vec<Command>) {
-        let env = self.env().id.clone();
-        let known = &mut self.settings.care.probe_minutes;
-        match minutes {
-            Some(minutes) => known.insert(env, minutes.clamp(1, 60)),
-            None => known.remove(&env),
-        };
-        self.save_settings(out);
-    }
-
-    /// Probes when that is due, and ends probes when a benchmark begins. Gives when to look again at the latest.
-    pub fn probe_when_due(&mut self, now: Duration, out: &mut Vec<Command>) -> Option<Duration> {
-        self.connection_mut().cluster.probes.now = now;
-        if self.is_benching_here() {
-            self.cancel_probes(out);
+    /// Probes every so many minutes, and ends probes when a benchmark begins. Gives when to look again at the latest.
+    pub(in crate::state) fn probe_when_due(
+        &mut self,
+        place: &Environment,
+        minutes: Option<u32>,
+        measured: bool,
+        now: Duration,
+        outbox: &mut Outbox<'_>,
+    ) -> Option<Duration> {
+        self.probes.now = now;
+        if measured {
+            self.cancel_probes(outbox);
             return None;
         }
-        let minutes = self.probe_minutes().filter(|_| self.has_api());
-        let every = minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
-        let cluster = &mut self.connection_mut().cluster;
-        cluster.probes.every = every;
-        let every = every?;
+        let minutes = minutes.filter(|_| place.has_api());
+        self.probes.every = minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
+        let every = self.probes.every?;
         // What is not known to be routed yet would be asked in vain.
-        if cluster.probes.running.is_some()
-            || cluster.view.value().is_none()
-            || cluster.api_models.is_loading()
+        if self.probes.running.is_some()
+            || self.view.value().is_none()
+            || self.api_models.is_loading()
         {
             return None;
         }
-        let due = cluster.probes.round.map_or(now, |round| round + every);
+        let due = self.probes.round.map_or(now, |round| round + every);
         if now < due {
             return Some(due - now);
         }
-        self.probe_all(now, out);
+        self.probe_all(place, measured, now, outbox);
         Some(every)
     }
 }

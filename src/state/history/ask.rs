@@ -9,11 +9,9 @@ use super::action::{HistoryAction, TrendOf};
 use super::{
     Aged, CHANGED, Clock, ContentView, Filter, HistoryState, MOST_KEPT, Open, RESTED, TYPED,
 };
-use crate::domain::environment::EnvId;
 use crate::domain::history::{
     Deletion, ExportFormat, HistoryQuery, SessionId, SessionState, StoredSession,
 };
-use crate::domain::plan::Plan;
 use crate::protocol::{Command, HistoryAnswer, HistoryQuestion, ImportedSessions, JobId, Question};
 use crate::state::jobs::Outbox;
 use crate::state::{Loadable, State};
@@ -379,6 +377,26 @@ impl HistoryState {
     }
 }
 
+impl HistoryState {
+    /// Sessions were imported from a file. Gives what the user is to be told.
+    fn imported(&mut self, ids: &[SessionId], remarks: &[String], now: Duration) -> String {
+        let told = format!(
+            "{} imported",
+            crate::domain::units::counted(ids.len(), "session")
+        );
+        let lines = std::iter::once(told.as_str()).chain(remarks.iter().map(String::as_str));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        // What was imported may be old, and none of what is filtered by.
+        self.filter = Filter::default();
+        self.changed(now);
+        if let Some(first) = ids.first() {
+            self.select(first, now);
+        }
+        text
+    }
+}
+
+/// Several features ask the history: the page, the list of conversations, and the benchmark's estimate.
 impl State {
     /// Called in each frame of the History page: asks for what is due. Gives when it wants to be called again.
     pub fn history_due(&mut self, clock: Clock, out: &mut Vec<Command>) -> Option<Duration> {
@@ -386,16 +404,7 @@ impl State {
         self.history.due(clock, &mut outbox)
     }
 
-    /// Asks the history a question; gives the job that brings its answer.
-    pub(super) fn ask_history(
-        &mut self,
-        question: HistoryQuestion,
-        out: &mut Vec<Command>,
-    ) -> JobId {
-        self.ask(Question::History(question), out)
-    }
-
-    /// Takes the answer to a question to the history.
+    /// Gives the answer to a question to the history to those who ask such questions.
     pub(in crate::state) fn history_answered(
         &mut self,
         job: JobId,
@@ -409,7 +418,8 @@ impl State {
             }
             HistoryAnswer::Session(outcome) => {
                 self.conversations.opened(job, &outcome);
-                self.reopened(job, &outcome);
+                self.conversations
+                    .reopened(job, &outcome, &mut self.playgrounds);
                 self.history.opened(job, outcome, &mut self.colors, now);
             }
             HistoryAnswer::Trend(outcome) => {
@@ -418,42 +428,14 @@ impl State {
             }
             HistoryAnswer::Compare(outcome) => self.history.comparison.resolve(job, outcome, now),
             HistoryAnswer::Import(outcome) => match outcome {
-                Ok(Some(ImportedSessions { ids, remarks })) => self.imported(&ids, &remarks, now),
+                Ok(Some(ImportedSessions { ids, remarks })) => {
+                    let told = self.history.imported(&ids, &remarks, now);
+                    self.notices.tell(told);
+                }
                 // The user picked no file.
                 Ok(None) => {}
                 Err(failure) => self.notices.fail(failure),
             },
         }
-    }
-
-    fn imported(&mut self, ids: &[SessionId], remarks: &[String], now: Duration) {
-        let told = format!(
-            "{} imported",
-            crate::domain::units::counted(ids.len(), "session")
-        );
-        let lines = std::iter::once(told.as_str()).chain(remarks.iter().map(String::as_str));
-        let text = lines.collect::<Vec<_>>().join("\n");
-        self.notices.tell(text);
-        // What was imported may be old, and none of what is filtered by.
-        self.history.filter = Filter::default();
-        self.history.changed(now);
-        if let Some(first) = ids.first() {
-            self.history.select(first, now);
-        }
-    }
-
-    /// Puts a plan into the Benchmark form of the environment of this name, if there is one, else of the one in
-    /// use.
-    pub fn plan_again(&mut self, plan: &Plan, environment: &str, out: &mut Vec<Command>) {
-        self.go_to_named(environment, out);
-        *self.bench_form() = super::super::bench::Form::of(plan);
-    }
-
-    fn go_to_named(&mut self, name: &str, out: &mut Vec<Command>) -> Option<EnvId> {
-        let id = self.settings.by_name(name).map(|env| env.id.clone())?;
-        if self.settings.selected != id {
-            self.switch(&id, out);
-        }
-        Some(id)
     }
 }

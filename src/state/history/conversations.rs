@@ -1,26 +1,21 @@
 //! The conversations that are kept, as the Playground lists them: searched, named, opened, deleted.
 
-mod comparison;
-
-pub(in crate::state) use self::comparison::of_pane;
-
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reopen::Reopening;
 use super::rows::Rows;
 use super::{CHANGED, TYPED, wait_until};
-use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::history::{
-    Deletion, Exchange, ExportFormat, HistoryPage, HistoryQuery, SessionBody, SessionId,
-    SessionKind, SessionRow, SortBy, StoredSession,
+    Deletion, ExportFormat, HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SortBy,
+    StoredSession,
 };
 use crate::protocol::{Command, HistoryQuestion, JobId, Question};
 use crate::state::State;
-use crate::state::chat::Whereabouts;
-use crate::state::cluster::Choice;
 use crate::state::jobs::Outbox;
+use crate::state::panes::{Panes, Playgrounds, comparison};
 
 /// So long a deletion can be undone.
 pub const SECOND_THOUGHTS: Duration = Duration::from_secs(8);
@@ -46,6 +41,8 @@ pub struct Conversations {
     removed: Vec<(SessionId, Duration)>,
     /// Those that were deleted since the rows came.
     gone: Vec<SessionId>,
+    /// Those that are being read since panes showed them before the restart.
+    pub(super) reopening: Vec<Reopening>,
 }
 
 impl Conversations {
@@ -169,6 +166,83 @@ pub enum ConversationsAction {
     Export(SessionId, ExportFormat),
 }
 
+/// What the list asks for, and what becomes of its conversations in the panes that show them.
+impl Conversations {
+    /// Opens a conversation in the active pane. One that a pane shows already is gone to.
+    fn open(&mut self, id: &SessionId, panes: &mut Panes, outbox: &mut Outbox<'_>) {
+        if let Some(index) = panes.showing(id) {
+            panes.activate(index);
+            return;
+        }
+        let question = HistoryQuestion::Session { id: id.clone() };
+        let job = outbox.ask(Question::History(question));
+        if let Some(before) = self.opening.replace(job) {
+            outbox.give_up(before);
+        }
+    }
+
+    /// Gives a conversation a title; the rows of both lists show it at once.
+    fn rename(&mut self, id: &SessionId, title: &str, table: &mut Rows, outbox: &mut Outbox<'_>) {
+        let title = title.trim();
+        if title.is_empty() {
+            return;
+        }
+        for rows in [&mut self.rows, table] {
+            rows.change(id, |row| title.clone_into(&mut row.title));
+        }
+        outbox.send(Command::RenameSession {
+            session: id.clone(),
+            title: title.to_owned(),
+        });
+    }
+
+    /// Deletes a conversation, unless that is undone soon. Where it is shown the pane is emptied, which can be undone,
+    /// too. One in which something is being said stays.
+    fn remove(&mut self, id: &SessionId, now: Duration, playgrounds: &mut Playgrounds) {
+        if playgrounds.is_busy(id) || self.is_removed(id) {
+            return;
+        }
+        playgrounds.clear(id);
+        self.removed.push((id.clone(), now));
+    }
+
+    /// It is not deleted after all.
+    fn keep(&mut self, id: &SessionId, playgrounds: &mut Playgrounds) {
+        self.is_back(id);
+        playgrounds.bring_back(id);
+    }
+
+    /// A pane shows a conversation again: if that was to be deleted, somebody thought better of it.
+    pub(in crate::state) fn is_back(&mut self, id: &SessionId) {
+        self.removed.retain(|(removed, _)| removed != id);
+    }
+
+    /// What was to be deleted is, e.g. since the window closes.
+    fn delete_removed(&mut self, playgrounds: &mut Playgrounds, outbox: &mut Outbox<'_>) {
+        let removed = self.removed.drain(..).map(|(id, _)| id).collect();
+        self.delete(removed, playgrounds, outbox);
+    }
+
+    /// Deletes them for good: nothing brings them back on the screen. One in which something is said again stays.
+    fn delete(
+        &mut self,
+        mut ids: Vec<SessionId>,
+        playgrounds: &mut Playgrounds,
+        outbox: &mut Outbox<'_>,
+    ) {
+        ids.retain(|id| !playgrounds.is_busy(id));
+        if ids.is_empty() {
+            return;
+        }
+        playgrounds.forget(&ids);
+        self.gone.extend(ids.iter().cloned());
+        outbox.send(Command::DeleteSessions {
+            what: Deletion::Sessions(ids),
+        });
+    }
+}
+
+/// The list reaches into the panes, and its titles into the table of the History page.
 impl State {
     /// Does what the list of conversations asks for.
     pub(in crate::state) fn act_on_conversations(
@@ -178,18 +252,23 @@ impl State {
         out: &mut Vec<Command>,
     ) {
         use ConversationsAction as A;
+        let Self {
+            conversations,
+            playgrounds,
+            history,
+            jobs,
+            ..
+        } = self;
+        let outbox = &mut Outbox::new(jobs, out);
         match action {
-            A::Search(text) => self.conversations.text = text,
-            A::Reload => self.conversations.reload(),
-            A::Want(seen) => {
-                let mut outbox = Outbox::new(&mut self.jobs, out);
-                self.conversations.want(seen, &mut outbox);
-            }
-            A::Open(id) => self.open_conversation(&id, out),
-            A::Rename(id, title) => self.rename_session(&id, &title, out),
-            A::Remove(id) => self.remove_conversation(&id, now),
-            A::Keep(id) => self.keep_conversation(&id),
-            A::Export(id, format) => out.push(Command::ExportSessions {
+            A::Search(text) => conversations.text = text,
+            A::Reload => conversations.reload(),
+            A::Want(seen) => conversations.want(seen, outbox),
+            A::Open(id) => conversations.open(&id, playgrounds.panes_mut(), outbox),
+            A::Rename(id, title) => conversations.rename(&id, &title, &mut history.rows, outbox),
+            A::Remove(id) => conversations.remove(&id, now, playgrounds),
+            A::Keep(id) => conversations.keep(&id, playgrounds),
+            A::Export(id, format) => outbox.send(Command::ExportSessions {
                 sessions: vec![id],
                 format,
             }),
@@ -204,8 +283,10 @@ impl State {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> Option<Duration> {
+        let outbox = &mut Outbox::new(&mut self.jobs, out);
         let (over, until_over) = self.conversations.over(now);
-        self.delete_conversations(over, out);
+        self.conversations
+            .delete(over, &mut self.playgrounds, outbox);
         let until_asked = if seen {
             self.conversations.ask_when_due(now)
         } else {
@@ -222,158 +303,15 @@ impl State {
         [until_over, until_asked].into_iter().flatten().min()
     }
 
-    /// Opens a conversation in the active pane. One that a pane shows already is gone to.
-    pub fn open_conversation(&mut self, id: &SessionId, out: &mut Vec<Command>) {
-        if let Some(index) = self.panes().showing(id) {
-            self.panes_mut().activate(index);
-            return;
-        }
-        let job = self.ask_history(HistoryQuestion::Session { id: id.clone() }, out);
-        if let Some(before) = self.conversations.opening.replace(job) {
-            self.jobs.give_up(before, out);
-        }
-    }
-
-    /// Whether an answer is under way in this conversation, wherever it is shown.
-    pub fn conversation_is_busy(&self, id: &SessionId) -> bool {
-        let connections = self.connections.iter();
-        let mut panes = connections.flat_map(|connection| connection.panes.all());
-        panes.any(|pane| pane.chat.conversation() == Some(id) && pane.chat.running().is_some())
-    }
-
-    /// Gives a conversation, or another session, a title; the row shows it at once.
-    pub fn rename_session(&mut self, id: &SessionId, title: &str, out: &mut Vec<Command>) {
-        let title = title.trim();
-        if title.is_empty() {
-            return;
-        }
-        self.conversations
-            .rows
-            .change(id, |row| title.clone_into(&mut row.title));
-        self.history
-            .rows
-            .change(id, |row| title.clone_into(&mut row.title));
-        out.push(Command::RenameSession {
-            session: id.clone(),
-            title: title.to_owned(),
-        });
-    }
-
-    /// Deletes a conversation, unless that is undone soon. Where it is shown the pane is emptied, which can be undone,
-    /// too. One in which something is being said stays.
-    pub fn remove_conversation(&mut self, id: &SessionId, now: Duration) {
-        if self.conversation_is_busy(id) || self.conversations.is_removed(id) {
-            return;
-        }
-        for connection in self.connections.iter_mut() {
-            connection
-                .panes
-                .chats_mut()
-                .filter(|chat| chat.conversation() == Some(id))
-                .for_each(|chat| chat.clear());
-        }
-        self.conversations.removed.push((id.clone(), now));
-    }
-
-    /// It is not deleted after all.
-    pub fn keep_conversation(&mut self, id: &SessionId) {
-        self.conversations
-            .removed
-            .retain(|(removed, _)| removed != id);
-        for connection in self.connections.iter_mut() {
-            connection
-                .panes
-                .chats_mut()
-                .filter(|chat| chat.cleared_was(id))
-                .for_each(|chat| chat.undo_clear());
-        }
-    }
-
-    /// A pane shows its conversation again: if that was to be deleted, somebody thought better of it.
-    pub(in crate::state) fn conversation_is_back(&mut self, index: usize) {
-        if let Some(id) = self.panes().chat(index).conversation().cloned() {
-            self.conversations
-                .removed
-                .retain(|(removed, _)| *removed != id);
-        }
-    }
-
     /// What was to be deleted is, e.g. since the window closes.
     pub fn delete_removed(&mut self, out: &mut Vec<Command>) {
-        let removed = self
-            .conversations
-            .removed
-            .drain(..)
-            .map(|(id, _)| id)
-            .collect();
-        self.delete_conversations(removed, out);
-    }
-
-    /// Deletes them for good: nothing brings them back on the screen. One in which something is said again stays.
-    fn delete_conversations(&mut self, mut ids: Vec<SessionId>, out: &mut Vec<Command>) {
-        ids.retain(|id| !self.conversation_is_busy(id));
-        if ids.is_empty() {
-            return;
-        }
-        for connection in self.connections.iter_mut() {
-            connection
-                .panes
-                .chats_mut()
-                .for_each(|chat| ids.iter().for_each(|id| chat.forget(id)));
-        }
-        self.conversations.gone.extend(ids.iter().cloned());
-        out.push(Command::DeleteSessions {
-            what: Deletion::Sessions(ids),
-        });
-    }
-
-    /// Why a conversation out of the history cannot be continued now.
-    pub fn why_not_continue(&self, stored: &StoredSession) -> Option<Failure> {
-        let SessionBody::Chat { exchanges, .. } = &stored.body else {
-            return None;
-        };
-        let name = &stored.row.environment;
-        let Some(env) = self.settings.by_name(name).map(|env| &env.id) else {
-            return Some(Failure::new(
-                format!("The environment {name} of this conversation is gone"),
-                "Add an environment of that name in Environments to continue it",
-            ));
-        };
-        if !exchanges.iter().any(Exchange::has_texts) {
-            return Some(Failure::new(
-                "The texts of this conversation were not kept: it has only figures",
-                "The History page shows them. Change what is kept under Data retention there",
-            ));
-        }
-        let several = comparison::is_one(exchanges);
-        let panes = if self.continues_there(several, env) {
-            &self.connection_of(env)?.panes
-        } else {
-            self.panes()
-        };
-        let is_busy = panes.showing(&stored.row.id).is_none()
-            && if several {
-                !panes.is_idle()
-            } else {
-                panes.active_pane().chat.running().is_some()
-            };
-        is_busy.then(|| {
-            Failure::new(
-                "An answer is under way on the Playground",
-                "Stop it or wait for it, then continue this conversation",
-            )
-        })
-    }
-
-    /// Whether a conversation is gone on with in the environment where it was held, and not in a pane of the one in use:
-    /// a comparison is, and what the first pane shows.
-    fn continues_there(&self, several: bool, env: &EnvId) -> bool {
-        self.settings.selected != *env && (several || self.panes().active() == 0)
+        let outbox = &mut Outbox::new(&mut self.jobs, out);
+        self.conversations
+            .delete_removed(&mut self.playgrounds, outbox);
     }
 
     /// Goes on with a conversation out of the history: in the active pane, else in the first one of the environment
-    /// where it was held; with a comparison in as many panes as it was held in. What was there is brought back by
-    /// [`Self::undo_open`].
+    /// where it was held; with a comparison in as many panes as it was held in.
     ///
     /// # Errors
     /// When that environment is gone, its texts were not kept, or an answer is under way there.
@@ -382,95 +320,36 @@ impl State {
         stored: &StoredSession,
         out: &mut Vec<Command>,
     ) -> Result<(), Failure> {
-        if let Some(failure) = self.why_not_continue(stored) {
+        let settings = &self.environments.settings;
+        if let Some(failure) = self.playgrounds.why_not_continue(stored, settings) {
             return Err(failure);
         }
+        let StoredSession { row, body, .. } = stored;
         let (SessionBody::Chat { exchanges, .. }, Some(env)) =
-            (&stored.body, self.settings.by_name(&stored.row.environment))
+            (body, settings.by_name(&row.environment))
         else {
             return Ok(());
         };
         let env = env.id.clone();
         let several = comparison::is_one(exchanges);
-        if self.continues_there(several, &env) {
+        let used = &settings.selected;
+        if self.playgrounds.continues_in(several, &env, used) {
             self.switch(&env, out);
             self.panes_mut().activate(0);
         }
-        if let Some(index) = self.panes().showing(&stored.row.id) {
-            self.panes_mut().activate(index);
+        let panes = self.playgrounds.panes_mut();
+        if let Some(index) = panes.showing(&row.id) {
+            panes.activate(index);
             return Ok(());
         }
-        // The conversation tells which model is which.
-        self.panes_mut().end_blind();
-        if several {
-            self.take_up_comparison(&stored.row, exchanges, &env, out);
-        } else {
-            let index = self.panes().active();
-            self.take_up(index, &stored.row, exchanges, &env, out);
-        }
+        let outbox = &mut Outbox::new(&mut self.jobs, out);
+        let environments = &mut self.environments;
+        let asked = panes.show_conversation(row, exchanges, &env, environments, outbox);
+        self.conversations.is_back(&row.id);
+        asked.iter().for_each(|model| self.colors.note(model));
         Ok(())
-    }
-
-    /// Shows these exchanges of a conversation in a pane, and asks there whom the last of them asked.
-    fn take_up(
-        &mut self,
-        index: usize,
-        row: &SessionRow,
-        exchanges: &[Exchange],
-        env: &EnvId,
-        out: &mut Vec<Command>,
-    ) {
-        let Some(last) = exchanges.last() else {
-            return;
-        };
-        let pane = self.panes().get(index);
-        let before = Whereabouts {
-            env: pane.env.clone(),
-            choice: pane.choice.clone(),
-            linked: pane.linked,
-        };
-        self.pick_pane_env(index, env, out);
-        let panes = self.panes_mut();
-        let chat = panes.chat_mut(index);
-        chat.take_up(&row.title, row.id.clone(), exchanges, before);
-        let keeps_link = panes.chat(index).has_settings_of(panes.chat(0));
-        let pane = panes.get_mut(index);
-        pane.choice = Choice {
-            deployment: last.deployment.clone(),
-            model: Some(last.model.clone()),
-        };
-        pane.settled = true;
-        pane.linked &= keeps_link;
-        self.conversation_is_back(index);
-        self.colors.note(&last.model);
-    }
-
-    /// Brings back what was shown before another conversation was opened: in all panes that show it.
-    pub fn undo_open(&mut self, index: usize, out: &mut Vec<Command>) {
-        let opened = self.panes().chat(index).conversation().cloned();
-        for index in 0..self.panes().count() {
-            let chat = self.panes().chat(index);
-            if chat.opened().is_some() && chat.conversation() == opened.as_ref() {
-                self.undo_open_in(index, out);
-            }
-        }
-    }
-
-    fn undo_open_in(&mut self, index: usize, out: &mut Vec<Command>) {
-        let Some(before) = self.panes_mut().chat_mut(index).undo_open() else {
-            return;
-        };
-        self.conversation_is_back(index);
-        if self.settings.get(&before.env).is_some() {
-            self.pick_pane_env(index, &before.env, out);
-        }
-        let pane = self.panes_mut().get_mut(index);
-        pane.linked = before.linked;
-        if pane.env == before.env {
-            pane.choice = before.choice;
-        }
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::state) mod tests;

@@ -13,9 +13,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::action::{HistoryAction, TrendOf};
-pub use self::conversations::ConversationsAction;
+pub use self::conversations::{Conversations, ConversationsAction};
 pub use self::filter::{Filter, TimeRange, days_before};
-pub(in crate::state) use self::reopen::Reopening;
 use self::rows::Rows;
 use super::Loadable;
 use super::bench::Session;

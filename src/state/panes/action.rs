@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::Vote;
+use super::{Vote, presets};
 use crate::domain::environment::EnvId;
 use crate::domain::params::Params;
 use crate::protocol::{AttachSources, Command};
 use crate::state::State;
 use crate::state::chat::Act;
+use crate::state::jobs::Outbox;
 
 /// One thing that the Playground asks of its panes; panes by their index.
 #[derive(Debug)]
@@ -83,8 +84,9 @@ pub enum PaneAction {
     SendWords(String),
 }
 
+/// Panes ask environments, take attachments, and show conversations of the list.
 impl State {
-    /// Does what the Playground asks of its panes.
+    /// Does what the Playground asks of its panes; some of it concerns what is kept, environments and conversations.
     pub(in crate::state) fn act_on_panes(
         &mut self,
         action: PaneAction,
@@ -92,7 +94,17 @@ impl State {
         out: &mut Vec<Command>,
     ) {
         use PaneAction as A;
-        let panes = self.panes_mut();
+        let Self {
+            playgrounds,
+            environments,
+            workspace,
+            attach,
+            notices,
+            jobs,
+            ..
+        } = self;
+        let panes = playgrounds.panes_mut();
+        let outbox = &mut Outbox::new(jobs, out);
         match action {
             A::Activate(index) => panes.activate(index),
             A::Tick(index, on) => panes.get_mut(index).ticked = on,
@@ -104,9 +116,12 @@ impl State {
                 let chat = panes.chat_mut(index);
                 (chat.system, chat.params) = (system, *params);
             }
-            A::SavePreset(index, name) => self.save_chat_preset(index, name, out),
-            A::DeletePreset(name) => self.delete_chat_preset(name, out),
-            A::PlaceFigures(width) => self.place_figures(width, out),
+            A::SavePreset(index, name) => {
+                let settings = panes.chat(panes.settings_of(index));
+                presets::save(workspace, name, settings, outbox);
+            }
+            A::DeletePreset(name) => presets::delete(workspace, name, outbox),
+            A::PlaceFigures(width) => presets::place_figures(workspace, width, outbox),
             A::TypeResult(index, call, text) => panes.chat_mut(index).type_result(call, text),
             A::Clear => panes.clear(),
             A::BeginBlind => panes.begin_blind(),
@@ -115,31 +130,53 @@ impl State {
             A::Draft(text) => panes.drafting_chat_mut().draft = text,
             A::Detach(at) => panes.drafting_chat_mut().detach(at),
             A::CancelEdit => panes.drafting_chat_mut().stop_editing(),
-            A::Add { copy } => self.add_pane_for(copy),
-            A::Close(index) => self.close_pane(index, out),
-            A::PickEnv(index, env) => self.pick_pane_env(index, &env, out),
-            A::PickDeployment(index, name) => self.pick_deployment(index, name.as_deref()),
-            A::SayEmbeds(index, on) => self.say_embeds(index, on),
-            A::Embed(index) => self.embed(index, now, out),
-            A::UseAsSystemPrompt(text) => self.use_as_system_prompt(text),
-            A::Do(index, act) => drop(self.act_in_pane(index, act, now, out)),
+            A::Add { copy } => panes.add_on_free_model(copy, environments),
+            A::Close(index) => panes.close_and_cancel(index, outbox),
+            A::PickEnv(index, env) => panes.pick_env(index, &env, environments, outbox),
+            A::PickDeployment(index, name) => {
+                panes.pick_deployment(index, name.as_deref(), environments);
+            }
+            A::SayEmbeds(index, on) => panes.say_embeds(index, on),
+            A::Embed(index) => panes.embed(index, environments, now, outbox),
+            A::UseAsSystemPrompt(text) => {
+                panes.use_as_system_prompt(text);
+                notices.tell("System prompt set");
+            }
+            A::Do(index, act) => {
+                let outcome = panes.act_in(index, act, environments, now, outbox);
+                notices.fail_if_any(outcome.err());
+            }
             A::UndoOpen(index) => self.undo_open(index, out),
             A::UndoClear => self.undo_clear(),
-            A::Vote(vote) => self.vote(vote, out),
-            A::Attach(sources) => self.attach(sources, out),
-            A::StopAttaching => self.stop_attaching(out),
-            A::Send => drop(self.send_draft(now, out)),
-            A::SendWords(words) => drop(self.send_words(&words, now, out)),
+            A::Vote(vote) => panes.vote(vote, &mut workspace.votes, outbox),
+            A::Attach(sources) => attach.attach(sources, panes.targets(environments), outbox),
+            A::StopAttaching => attach.stop(&environments.current().id, outbox),
+            A::Send => {
+                let outcome = panes.send_draft(environments, now, outbox);
+                notices.fail_if_any(outcome.err());
+            }
+            A::SendWords(words) => {
+                let outcome = panes.send_words(&words, environments, now, outbox);
+                notices.fail_if_any(outcome.err().flatten());
+            }
         }
     }
 
-    /// Each model of the panes has a colour from now on.
-    pub fn note_pane_colors(&mut self) {
-        let panes = &self.connections.current().panes;
-        for index in 0..panes.count() {
-            if let Some(name) = panes.name(index) {
-                self.colors.note(&name);
-            }
+    /// Brings back what was shown before another conversation was opened: in all panes that show it.
+    pub(in crate::state) fn undo_open(&mut self, index: usize, out: &mut Vec<Command>) {
+        let outbox = &mut Outbox::new(&mut self.jobs, out);
+        let panes = self.playgrounds.panes_mut();
+        for id in panes.undo_open(index, &mut self.environments, outbox) {
+            self.conversations.is_back(&id);
+        }
+    }
+
+    /// Brings back all conversations that were cleared, and those of them that were to be deleted.
+    pub(in crate::state) fn undo_clear(&mut self) {
+        let panes = self.playgrounds.panes_mut();
+        panes.undo_clear();
+        for id in panes.conversations() {
+            self.conversations.is_back(id);
         }
     }
 }

@@ -3,9 +3,8 @@
 
 use super::Panes;
 use crate::domain::workspace::{PairVotes, WorkspaceChange};
-use crate::protocol::Command;
-use crate::state::State;
 use crate::state::chat::AnswerStatus;
+use crate::state::jobs::Outbox;
 
 /// Names are hidden, or were until the vote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,12 +137,15 @@ impl Panes {
         }
         models
     }
-}
 
-impl State {
-    /// Takes the user's vote, and counts it for each pair of models.
-    pub fn vote(&mut self, vote: Vote, out: &mut Vec<Command>) {
-        let models = self.panes_mut().take_vote(vote);
+    /// Takes the user's vote, and adds it to `counted` for each pair of models.
+    pub(super) fn vote(
+        &mut self,
+        vote: Vote,
+        counted: &mut Vec<PairVotes>,
+        outbox: &mut Outbox<'_>,
+    ) {
+        let models = self.take_vote(vote);
         if models.is_empty() {
             return;
         }
@@ -157,9 +159,8 @@ impl State {
                     Vote::For(_) => continue,
                 };
                 if let Some(votes) = PairVotes::vote((one_model, other_model), winner) {
-                    votes.add_to(&mut self.workspace.votes);
-                    let change = WorkspaceChange::Votes(votes);
-                    out.push(Command::Keep { change });
+                    votes.add_to(counted);
+                    outbox.keep(WorkspaceChange::Votes(votes));
                 }
             }
         }
@@ -173,13 +174,15 @@ mod tests {
     use super::*;
     use crate::domain::settings::Settings;
     use crate::metrics::timeline::Figures;
-    use crate::protocol::{ChatAsk, ChatEnding, Event, FinishReason, JobId};
+    use crate::protocol::{ChatAsk, ChatEnding, Command, Event, FinishReason, JobId};
+    use crate::state::State;
+    use crate::state::panes::PaneAction;
 
     fn blind(models: &[&str]) -> State {
         let mut state = State::new(Settings::default());
         state.panes_mut().get_mut(0).pick_model(models[0]);
         for (index, model) in models.iter().enumerate().skip(1) {
-            state.add_pane();
+            state.add_pane(false);
             state.panes_mut().get_mut(index).pick_model(model);
         }
         state.panes_mut().begin_blind();
@@ -194,6 +197,10 @@ mod tests {
             Some(Command::Chat { asks, .. }) => asks,
             other => panic!("{other:?}"),
         }
+    }
+
+    fn take(state: &mut State, vote: Vote, out: &mut Vec<Command>) {
+        state.act_on_panes(PaneAction::Vote(vote), Duration::ZERO, out);
     }
 
     fn end(state: &mut State, job: JobId) {
@@ -229,14 +236,14 @@ mod tests {
         end(&mut state, asks[0].job);
         end(&mut state, asks[1].job);
         let mut out = Vec::new();
-        state.vote(Vote::For(0), &mut out);
+        take(&mut state, Vote::For(0), &mut out);
         assert!(
             state.panes().names_hidden() && out.is_empty(),
             "one still answers"
         );
         end(&mut state, asks[2].job);
         assert_eq!(state.panes().to_vote_on(), shown);
-        state.vote(Vote::For(1), &mut out);
+        take(&mut state, Vote::For(1), &mut out);
         assert!(!state.panes().names_hidden() && state.panes().hidden_name(0).is_none());
         let votes = out.iter().map(|command| match command {
             Command::Keep {
@@ -255,7 +262,7 @@ mod tests {
             "between a and c nothing was said"
         );
         assert_eq!(state.workspace.votes.len(), 2);
-        state.vote(Vote::For(0), &mut out);
+        take(&mut state, Vote::For(0), &mut out);
         assert_eq!(out.len(), 2, "once");
     }
 
@@ -265,7 +272,7 @@ mod tests {
         for ties in 1..=2 {
             let asks = send(&mut state);
             asks.iter().for_each(|ask| end(&mut state, ask.job));
-            state.vote(Vote::Tie, &mut Vec::new());
+            take(&mut state, Vote::Tie, &mut Vec::new());
             assert_eq!(
                 (
                     state.workspace.votes[0].one.as_str(),
@@ -287,7 +294,7 @@ mod tests {
     #[test]
     fn a_closed_pane_ends_it() {
         let mut state = blind(&["a", "b"]);
-        state.close_pane(1, &mut Vec::new());
+        state.act_on_panes(PaneAction::Close(1), Duration::ZERO, &mut Vec::new());
         assert!(!state.panes().names_hidden());
     }
 }

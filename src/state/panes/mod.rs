@@ -2,9 +2,14 @@
 
 mod action;
 mod blind;
+pub(in crate::state) mod comparison;
+mod embedding;
 mod fastest;
+mod opening;
+mod playgrounds;
 mod presets;
 mod sending;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +18,10 @@ use std::collections::BTreeMap;
 pub use self::action::PaneAction;
 pub use self::blind::{Blind, Vote};
 pub use self::fastest::Fastest;
+pub(in crate::state) use self::playgrounds::Playground;
+pub use self::playgrounds::Playgrounds;
+pub(in crate::state) use self::targets::and;
+pub use self::targets::{PaneTarget, PaneTargets};
 use super::chat::ChatState;
 use super::cluster::{Choice, ClusterState};
 use crate::domain::conversation::ChatRequest;
@@ -178,6 +187,11 @@ impl Panes {
         } else {
             format!("{model} · {}", same + 1)
         })
+    }
+
+    /// The names of all that have a model.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        (0..self.count()).filter_map(|index| self.name(index))
     }
 
     /// Whether a pane can be closed: one that asks the environment itself stays.

@@ -1,41 +1,45 @@
 //! What the Playground keeps for all environments: presets, and how wide its figures are.
 
-use crate::domain::workspace::{ChatPreset, WorkspaceChange};
-use crate::protocol::Command;
-use crate::state::State;
+use crate::domain::workspace::{ChatPreset, Workspace, WorkspaceChange};
+use crate::state::chat::ChatState;
+use crate::state::jobs::Outbox;
 
-impl State {
-    /// Keeps what a pane is asked with as a preset; one of the same name is replaced.
-    pub(super) fn save_chat_preset(&mut self, index: usize, name: String, out: &mut Vec<Command>) {
-        let panes = self.panes();
-        let chat = panes.chat(panes.settings_of(index));
-        let preset = ChatPreset {
-            system: chat.system.clone(),
-            params: chat.params.clone(),
-        };
-        let presets = &mut self.workspace.chat_presets;
-        match presets.iter_mut().find(|(old, _)| *old == name) {
-            Some((_, old)) => old.clone_from(&preset),
-            None => presets.push((name.clone(), preset.clone())),
-        }
-        let preset = Some(Box::new(preset));
-        let change = WorkspaceChange::ChatPreset { name, preset };
-        out.push(Command::Keep { change });
+/// Keeps a system prompt and parameters as a preset; one of the same name is replaced.
+pub(super) fn save(
+    workspace: &mut Workspace,
+    name: String,
+    settings: &ChatState,
+    outbox: &mut Outbox<'_>,
+) {
+    let preset = ChatPreset {
+        system: settings.system.clone(),
+        params: settings.params.clone(),
+    };
+    let presets = &mut workspace.chat_presets;
+    match presets.iter_mut().find(|(old, _)| *old == name) {
+        Some((_, old)) => old.clone_from(&preset),
+        None => presets.push((name.clone(), preset.clone())),
     }
+    let preset = Some(Box::new(preset));
+    outbox.keep(WorkspaceChange::ChatPreset { name, preset });
+}
 
-    pub(super) fn delete_chat_preset(&mut self, name: String, out: &mut Vec<Command>) {
-        self.workspace.chat_presets.retain(|(old, _)| *old != name);
-        let change = WorkspaceChange::ChatPreset { name, preset: None };
-        out.push(Command::Keep { change });
-    }
+/// Deletes the preset of this name.
+pub(super) fn delete(workspace: &mut Workspace, name: String, outbox: &mut Outbox<'_>) {
+    workspace.chat_presets.retain(|(old, _)| *old != name);
+    outbox.keep(WorkspaceChange::ChatPreset { name, preset: None });
+}
 
-    pub(super) fn place_figures(&mut self, width: Option<f32>, out: &mut Vec<Command>) {
-        let layout = &mut self.workspace.layout;
-        if layout.figures != width {
-            layout.figures = width;
-            let change = WorkspaceChange::Layout(*layout);
-            out.push(Command::Keep { change });
-        }
+/// Keeps how wide the figures are.
+pub(super) fn place_figures(
+    workspace: &mut Workspace,
+    width: Option<f32>,
+    outbox: &mut Outbox<'_>,
+) {
+    let layout = &mut workspace.layout;
+    if layout.figures != width {
+        layout.figures = width;
+        outbox.keep(WorkspaceChange::Layout(*layout));
     }
 }
 
@@ -43,6 +47,8 @@ impl State {
 mod tests {
     use super::*;
     use crate::domain::settings::Settings;
+    use crate::protocol::Command;
+    use crate::state::State;
     use crate::state::panes::PaneAction;
 
     #[test]
@@ -54,7 +60,7 @@ mod tests {
             std::mem::take(&mut out)
         };
         state.panes_mut().chat_mut(0).system = "first".to_owned();
-        state.add_pane();
+        state.add_pane(false);
         state.panes_mut().chat_mut(1).system = "second".to_owned();
         let linked = act(&mut state, PaneAction::SavePreset(1, "a".to_owned()));
         let [

@@ -19,7 +19,7 @@ fn with_models(models: &[&str]) -> State {
     let mut state = State::new(Settings::default());
     state.panes_mut().get_mut(0).pick_model(models[0]);
     for (index, model) in models.iter().enumerate().skip(1) {
-        state.add_pane();
+        state.add_pane(false);
         state.panes_mut().get_mut(index).pick_model(model);
     }
     state
@@ -84,7 +84,7 @@ fn one_draft_goes_to_all_that_are_ticked_and_each_keeps_its_conversation() {
     end(&mut state, asks[1].job, 10, 50.0);
     assert_eq!(state.panes().chat(2).turns()[0].answer.reply.text, "yes");
     assert_eq!(
-        state.connection().session.series().len(),
+        state.playgrounds.session().series().len(),
         2,
         "the charts show both"
     );
@@ -113,8 +113,8 @@ fn panes_side_by_side_are_one_conversation_in_which_no_number_is_used_twice() {
     assert_eq!(filed(&asks), [(3, Some(1), None), (4, Some(2), Some(2))]);
     end_all(&mut state, &asks);
     state.panes_mut().activate(0);
-    state.add_pane_for(true);
-    state.add_pane_for(false);
+    state.add_pane(true);
+    state.add_pane(false);
     assert_eq!(state.panes().chat(2).turns().len(), 2);
     let (asks, _) = send(&mut state, "and now?");
     let copied = (7, Some(3), Some(7));
@@ -236,8 +236,8 @@ fn the_same_model_twice_has_two_names_and_two_lines() {
     asks.iter()
         .for_each(|ask| end(&mut state, ask.job, 10, 50.0));
     let names: Vec<_> = state
-        .connection()
-        .session
+        .playgrounds
+        .session()
         .series()
         .iter()
         .map(|series| series.model.clone())
@@ -251,7 +251,7 @@ fn closing_the_first_pane_moves_the_next_into_its_place() {
     let (asks, _) = send(&mut state, "hello");
     state.panes_mut().chat_mut(0).draft = "next".to_owned();
     let mut out = Vec::new();
-    state.close_pane(0, &mut out);
+    state.act_on_panes(PaneAction::Close(0), Duration::ZERO, &mut out);
     assert!(
         matches!(out.as_slice(), [Command::Cancel { job }] if *job == asks[0].job),
         "{out:?}"
@@ -282,7 +282,7 @@ fn a_draft_survives_the_first_pane_also_while_a_message_is_changed() {
         let mut out = Vec::new();
         state.act_in_pane(changed, Act::Edit(0), Duration::ZERO, &mut out);
         assert_eq!(state.panes().chat(changed).draft, "hello");
-        state.close_pane(0, &mut out);
+        state.act_on_panes(PaneAction::Close(0), Duration::ZERO, &mut out);
         let chat = state.panes_mut().chat_mut(0);
         assert_eq!(
             (chat.kept_draft(), chat.kept_attached()),
@@ -308,7 +308,10 @@ fn a_message_is_changed_in_its_own_pane_alone() {
     state.panes_mut().chat_mut(0).draft = "half".to_owned();
     let mut out = Vec::new();
     assert!(!state.act_in_pane(1, Act::Edit(0), Duration::ZERO, &mut out));
-    assert_eq!((state.panes().drafting(), state.addressed()), (1, vec![1]));
+    assert_eq!(
+        (state.panes().drafting(), state.pane_targets().addressed()),
+        (1, vec![1])
+    );
     state.panes_mut().chat_mut(1).draft = "other".to_owned();
     assert!(state.send_draft(Duration::ZERO, &mut out));
     let [Command::Chat { asks, .. }] = out.as_slice() else {
@@ -332,9 +335,13 @@ fn no_more_than_four_and_none_of_a_deleted_environment() {
     let mut out = Vec::new();
     state.save_environment(other.clone(), None, &mut out);
     state.switch(&EnvId::demo(), &mut out);
-    state.pick_pane_env(3, &other.id, &mut out);
+    let pick = PaneAction::PickEnv(3, other.id.clone());
+    state.act_on_panes(pick, Duration::ZERO, &mut out);
     assert_eq!(
-        (state.panes().get(3).env.clone(), state.can_ask(3)),
+        (
+            state.panes().get(3).env.clone(),
+            state.pane_targets().of(3).can_ask()
+        ),
         (other.id.clone(), false)
     );
     state.delete_environment(&other.id, &mut out);

@@ -33,12 +33,12 @@ impl App {
             self.playground.arrive();
         }
         // A key is in the clear only while the user looks at it.
-        self.state.revealed_key = None;
+        self.state.environments.revealed_key = None;
     }
 
     /// The theme that the settings name.
     pub(super) fn follow_theme(&mut self, ctx: &Context) {
-        let choice = self.state.settings.theme;
+        let choice = self.state.environments.settings.theme;
         if self.theme.replace(choice) == Some(choice) {
             return;
         }
@@ -109,7 +109,7 @@ impl App {
             out,
             ..
         } = self;
-        let redaction = state.redaction();
+        let redaction = state.pane_targets().redaction();
         let mut actions = Actions::default();
         Panel::bottom("activity")
             .default_size((height * 0.3).max(110.0))

@@ -86,15 +86,20 @@ impl App {
             .show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.spacing_mut().item_spacing.y = GRID;
-                let choices = state.settings.environments.iter().map(|env| Choice {
-                    remark: Some(about(env)),
-                    sign: Some(Sign::Dot(state_color(
-                        ui,
-                        env,
-                        state.connection_of(&env.id),
-                    ))),
-                    ..Choice::plain(&env.name)
-                });
+                let choices = state
+                    .environments
+                    .settings
+                    .environments
+                    .iter()
+                    .map(|env| Choice {
+                        remark: Some(about(env)),
+                        sign: Some(Sign::Dot(state_color(
+                            ui,
+                            env,
+                            state.environments.connection_of(&env.id),
+                        ))),
+                        ..Choice::plain(&env.name)
+                    });
                 let sections = [
                     Section {
                         heading: "Environments",
@@ -128,7 +133,12 @@ impl App {
         match wanted {
             Some(name) if name == MANAGE => self.state.page = Page::Environments,
             Some(name) => {
-                let env = self.state.settings.by_name(&name).map(|env| env.id.clone());
+                let env = self
+                    .state
+                    .environments
+                    .settings
+                    .by_name(&name)
+                    .map(|env| env.id.clone());
                 if let Some(env) = env {
                     self.state.switch(&env, &mut self.out);
                 }
@@ -176,7 +186,7 @@ impl App {
                 (ThemeChoice::Light, "Light"),
                 (ThemeChoice::Dark, "Dark"),
             ] {
-                let on = self.state.settings.theme == choice;
+                let on = self.state.environments.settings.theme == choice;
                 let button = Button::new(RichText::new(name).size(10.0))
                     .min_size(vec2(width, 22.0))
                     .selected(on)

@@ -98,7 +98,7 @@ impl CodeUi {
             });
         });
         let index = state.panes().active();
-        let embeds = state.pane_embeds(index);
+        let embeds = state.pane_targets().of(index).embeds();
         let told = match embeds {
             true => "The same request as a program: these texts and this model",
             false => "The same request as a program: this conversation, model and parameters",
@@ -112,7 +112,7 @@ impl CodeUi {
                 ui.checkbox(&mut self.stream, "Stream the answer");
             }
         });
-        let (Some(env), ..) = state.pane_asks(index) else {
+        let Some(env) = state.pane_targets().of(index).env else {
             return;
         };
         let basis = self.basis(state, index, env);
@@ -189,15 +189,17 @@ impl CodeUi {
     fn basis(&self, state: &State, pane: usize, env: &Environment) -> Basis {
         let drafting = state.panes().drafting();
         let attached = state.panes().chat(drafting).attached.len();
-        let place = state.connection_of(&env.id);
+        let place = state.environments.connection_of(&env.id);
         let api = place.and_then(|place| Some(place.api.as_ref()?.text()));
         let tail = place.and_then(|place| match &place.key {
             Some(KeyStatus::Present { tail }) => Some(tail.clone()),
             _ => None,
         });
         let model = state.panes().get(pane).choice.model.clone();
-        let dialect = state.dialect(&env.id, model.as_deref().unwrap_or_default());
-        let embeds = state.pane_embeds(pane);
+        let dialect = state
+            .environments
+            .dialect(&env.id, model.as_deref().unwrap_or_default());
+        let embeds = state.pane_targets().of(pane).embeds();
         let chat = state.panes().chat(pane);
         Basis {
             language: self.language,
@@ -217,11 +219,13 @@ impl CodeUi {
 
     /// All that the code says; `None` while something is missing.
     fn spec(&self, state: &State, index: usize, env: &Environment) -> Option<SnippetSpec> {
-        let api = state.connection_of(&env.id)?.api.clone()?;
+        let api = state.environments.connection_of(&env.id)?.api.clone()?;
         let request = state.panes().request_shown(index)?;
-        let dialect = state.dialect(&env.id, &request.model);
+        let dialect = state.environments.dialect(&env.id, &request.model);
         let embed = state
-            .pane_embeds(index)
+            .pane_targets()
+            .of(index)
+            .embeds()
             .then(|| state.panes().chat(index).embed.texts());
         let spec = SnippetSpec {
             language: self.language,

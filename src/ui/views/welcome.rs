@@ -11,7 +11,7 @@ use crate::domain::workspace::Page;
 use crate::protocol::Command;
 use crate::state::action::{Action, Actions, EnvironmentAction};
 use crate::state::cluster::ClusterAction;
-use crate::state::imports::ImportAction;
+use crate::state::environments::imports::ImportAction;
 use crate::state::{Loadable, State};
 use crate::ui::keys::KEYS;
 use crate::ui::theme::{GAP, GRID};
@@ -65,7 +65,7 @@ impl WelcomeUi {
             "Connect an API",
             "Any server with an OpenAI-compatible API, by its address",
             |ui| {
-                let has_keychain = state.has_keychain != Some(false);
+                let has_keychain = state.environments.has_keychain != Some(false);
                 let parsed = ApiAddress::parse(&self.address);
                 ui.horizontal_top(|ui| {
                     let connect = 112.0;
@@ -139,7 +139,7 @@ impl WelcomeUi {
 
     fn connect(&mut self, state: &State, api: ApiAddress, out: &mut Actions) {
         let typed = self.key.trim();
-        let place = match state.has_keychain {
+        let place = match state.environments.has_keychain {
             _ if typed.is_empty() => KeyPlace::None,
             Some(false) => KeyPlace::Variable(typed.to_owned()),
             _ => KeyPlace::Keychain,
@@ -169,7 +169,7 @@ fn cluster_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     section(ui, "Connect a cluster", about, |ui| {
         // Listed under a name of its own, beside the environments.
         let listing = EnvId("welcome#contexts".to_owned());
-        let known = state.connection_of(&listing);
+        let known = state.environments.connection_of(&listing);
         let contexts = known.map(|known| &known.cluster.contexts);
         let (mut ask, mut again) = (false, None);
         match contexts {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::environment::Environment;
-use crate::domain::history::{ExchangeEnding, SessionRow, SessionState};
+use crate::domain::history::{Exchange, ExchangeEnding, SessionRow, SessionState};
 use crate::domain::settings::Settings;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, Event, FinishReason};
@@ -15,6 +15,11 @@ fn ask(state: &mut State, prompt: &str) -> JobId {
         panic!("{out:?}")
     };
     asks[0].job
+}
+
+fn remove(state: &mut State, id: &SessionId) {
+    let action = ConversationsAction::Remove(id.clone());
+    state.act_on_conversations(action, Duration::ZERO, &mut Vec::new());
 }
 
 fn say(state: &mut State, prompt: &str) -> SessionId {
@@ -94,7 +99,7 @@ fn deleted(state: &mut State, now: Duration) -> Vec<SessionId> {
 #[test]
 fn what_was_deleted_and_is_brought_back_on_the_screen_stays() {
     let (mut state, id) = with_conversation();
-    state.remove_conversation(&id, Duration::ZERO);
+    remove(&mut state, &id);
     assert!(state.conversations.is_removed(&id) && state.panes().can_undo_clear());
     state.undo_clear();
     assert_eq!(state.panes().chat(0).conversation(), Some(&id));
@@ -110,11 +115,11 @@ fn so_does_what_another_one_was_opened_over() {
     state
         .continue_chat(&stored("other", exchange()), &mut Vec::new())
         .expect("it is opened");
-    state.remove_conversation(&id, Duration::ZERO);
+    remove(&mut state, &id);
     state.undo_open(0, &mut Vec::new());
     assert_eq!(state.panes().chat(0).conversation(), Some(&id));
     assert_eq!(deleted(&mut state, LATER), []);
-    state.remove_conversation(&id, Duration::ZERO);
+    remove(&mut state, &id);
     state
         .continue_chat(&stored(&id.0, exchange()), &mut Vec::new())
         .expect("it is opened again");
@@ -124,7 +129,7 @@ fn so_does_what_another_one_was_opened_over() {
 #[test]
 fn what_is_deleted_for_good_cannot_be_brought_back() {
     let (mut state, id) = with_conversation();
-    state.remove_conversation(&id, Duration::ZERO);
+    remove(&mut state, &id);
     assert_eq!(deleted(&mut state, SECOND_THOUGHTS / 2), []);
     assert_eq!(deleted(&mut state, LATER), [id]);
     assert!(
@@ -138,7 +143,7 @@ fn what_is_deleted_for_good_cannot_be_brought_back() {
     state
         .continue_chat(&stored("other", exchange()), &mut Vec::new())
         .expect("it is opened");
-    state.remove_conversation(&id, Duration::ZERO);
+    remove(&mut state, &id);
     let mut out = Vec::new();
     state.delete_removed(&mut out);
     assert!(
@@ -149,7 +154,7 @@ fn what_is_deleted_for_good_cannot_be_brought_back() {
     assert_ne!(state.panes().chat(0).conversation(), Some(&id));
 }
 
-pub(super) fn exchange() -> Exchange {
+pub(in crate::state) fn exchange() -> Exchange {
     Exchange {
         id: 1,
         parent: None,

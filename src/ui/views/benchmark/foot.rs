@@ -2,7 +2,7 @@
 
 use egui::{Align, Button, Label, Layout, RichText, TextStyle, Ui, vec2};
 
-use crate::domain::plan::{Caution, Estimate, Plan};
+use crate::domain::plan::{Caution, Estimate, Plan, Target};
 use crate::domain::run::Steer;
 use crate::domain::units;
 use crate::state::State;
@@ -30,10 +30,12 @@ impl<'a> Foot<'a> {
             return Self::Ready(None);
         }
         let targets = read.plan.targets.iter();
-        for target in targets.filter(|target| state.wants_speed(target)) {
+        for target in targets.filter(|target| state.bench.wants_speed(target)) {
             out.push(BenchAction::WantSpeed(target.clone()));
         }
-        let estimate = read.plan.estimate(|target| state.last_speed(target));
+        let (env, chats) = (&state.env().id, state.playgrounds.session());
+        let speed = |target: &Target| state.bench.last_speed(env, target, chats);
+        let estimate = read.plan.estimate(speed);
         let cautions = read.plan.cautions(&estimate);
         Self::Ready(Some((estimate, cautions)))
     }

@@ -11,7 +11,7 @@ use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::action::Actions;
-use crate::state::bench::{BenchAction, Form, Preset, Read};
+use crate::state::bench::{BenchAction, Form, Preset, Read, presets};
 use crate::ui::theme::GRID;
 use crate::ui::views::deployments::{NO_DEPLOYMENT, deployment_sections};
 use crate::ui::widgets::{
@@ -100,12 +100,11 @@ fn presets_ui(
             ..plan.clone()
         } == read.plan
     };
-    let picked = state
-        .presets()
-        .find(|preset| read.problems.is_empty() && same(preset.plan));
+    let kept = state.workspace.benches.get(&state.env().id);
+    let picked = presets(kept).find(|preset| read.problems.is_empty() && same(preset.plan));
     caption(ui, "Preset");
     let choices = |own: bool| {
-        let presets = state.presets().filter(|preset| preset.is_own == own);
+        let presets = presets(kept).filter(|preset| preset.is_own == own);
         presets.map(|preset| Choice::plain(preset.name)).collect()
     };
     let sections = [
@@ -121,7 +120,7 @@ fn presets_ui(
     let shown = picked.as_ref().map_or("Custom", |preset| preset.name);
     let width = ui.available_width();
     if let Some(name) = picker(ui, "Preset", Some(shown), None, width, &sections) {
-        let chosen = state.presets().filter(|preset| preset.name == name).last();
+        let chosen = presets(kept).filter(|preset| preset.name == name).last();
         if let Some(preset) = chosen {
             draft.edit(|form| {
                 form.take(preset.plan);

@@ -109,7 +109,7 @@ fn nothing_ui(ui: &mut Ui, view: &ClusterView, has_failed: bool) {
 fn columns_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     let env = state.env();
     let has_log = state.connection().log.is_some();
-    let may_probe = state.has_api() && !state.is_benching_here();
+    let may_probe = state.env().has_api() && !state.bench.measures(&state.env().id);
     let cluster = &state.connection().cluster;
     let Some(view) = cluster.view.value() else {
         return;

@@ -24,9 +24,9 @@ pub(super) struct ProbeRequest {
 
 /// The probes of all models, at the head of the page.
 pub(super) fn probes_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
-    let (benching, has_api) = (state.is_benching_here(), state.has_api());
+    let (benching, has_api) = (state.bench.measures(&state.env().id), state.env().has_api());
     let running = state.connection().cluster.probes.running().is_some();
-    let minutes = state.probe_minutes();
+    let minutes = state.environments.probe_minutes();
     let (mut on, mut every) = (minutes.is_some(), minutes.unwrap_or(5));
     from_right(ui, |ui| {
         if running {

@@ -32,7 +32,7 @@ pub(super) fn fields_ui(
     state: &State,
     out: &mut Actions,
 ) -> Response {
-    let problems = form.problems(&state.settings);
+    let problems = form.problems(&state.environments.settings);
     let width = ui.available_width();
     if width < TWO_COLUMNS {
         let first = api_ui(ui, form, &problems, state, out);
@@ -222,6 +222,7 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &State, out: &mut Actions) {
         "Current context of the kubeconfig",
     );
     let contexts = state
+        .environments
         .connection_of(&listing)
         .map(|place| &place.cluster.contexts);
     let mut ask = false;
@@ -294,7 +295,8 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &State, out: &mut Actions) {
         .selected_text(form.place.label())
         .show_ui(ui, |ui| {
             for place in PlaceKind::ALL {
-                let missing = place == PlaceKind::Keychain && state.has_keychain == Some(false);
+                let missing =
+                    place == PlaceKind::Keychain && state.environments.has_keychain == Some(false);
                 let label = if missing {
                     "System keychain (not available)"
                 } else {
@@ -366,6 +368,7 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &State, out: &mut Actions) {
 fn present_key_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
     let env = state.env();
     let revealed = state
+        .environments
         .revealed_key
         .as_ref()
         .filter(|(id, _)| *id == env.id)

@@ -14,7 +14,7 @@ use crate::import::environments::Offer;
 use crate::protocol::FilePurpose;
 use crate::state::State;
 use crate::state::action::{Actions, EnvironmentAction};
-use crate::state::imports::{EnvImport, ImportAction};
+use crate::state::environments::imports::{EnvImport, ImportAction};
 use crate::ui::theme::{self, GAP, HALF, Tokens};
 use crate::ui::widgets::{
     MARGIN, answers, caption, drop_hint, failure_box, focus_when_new, primary_button, strong,
@@ -43,7 +43,7 @@ pub(super) fn take_drop(ui: &Ui, out: &mut Actions) {
 
 /// Draws the import while it is open.
 pub(super) fn import_ui(ui: &Ui, state: &State, out: &mut Actions) {
-    let Some(import) = &state.import else {
+    let Some(import) = &state.environments.import else {
         return;
     };
     let modal = Modal::new(Id::unique("import environments")).show(ui.ctx(), |ui| {
@@ -195,7 +195,7 @@ fn lines(state: &State, offer: &Offer, tokens: &Tokens) -> Vec<(String, Color32)
         lines.push((format!("Cannot be added: {why}"), tokens.error));
         return lines;
     }
-    let free = state.free_name(&env.name);
+    let free = state.environments.free_name(&env.name);
     if free != env.name {
         let told = format!("An environment with this name exists; this one is added as {free}");
         lines.push((told, tokens.warning));

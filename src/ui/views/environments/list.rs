@@ -20,7 +20,7 @@ pub(super) fn list_ui(
     state: &State,
     unsaved: impl Fn(&EnvId) -> bool,
 ) -> Option<EnvId> {
-    let environments = &state.settings.environments;
+    let environments = &state.environments.settings.environments;
     let rows = if ui.available_height() < 520.0 {
         3
     } else {
@@ -38,8 +38,8 @@ pub(super) fn list_ui(
             for env in &environments[range] {
                 let line = Line {
                     env,
-                    connection: state.connection_of(&env.id),
-                    selected: env.id == state.settings.selected,
+                    connection: state.environments.connection_of(&env.id),
+                    selected: env.id == state.environments.settings.selected,
                     unsaved: unsaved(&env.id),
                 };
                 if line.show(ui) {

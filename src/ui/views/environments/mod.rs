@@ -24,7 +24,7 @@ use crate::protocol::{Command, FilePurpose, PickedFile};
 use crate::state::State;
 use crate::state::action::Actions;
 use crate::state::action::EnvironmentAction;
-use crate::state::imports::ImportAction;
+use crate::state::environments::imports::ImportAction;
 use crate::ui::theme::{GAP, GRID, HALF, PAD};
 use crate::ui::widgets::{
     answers, caption, card, column, danger_button, filling_card, from_right, page_head,
@@ -50,8 +50,8 @@ impl EnvironmentsUi {
     pub fn show(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         let clock = crate::ui::clock(ui.ctx());
         let mut actions = Actions::default();
-        let picked = state.picked_file.take();
-        let saved = state.last_save.take();
+        let picked = state.environments.picked_file.take();
+        let saved = state.environments.last_save.take();
         self.take_save(saved);
         self.page_ui(ui, state, picked, &mut actions);
         crate::ui::perform(ui.ctx(), actions, state, clock, out);
@@ -77,7 +77,7 @@ impl EnvironmentsUi {
             self.toolbar_ui(ui, state, out);
             let unsaved = |id: &EnvId| {
                 let form = self.forms.get(id);
-                form.is_some_and(|form| self.is_changed(form, &state.settings))
+                form.is_some_and(|form| self.is_changed(form, &state.environments.settings))
             };
             out.extend(list_ui(ui, state, unsaved).map(EnvironmentAction::Switch));
         });
@@ -105,7 +105,7 @@ impl EnvironmentsUi {
         if purpose == FilePurpose::Import {
             return out.push(ImportAction::Read(path));
         }
-        let Some(env) = state.settings.get(&env) else {
+        let Some(env) = state.environments.settings.get(&env) else {
             return;
         };
         let form = self
@@ -159,7 +159,7 @@ impl EnvironmentsUi {
                 self.deleting = Some(state.env().id.clone());
             }
             from_right(ui, |ui| {
-                let mut notify = state.settings.care.notify;
+                let mut notify = state.environments.settings.care.notify;
                 let ticked = ui.checkbox(&mut notify, "Desktop notifications");
                 let why = "When a deployment of the environment in use becomes ready or stops; and when one of its models \
                            ceases to answer probes, or answers again. What the demo makes up calls nobody";
@@ -175,7 +175,7 @@ impl EnvironmentsUi {
         let base = like.as_ref().map_or("New environment".to_owned(), |env| {
             format!("{} copy", env.name)
         });
-        let name = state.free_name(&base);
+        let name = state.environments.free_name(&base);
         let id = EnvId::fresh();
         let env = match like {
             Some(env) => Environment { id, name, ..env },
@@ -217,8 +217,8 @@ impl EnvironmentsUi {
                     first.request_focus();
                 }
             });
-        let changed = self.is_changed(&form, &state.settings);
-        let meant = form.read(&state.settings);
+        let changed = self.is_changed(&form, &state.environments.settings);
+        let meant = form.read(&state.environments.settings);
         ui.add_space(GRID);
         ui.horizontal(|ui| {
             if danger_button(ui, "Discard", changed).clicked() {
@@ -256,7 +256,12 @@ impl EnvironmentsUi {
         let Some(id) = self.deleting.clone() else {
             return;
         };
-        let Some(name) = state.settings.get(&id).map(|env| env.name.clone()) else {
+        let Some(name) = state
+            .environments
+            .settings
+            .get(&id)
+            .map(|env| env.name.clone())
+        else {
             self.deleting = None;
             return;
         };
@@ -302,7 +307,7 @@ impl NewEnvironment {
             api: self.api,
             cluster: self.cluster,
             key: self.place.unwrap_or_else(|| usual_key_place(state)),
-            ..Environment::blank(EnvId::fresh(), state.free_name(&self.name))
+            ..Environment::blank(EnvId::fresh(), state.environments.free_name(&self.name))
         };
         let key = Form {
             key: self.key,
@@ -315,7 +320,7 @@ impl NewEnvironment {
 
 /// Where there is no keychain a variable is the next best place.
 fn usual_key_place(state: &State) -> KeyPlace {
-    if state.has_keychain == Some(false) {
+    if state.environments.has_keychain == Some(false) {
         KeyPlace::Variable(crate::domain::environment::KEY_VARIABLE.to_owned())
     } else {
         KeyPlace::Keychain

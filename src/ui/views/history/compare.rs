@@ -68,7 +68,7 @@ pub(super) fn show(
                     text: written(comparison),
                 });
             }
-            let mut settings = state.settings.history;
+            let mut settings = state.environments.settings.history;
             if least_change_ui(ui, &mut settings.least_change) {
                 out.push(Action::SetHistorySettings(settings));
             }
@@ -124,7 +124,7 @@ pub(super) fn show(
 }
 
 pub(super) fn want_comparison(state: &State, out: &mut Actions) {
-    let least_change = state.settings.history.least_change;
+    let least_change = state.environments.settings.history.least_change;
     out.push(HistoryAction::WantComparison { least_change });
 }
 
@@ -273,7 +273,7 @@ fn comparison_ui(
     if let Some(failure) = comparison.failure() {
         failure_box(ui, "comparison", failure, None);
         if small_button(ui, "Try again").clicked() {
-            let least_change = state.settings.history.least_change;
+            let least_change = state.environments.settings.history.least_change;
             out.push(HistoryAction::CompareAgain { least_change });
         }
         return None;

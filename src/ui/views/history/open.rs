@@ -176,7 +176,8 @@ fn head_ui(
                 );
                 if button.clicked() {
                     // What was said since the program's start is in the history, unless texts are not kept.
-                    if state.panes().chat(0).turns().is_empty() || state.settings.history.chat_texts
+                    if state.panes().chat(0).turns().is_empty()
+                        || state.environments.settings.history.chat_texts
                     {
                         asked.playground = go_on(state, stored, out);
                     } else {
@@ -194,7 +195,9 @@ fn head_ui(
 
 /// Continues a conversation on the Playground, or tells why not. Gives whether it is continued.
 pub(super) fn go_on(state: &State, stored: &Arc<StoredSession>, out: &mut Actions) -> bool {
-    let why_not = state.why_not_continue(stored);
+    let why_not = state
+        .playgrounds
+        .why_not_continue(stored, &state.environments.settings);
     let can = why_not.is_none();
     out.push(match why_not {
         None => Action::Continue(Arc::clone(stored)),
@@ -205,7 +208,11 @@ pub(super) fn go_on(state: &State, stored: &Arc<StoredSession>, out: &mut Action
 
 /// The environment a report names, or one of that name.
 fn environment_of(state: &State, report: &BenchReport) -> Environment {
-    let known = state.settings.by_name(&report.environment).cloned();
+    let known = state
+        .environments
+        .settings
+        .by_name(&report.environment)
+        .cloned();
     known.unwrap_or_else(|| {
         Environment::blank(
             crate::domain::environment::EnvId(String::new()),

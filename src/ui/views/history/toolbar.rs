@@ -162,7 +162,7 @@ fn rows_are_loading(state: &State) -> bool {
 }
 
 fn kept_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
-    let mut settings = state.settings.history;
+    let mut settings = state.environments.settings.history;
     strong(ui, "Data retention");
     caption(
         ui,
@@ -181,7 +181,7 @@ fn kept_ui(ui: &mut Ui, state: &State, out: &mut Actions) {
         "You cannot read or continue a chat whose texts are not kept",
     );
     least_change_ui(ui, &mut settings.least_change);
-    if settings != state.settings.history {
+    if settings != state.environments.settings.history {
         out.push(Action::SetHistorySettings(settings));
     }
 }

@@ -27,7 +27,8 @@ const THUMB: Vec2 = vec2(220.0, 150.0);
 pub(super) fn height(state: &State) -> f32 {
     let remark = remark(state).is_some();
     let drafting = state.panes().drafting();
-    let chips = state.is_attaching() || !state.panes().chat(drafting).attached.is_empty();
+    let chips = state.attach.is_attaching(&state.env().id)
+        || !state.panes().chat(drafting).attached.is_empty();
     let rows = [(chips, CHIPS), (remark, REMARK)];
     rows.iter()
         .filter(|(shown, _)| *shown)
@@ -38,14 +39,20 @@ pub(super) fn height(state: &State) -> f32 {
 /// A remark on whether the models can see pictures, and whether it forbids sending.
 fn remark(state: &State) -> Option<(String, bool)> {
     let against = state
+        .pane_targets()
         .pictures_unseen()
         .map(|failure| (failure.to_string(), true));
-    against.or_else(|| state.pictures_perhaps_unseen().map(|text| (text, false)))
+    against.or_else(|| {
+        state
+            .pane_targets()
+            .pictures_perhaps_unseen()
+            .map(|text| (text, false))
+    })
 }
 
 /// The chips of the draft. Gives whether it can be sent.
 pub(super) fn chips_ui(ui: &mut Ui, state: &State, out: &mut Actions) -> bool {
-    let attaching = state.is_attaching();
+    let attaching = state.attach.is_attaching(&state.env().id);
     let drafting = state.panes().drafting();
     let chat = state.panes().chat(drafting);
     let (mut removed, mut stopped) = (None, false);

@@ -8,6 +8,7 @@ use egui::{
 };
 
 use super::{attachments, stop};
+use crate::domain::environment::Environment;
 use crate::domain::units;
 use crate::protocol::JobId;
 use crate::state::State;
@@ -103,14 +104,9 @@ struct Target {
 
 impl Target {
     fn of(state: &State) -> Self {
-        let panes = state.addressed();
-        let has_api = panes.iter().all(|index| {
-            let env = state.panes().get(*index).env.clone();
-            state
-                .settings
-                .get(&env)
-                .is_some_and(|env| env.api.is_some() || env.demo)
-        });
+        let panes = state.pane_targets().addressed();
+        let targets = state.pane_targets();
+        let has_api = |index: &usize| targets.of(*index).env.is_some_and(Environment::has_api);
         let named = !state.panes().names_hidden();
         Self {
             several: state.panes().count() > 1,
@@ -118,9 +114,9 @@ impl Target {
                 .iter()
                 .filter(|index| state.panes().get(**index).choice.model.is_some())
                 .count(),
-            all_ready: panes.iter().all(|index| state.can_chat(*index)),
-            embeds: (0..state.panes().count()).any(|index| state.pane_embeds(index)),
-            has_api,
+            all_ready: panes.iter().all(|index| targets.of(*index).can_chat()),
+            embeds: (0..state.panes().count()).any(|index| targets.of(index).embeds()),
+            has_api: panes.iter().all(has_api),
             first: panes
                 .first()
                 .filter(|_| named)

@@ -103,14 +103,14 @@ fn pane_ui(
     });
     head_ui(ui, state, pane, color, parameters, &mut todo);
     ui.separator();
-    let redaction = state.redaction();
-    if state.pane_embeds(pane.index) {
+    let redaction = state.pane_targets().redaction();
+    if state.pane_targets().of(pane.index).embeds() {
         let model = pane.pane.choice.model.as_deref();
         let model = pane.name.as_deref().filter(|_| pane.hidden).or(model);
         let model = model.unwrap_or_default();
         let (ready, guess) = (
-            state.can_ask(pane.index),
-            state.embeds_is_a_guess(pane.index),
+            state.pane_targets().of(pane.index).can_ask(),
+            state.pane_targets().of(pane.index).embeds_is_a_guess(),
         );
         let color = color.unwrap_or(tokens(ui).text);
         let view = &pane.pane.chat.embed;
@@ -156,10 +156,9 @@ fn pane_ui(
 }
 
 fn has_cluster(state: &State, pane: &Pane<'_>) -> bool {
-    state
-        .settings
-        .get(&pane.pane.env)
-        .is_some_and(|env| env.cluster.is_some())
+    let settings = &state.environments.settings;
+    let env = settings.get(&pane.pane.env);
+    env.is_some_and(|env| env.cluster.is_some())
 }
 
 fn turns_ui(

@@ -214,7 +214,7 @@ impl ConversationsUi {
                 _ => {
                     let pane = state.panes().showing(&row.id);
                     let place = pane.map(|pane| pane == active);
-                    let busy = state.conversation_is_busy(&row.id);
+                    let busy = state.playgrounds.is_busy(&row.id);
                     row_ui(
                         &mut inside,
                         row,

@@ -62,7 +62,7 @@ pub(super) fn show(
             color,
         );
     }
-    let session = &state.connection().session;
+    let session = state.playgrounds.session();
     ScrollArea::vertical()
         .id_salt("charts")
         .auto_shrink([false, false])

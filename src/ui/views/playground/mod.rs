@@ -96,7 +96,9 @@ impl PlaygroundUi {
         now: Duration,
         out: &mut Vec<Command>,
     ) -> PlaygroundOutcome {
-        state.note_pane_colors();
+        for name in state.playgrounds.panes().names() {
+            state.colors.note(&name);
+        }
         let clock = Clock {
             now,
             today: crate::engine::clock(),
@@ -291,7 +293,7 @@ impl PlaygroundUi {
     fn take(&self, ui: &Ui, taken: Option<PromptUse>, state: &State, out: &mut Actions) {
         match taken {
             Some(PromptUse::Insert(text)) => composer::insert(ui, state, &text, out),
-            Some(PromptUse::Send(text)) => match state.can_send_words(&text) {
+            Some(PromptUse::Send(text)) => match state.pane_targets().can_send_words(&text) {
                 Ok(()) => out.push(PaneAction::SendWords(text)),
                 // A text that cannot be sent now is not lost.
                 Err(why) => {

@@ -116,8 +116,8 @@ impl ParametersUi {
 
     fn contents_ui(&mut self, ui: &mut Ui, state: &State, index: usize, out: &mut Actions) {
         let pane = state.panes().get(index);
-        if state.embeds_is_a_guess(index) {
-            let mut embeds = state.pane_embeds(index);
+        if state.pane_targets().of(index).embeds_is_a_guess() {
+            let mut embeds = state.pane_targets().of(index).embeds();
             let tick = ui.checkbox(&mut embeds, "This model makes embeddings");
             if tick
                 .on_hover_text("The cluster does not report what kind of model this is")
@@ -277,7 +277,7 @@ fn is_of(edited: &ChatPreset, chat: &ChatState) -> bool {
 /// How much of the model's context the conversation takes.
 fn context_ui(ui: &mut Ui, state: &State, index: usize, out: &mut Actions) {
     out.push(ClusterAction::KeepSizes);
-    let context = state.context_of(index);
+    let context = state.pane_targets().context_of(index);
     let color = match context.is_too_much() {
         true => tokens(ui).warning,
         false => tokens(ui).text,

@@ -91,9 +91,12 @@ pub(super) fn pane_ui(
     mut last: Option<(f32, Last<'_>)>,
 ) {
     let several = state.panes().count() > 1;
-    let env = state.settings.get(&state.panes().get(index).env);
+    let env = state
+        .environments
+        .settings
+        .get(&state.panes().get(index).env);
     let mut picks = Vec::new();
-    if several && state.settings.environments.len() > 1 {
+    if several && state.environments.settings.environments.len() > 1 {
         picks.push(Picks::Environment);
     }
     if env.is_some_and(|env| env.cluster.is_some()) {
@@ -196,7 +199,7 @@ pub(super) fn compare_ui(
 
 fn env_ui(ui: &mut Ui, state: &State, index: usize, width: f32) -> Option<PaneAction> {
     let picked = &state.panes().get(index).env;
-    let environments = &state.settings.environments;
+    let environments = &state.environments.settings.environments;
     let choices = environments
         .iter()
         .map(|env| Choice::plain(&env.name))
@@ -205,7 +208,11 @@ fn env_ui(ui: &mut Ui, state: &State, index: usize, width: f32) -> Option<PaneAc
         heading: "",
         choices,
     };
-    let name = state.settings.get(picked).map(|env| env.name.as_str());
+    let name = state
+        .environments
+        .settings
+        .get(picked)
+        .map(|env| env.name.as_str());
     let label = label(state, index, "Environment");
     let sections = [section];
     let shown = ui.add_enabled_ui(index > 0, |ui| {
@@ -223,7 +230,7 @@ fn env_ui(ui: &mut Ui, state: &State, index: usize, width: f32) -> Option<PaneAc
 fn deployment_ui(ui: &mut Ui, state: &State, index: usize, width: f32) -> Option<PaneAction> {
     let choice = &state.panes().get(index).choice;
     let none = ClusterState::default();
-    let cluster = state.pane_cluster(index).unwrap_or(&none);
+    let cluster = state.pane_targets().of(index).cluster.unwrap_or(&none);
     let sign = cluster
         .deployment_of(choice)
         .map(|deployment| Sign::Health(cluster.health(deployment)));
@@ -251,7 +258,7 @@ fn model_ui(ui: &mut Ui, state: &State, index: usize, width: f32) -> Option<Pane
     let choice = &state.panes().get(index).choice;
     let label = label(state, index, "Model");
     let open = picker_may_open(ui, &label);
-    let cluster = state.pane_cluster(index).filter(|_| open);
+    let cluster = state.pane_targets().of(index).cluster.filter(|_| open);
     let offers = cluster.map(|cluster| cluster.offers_of(choice));
     let choices = offers.iter().flatten().map(|offer| Choice {
         name: &offer.name,

@@ -25,7 +25,7 @@ pub(super) fn freshness_ui(
     now: Duration,
     out: &mut Actions,
 ) {
-    let Some(connection) = state.connection_of(env) else {
+    let Some(connection) = state.environments.connection_of(env) else {
         return;
     };
     let cluster = &connection.cluster;
@@ -148,7 +148,10 @@ pub(super) fn troubles_ui(
     out: &mut Actions,
 ) {
     let choice = &state.panes().active_pane().choice;
-    let (Some(connection), Some(env)) = (state.connection_of(env), state.settings.get(env)) else {
+    let (Some(connection), Some(env)) = (
+        state.environments.connection_of(env),
+        state.environments.settings.get(env),
+    ) else {
         return;
     };
     let insecure = env.accept_invalid_certs;

@@ -1,15 +1,12 @@
-//! A conversation that was held in several panes side by side is opened in as many.
+//! A conversation that was held in several panes side by side: what each pane shows of it.
 
 use std::cmp::Reverse;
 
-use super::State;
-use crate::domain::environment::EnvId;
-use crate::domain::history::{Exchange, SessionRow};
-use crate::protocol::Command;
-use crate::state::panes::MAX_PANES;
+use super::MAX_PANES;
+use crate::domain::history::Exchange;
 
 /// Whether a conversation was held in several panes.
-pub(super) fn is_one(exchanges: &[Exchange]) -> bool {
+pub(in crate::state) fn is_one(exchanges: &[Exchange]) -> bool {
     let mut panes = exchanges.iter().map(|exchange| exchange.pane);
     let first = panes.next();
     panes.any(|pane| Some(pane) != first)
@@ -17,7 +14,7 @@ pub(super) fn is_one(exchanges: &[Exchange]) -> bool {
 
 /// The exchanges of each pane from the left, its newest last, with those of other panes that they follow. Of more panes
 /// than there can be the latest are taken; what was said in the others is among the first one's, on its other branches.
-fn by_pane(exchanges: &[Exchange]) -> Vec<Vec<Exchange>> {
+pub(super) fn by_pane(exchanges: &[Exchange]) -> Vec<Vec<Exchange>> {
     // Sorted: those that the conversation began in have no name of their own, and are the first.
     let mut panes: Vec<Option<u64>> = exchanges.iter().map(|exchange| exchange.pane).collect();
     panes.sort_unstable();
@@ -77,37 +74,10 @@ pub(in crate::state) fn of_pane(exchanges: &[Exchange], pane: Option<u64>) -> Ve
     followed.chain(own).cloned().collect()
 }
 
-impl State {
-    /// Opens a comparison in the first panes of the environment in use; what is missing is added. Others stay as they
-    /// are, and are not sent to.
-    pub(super) fn take_up_comparison(
-        &mut self,
-        row: &SessionRow,
-        exchanges: &[Exchange],
-        env: &EnvId,
-        out: &mut Vec<Command>,
-    ) {
-        let parts = by_pane(exchanges);
-        while self.panes().count() < parts.len() {
-            self.add_pane();
-        }
-        for index in 0..self.panes().count() {
-            self.panes_mut().get_mut(index).ticked = index < parts.len();
-        }
-        for (index, part) in parts.iter().enumerate() {
-            let named = part.last().and_then(|last| last.environment.as_deref());
-            let there = named.and_then(|name| self.settings.by_name(name));
-            let env = there.map_or_else(|| env.clone(), |env| env.id.clone());
-            self.take_up(index, row, part, &env, out);
-        }
-        self.panes_mut().activate(0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::tests::exchange;
     use super::*;
+    use crate::state::history::conversations::tests::exchange;
 
     fn in_pane(id: u64, pane: Option<u64>, parent: Option<u64>) -> Exchange {
         Exchange {

@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Loadable, State};
+use super::Environments;
 use crate::domain::environment::{Environment, KeyPlace};
-use crate::protocol::{Command, EnvOffers, KeyChange, LocalQuestion};
+use crate::domain::failure::Failure;
+use crate::protocol::{Command, EnvOffers, JobId, KeyChange, LocalQuestion, Question};
+use crate::state::Loadable;
+use crate::state::jobs::Outbox;
+use crate::state::notices::Notices;
 
 /// The import as it is looked at.
 #[derive(Debug, Default)]
@@ -35,9 +40,14 @@ pub enum ImportAction {
     Close,
 }
 
-impl State {
+impl Environments {
     /// Does what the import asks for.
-    pub(super) fn act_on_import(&mut self, action: ImportAction, out: &mut Vec<Command>) {
+    pub(in crate::state) fn act_on_import(
+        &mut self,
+        action: ImportAction,
+        notices: &mut Notices,
+        outbox: &mut Outbox<'_>,
+    ) {
         match (action, &mut self.import) {
             (ImportAction::Begin, import) => *import = Some(EnvImport::default()),
             (ImportAction::Path(path), Some(import)) => import.path = path,
@@ -49,35 +59,37 @@ impl State {
                     .for_each(|it| *it = on);
             }
             (ImportAction::Path(_) | ImportAction::Tick(..), None) => {}
-            (ImportAction::Read(path), _) => self.read_environments(path, out),
-            (ImportAction::Add, _) => self.add_environments(out),
-            (ImportAction::Close, _) => self.close_import(out),
+            (ImportAction::Read(path), _) => self.read_import(path, outbox),
+            (ImportAction::Add, _) => self.add_ticked(notices, outbox),
+            (ImportAction::Close, _) => self.close_import(outbox),
         }
     }
 
     /// Reads a file and shows what could be added of it.
-    pub fn read_environments(&mut self, path: PathBuf, out: &mut Vec<Command>) {
-        let kubectl = self
-            .env()
-            .cluster
-            .as_ref()
-            .and_then(|cluster| cluster.kubectl.clone());
+    fn read_import(&mut self, path: PathBuf, outbox: &mut Outbox<'_>) {
+        let cluster = self.current().cluster.as_ref();
+        let kubectl = cluster.and_then(|cluster| cluster.kubectl.clone());
         let mut import = EnvImport {
             path: path.display().to_string(),
             ..EnvImport::default()
         };
-        self.close_import(out);
-        import
-            .offers
-            .begin(self.ask_local(LocalQuestion::Environments { path, kubectl }, out));
+        self.close_import(outbox);
+        let question = LocalQuestion::Environments { path, kubectl };
+        import.offers.begin(outbox.ask(Question::Local(question)));
         self.import = Some(import);
     }
 
-    /// What is sound, beyond doubt, and has a name of its own is ticked.
-    pub(super) fn environments_read(&mut self) {
+    /// A file was read. What is sound, beyond doubt, and has a name of its own is ticked.
+    pub(in crate::state) fn import_read(
+        &mut self,
+        job: JobId,
+        outcome: Result<Arc<EnvOffers>, Failure>,
+        now: Duration,
+    ) {
         let Some(import) = &mut self.import else {
             return;
         };
+        import.offers.resolve(job, outcome, now);
         let Some(offers) = import.offers.value() else {
             return;
         };
@@ -136,7 +148,7 @@ impl State {
     }
 
     /// Adds what is ticked, with the keys: to the keychain, or for this session where there is none.
-    pub fn add_environments(&mut self, out: &mut Vec<Command>) {
+    fn add_ticked(&mut self, notices: &mut Notices, outbox: &mut Outbox<'_>) {
         let Some(EnvImport { offers, ticked, .. }) = self.import.take() else {
             return;
         };
@@ -168,7 +180,7 @@ impl State {
                 match env.key {
                     KeyPlace::Variable(ref name) => {
                         for_now.push(format!("${name}"));
-                        out.push(Command::HoldKey {
+                        outbox.send(Command::HoldKey {
                             env: env.id.clone(),
                             key,
                         });
@@ -187,7 +199,7 @@ impl State {
         }
         // One after the other: a save takes one key.
         let changes = keys.into_iter().map(Some).chain([None]);
-        changes.for_each(|key| self.save_settings_and_key(key, out));
+        changes.for_each(|key| self.save_settings_and_key(key, outbox));
         let environments = if added == 1 {
             "1 environment"
         } else {
@@ -208,15 +220,13 @@ impl State {
                 )
             }
         };
-        self.notices.tell(format!("{environments} added{session}"));
+        notices.tell(format!("{environments} added{session}"));
     }
 
     /// Nothing is to be imported.
-    pub fn close_import(&mut self, out: &mut Vec<Command>) {
+    fn close_import(&mut self, outbox: &mut Outbox<'_>) {
         let reading = self.import.take().and_then(|import| import.offers.job());
-        reading
-            .into_iter()
-            .for_each(|job| self.jobs.give_up(job, out));
+        reading.into_iter().for_each(|job| outbox.give_up(job));
     }
 }
 
@@ -228,10 +238,10 @@ mod tests {
 
     #[test]
     fn each_key_has_a_variable_of_its_own() {
-        let mut state = State::new(Settings::default());
+        let mut environments = Environments::new(Settings::default());
         let mut names = Vec::new();
         for name in ["prod eu", "prod-eu", "Köln"] {
-            let key = state.own_variable(name);
+            let key = environments.own_variable(name);
             names.extend(
                 matches!(&key, KeyPlace::Variable(name) if name.is_ascii()).then(|| key.clone()),
             );
@@ -239,7 +249,7 @@ mod tests {
                 key,
                 ..Environment::blank(EnvId::fresh(), name)
             };
-            state.settings.environments.push(env);
+            environments.settings.environments.push(env);
         }
         let named = ["PROD_EU", "PROD_EU_2", "K_LN"]
             .map(|it| KeyPlace::Variable(format!("SAMBANOVA_API_KEY_{it}")));
