@@ -49,7 +49,7 @@ const LONG_WAIT: u64 = 50_000;
 const SPREAD: [f64; 3] = [0.2, 0.1, 0.3];
 
 impl Scenario {
-    const fn new(name: &'static str, slots: usize, load: Load) -> Self {
+    pub(crate) const fn new(name: &'static str, slots: usize, load: Load) -> Self {
         Self {
             name,
             slots,
@@ -59,21 +59,6 @@ impl Scenario {
             fails: false,
         }
     }
-
-    const fn failing(self) -> Self {
-        Self {
-            fails: true,
-            ..self
-        }
-    }
-
-    /// Those whose shares of failed requests and of requests that met the objectives are looked at.
-    pub(crate) const SHARES: [Self; 4] = [
-        Self::new("Poisson, independent, failing", ENOUGH, Load::Poisson(6.0)).failing(),
-        Self::new("Poisson, 0.5 busy, failing", 8, Load::Poisson(0.5 * 8.0)).failing(),
-        Self::new("Poisson, 0.8 busy, failing", 8, Load::Poisson(0.8 * 8.0)).failing(),
-        Self::new("Poisson, 0.95 busy, failing", 8, Load::Poisson(0.95 * 8.0)).failing(),
-    ];
 
     pub(crate) const ALL: [Self; 10] = [
         Self::new("closed, c=16, independent", ENOUGH, Load::Clients(16)),
