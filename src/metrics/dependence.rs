@@ -233,12 +233,18 @@ impl Dependence {
 
     /// As how many hits and misses count, told by zeros and ones. Their dependence is their own.
     pub fn of_share(hits: &[f64]) -> Effective {
-        let own = Self::of(hits, None);
         let share = hits.iter().sum::<f64>() / hits.len().max(1) as f64;
+        // Times of the rarer outcome are what is counted as turns.
+        let rarer: Vec<f64> = if share > 0.5 {
+            hits.iter().map(|hit| 1.0 - hit).collect()
+        } else {
+            hits.to_vec()
+        };
+        let own = Self::of(&rarer, None);
         if own.batch.is_none() || share <= 0.0 || share >= 1.0 {
             return Effective::all(hits.len());
         }
-        own.share(&centred(hits.to_vec()), share)
+        own.share(&centred(rarer), share)
     }
 
     /// Of zeros and ones less their mean `p`.
@@ -412,7 +418,7 @@ fn turns(values: &[f64]) -> f64 {
     for value in values {
         if up {
             up = *value > low;
-        } else if *value > high {
+        } else if *value > high || (*value == high && high > low) {
             up = true;
             turns += 1.0;
         }

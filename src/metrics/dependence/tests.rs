@@ -192,7 +192,13 @@ fn latency_takes_the_waits_that_ttft_shows() {
 
 #[test]
 fn turns_are_counted_from_the_lower_third_to_the_upper() {
-    assert_eq!(turns(&[1.0, 2.0, 3.0, 2.0, 3.0, 1.0, 3.0, 1.0, 2.0]), 2.0);
+    assert_eq!(turns(&[1.0, 2.0, 3.0, 2.0, 3.0, 1.0, 3.0, 1.0, 2.0]), 3.0);
+    assert_eq!(
+        turns(&[0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0]),
+        3.0,
+        "of zeros and ones"
+    );
+    assert_eq!(turns(&[0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]), 2.0, "few ones");
     assert_eq!(turns(&[]), 0.0);
     assert_eq!(turns(&[5.0; 9]), 0.0);
     // From the one third to the other and back takes three values and three.
