@@ -55,7 +55,6 @@ pub(super) fn fields_ui(ui: &mut Ui, draft: &mut Draft, env: &Environment, read:
     }
     checked(ui, draft, read, Field::Warmup);
     group_ui(ui, "Prompts");
-    endpoint_ui(ui, draft, read);
     prompts_ui(ui, draft, read);
     group_ui(ui, "Limits");
     pair(ui, draft, read, Field::LevelRequests, Field::LevelTime);
@@ -256,13 +255,14 @@ fn unit_ui(ui: &mut Ui, draft: &mut Draft) {
 }
 
 /// What requests are sent to.
-fn endpoint_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
+pub(super) fn endpoint_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
     let name = |endpoint: PlanEndpoint| match endpoint {
-        PlanEndpoint::Chat => "Chat",
-        PlanEndpoint::Completions => "Completions, without a chat template",
+        PlanEndpoint::Chat => "Chat completions",
+        PlanEndpoint::Completions => "Completions, no chat template",
         PlanEndpoint::Embeddings => "Embeddings",
     };
     let label = Field::Endpoint.spec().label();
+    caption(ui, &label);
     let sections = [Section {
         heading: "",
         choices: PlanEndpoint::ALL.map(name).map(Choice::plain).into(),

@@ -3,7 +3,7 @@
 use egui::{ScrollArea, Ui};
 
 use super::draft::Draft;
-use super::fields::{fields_ui, group_ui, problem_ui};
+use super::fields::{endpoint_ui, fields_ui, group_ui, problem_ui};
 use super::foot::Foot;
 use crate::domain::command_line;
 use crate::domain::plan::{Field, Plan, Target};
@@ -209,6 +209,7 @@ fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, draft: &mut Draft, state: &Stat
         });
     }
     problem_ui(ui, read, Field::Model);
+    endpoint_ui(ui, draft, read);
 }
 
 /// The deployment whose models are offered.
