@@ -262,7 +262,6 @@ pub(super) fn endpoint_ui(ui: &mut Ui, draft: &mut Draft, read: &Read) {
         PlanEndpoint::Embeddings => "Embeddings",
     };
     let label = Field::Endpoint.spec().label();
-    caption(ui, &label);
     let sections = [Section {
         heading: "",
         choices: PlanEndpoint::ALL.map(name).map(Choice::plain).into(),
