@@ -17,7 +17,7 @@ use crate::support::environments::api_env;
 use crate::support::history::Stage;
 use crate::support::page::Page;
 use crate::support::tools::{
-    offer_clock, pick_format, with_conversations, with_embeddings, with_prompts,
+    offer_clock, pick_format, press, with_conversations, with_embeddings, with_prompts,
 };
 use crate::support::window::{LARGE, SMALL, Window, on_benchmark};
 
@@ -128,7 +128,8 @@ fn embeddings_fit() {
 fn functions_and_formats_fit() {
     let mut window = Window::on_demo();
     window.click("Parameters");
-    window.click("Add function");
+    press(&mut window, "Add function");
+    window.see("Offer get_weather");
     pick_format(&mut window, "JSON schema");
     check(&mut window, "Functions, in the parameters");
     window.set_size(LARGE);

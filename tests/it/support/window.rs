@@ -1,5 +1,6 @@
 //! The whole window without a display: the real [`App`] on the real engine, found and used by label.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -221,13 +222,19 @@ impl Window {
         found[0]
     }
 
-    /// Clicks the control with this name as soon as it is there, and can be used.
+    /// Clicks the control with this name as soon as it is there, can be used, and rests: a click goes to where a control
+    /// was drawn, and a page that still grows moves it away. One that never rests is clicked after a while.
     #[track_caller]
     pub(crate) fn click(&mut self, label: &str) {
+        const MOST_FRAMES: u32 = 100;
+        let (before, frames) = (Cell::new(None), Cell::new(0));
         self.until(&format!("{label:?} can be clicked"), |window| {
-            window
+            let mut usable = window
                 .buttons(label)
-                .any(|node| !node.accesskit_node().is_disabled())
+                .filter(|node| !node.accesskit_node().is_disabled());
+            let now = usable.next().map(|node| node.rect());
+            frames.set(frames.get() + u32::from(now.is_some()));
+            now.is_some() && (before.replace(now) == now || frames.get() > MOST_FRAMES)
         });
         self.button(label).click();
         self.step();
