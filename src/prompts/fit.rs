@@ -356,8 +356,8 @@ impl Calibrator {
         1.0 + 3.0 * (by_chance * fraction * (1.0 - fraction)).sqrt()
     }
 
-    /// Corrects the fit after the server counted `off` tokens more than expected of so many words: in a long prompt the tokens per word
-    /// are wrong, in a short one those of the template.
+    /// Corrects the fit after the server counted `off` tokens more than expected of so many words: in a long prompt the
+    /// tokens per word are wrong, in a short one those of the template.
     fn correct(&mut self, words: usize, off: f64) {
         if words > FEW {
             self.fit.tokens_per_word += off / words as f64;

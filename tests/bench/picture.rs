@@ -1,4 +1,4 @@
-//! The README's picture of what a bench found, by the painter of reports.
+//! The picture of what a bench found, by the painter of reports.
 
 use std::path::Path;
 

@@ -4,7 +4,7 @@
 //! Nothing is kept in the history meanwhile: what that costs, `cargo bench --bench history` says.
 //!
 //! `cargo bench --bench truth [-- truth|cost|memory|start] [ROUNDS] [--requests N] [--check] [--realtime]`: all four, or those
-//! that are named; `picture` draws the README's, with the feature `gui`; medians of 3 rounds, and 1,000,000 requests for the memory. With `--check` it fails when a goal
+//! that are named; `picture` draws how far off each client is, with the feature `gui`; medians of 3 rounds, and 1,000,000 requests for the memory. With `--check` it fails when a goal
 //! (issue 3, section 5, and issue 15, section 2) is missed, or its figure is not there.
 //!
 //! On a machine that others use too, `--realtime` (as root, with util-linux's `chrt`) gives the server its core whatever
@@ -584,13 +584,13 @@ impl Bench {
         println!("{what} at a TTFT of {TTFT_MS} ms: {fitted:.1} ms");
     }
 
-    /// The README's picture: by how much each client is off at the same load on a full core.
+    /// The picture: by how much each client is off at the same load on a full core.
     #[cfg(not(feature = "gui"))]
     fn picture(&mut self) {
         println!("The picture needs the feature gui");
     }
 
-    /// The README's picture: by how much each client is off at the same load on a full core.
+    /// The picture: by how much each client is off at the same load on a full core.
     #[cfg(feature = "gui")]
     fn picture(&mut self) {
         let (concurrency, turns, per_token) = LEVELS[LEVELS.len() - 1];

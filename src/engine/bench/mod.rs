@@ -77,7 +77,7 @@ pub trait Listener: Send {
         let _ = report;
     }
     /// How often the figures of the level under way are wanted ([`BenchProgress::partial`]); they take a good part of
-    /// what a small load costs. Asked once, before the session begins.
+    /// what a small load costs. Asked once, before the first request.
     fn partial_interval(&self) -> Duration {
         LIVE_FIGURES
     }
