@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// What kind of trouble it is; figures keep these apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FaultClass {
     /// No address for the host's name.
     HostUnknown,
@@ -128,7 +131,8 @@ impl From<&String> for Advice {
 }
 
 /// An error as the user meets it: what happened, what to try, and the private words last.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Failure {
     /// What happened and why, one sentence without a full stop.
     pub summary: String,

@@ -417,7 +417,7 @@ pub struct StoredRequest {
 }
 
 /// What was said.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Said {
     /// To the model; of several messages the last one.
     pub prompt: String,

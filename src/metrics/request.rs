@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::timeline::{Figures, Tokens};
 use crate::domain::failure::FaultClass;
 
 /// One request that ended, well or not.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestRecord {
     /// Counts the session's requests from 0, warm-ups included.
     pub index: u64,
@@ -44,7 +46,7 @@ pub struct RequestRecord {
 }
 
 /// What a request was sent for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Left out of the figures.
     Warmup,
@@ -75,7 +77,7 @@ impl Phase {
 }
 
 /// Why a request failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestError {
     /// What kind of trouble; `None` for what is none of them.
     pub class: Option<FaultClass>,

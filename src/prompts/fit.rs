@@ -20,6 +20,8 @@
 //! be off by a few tokens. A prompt consists of whole words: if a word is more than one token, short prompts randomly
 //! take one word more or less, so that the mean length is right.
 
+use serde::{Deserialize, Serialize};
+
 use super::synthetic::{self, Space};
 use crate::domain::conversation::{Message, Role};
 use crate::domain::failure::Failure;
@@ -28,7 +30,7 @@ use crate::domain::random::Random;
 use crate::domain::units;
 
 /// The tokens of generated words under a server's tokenizer.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Fit {
     /// Tokens of the chat template around a prompt.
     pub overhead_tokens: f64,

@@ -123,6 +123,11 @@ impl PromptSource {
         }))
     }
 
+    /// The tokens of its generated words.
+    pub fn fit(&self) -> Fit {
+        self.0.fit
+    }
+
     /// A cheaper [`Self::draft`] for generated prompts of a single message; `None` for all others.
     pub fn opening(&self, index: u64) -> Option<Opening> {
         let inner = &*self.0;
@@ -143,6 +148,15 @@ impl PromptSource {
             wanted_prompt_tokens: tokens,
             max_tokens: inner.output_tokens(index),
         })
+    }
+
+    /// How many turns [`Self::draft`] has, without writing them where that is known.
+    pub fn turns(&self, index: u64) -> usize {
+        let inner = &*self.0;
+        match (&inner.words, &inner.trace) {
+            (Words::Synthetic { .. }, None) => inner.turns,
+            _ => self.draft(index).turns.len(),
+        }
     }
 
     /// The prompt of request `index`; the same at every call. Different indexes give different prompts, so a session

@@ -9,3 +9,4 @@ pub mod openai;
 pub mod prometheus;
 pub mod refusal;
 pub mod sse;
+pub mod worker;

@@ -20,6 +20,7 @@ use crate::prompts::schedule::Schedule;
 use crate::prompts::{Opening, PromptSource, pictures};
 use crate::wire::openai::{self, BodyForm};
 use crate::wire::refusal;
+use crate::wire::worker::{Counting, Share};
 
 /// At most so many bytes of requests wait to be sent.
 const MOST_WAITING: usize = 32 << 20;
@@ -113,12 +114,14 @@ pub(super) struct Order {
     pub(super) ignore_eos: bool,
     /// Of each request, drawn by this seed.
     pub(super) images: Option<(Images, u64)>,
-    pub(super) warmups: u64,
-    /// Measured requests; `None` for as many as are taken.
-    pub(super) measured: Option<u64>,
-    pub(super) first_phase: Phase,
+    /// What they are sent for.
+    pub(super) phase: Phase,
+    /// Requests of all shares together; `None` for as many as are taken.
+    pub(super) requests: Option<u64>,
+    /// Which of its conversations are made here.
+    pub(super) share: Share,
     pub(super) schedule: Option<Schedule>,
-    /// It follows a trace.
+    /// Each follows a trace's entry.
     pub(super) traced: bool,
     /// So many requests may be asked for at once.
     pub(super) ahead: usize,
@@ -151,6 +154,31 @@ pub(super) struct Counters {
 }
 
 impl Counters {
+    /// The number of the next conversation, the level's `entry`-th.
+    fn next(&self, order: &Order, entry: u64) -> u64 {
+        // A trace's entries are taken in its own order; everything else goes on through the session.
+        if order.traced {
+            entry
+        } else {
+            self.conversation.fetch_add(1, Ordering::Relaxed)
+        }
+    }
+
+    /// Goes on from there, unless it has counted further.
+    pub(super) fn go_on_from(&self, from: Counting) {
+        self.index.fetch_max(from.requests, Ordering::Relaxed);
+        self.conversation
+            .fetch_max(from.conversations, Ordering::Relaxed);
+    }
+
+    /// Where it stands.
+    pub(super) fn counting(&self) -> Counting {
+        Counting {
+            requests: self.index.load(Ordering::Relaxed),
+            conversations: self.conversation.load(Ordering::Relaxed),
+        }
+    }
+
     /// The images so far.
     pub(super) fn images_brief(&self) -> ImagesBrief {
         let made = self.images.load(Ordering::Relaxed);
@@ -187,12 +215,9 @@ pub(super) fn start(
         let mut writer = Writer::default();
         let (mut made, mut conversations) = (0u64, 0u64);
         loop {
-            let warming = made < order.warmups;
-            let left = match order.measured {
-                _ if warming => order.warmups - made,
-                Some(most) => most.saturating_sub(made - order.warmups),
-                None => u64::MAX,
-            };
+            let left = order
+                .requests
+                .map_or(u64::MAX, |most| most.saturating_sub(made));
             if left == 0 {
                 return;
             }
@@ -200,23 +225,17 @@ pub(super) fn start(
             if due == Some(None) {
                 return;
             }
-            let phase = if warming {
-                order.first_phase
-            } else {
-                Phase::Measured
+            if !order.share.has(conversations) {
+                made += pass_over(&order, &counters, conversations, left);
+                conversations += 1;
+                continue;
+            }
+            let next = Next {
+                entry: conversations,
+                left,
+                due: due.flatten(),
             };
-            let prepared = prepare(
-                &order,
-                &counters,
-                &world,
-                &mut writer,
-                Next {
-                    entry: conversations,
-                    left,
-                    phase,
-                    due: due.flatten(),
-                },
-            );
+            let prepared = prepare(&order, &counters, &world, &mut writer, next);
             let Some(prepared) = prepared else { return };
             made += prepared.requests;
             conversations += 1;
@@ -241,8 +260,16 @@ struct Next {
     entry: u64,
     /// Requests it may have.
     left: u64,
-    phase: Phase,
     due: Option<Duration>,
+}
+
+/// Counts a conversation that another worker sends. Gives its requests.
+fn pass_over(order: &Order, counters: &Counters, entry: u64, left: u64) -> u64 {
+    let conversation = counters.next(order, entry);
+    let turns = order.source.turns(conversation) as u64;
+    let requests = turns.min(left);
+    counters.index.fetch_add(requests, Ordering::Relaxed);
+    requests
 }
 
 fn prepare(
@@ -252,18 +279,10 @@ fn prepare(
     writer: &mut Writer,
     next: Next,
 ) -> Option<Prepared> {
-    let Next {
-        entry,
-        left,
-        phase,
-        due,
-    } = next;
+    let Next { entry, left, due } = next;
+    let phase = order.phase;
     let version = writer.learn(order, world);
-    // A trace's entries are taken in its own order; everything else goes on through the session.
-    let conversation = match due {
-        Some(_) if order.traced => entry,
-        _ => counters.conversation.fetch_add(1, Ordering::Relaxed),
-    };
+    let conversation = counters.next(order, entry);
     if order.images.is_none()
         && let Some(opening) = order.source.opening(conversation)
         && writer.mold(order, opening.max_tokens, world)

@@ -91,9 +91,10 @@ impl Level {
         }
     }
 
-    /// Its clock starts now.
-    pub(super) fn begin(&self) {
-        self.began();
+    /// Its clock starts at `at`.
+    pub(super) fn begin_at(&self, at: Instant) {
+        // Fails when it has begun.
+        let _ = self.began.set(at);
     }
 
     /// When it began.

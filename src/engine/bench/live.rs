@@ -1,9 +1,10 @@
 //! What is told while a session runs: collected as it happens, given away at most every 33 ms.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::worker::Worker;
+use super::counts::Counts;
 use crate::domain::run::{
     BenchProgress, Flight, InFlight, LevelReport, Point, RatePoint, Searching, Stage,
 };
@@ -53,9 +54,9 @@ pub(super) struct Seen {
     pub(super) session_limit: Option<Duration>,
 }
 
-pub(super) fn in_flight(workers: &[Worker]) -> InFlight {
+pub(super) fn in_flight(workers: &[Arc<Counts>]) -> InFlight {
     let mut sum = InFlight::default();
-    for Worker { counts, .. } in workers {
+    for counts in workers {
         let streaming = counts.streaming.load(Ordering::Relaxed);
         sum.queued += counts.queued.load(Ordering::Relaxed);
         sum.streaming += streaming;
@@ -126,7 +127,7 @@ impl Live {
         });
     }
 
-    pub(super) fn tick(&mut self, workers: &[Worker], seen: Seen) {
+    pub(super) fn tick(&mut self, workers: &[Arc<Counts>], seen: Seen) {
         let Seen {
             now,
             in_flight,
@@ -150,7 +151,7 @@ impl Live {
         if now >= self.chunks.1 + RATE {
             let chunks: u64 = workers
                 .iter()
-                .map(|worker| worker.counts.chunks.load(Ordering::Relaxed))
+                .map(|worker| worker.chunks.load(Ordering::Relaxed))
                 .sum();
             let (before, since) = std::mem::replace(&mut self.chunks, (chunks, now));
             let worth = if self.worth.1 > 0 {
@@ -167,10 +168,7 @@ impl Live {
         }
         if now >= self.flights_at + TIMELINE_REQUESTS {
             self.flights_at = now;
-            self.flights = workers
-                .iter()
-                .flat_map(|worker| worker.counts.flights())
-                .collect();
+            self.flights = workers.iter().flat_map(|worker| worker.flights()).collect();
             self.flights.sort_by_key(|flight| flight.index);
         }
     }

@@ -14,6 +14,7 @@ mod alarm;
 mod beside;
 mod calibration;
 mod counts;
+mod crew;
 mod feed;
 mod files;
 mod left;
@@ -28,18 +29,17 @@ mod worker;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch as steering;
 use tokio_util::sync::CancellationToken;
 
 use self::beside::Beside;
+use self::crew::{Crew, LocalCrew, cores};
 use self::files::Files;
 use self::live::Live;
 use self::pause::Pauses;
 use self::session::Session;
-use self::worker::Worker;
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::Said;
 use crate::domain::plan::{HangUps, Plan, ThinkTime};
@@ -53,10 +53,6 @@ use crate::metrics::knee;
 use crate::metrics::request::RequestRecord;
 use crate::prompts::files::Material;
 use crate::prompts::trace::Trace;
-
-/// Clients that one measuring thread is given before another is started.
-const CLIENTS_PER_WORKER: usize = 256;
-const MAX_WORKERS: usize = 8;
 
 /// How a session is ended and paused from outside.
 #[derive(Debug, Clone)]
@@ -131,17 +127,12 @@ pub async fn run_beside(
         seed: Some(seed),
         ..plan.clone()
     };
-    let files = Files::read(plan).await?;
-    let (events, received) = crossbeam_channel::unbounded();
-    let count = workers_for(plan);
+    let files = Arc::new(Files::read(plan).await?);
     let world = Arc::new(World::of(&sown, api, listener.wants_texts(), &controls));
     // However this ends, also by being dropped, the workers end with it.
     let _stop = world.cancel.clone().drop_guard();
-    let start = |number| Worker::start(number, count, Arc::clone(&world), events.clone());
-    let workers = (0..count)
-        .map(start)
-        .collect::<Result<Vec<Worker>, Failure>>()?;
-    let report = empty_report(plan, &world, environment, &files, (seed, count));
+    let crew = LocalCrew::start(Arc::clone(&world), sown.clone(), Arc::clone(&files))?;
+    let report = empty_report(plan, &world, environment, &files, (seed, crew.threads()));
     listener.began(&report);
     let live = Live::new(plan.levels().len(), listener.partial_interval());
     let mut session = Session {
@@ -149,12 +140,11 @@ pub async fn run_beside(
         seed,
         beside: Beside::start(&world, plan, kubectl),
         world,
-        workers,
-        events: received,
+        crew: Crew::Here(crew),
+        orders: 0,
         controls,
         listener,
         files,
-        counters: Arc::default(),
         live,
         level: 0,
         probe: None,
@@ -173,11 +163,11 @@ pub async fn run_beside(
         mut report,
         world,
         beside,
-        counters,
+        crew,
         ..
     } = session;
     report.server_metrics = beside.origin();
-    report.images = plan.images.map(|_| counters.images_brief());
+    report.images = plan.images.map(|_| crew.images_brief());
     if let Some(file) = &mut report.prompts_file {
         file.repeated = repeated;
     }
@@ -329,10 +319,6 @@ impl std::fmt::Display for RequestId<'_> {
     }
 }
 
-fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// Files that are opened beside the connections: threads' alarms, a history, a kubectl.
 const OTHER_FILES: u64 = 32;
 
@@ -359,19 +345,6 @@ fn files_suffice(plan: &Plan, limit: Option<u64>, open: Option<u64>) -> Result<(
         wanted.next_multiple_of(1_024)
     );
     Err(Failure::new(summary, advice).of_class(FaultClass::ThisMachine))
-}
-
-/// As many measuring threads as the load needs and the machine spares: each more than one costs exactness when
-/// cores are few.
-fn workers_for(plan: &Plan) -> usize {
-    let most = plan
-        .load
-        .heaviest()
-        .iter()
-        .map(|load| load.most_in_flight().unwrap_or(1_024))
-        .max();
-    let wanted = (most.unwrap_or(1) as usize).div_ceil(CLIENTS_PER_WORKER);
-    wanted.clamp(1, (cores() / 2).clamp(1, MAX_WORKERS))
 }
 
 fn new_id() -> String {

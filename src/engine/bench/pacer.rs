@@ -33,7 +33,6 @@ pub(super) fn start(
 ) -> Result<Arc<AtomicBool>, Failure> {
     let done = Arc::new(AtomicBool::new(false));
     let finished = Finished(Arc::clone(&done));
-    level.begin();
     let work = move || {
         let _finished = finished;
         pace(&level, &world, &launchers);

@@ -6,18 +6,15 @@ mod run_level;
 mod searching;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
 use futures_util::future::join_all;
 
 use super::beside::Beside;
 use super::calibration::{self, Fitted, UNFITTED_FOR};
-use super::feed::Counters;
+use super::crew::Crew;
 use super::files::Files;
 use super::live::Live;
-use super::worker::{Worker, WorkerEvent};
 use super::{Controls, Listener, World};
 use crate::domain::conversation::{Message, Role};
 use crate::domain::failure::Failure;
@@ -45,12 +42,12 @@ pub(super) struct Session<'a> {
     pub(super) plan: &'a Plan,
     pub(super) seed: u64,
     pub(super) world: Arc<World>,
-    pub(super) workers: Vec<Worker>,
-    pub(super) events: Receiver<WorkerEvent>,
+    pub(super) crew: Crew,
+    /// What it was given to send so far.
+    pub(super) orders: u64,
     pub(super) controls: Controls,
     pub(super) listener: &'a mut dyn Listener,
-    pub(super) files: Files,
-    pub(super) counters: Arc<Counters>,
+    pub(super) files: Arc<Files>,
     pub(super) live: Live,
     pub(super) beside: Beside,
     pub(super) report: BenchReport,
@@ -302,7 +299,7 @@ impl Session<'_> {
             requests.ended + requests.aborted + requests.warmup
         });
         // Some are made ahead and never sent.
-        let made = self.counters.conversation.load(Ordering::Relaxed);
+        let made = self.crew.conversations();
         let sent: u64 = sent.sum();
         let traced = matches!(self.plan.load, Load::Trace { .. });
         if traced { sent } else { sent.min(made) }.saturating_sub(file.len() as u64)

@@ -1,9 +1,10 @@
 //! What the benchmark sees of itself: how late its threads are, and what they use of the machine.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::counts::Counts;
 use super::own_watch::OwnWatch;
-use super::worker::Worker;
 use crate::domain::run::{Clock, Watch};
 use crate::io::machine::{Ticks, ticks};
 use crate::metrics::stats::{Histogram, Scale};
@@ -23,11 +24,11 @@ pub(super) struct LevelWatch {
 }
 
 impl LevelWatch {
-    pub(super) fn begin(workers: &[Worker]) -> Self {
+    pub(super) fn begin(workers: &[Arc<Counts>]) -> Self {
         // Of the warm-up.
         workers
             .iter()
-            .for_each(|worker| drop(worker.counts.own_watch.lock().take()));
+            .for_each(|worker| drop(worker.own_watch.lock().take()));
         Self {
             seen: OwnWatch::default(),
             leaving: Histogram::new(Scale::Time),
@@ -46,10 +47,10 @@ impl LevelWatch {
     }
 
     /// Takes what the workers have seen since they were last asked.
-    pub(super) fn gather(&mut self, workers: &[Worker]) {
+    pub(super) fn gather(&mut self, workers: &[Arc<Counts>]) {
         self.workers.resize(workers.len(), None);
         for (worker, cpu) in workers.iter().zip(&mut self.workers) {
-            let Some(seen) = worker.counts.own_watch.lock().take() else {
+            let Some(seen) = worker.own_watch.lock().take() else {
                 continue;
             };
             self.seen.add(&seen);

@@ -16,7 +16,7 @@ impl Session<'_> {
             return;
         };
         let now = self.world.began.elapsed();
-        let in_flight = live::in_flight(&self.workers);
+        let in_flight = live::in_flight(self.crew.counts());
         let due = in_flight.queued + in_flight.waiting + in_flight.streaming;
         if !shared.closing.load(Ordering::Relaxed) {
             rising.tick(now, due);

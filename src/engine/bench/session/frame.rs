@@ -1,5 +1,6 @@
 //! What a level's report is made of, while it runs and at its end.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -9,21 +10,17 @@ use crate::domain::dialect::Dialect;
 use crate::domain::figures;
 use crate::domain::run::{LevelEnd, LevelReport, OverRuns};
 use crate::domain::units;
+use crate::engine::bench::counts::Counts;
 use crate::engine::bench::level::Level as SharedLevel;
-use crate::engine::bench::worker::Worker;
 use crate::metrics::over_runs::over_runs;
 use crate::metrics::sending::Sending;
 use crate::metrics::tally::LevelFrame;
 
 /// When each request left that is in flight now.
-pub(super) fn in_flight_since(workers: &[Worker]) -> Vec<Duration> {
+pub(super) fn in_flight_since(workers: &[Arc<Counts>]) -> Vec<Duration> {
     let all = workers.iter();
-    all.flat_map(|worker| worker.counts.in_flight_since())
-        .collect()
+    all.flat_map(|worker| worker.in_flight_since()).collect()
 }
-
-/// How long the workers have to let go of what they were stopped at.
-const STOPPING: Duration = Duration::from_secs(1);
 
 impl Session<'_> {
     /// The level's report as far as it is known.
@@ -54,7 +51,7 @@ impl Session<'_> {
                 SharedLevel::moment(&shared.first_out).unwrap_or(now),
             )
         };
-        let in_flight = in_flight_since(&self.workers);
+        let in_flight = in_flight_since(self.crew.counts());
         if matches!(ended, LevelEnd::Running | LevelEnd::Stopped) {
             // Of what is in flight no token has been counted yet: the steady part ends before it.
             to = in_flight.iter().copied().fold(now, Duration::min);
@@ -140,7 +137,7 @@ impl Session<'_> {
         mut under: LevelRun,
     ) -> Option<Stop> {
         let ended = self.end_of(shared, &under);
-        under.watching.gather(&self.workers);
+        under.watching.gather(self.crew.counts());
         // What is in flight now is looked at before it is let go.
         let mut frame = self.frame(shared, &under, ended, 0);
         if matches!(under.stop, Some(Stop::Cancelled)) {
@@ -200,7 +197,8 @@ impl Session<'_> {
             shared.measured_in_flight.load(Ordering::Acquire) > 0
                 || pacing.is_some_and(|done| !done.load(Ordering::Acquire))
         };
-        while is_busy() && began.elapsed() < STOPPING {
+        while is_busy() && began.elapsed() < self.crew.time_to_stop() {
+            self.crew.follow(shared);
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }

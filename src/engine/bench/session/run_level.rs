@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
-
 use super::{Session, Stop};
 use crate::domain::failure::Failure;
 use crate::domain::history::Said;
@@ -13,14 +11,13 @@ use crate::domain::plan::{Level, LevelLoad, Target};
 use crate::domain::run::{LevelEnd, Stage, Steer};
 use crate::engine::bench::level::Level as SharedLevel;
 use crate::engine::bench::watch::LevelWatch;
-use crate::engine::bench::worker::{Worker, WorkerEvent};
-use crate::engine::bench::{feed, left, live, pacer};
+use crate::engine::bench::worker::WorkerEvent;
+use crate::engine::bench::{left, live};
 use crate::metrics::request::Phase;
 use crate::metrics::saturation::{Rising, Saturated};
 use crate::metrics::tally::Tally;
-use crate::prompts::schedule::Schedule;
-use crate::prompts::{PromptSource, length_to_fit, pictures};
-use crate::wire::openai;
+use crate::prompts::PromptSource;
+use crate::wire::worker::{Counting, LevelKind, LevelOrder, Share};
 
 /// How often what ended is folded, and at most how often it is told.
 const TICK: Duration = Duration::from_millis(33);
@@ -46,15 +43,6 @@ pub(super) struct LevelRun {
     pub(super) is_decided: bool,
 }
 
-/// What a feed and its clients are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FeedKind {
-    Closed,
-    Open,
-    /// Before an open loop.
-    WarmupOnly,
-}
-
 impl Session<'_> {
     /// Runs one level. Gives why the session does not go on, if it does not.
     pub(super) async fn level(
@@ -70,7 +58,6 @@ impl Session<'_> {
             // Which load it is about is known by nothing else.
             self.tell();
         }
-        let open = level.load.is_open();
         if self.plan.warmup > 0 {
             // Apart from what is measured: a warm-up beside it would take its share of the server.
             let clients = level
@@ -78,10 +65,12 @@ impl Session<'_> {
                 .most_in_flight()
                 .unwrap_or(left::WARMUP_CLIENTS)
                 .min(self.plan.warmup);
-            let shared = self.prepare(&under, source, clients, FeedKind::WarmupOnly)?;
+            let order = self.order(&under, source, LevelKind::Warmup, clients);
+            let shared = self.crew.prepare(&order, source)?;
             self.live.stage = Stage::WarmingUp;
-            self.start_clients(&shared, clients, u64::from(self.plan.warmup))
-                .await;
+            self.crew
+                .start_level(&shared, &order, &self.controls.cancel)
+                .await?;
             self.drive(&shared, &mut under).await;
             if under.stop.is_some() {
                 return Ok(self.conclude(&shared, under).await);
@@ -93,33 +82,48 @@ impl Session<'_> {
                 level.load.most_in_flight().unwrap_or(64).min(256)
             }
         };
-        let shared = self.prepare(
-            &under,
-            source,
-            clients,
-            if open {
-                FeedKind::Open
-            } else {
-                FeedKind::Closed
-            },
-        )?;
-        under.watching = LevelWatch::begin(&self.workers);
-        under.most_in_flight = 0;
-        if open {
-            self.dial(clients).await;
-            let launchers = self.workers.iter().map(Worker::launcher).collect();
-            under.pacing = Some(pacer::start(
-                Arc::clone(&shared),
-                Arc::clone(&self.world),
-                launchers,
-            )?);
+        let kind = if level.load.is_open() {
+            LevelKind::Open
         } else {
+            LevelKind::Closed
+        };
+        let order = self.order(&under, source, kind, clients);
+        let shared = self.crew.prepare(&order, source)?;
+        under.watching = LevelWatch::begin(self.crew.counts());
+        under.most_in_flight = 0;
+        if kind == LevelKind::Closed {
             self.live.stage = Stage::Measuring;
-            self.start_clients(&shared, clients, under.wanted.unwrap_or(u64::MAX))
-                .await;
         }
+        let cancel = &self.controls.cancel;
+        under.pacing = self.crew.start_level(&shared, &order, cancel).await?;
         self.drive(&shared, &mut under).await;
         Ok(self.conclude(&shared, under).await)
+    }
+
+    /// What is to be sent.
+    fn order(
+        &mut self,
+        under: &LevelRun,
+        source: &PromptSource,
+        kind: LevelKind,
+        clients: u32,
+    ) -> LevelOrder {
+        self.orders += 1;
+        LevelOrder {
+            index: under.level.index,
+            number: self.orders,
+            model: under.target.model.clone(),
+            load: under.level.load,
+            kind,
+            clients,
+            requests: match kind {
+                LevelKind::Warmup => Some(u64::from(self.plan.warmup)),
+                LevelKind::Closed | LevelKind::Open => under.wanted,
+            },
+            share: Share::WHOLE,
+            from: Counting::default(),
+            fit: source.fit(),
+        }
     }
 
     /// A level before its first request.
@@ -131,7 +135,7 @@ impl Session<'_> {
                 .planned(self.plan)
                 .beside_cluster(self.world.api.is_beside_cluster()),
             wanted: self.wanted(),
-            watching: LevelWatch::begin(&self.workers),
+            watching: LevelWatch::begin(self.crew.counts()),
             pacing: None,
             errors: false,
             stop: None,
@@ -171,106 +175,6 @@ impl Session<'_> {
         }
     }
 
-    fn prepare(
-        &self,
-        under: &LevelRun,
-        source: &PromptSource,
-        clients: u32,
-        kind: FeedKind,
-    ) -> Result<Arc<SharedLevel>, Failure> {
-        let load = &under.level.load;
-        let seed = self.seed.wrapping_add(under.level.index as u64);
-        let schedule = (kind == FeedKind::Open)
-            .then(|| Schedule::new(load, self.plan.ramp_up, seed, self.files.trace.as_ref()));
-        let tokens = length_to_fit(self.plan, self.files.trace.as_ref()).unwrap_or(500.0);
-        let order = feed::Order {
-            source: source.clone(),
-            model: under.target.model.clone(),
-            params: self.plan.params.clone(),
-            ignore_eos: self.plan.ignore_eos,
-            images: self.plan.images.map(|images| (images, self.seed)),
-            warmups: if kind == FeedKind::WarmupOnly {
-                u64::from(self.plan.warmup)
-            } else {
-                0
-            },
-            measured: if kind == FeedKind::WarmupOnly {
-                Some(0)
-            } else {
-                under.wanted
-            },
-            first_phase: Phase::Warmup,
-            schedule,
-            traced: matches!(load, LevelLoad::Trace { .. }),
-            ahead: (clients as usize).clamp(64, 4_096),
-            bytes_each: self.files.bytes_each.unwrap_or((tokens * 6.0) as usize)
-                + self.plan.images.map_or(0, pictures::bytes_of_request),
-        };
-        let receiver = feed::start(order, Arc::clone(&self.counters), Arc::clone(&self.world))?;
-        let permits = match (kind, load.most_in_flight()) {
-            (FeedKind::Open, Some(most)) => Some(Semaphore::new(most as usize)),
-            _ => None,
-        };
-        let ramp_up = if kind == FeedKind::Closed {
-            self.plan.ramp_up
-        } else {
-            Duration::ZERO
-        };
-        let mut set = openai::set_names(&self.plan.params, self.plan.ignore_eos);
-        set.extend(self.plan.output_tokens.is_some().then_some("max_tokens"));
-        Ok(Arc::new(SharedLevel::new(
-            under.level.index,
-            (under.target.model.clone(), set),
-            receiver,
-            ramp_up,
-            permits,
-        )))
-    }
-
-    /// Opens connections before a level begins, so that its first answers are no slower for them.
-    async fn dial(&mut self, connections: u32) {
-        for (worker, share) in self
-            .workers
-            .iter()
-            .zip(share(connections, self.workers.len()))
-        {
-            worker.dial(share);
-        }
-        let mut ready = 0;
-        let began = Instant::now();
-        while ready < self.workers.len() && began.elapsed() < Duration::from_secs(12) {
-            if self.controls.cancel.is_cancelled() {
-                return;
-            }
-            match self.events.try_recv() {
-                Ok(WorkerEvent::Ready) => ready += 1,
-                Ok(_) => {}
-                Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
-            }
-        }
-    }
-
-    async fn start_clients(&mut self, shared: &Arc<SharedLevel>, clients: u32, requests: u64) {
-        self.dial(clients).await;
-        let began = Instant::now();
-        // Conversations may be few and long: then one is enough to begin with.
-        let requests = if self.plan.turns > 1 { 1 } else { requests };
-        while !shared.is_filled(requests.min(u64::from(clients)))
-            && began.elapsed() < Duration::from_secs(2)
-        {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        shared.begin();
-        shared
-            .outstanding
-            .store(u64::from(clients), Ordering::Relaxed);
-        let workers = self.workers.len() as u32;
-        for (number, worker) in (0u32..).zip(&self.workers) {
-            let own: Vec<u32> = (number..clients).step_by(workers as usize).collect();
-            worker.begin(shared, own, clients);
-        }
-    }
-
     /// Folds what ends until the level is over.
     async fn drive(&mut self, shared: &Arc<SharedLevel>, under: &mut LevelRun) {
         let mut tick = tokio::time::interval(TICK);
@@ -289,6 +193,7 @@ impl Session<'_> {
                 .pacing
                 .as_ref()
                 .is_none_or(|done| done.load(Ordering::Acquire));
+            self.crew.follow(shared);
             // Asked before folding: what was told before the last one was done is folded below.
             let over = paced && shared.outstanding.load(Ordering::Acquire) == 0;
             self.fold(under);
@@ -336,7 +241,7 @@ impl Session<'_> {
     pub(super) fn fold(&mut self, under: &mut LevelRun) {
         self.beside.fold();
         let streams = self.plan.endpoint.streams();
-        for told in self.events.try_iter() {
+        for told in self.crew.events().try_iter() {
             match told {
                 WorkerEvent::Ended(record, said) => {
                     under.tally.record(&record);
@@ -390,7 +295,7 @@ impl Session<'_> {
     }
 
     fn show(&mut self, shared: &SharedLevel, under: &mut LevelRun) {
-        let in_flight = live::in_flight(&self.workers);
+        let in_flight = live::in_flight(self.crew.counts());
         under.most_in_flight = under
             .most_in_flight
             .max(in_flight.waiting + in_flight.streaming);
@@ -428,7 +333,7 @@ impl Session<'_> {
             },
         );
         self.live.tick(
-            &self.workers,
+            self.crew.counts(),
             live::Seen {
                 now,
                 in_flight,
@@ -440,7 +345,7 @@ impl Session<'_> {
             },
         );
         if self.live.wants_partial(now) {
-            under.watching.gather(&self.workers);
+            under.watching.gather(self.crew.counts());
             let frame = self.frame(shared, under, LevelEnd::Running, 0);
             let mut partial = self.report_of(under, frame);
             partial.probe = self.probe_so_far();
@@ -448,10 +353,4 @@ impl Session<'_> {
         }
         self.tell();
     }
-}
-
-/// `n` in `parts` parts that differ by one at most, the larger first.
-fn share(n: u32, parts: usize) -> impl Iterator<Item = u32> {
-    let parts = parts.max(1) as u32;
-    (0..parts).map(move |part| n / parts + u32::from(part < n % parts))
 }

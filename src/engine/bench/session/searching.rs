@@ -58,7 +58,7 @@ impl Session<'_> {
         if under.is_decided || !judge.wants_look() {
             return;
         }
-        let since = super::frame::in_flight_since(&self.workers);
+        let since = super::frame::in_flight_since(self.crew.counts());
         let now = self.world.began.elapsed();
         under.is_decided = judge.look(InFlight { now, since: &since }).is_some();
     }
@@ -67,7 +67,7 @@ impl Session<'_> {
     pub(super) fn end_probe(&mut self, report: &mut LevelReport, under: &LevelRun) {
         let Some(judge) = &mut self.probe else { return };
         let since = if matches!(under.stop, Some(Stop::Cancelled)) {
-            super::frame::in_flight_since(&self.workers)
+            super::frame::in_flight_since(self.crew.counts())
         } else {
             Vec::new()
         };
@@ -89,7 +89,7 @@ impl Session<'_> {
     /// What the probe under way saw so far.
     pub(super) fn probe_so_far(&mut self) -> Option<ProbeReport> {
         let judge = self.probe.as_mut()?;
-        let since = super::frame::in_flight_since(&self.workers);
+        let since = super::frame::in_flight_since(self.crew.counts());
         let now = self.world.began.elapsed();
         Some(judge.report(InFlight { now, since: &since }))
     }
