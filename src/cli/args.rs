@@ -8,10 +8,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use self::common::Common;
-use super::bench_args::{self, BenchArgs};
+use super::bench_args::BenchArgs;
+use super::bench_help;
 use super::headings::{FORMAT, HISTORY, MODEL, OUTPUT, PROMPT};
 use super::history_args::{self, HistoryArgs};
 use super::param_args::ChatParamArgs;
+use super::worker::WorkerArgs;
 use crate::demo::exact::ExactOptions;
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Params};
 use crate::domain::units;
@@ -94,7 +96,7 @@ pub(super) enum Command {
     /// Sends requests to each model in turn, at each level of the load, and reports TTFT, inter-token latency, latency and
     /// throughput with 95 % intervals. Batida also watches itself, and warns about a level whose figures the benchmark may
     /// have changed.
-    #[command(after_help = bench_args::EXAMPLES, after_long_help = help(bench_args::DETAILS, bench_args::EXAMPLES))]
+    #[command(after_help = bench_help::EXAMPLES, after_long_help = help(bench_help::DETAILS, bench_help::EXAMPLES))]
     Bench(Box<BenchArgs>),
     /// List, show, rename, export, import and delete past chats and benchmarks
     ///
@@ -122,6 +124,12 @@ pub(super) enum Command {
     /// exact times instead, to test a client that measures.
     #[command(after_help = DEMO_EXAMPLES, after_long_help = help(DEMO_DETAILS, DEMO_EXAMPLES))]
     Demo(DemoArgs),
+    /// Send a share of a benchmark for a Batida elsewhere, which `batida bench --worker-command` starts
+    ///
+    /// Reads orders from standard input and writes what it measured to standard output, a line of JSON each. Ends when its
+    /// input is closed.
+    #[command(hide = true)]
+    Worker(WorkerArgs),
 }
 
 /// The end of a long help: the details, and the examples last.

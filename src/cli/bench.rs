@@ -44,6 +44,7 @@ pub(super) async fn run(
     let mut rows = open(&args.csv, Lines::Requests)?;
     let mut gaps = open(&args.gaps, Lines::Gaps)?;
     connection.api_with_key()?;
+    let runs_on = args.fleet.runs_on(connection)?;
     let targets = targets(connection, &args, named, cancel).await?;
     let plan = sound_plan(&args, targets)?;
     if let Some(path) = &args.save_plan {
@@ -68,7 +69,15 @@ pub(super) async fn run(
     let recorder = history
         .as_ref()
         .map(|history| history.recorder().with_bench_texts(keep.bench_texts));
-    let found = history::bench(connection, &plan, controls, recorder, &mut listener).await;
+    let found = history::bench(
+        &runs_on,
+        connection,
+        &plan,
+        controls,
+        recorder,
+        &mut listener,
+    )
+    .await;
     let Watcher {
         rows,
         gaps,

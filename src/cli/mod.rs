@@ -8,6 +8,7 @@ mod args;
 mod bench;
 mod bench_args;
 mod bench_files;
+mod bench_help;
 mod bench_report;
 mod bench_schema;
 mod bench_verdict;
@@ -15,6 +16,7 @@ mod chat;
 mod choose;
 mod compare;
 mod compare_report;
+mod fleet_args;
 mod headings;
 mod history;
 mod history_args;
@@ -27,6 +29,7 @@ mod report;
 mod simulated_kubectl;
 mod stop;
 mod table;
+mod worker;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -249,6 +252,9 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         if let Command::Demo(args) = command {
             return serve_demo(common, &args, &cancel).await;
         }
+        if let Command::Worker(args) = command {
+            return worker::run(args, &cancel).await;
+        }
         if let Command::History(args) = command {
             return or_interrupted(&cancel, history::run(common, *args)).await;
         }
@@ -296,7 +302,9 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
                 bench::run(common, connection, *args, settings.history, &cancel).await
             }
             Command::Check => run_checks(common, connection, &cancel).await,
-            Command::Demo(_) | Command::History(_) | Command::Compare(_) => Ok(()),
+            Command::Demo(_) | Command::History(_) | Command::Compare(_) | Command::Worker(_) => {
+                Ok(())
+            }
         }
     });
     runtime.shutdown_timeout(Duration::from_millis(200));

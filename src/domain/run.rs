@@ -13,6 +13,7 @@ mod over_runs;
 mod progress;
 mod remarks;
 mod server_metrics;
+mod workers;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,7 @@ pub use self::progress::{
 };
 pub use self::remarks::{ERRORS, Remark, RemarkKind};
 pub use self::server_metrics::{Gauge, MetricsOrigin, Network, QueueTime, ServerMetrics};
+pub use self::workers::{WorkerBrief, WorkerPart};
 use super::plan::Plan;
 pub use super::stats::Stats;
 
@@ -57,8 +59,11 @@ pub struct BenchReport {
     pub environment: String,
     /// The API's address.
     pub api: String,
-    /// The machine that measured.
+    /// The machine that measured; of a session with workers, all of theirs together.
     pub machine: Machine,
+    /// The worker processes that sent its requests; empty where this computer did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<WorkerBrief>,
     /// What was asked for. What stands in `unknown` was not.
     #[serde(deserialize_with = "known::plan")]
     pub plan: Plan,

@@ -13,18 +13,24 @@ use tokio::sync::OnceCell;
 use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
 use crate::demo::cluster::DEMO_API;
 use crate::domain::environment::{
-    ApiAddress, ClusterAccess, EnvId, Environment, KEY_VARIABLE, SIMULATED_KUBECTL_ARGUMENT,
+    ApiAddress, ClusterAccess, EnvId, Environment, ExtraValue, KEY_VARIABLE,
+    SIMULATED_KUBECTL_ARGUMENT,
 };
 use crate::domain::failure::{Advice, Failure};
 use crate::engine::cluster;
 use crate::io::access::Access;
 use crate::io::activity::Recorder;
 use crate::io::api::{Api, ClientCertificate, Dialects, Models, Trust};
+use crate::io::files;
 use crate::io::kubectl::{self, Kubectl, LoginQueue};
 use crate::io::learned::LearnedStore;
 use crate::io::secrets::{ExtraSecrets, Keys};
 use crate::protocol::{Activity, KeyStatus};
 use crate::wire::fault::Fault;
+use crate::wire::worker::WorkerApi;
+
+/// More certificate authorities than any system has.
+const MAX_CA_BYTES: u64 = 4 << 20;
 
 /// The open connections of an environment.
 #[derive(Debug)]
@@ -56,6 +62,51 @@ impl Connection {
             (Err(failure), _) | (_, KeyStatus::Missing(failure)) => Err(failure.clone()),
             (Ok(api), _) => Ok(api),
         }
+    }
+
+    /// The API as workers elsewhere reach it, and the environment variables that no command of theirs is given.
+    ///
+    /// # Errors
+    /// When there is no API, or it needs a secret that stays on this computer: a stored header or query parameter, a client
+    /// certificate.
+    pub fn for_workers(&self) -> Result<(WorkerApi, Vec<String>), Failure> {
+        let (api, env) = (self.api_with_key()?, &self.env);
+        let stays = |what: String| {
+            let advice = "Use an environment without it, or read it from an environment variable, which the workers must have as well";
+            Err(Failure::new(
+                format!("{what} stays on this computer: workers cannot send it"),
+                advice,
+            ))
+        };
+        if let Some(kept) = env.extras.iter().find(|it| it.value == ExtraValue::Kept) {
+            return stays(format!("The secret value of {}", kept.name));
+        }
+        if env.client_cert.is_some() {
+            return stays("The client certificate's key".to_owned());
+        }
+        let ca_pem = match &env.ca_file {
+            Some(path) => {
+                let bytes = files::read_now(path, MAX_CA_BYTES);
+                let bytes = bytes.map_err(|error| {
+                    let what = format!("{} cannot be read: {}", path.display(), error.why());
+                    Failure::new(what, "Choose another file of certificate authorities")
+                })?;
+                Some(String::from_utf8_lossy(&bytes).into_owned())
+            }
+            None => None,
+        };
+        let mut hidden = env.secret_variables();
+        hidden.push(KEY_VARIABLE.to_owned());
+        let api = WorkerApi {
+            address: api.address().clone(),
+            wants_key: api.has_key(),
+            key_header: env.key_header(),
+            extras: env.extras.clone(),
+            ca_pem,
+            accept_invalid_certs: env.accept_invalid_certs,
+            is_demo: env.demo,
+        };
+        Ok((api, hidden))
     }
 
     /// Whether a part of it could not be opened.

@@ -137,6 +137,7 @@ fn objectives() -> Objectives {
 
 fn session(clients: &[u32], levels: Vec<LevelReport>, took: Duration) -> BenchReport {
     BenchReport {
+        workers: Vec::new(),
         schema: SCHEMA.to_owned(),
         batida: "0.1.0".to_owned(),
         id: "20261123-abc".to_owned(),

@@ -151,6 +151,10 @@ pub(super) fn notes(report: &BenchReport) -> Vec<Note> {
                 &told,
             ));
         }
+        for told in report.workers_told(level) {
+            let about = format!("Worker, {}", level.place());
+            notes.push(note(NoteKind::Other, about, &told));
+        }
         if let Some(told) = level.server.as_ref().and_then(ServerSide::differences) {
             let text = format!("Client − server, p50: {told}");
             notes.push(note(

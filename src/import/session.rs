@@ -148,6 +148,7 @@ fn session(
     }
     let (plan, unknown) = plan(origin, targets, &loads);
     let report = BenchReport {
+        workers: Vec::new(),
         schema: SCHEMA.to_owned(),
         batida: env!("CARGO_PKG_VERSION").to_owned(),
         id,

@@ -30,6 +30,10 @@ pub mod secrets;
 pub mod settings;
 pub mod signals;
 mod tls;
+pub mod worker_files;
+pub mod worker_key;
+pub mod worker_pipes;
+pub mod worker_process;
 
 /// An IO error's reason without the operating system's number.
 pub(crate) fn why(error: &std::io::Error) -> String {

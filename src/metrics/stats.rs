@@ -131,6 +131,27 @@ impl Histogram {
         }
     }
 
+    /// All values as `[ticks, how many]`, each the middle of its bucket.
+    pub fn counts(&self) -> Vec<[u64; 2]> {
+        let Some(values) = &self.values else {
+            return Vec::new();
+        };
+        values
+            .iter_recorded()
+            .map(|it| {
+                let middle = values.median_equivalent(it.value_iterated_to());
+                [middle, it.count_since_last_iteration()]
+            })
+            .collect()
+    }
+
+    /// Adds what [`Self::counts`] gave.
+    pub fn add_counts(&mut self, counts: &[[u64; 2]]) {
+        for [ticks, times] in counts {
+            self.record_ticks(std::iter::repeat_n(*ticks, *times as usize));
+        }
+    }
+
     /// How many values.
     pub fn count(&self) -> u64 {
         self.values.as_ref().map_or(0, |values| values.len())

@@ -139,6 +139,11 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// What is said, all of it by the user.
+    pub fn text(&self) -> &str {
+        self.messages.first().map_or("", |said| &said.content)
+    }
+
     /// Whether its length is a guess, so that its failure means nothing.
     pub fn is_guess(&self) -> bool {
         self.guessed.is_some()

@@ -20,7 +20,7 @@ use batida::domain::run::{
     BenchProgress, BenchReport, LevelEnd, Machine, SCHEMA, SessionEnd, Steer, Watch,
 };
 use batida::domain::stats::{P50, P99};
-use batida::engine::bench::{Controls, Listener};
+use batida::engine::bench::{Controls, Listener, RunsOn};
 use batida::engine::history::{self, History};
 use batida::engine::{self, Options};
 use batida::io::history::{FILE, Store};
@@ -235,6 +235,7 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
     };
     let began = Timestamp::UNIX_EPOCH + Duration::from_secs(1_750_000_000 + 7_200 * n);
     let report = BenchReport {
+        workers: Vec::new(),
         schema: SCHEMA.to_owned(),
         batida: env!("CARGO_PKG_VERSION").to_owned(),
         id: format!("b{n:06}"),
@@ -471,8 +472,15 @@ async fn run(root: &str, dir: &Path, recorded: bool) -> Result<Run, Failure> {
         recorder.flush().await;
     }
     let before = cpu_seconds();
-    let report =
-        history::bench(&connection, &plan, controls, recorder.clone(), &mut Nobody).await?;
+    let report = history::bench(
+        &RunsOn::ThisComputer,
+        &connection,
+        &plan,
+        controls,
+        recorder.clone(),
+        &mut Nobody,
+    )
+    .await?;
     if let Some(recorder) = recorder {
         recorder.flush().await;
     }

@@ -316,6 +316,7 @@ impl Measured {
     pub(crate) fn side(self, label: &str, with_requests: bool) -> Side {
         let model = self.level.model.clone();
         let report = BenchReport {
+            workers: Vec::new(),
             schema: batida::domain::run::SCHEMA.to_owned(),
             batida: "0.1.0".to_owned(),
             id: label.to_owned(),

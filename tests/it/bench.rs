@@ -11,7 +11,7 @@ use batida::domain::failure::Failure;
 use batida::domain::plan::{Arrivals, Ends, Lengths, Load, Objectives, Plan, Prompts, Target};
 use batida::domain::run::{BenchProgress, BenchReport, LevelEnd, SessionEnd, Stage, Stats, Steer};
 use batida::domain::stats::P50;
-use batida::engine::bench::{self, Controls, Listener};
+use batida::engine::bench::{self, Controls, Listener, RunsOn};
 use batida::io::access::Access;
 use batida::io::activity::Recorder;
 use batida::io::api::{Api, Trust};
@@ -35,6 +35,15 @@ pub(crate) struct Heard {
     progress: Vec<BenchProgress>,
     pub(crate) records: Vec<RequestRecord>,
     on_progress: Option<OnProgress>,
+}
+
+impl Heard {
+    pub(crate) fn acting(on_progress: impl FnMut(&BenchProgress) + Send + 'static) -> Self {
+        Self {
+            on_progress: Some(Box::new(on_progress)),
+            ..Self::default()
+        }
+    }
 }
 
 impl Listener for Heard {
@@ -85,7 +94,7 @@ pub(crate) fn plan(model: &str) -> Plan {
 }
 
 pub(crate) struct Run {
-    report: Result<BenchReport, Failure>,
+    pub(crate) report: Result<BenchReport, Failure>,
     pub(crate) heard: Heard,
 }
 
@@ -95,13 +104,23 @@ impl Run {
     }
 }
 
-async fn run_with(plan: &Plan, api: &Api, controls: Controls, mut heard: Heard) -> Run {
-    let running = bench::run(plan, api, "test", controls, &mut heard);
+async fn run_with(plan: &Plan, api: &Api, controls: Controls, heard: Heard) -> Run {
+    run_on(&RunsOn::ThisComputer, plan, api, controls, heard).await
+}
+
+pub(crate) async fn run_on(
+    runs_on: &RunsOn,
+    plan: &Plan,
+    api: &Api,
+    controls: Controls,
+    mut heard: Heard,
+) -> Run {
+    let running = bench::run_on(runs_on, None, plan, api, "test", controls, &mut heard);
     let report = tokio::time::timeout(LONG, running).await.expect("it ends");
     Run { report, heard }
 }
 
-fn controls() -> (Controls, watch::Sender<Steer>) {
+pub(crate) fn controls() -> (Controls, watch::Sender<Steer>) {
     let (steer, steered) = watch::channel(Steer::Resume);
     (
         Controls {

@@ -13,6 +13,7 @@ use batida::domain::plan::{
 use batida::domain::run::{
     AnsweredBy, BenchReport, ErrorCount, Knee, LevelReport, MetricsOrigin, Network, OverRuns,
     OverRunsFigure, ProbeReport, ProbeTest, Rate, SCHEMA, ServerMetrics, SessionEnd, Verdict,
+    WorkerBrief, WorkerPart,
 };
 use batida::domain::verdict::Condition;
 use batida::metrics::search::Search;
@@ -384,6 +385,11 @@ fn others() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("images", json!({ "made": 1, "bytes": 9.5 })),
+        ("", json!({ "workers": [value(&WorkerBrief::default())] })),
+        (
+            "levels[]",
+            json!({ "workers": [value(&WorkerPart::default())] }),
+        ),
         ("", json!({ "over_runs": [value(&over_runs)] })),
         ("levels[]", json!({ "run": 1 })),
         ("plan.load", value(&rate)),

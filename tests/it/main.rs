@@ -71,6 +71,7 @@ mod ui_parameters;
 mod ui_start;
 #[cfg(feature = "gui")]
 mod ui_tools;
+mod workers;
 mod workspace;
 #[cfg(feature = "gui")]
 mod workspace_windows;

@@ -10,7 +10,9 @@ pub(super) fn text(report: &BenchReport) -> String {
     let switches = switches.map(|to| ("switch", format!("to {}: {}", to.model, to.told())));
     let levels = report.levels_shown().into_iter().flat_map(|level| {
         let place = level.place();
-        let lines = about(level).into_iter();
+        let workers = report.workers_told(level).into_iter();
+        let workers = workers.map(|told| ("worker", told));
+        let lines = about(level).into_iter().chain(workers);
         lines.map(move |(label, text)| (label, format!("{place}: {text}")))
     });
     let warnings = report.levels.iter().flat_map(|level| {

@@ -93,6 +93,7 @@ fn report(levels: Vec<LevelReport>) -> BenchReport {
         model: "gpt-oss-120b".to_owned(),
     };
     BenchReport {
+        workers: Vec::new(),
         schema: crate::domain::run::SCHEMA.to_owned(),
         batida: "0.1.0".to_owned(),
         id: "abc".to_owned(),
@@ -172,6 +173,7 @@ fn the_report_is_a_table_and_plain_sentences() {
         error: None,
     };
     let report = BenchReport {
+        workers: Vec::new(),
         switches: vec![switch],
         ..report(vec![level(0, 1), doubtful])
     };

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ProbeReport;
 use super::clock::Clock;
 use super::server_metrics::{Network, ServerMetrics};
+use super::workers::WorkerPart;
 use crate::domain::plan::LevelLoad;
 use crate::domain::stats::{Estimate, P50, P99, Stats};
 use crate::domain::units::{self, signed};
@@ -29,6 +30,8 @@ pub enum LevelEnd {
     Saturated,
     /// It was a probe of a search, and could be decided.
     Decided,
+    /// A worker was lost amid it; the others sent their shares.
+    WorkerLost,
 }
 
 impl LevelEnd {
@@ -43,6 +46,7 @@ impl LevelEnd {
             Self::Stopped => "stopped",
             Self::Saturated => "saturated",
             Self::Decided => "decided",
+            Self::WorkerLost => "worker_lost",
         }
     }
 }
@@ -135,6 +139,9 @@ pub struct LevelReport {
     /// What it saw as a probe of a search; `None` for other loads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeReport>,
+    /// What each worker saw of it; empty where this computer sent it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<WorkerPart>,
     /// What the limits of key and gateway did.
     pub limits: Limits,
     /// What the benchmark saw of itself.
@@ -194,6 +201,7 @@ impl LevelReport {
             server_metrics: None,
             network: None,
             probe: None,
+            workers: Vec::new(),
             limits: Limits::default(),
             watch: Watch::default(),
             notes: Vec::new(),

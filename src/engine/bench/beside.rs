@@ -51,14 +51,22 @@ enum Found {
 
 impl Beside {
     /// Begins to look.
-    pub(super) fn start(world: &Arc<World>, plan: &Plan, kubectl: Option<&Kubectl>) -> Self {
+    pub(super) fn start(
+        world: &Arc<World>,
+        plan: &Plan,
+        kubectl: Option<&Kubectl>,
+        sends_here: bool,
+    ) -> Self {
         let (tell, found) = crossbeam_channel::unbounded();
         let model = Arc::new(Mutex::new(String::new()));
         let begun = Arc::new(Notify::new());
         let mut tasks = Vec::new();
         if plan.server_metrics != MetricsSource::Off {
-            let connecting = connect(Arc::clone(world), Arc::clone(&begun), tell.clone());
-            tasks.push(AbortOnDropHandle::new(tokio::spawn(connecting)));
+            // Requests that are sent elsewhere take another way.
+            if sends_here {
+                let connecting = connect(Arc::clone(world), Arc::clone(&begun), tell.clone());
+                tasks.push(AbortOnDropHandle::new(tokio::spawn(connecting)));
+            }
             let reading = Scraper {
                 world: Arc::clone(world),
                 source: plan.server_metrics.clone(),

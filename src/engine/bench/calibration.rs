@@ -1,19 +1,24 @@
 //! Asks a server how many tokens generated words are, and retries what may pass.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
-use crate::domain::conversation::{ChatRequest, Message, Params};
+use crate::domain::conversation::{ChatRequest, Message, Params, Role};
 use crate::domain::failure::{Advice, Failure, FaultClass};
 use crate::domain::units;
 use crate::engine::chat::{self, Limits};
+use crate::io::worker_process::WorkerProcess;
 use crate::metrics::timeline::Figures;
 use crate::prompts::fit::Fit;
 use crate::protocol::ChatEnding;
 use crate::wire::fault::is_too_long;
+use crate::wire::worker::WorkerOrder;
 
 /// How often a request is asked again: this is no measurement yet, so a full queue, a limit, a dropped connection or a failing
 /// server is waited out.
@@ -60,11 +65,11 @@ pub(super) enum Trouble {
 pub(super) async fn ask(
     asking: &OneToken,
     model: &str,
-    messages: Vec<Message>,
+    text: &str,
 ) -> Result<Option<u64>, Failure> {
     let mut tries = 0;
     loop {
-        match ask_once(asking, model, messages.clone()).await {
+        match ask_once(asking, model, text.to_owned()).await {
             Ok(figures) => return Ok(figures.prompt_tokens),
             Err(failure) if tries < PATIENCE && is_worth_another(&failure) => {
                 tries += 1;
@@ -123,20 +128,26 @@ pub(super) fn failed(failure: Failure, tokens: f64) -> Failure {
 pub(super) async fn ask_once(
     asking: &OneToken,
     model: &str,
-    messages: Vec<Message>,
+    text: String,
 ) -> Result<Figures, Failure> {
     let OneToken {
         world,
         params,
         cancel,
+        elsewhere,
     } = asking;
+    if let Some(asker) = elsewhere {
+        let asked = asker.ask(model, params, text, world.timeout + ON_THE_WAY);
+        let asked = cancel.run_until_cancelled(asked).await;
+        return asked.unwrap_or_else(|| Err(cancelled()));
+    }
     let params = Params {
         max_tokens: Some(1),
         ..params.clone()
     };
     let request = ChatRequest {
         model: model.to_owned(),
-        messages,
+        messages: vec![Message::new(Role::User, text)],
         params,
     };
     // An answer that is held open is over at the time limit: its counts have come.
@@ -147,9 +158,7 @@ pub(super) async fn ask_once(
     let report = chat::run_within(&world.api, &request, &[], cancel, limits, |_| {}).await;
     match report.ending {
         ChatEnding::Finished { .. } => Ok(report.figures),
-        ChatEnding::Stopped => {
-            Err(Failure::new("It was cancelled", "").of_class(FaultClass::Cancelled))
-        }
+        ChatEnding::Stopped => Err(cancelled()),
         ChatEnding::Failed(failure) => Err(failure),
     }
 }
@@ -159,6 +168,87 @@ pub(super) struct OneToken {
     pub(super) world: Arc<World>,
     pub(super) params: Params,
     pub(super) cancel: CancellationToken,
+    /// Who sends it, where that is not this process.
+    pub(super) elsewhere: Option<Asker>,
+}
+
+fn cancelled() -> Failure {
+    Failure::new("It was cancelled", "").of_class(FaultClass::Cancelled)
+}
+
+/// A worker's answer has so long to come back beyond the request's own time.
+const ON_THE_WAY: Duration = Duration::from_secs(10);
+
+/// Sends single requests through a worker elsewhere.
+#[derive(Clone)]
+pub(super) struct Asker {
+    worker: Arc<WorkerProcess>,
+    pending: PendingAsks,
+}
+
+impl Asker {
+    pub(super) fn new(worker: Arc<WorkerProcess>, pending: PendingAsks) -> Self {
+        Self { worker, pending }
+    }
+
+    async fn ask(
+        &self,
+        model: &str,
+        params: &Params,
+        text: String,
+        within: Duration,
+    ) -> Result<Figures, Failure> {
+        let (n, answer) = self.pending.add();
+        let order = WorkerOrder::Ask {
+            n,
+            model: model.to_owned(),
+            params: Box::new(params.clone()),
+            text,
+        };
+        // Every order can be written.
+        if let Ok(line) = serde_json::to_string(&order) {
+            self.worker.send(line);
+        }
+        let lost = || Failure::new("The worker was lost", "").of_class(FaultClass::Unreachable);
+        match tokio::time::timeout(within, answer).await {
+            Ok(Ok(result)) => result.map(|figures| *figures).map_err(|failure| *failure),
+            Ok(Err(_)) => Err(lost()),
+            Err(_) => {
+                Err(Failure::new("The worker did not answer in time", "")
+                    .of_class(FaultClass::Timeout))
+            }
+        }
+    }
+}
+
+/// What came of a request for one token.
+type Asked = Result<Box<Figures>, Box<Failure>>;
+
+/// Questions to a worker that are not answered.
+#[derive(Clone, Default)]
+pub(super) struct PendingAsks(Arc<Mutex<(u64, HashMap<u64, oneshot::Sender<Asked>>)>>);
+
+impl PendingAsks {
+    fn add(&self) -> (u64, oneshot::Receiver<Asked>) {
+        let (answer, wait) = oneshot::channel();
+        let mut pending = self.0.lock();
+        let (next, all) = &mut *pending;
+        *next += 1;
+        all.insert(*next, answer);
+        (*next, wait)
+    }
+
+    pub(super) fn answer(&self, n: u64, result: Asked) {
+        if let Some(answer) = self.0.lock().1.remove(&n) {
+            // Fails only when nobody waits any more.
+            let _ = answer.send(result);
+        }
+    }
+
+    /// Nobody will answer any more.
+    pub(super) fn drop_all(&self) {
+        self.0.lock().1.clear();
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::own_watch::OwnWatch;
 use crate::domain::run::Flight;
+use crate::wire::worker::LaneSeen;
 use parking_lot::Mutex;
 
 /// What a worker counts for the page.
@@ -74,6 +75,31 @@ impl Counts {
             free: Mutex::new((0..flights).collect()),
             since: Mutex::default(),
             own_watch: Mutex::default(),
+        }
+    }
+
+    /// Takes over what a thread elsewhere counts; `since` is of it and of those beside it.
+    pub(super) fn hear(&self, seen: &LaneSeen, since: Vec<u64>) {
+        let set = |count: &AtomicU32, now: u32| count.store(now, Ordering::Relaxed);
+        set(&self.in_flight, seen.in_flight);
+        set(&self.streaming, seen.streaming);
+        set(&self.queued, seen.queued);
+        self.chunks.store(seen.chunks, Ordering::Relaxed);
+        *self.since.lock() = Since {
+            places: since,
+            free: Vec::new(),
+        };
+    }
+
+    /// What a thread elsewhere would be told of this one's counts.
+    pub(super) fn told(&self) -> LaneSeen {
+        let get = |count: &AtomicU32| count.load(Ordering::Relaxed);
+        LaneSeen {
+            in_flight: get(&self.in_flight),
+            streaming: get(&self.streaming),
+            queued: get(&self.queued),
+            chunks: self.chunks.load(Ordering::Relaxed),
+            ..LaneSeen::default()
         }
     }
 

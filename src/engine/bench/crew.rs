@@ -1,4 +1,4 @@
-//! Who sends the requests of a level: the measuring threads of this process.
+//! Who sends the requests of a level: the measuring threads of this process, or processes elsewhere.
 //!
 //! The session says what a level is ([`LevelOrder`]); a crew makes its requests ready, opens connections, and sends.
 
@@ -11,15 +11,18 @@ use crossbeam_channel::Receiver;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::calibration::Asker;
 use super::counts::Counts;
 use super::feed::{self, Counters};
 use super::files::Files;
 use super::level::Level as SharedLevel;
+use super::remote::{RemoteCrew, TIME_TO_STOP};
 use super::worker::{Worker, WorkerEvent};
 use super::{World, pacer};
 use crate::domain::failure::Failure;
 use crate::domain::plan::{LevelLoad, Plan};
 use crate::domain::run::known::ImagesBrief;
+use crate::domain::run::{LevelReport, Machine, WorkerBrief};
 use crate::metrics::request::Phase;
 use crate::prompts::schedule::Schedule;
 use crate::prompts::{PromptSource, length_to_fit, pictures};
@@ -218,6 +221,8 @@ impl LocalCrew {
 pub(super) enum Crew {
     /// The measuring threads of this process.
     Here(LocalCrew),
+    /// Processes elsewhere.
+    Elsewhere(Box<RemoteCrew>),
 }
 
 impl Crew {
@@ -225,6 +230,7 @@ impl Crew {
     pub(super) fn counts(&self) -> &[Arc<Counts>] {
         match self {
             Self::Here(crew) => &crew.counts,
+            Self::Elsewhere(crew) => &crew.counts,
         }
     }
 
@@ -232,6 +238,7 @@ impl Crew {
     pub(super) fn events(&self) -> &Receiver<WorkerEvent> {
         match self {
             Self::Here(crew) => &crew.events,
+            Self::Elsewhere(crew) => &crew.events,
         }
     }
 
@@ -239,6 +246,7 @@ impl Crew {
     pub(super) fn conversations(&self) -> u64 {
         match self {
             Self::Here(crew) => crew.counters.counting().conversations,
+            Self::Elsewhere(crew) => crew.counting.conversations,
         }
     }
 
@@ -246,6 +254,34 @@ impl Crew {
     pub(super) fn images_brief(&self) -> ImagesBrief {
         match self {
             Self::Here(crew) => crew.counters.images_brief(),
+            Self::Elsewhere(crew) => crew.images_brief(),
+        }
+    }
+
+    /// Sends single requests; `None` for this process.
+    pub(super) fn asker(&self) -> Option<Asker> {
+        match self {
+            Self::Here(_) => None,
+            Self::Elsewhere(crew) => crew.asker(),
+        }
+    }
+
+    /// What measures, for the report.
+    pub(super) fn machine(&self) -> Machine {
+        match self {
+            Self::Here(crew) => {
+                let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+                Machine::new(&system, cores(), crew.threads())
+            }
+            Self::Elsewhere(crew) => crew.machine(),
+        }
+    }
+
+    /// The workers that are processes elsewhere.
+    pub(super) fn briefs(&self) -> Vec<WorkerBrief> {
+        match self {
+            Self::Here(_) => Vec::new(),
+            Self::Elsewhere(crew) => crew.briefs(),
         }
     }
 
@@ -257,6 +293,7 @@ impl Crew {
     ) -> Result<Arc<SharedLevel>, Failure> {
         match self {
             Self::Here(crew) => crew.prepare(order, source),
+            Self::Elsewhere(crew) => crew.prepare(order),
         }
     }
 
@@ -269,16 +306,46 @@ impl Crew {
     ) -> Result<Option<Arc<AtomicBool>>, Failure> {
         match self {
             Self::Here(crew) => crew.start_level(shared, order, cancel).await,
+            Self::Elsewhere(crew) => crew.start_level(shared, cancel).await.map(|()| None),
         }
     }
 
     /// Brings what is shared with those who send up to date. To be called before [`Self::events`] are taken.
     pub(super) fn follow(&mut self, shared: &SharedLevel) {
+        // The threads of this process share it themselves.
+        if let Self::Elsewhere(crew) = self {
+            crew.follow(shared);
+        }
+    }
+
+    /// Why the session is not to go on without those that were lost.
+    pub(super) fn gives_up(&self) -> Option<String> {
         match self {
-            // They share it themselves.
-            Self::Here(_) => {
-                let _ = shared;
-            }
+            Self::Here(_) => None,
+            Self::Elsewhere(crew) => crew.gives_up(),
+        }
+    }
+
+    /// Whether one was lost in the level under way.
+    pub(super) fn has_lost(&self) -> bool {
+        match self {
+            Self::Here(_) => false,
+            Self::Elsewhere(crew) => crew.has_lost(),
+        }
+    }
+
+    /// What each of several processes saw of a level, into its report.
+    pub(super) fn describe(&self, report: &mut LevelReport) {
+        if let Self::Elsewhere(crew) = self {
+            crew.describe(report);
+        }
+    }
+
+    /// Whether more is to be told of what was stopped.
+    pub(super) fn waits_for(&self, shared: &SharedLevel) -> bool {
+        match self {
+            Self::Here(_) => false,
+            Self::Elsewhere(_) => shared.outstanding.load(Ordering::Acquire) > 0,
         }
     }
 
@@ -286,6 +353,7 @@ impl Crew {
     pub(super) fn time_to_stop(&self) -> Duration {
         match self {
             Self::Here(_) => Duration::from_secs(1),
+            Self::Elsewhere(_) => TIME_TO_STOP,
         }
     }
 }

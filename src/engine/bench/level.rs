@@ -11,7 +11,7 @@ use super::World;
 use super::feed::Prepared;
 
 /// Above every moment of a session.
-const NEVER: u64 = u64::MAX;
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// A level as the workers see it.
 pub(super) struct Level {

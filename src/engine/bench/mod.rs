@@ -23,6 +23,8 @@ mod live;
 mod own_watch;
 mod pacer;
 mod pause;
+mod remote;
+mod serve;
 mod session;
 mod watch;
 mod worker;
@@ -35,15 +37,18 @@ use tokio::sync::watch as steering;
 use tokio_util::sync::CancellationToken;
 
 use self::beside::Beside;
-use self::crew::{Crew, LocalCrew, cores};
+use self::crew::{Crew, LocalCrew};
 use self::files::Files;
 use self::live::Live;
 use self::pause::Pauses;
+use self::remote::RemoteCrew;
+pub use self::remote::{Fleet, OnLoss};
+pub use self::serve::serve;
 use self::session::Session;
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::Said;
 use crate::domain::plan::{HangUps, Plan, ThinkTime};
-use crate::domain::run::{BenchProgress, BenchReport, Machine, SCHEMA, SessionEnd, Steer};
+use crate::domain::run::{BenchProgress, BenchReport, SCHEMA, SessionEnd, Steer};
 use crate::domain::units;
 use crate::io::api::Api;
 use crate::io::http1::Dialer;
@@ -120,8 +125,42 @@ pub async fn run_beside(
     controls: Controls,
     listener: &mut dyn Listener,
 ) -> Result<BenchReport, Failure> {
+    run_on(
+        &RunsOn::ThisComputer,
+        kubectl,
+        plan,
+        api,
+        environment,
+        controls,
+        listener,
+    )
+    .await
+}
+
+/// Where a session's requests are sent from.
+#[derive(Debug, Clone, Default)]
+pub enum RunsOn {
+    /// This process.
+    #[default]
+    ThisComputer,
+    /// Worker processes elsewhere.
+    Workers(Box<Fleet>),
+}
+
+/// The same, sent from elsewhere.
+///
+/// # Errors
+/// As [`run`]; also when a worker does not start.
+pub async fn run_on(
+    runs_on: &RunsOn,
+    kubectl: Option<&Kubectl>,
+    plan: &Plan,
+    api: &Api,
+    environment: &str,
+    controls: Controls,
+    listener: &mut dyn Listener,
+) -> Result<BenchReport, Failure> {
     is_sound(plan)?;
-    files_suffice(plan, limits::raise_open_files(), limits::open_files())?;
     let seed = plan.seed.unwrap_or_else(super::fresh_seed);
     let sown = Plan {
         seed: Some(seed),
@@ -131,16 +170,28 @@ pub async fn run_beside(
     let world = Arc::new(World::of(&sown, api, listener.wants_texts(), &controls));
     // However this ends, also by being dropped, the workers end with it.
     let _stop = world.cancel.clone().drop_guard();
-    let crew = LocalCrew::start(Arc::clone(&world), sown.clone(), Arc::clone(&files))?;
-    let report = empty_report(plan, &world, environment, &files, (seed, crew.threads()));
+    let crew = match runs_on {
+        RunsOn::ThisComputer => {
+            files_suffice(plan, limits::raise_open_files(), limits::open_files())?;
+            let (world, files) = (Arc::clone(&world), Arc::clone(&files));
+            Crew::Here(LocalCrew::start(world, sown.clone(), files)?)
+        }
+        RunsOn::Workers(fleet) => {
+            let order = remote::session_order(&world, &sown, fleet).await?;
+            let world = Arc::clone(&world);
+            let crew = RemoteCrew::start(world, fleet, order, &controls.cancel).await?;
+            Crew::Elsewhere(Box::new(crew))
+        }
+    };
+    let report = empty_report(plan, &world, environment, &files, (seed, &crew));
     listener.began(&report);
     let live = Live::new(plan.levels().len(), listener.partial_interval());
     let mut session = Session {
         plan: &sown,
         seed,
-        beside: Beside::start(&world, plan, kubectl),
+        beside: Beside::start(&world, plan, kubectl, matches!(crew, Crew::Here(_))),
         world,
-        crew: Crew::Here(crew),
+        crew,
         orders: 0,
         controls,
         listener,
@@ -167,6 +218,7 @@ pub async fn run_beside(
         ..
     } = session;
     report.server_metrics = beside.origin();
+    report.workers = crew.briefs();
     report.images = plan.images.map(|_| crew.images_brief());
     if let Some(file) = &mut report.prompts_file {
         file.repeated = repeated;
@@ -190,9 +242,8 @@ fn empty_report(
     world: &World,
     environment: &str,
     files: &Files,
-    (seed, workers): (u64, usize),
+    (seed, crew): (u64, &Crew),
 ) -> BenchReport {
-    let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     BenchReport {
         schema: SCHEMA.to_owned(),
         batida: env!("CARGO_PKG_VERSION").to_owned(),
@@ -201,7 +252,8 @@ fn empty_report(
         took_s: 0.0,
         environment: environment.to_owned(),
         api: world.api.address().root().to_owned(),
-        machine: Machine::new(&system, cores(), workers),
+        machine: crew.machine(),
+        workers: crew.briefs(),
         plan: plan.clone(),
         trace: files.trace.as_ref().map(Trace::brief),
         prompts_file: files.material.as_ref().map(Material::brief),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::alarm::AlarmRings;
 use crate::domain::run::Clock;
 use crate::metrics::stats::{Histogram, Scale};
+use crate::wire::worker::LaneSeen;
 
 /// How often a thread looks whether it is late.
 pub(super) const PROBE_INTERVAL: Duration = Duration::from_millis(20);
@@ -95,6 +96,33 @@ impl OwnWatch {
                 ..Self::default()
             },
         ))
+    }
+
+    /// As another process is told it; `at_ns` is the moment of a session.
+    pub(super) fn told(&self, at_ns: impl Fn(Instant) -> u64) -> LaneSeen {
+        LaneSeen {
+            cpu_ns: self
+                .cpu
+                .map(|(at, used)| [at_ns(at), used.as_nanos() as u64]),
+            waits_us: self.waits.counts(),
+            ends_us: self.ends.counts(),
+            probes_us: self.probes.counts(),
+            timers_us: self.timers.counts(),
+            untold: self.untold,
+            ..LaneSeen::default()
+        }
+    }
+
+    /// Adds what another process has told; `at` is the moment of its session.
+    pub(super) fn hear(&mut self, seen: &LaneSeen, at: impl Fn(u64) -> Instant) {
+        self.waits.add_counts(&seen.waits_us);
+        self.ends.add_counts(&seen.ends_us);
+        self.probes.add_counts(&seen.probes_us);
+        self.timers.add_counts(&seen.timers_us);
+        self.untold += seen.untold;
+        if let Some([when, used]) = seen.cpu_ns {
+            self.cpu = Some((at(when), Duration::from_nanos(used)));
+        }
     }
 
     pub(super) fn add(&mut self, other: &Self) {

@@ -16,14 +16,13 @@ use super::crew::Crew;
 use super::files::Files;
 use super::live::Live;
 use super::{Controls, Listener, World};
-use crate::domain::conversation::{Message, Role};
 use crate::domain::failure::Failure;
 use crate::domain::plan::{Level, Load, Plan, Target};
 use crate::domain::run::{BenchReport, Calibration, LevelReport, SessionEnd, Stage, Switch};
 use crate::domain::units;
 use crate::metrics::search::Judge;
 use crate::prompts::files::Material;
-use crate::prompts::fit::{Calibrator, Probe, UNFITTED};
+use crate::prompts::fit::{Calibrator, UNFITTED};
 use crate::prompts::trace::Trace;
 use crate::prompts::{PromptSource, length_to_fit};
 
@@ -35,6 +34,8 @@ pub(super) enum Stop {
     Limit(String),
     /// So does the share of its requests that failed.
     Errors,
+    /// Too many of its workers were lost, in words.
+    Lost(String),
 }
 
 pub(super) struct Session<'a> {
@@ -119,6 +120,7 @@ impl Session<'_> {
         match stop {
             Stop::Cancelled => SessionEnd::Stopped,
             Stop::Limit(why) => SessionEnd::Limit(why),
+            Stop::Lost(why) => SessionEnd::Failed(why),
             // More may have failed while what was in flight came to its end.
             Stop::Errors => SessionEnd::Errors(format!(
                 "{} of {} requests failed",
@@ -206,16 +208,14 @@ impl Session<'_> {
             world: Arc::clone(&self.world),
             params: self.plan.params.clone(),
             cancel: self.controls.cancel.clone(),
+            elsewhere: self.crew.asker(),
         }
     }
 
     /// The first request of another model.
     async fn switch(&mut self, target: &Target) {
-        let messages = vec![Message::new(
-            Role::User,
-            format!("Say one word ({})", self.world.id),
-        )];
-        let asked = calibration::ask_once(&self.asking(), &target.model, messages).await;
+        let text = format!("Say one word ({})", self.world.id);
+        let asked = calibration::ask_once(&self.asking(), &target.model, text).await;
         let (ttft, error) = match asked {
             Ok(figures) => (figures.ttft.or(figures.latency), None),
             Err(failure) => (None, Some(failure.summary)),
@@ -237,9 +237,10 @@ impl Session<'_> {
             if probes.is_empty() {
                 break;
             }
-            let ask =
-                |probe: &Probe| calibration::ask(&asking, &target.model, probe.messages.clone());
-            let answers = join_all(probes.iter().map(ask)).await;
+            let ask = probes
+                .iter()
+                .map(|probe| calibration::ask(&asking, &target.model, probe.text()));
+            let answers = join_all(ask).await;
             for (probe, answer) in probes.iter().zip(answers) {
                 let failure = match answer {
                     Ok(Some(tokens)) => {

@@ -24,7 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use self::recording::Recording;
 use self::writer::Writer;
-use super::bench::{self, Controls, Listener};
+use super::bench::{self, Controls, Listener, RunsOn};
 use super::connection::Connection;
 use super::environment_info;
 use crate::domain::failure::Failure;
@@ -302,6 +302,7 @@ impl Recorder {
 /// # Errors
 /// As [`bench::run`].
 pub async fn bench(
+    runs_on: &RunsOn,
     connection: &Connection,
     plan: &Plan,
     controls: Controls,
@@ -327,7 +328,8 @@ pub async fn bench(
     let stopped = controls.cancel.clone();
     let mut recording = Recording::new(recorder, listener).with_environment_info(asking);
     let (kubectl, name) = (connection.kubectl.as_ref(), &connection.env.name);
-    let mut outcome = bench::run_beside(kubectl, plan, api, name, controls, &mut recording).await;
+    let mut outcome =
+        bench::run_on(runs_on, kubectl, plan, api, name, controls, &mut recording).await;
     if let Ok(report) = &mut outcome {
         // Usually complete by now. A stopped session does not wait for it.
         let timeout = if stopped.is_cancelled() {

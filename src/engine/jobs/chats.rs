@@ -135,7 +135,15 @@ impl Shared {
             emitter: &self.emitter,
         };
         let recorder = Some(self.books.bench_recorder());
-        history::bench(&connection, plan, controls, recorder, &mut telling).await
+        history::bench(
+            &bench::RunsOn::ThisComputer,
+            &connection,
+            plan,
+            controls,
+            recorder,
+            &mut telling,
+        )
+        .await
     }
 }
 

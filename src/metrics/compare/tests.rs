@@ -118,6 +118,7 @@ fn side(label: &str, levels: Vec<(LevelReport, LevelValues)>) -> Side {
         ..Plan::default()
     };
     let report = BenchReport {
+        workers: Vec::new(),
         schema: crate::domain::run::SCHEMA.to_owned(),
         batida: "0.1.0".to_owned(),
         id: format!("id-{label}"),

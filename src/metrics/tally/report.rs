@@ -99,6 +99,7 @@ impl Tally {
             .filter(|_| self.ended() > 0)
             .and_then(|window| self.rate(Counted::Met, window, effects));
         LevelReport {
+            workers: Vec::new(),
             index: frame.index,
             label: self.load.label(),
             run: None,

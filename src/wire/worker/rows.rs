@@ -92,3 +92,185 @@ impl RowReader {
         Some(rows)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::failure::FaultClass;
+    use crate::domain::plan::{LevelLoad, Objectives};
+    use crate::domain::run::{LevelEnd, LevelReport, Watch};
+    use crate::metrics::request::{Phase, RequestError};
+    use crate::metrics::tally::{LevelFrame, Tally};
+    use crate::metrics::timeline::{Figures, TokenSource, Tokens};
+    use crate::wire::worker::MAX_ANSWER_BYTES;
+
+    fn record(
+        index: u64,
+        sent_ms: u64,
+        ttft_ms: u64,
+        gaps_us: Vec<u32>,
+        fails: bool,
+    ) -> RequestRecord {
+        let (sent, ttft) = (
+            Duration::from_millis(sent_ms),
+            Duration::from_millis(ttft_ms),
+        );
+        let text: Duration = gaps_us
+            .iter()
+            .map(|us| Duration::from_micros(u64::from(*us)))
+            .sum();
+        let n = gaps_us.len() as u64 + 1;
+        RequestRecord {
+            index,
+            level: 3,
+            phase: if index % 7 == 0 {
+                Phase::Warmup
+            } else {
+                Phase::Measured
+            },
+            due: sent,
+            sent,
+            ended: sent + ttft + text,
+            figures: Figures {
+                ttft: Some(ttft),
+                latency: Some(ttft + text),
+                tokens: Some(Tokens {
+                    n,
+                    source: TokenSource::Usage,
+                }),
+                prompt_tokens: Some(index),
+                ..Figures::default()
+            },
+            first_byte: Some(ttft),
+            chunks: n,
+            bytes: 100 * n,
+            gaps_us,
+            wanted_prompt_tokens: Some(9),
+            answered_by: None,
+            reconnected: index % 5 == 0,
+            error: fails.then(|| RequestError {
+                class: Some(FaultClass::QueueFull),
+                status: Some(503),
+                text: "HTTP 503 \u{1f980}".to_owned(),
+            }),
+        }
+    }
+
+    fn any_rows() -> impl Strategy<Value = Vec<(RequestRecord, usize)>> {
+        let gaps = prop::collection::vec(0u32..3_000_000, 0..300);
+        let one = (0u64..60_000, 1u64..2_000, gaps, 0u8..8, 0usize..7);
+        prop::collection::vec(one, 0..40).prop_map(|rows| {
+            let rows = rows.into_iter().enumerate();
+            rows.map(|(index, (sent, ttft, gaps, kind, shard))| {
+                (record(index as u64, sent, ttft, gaps, kind == 0), shard)
+            })
+            .collect()
+        })
+    }
+
+    fn report<'a>(records: impl IntoIterator<Item = &'a RequestRecord>) -> LevelReport {
+        let mut tally = Tally::new(Objectives::default(), LevelLoad::Concurrency(8));
+        records.into_iter().for_each(|it| tally.record(it));
+        let ms = Duration::from_millis;
+        tally.report(LevelFrame {
+            index: 3,
+            model: "m".to_owned(),
+            deployment: None,
+            ended: LevelEnd::Requests,
+            began: ms(0),
+            now: ms(62_000),
+            steady: Some([ms(5_000), ms(40_000)]),
+            pauses: Vec::new(),
+            in_flight_since: Vec::new(),
+            most_in_flight: 0,
+            aborted: 0,
+            unsent: 0,
+            sending: None,
+            rate_limit: Vec::new(),
+            watch: Watch::default(),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_of_any_records_merges_to_the_report_of_all_in_one(rows in any_rows()) {
+            let mut writers: Vec<RowWriter> = (0..7).map(|_| RowWriter::default()).collect();
+            let mut lines = Vec::new();
+            let mut seqs = [0u64; 7];
+            for (at, (record, shard)) in rows.iter().enumerate() {
+                let said = (at % 3 == 0).then(|| Said { answer: "yes".to_owned(), ..Said::default() });
+                writers[*shard].add(&WorkerRow { record: record.clone(), said });
+                if at % 4 == 0 {
+                    for part in writers[*shard].take() {
+                        lines.push((*shard, seqs[*shard], part));
+                        seqs[*shard] += 1;
+                    }
+                }
+            }
+            for (shard, writer) in writers.iter_mut().enumerate() {
+                prop_assert_eq!(writer.waiting() == 0, writer.bytes.is_empty());
+                for part in writer.take() {
+                    lines.push((shard, seqs[shard], part));
+                    seqs[shard] += 1;
+                }
+            }
+            let mut readers: Vec<RowReader> = (0..7).map(|_| RowReader::default()).collect();
+            let mut merged = Vec::new();
+            for (shard, seq, part) in &lines {
+                prop_assert!(part.len() + 100 < MAX_ANSWER_BYTES);
+                let rows = readers[*shard].add(*seq, part).expect("the next part");
+                merged.extend(rows.into_iter().map(|row| row.record));
+            }
+            prop_assert_eq!(report(&merged), report(rows.iter().map(|(record, _)| record)));
+            merged.sort_by_key(|record| record.index);
+            prop_assert!(merged.iter().eq(rows.iter().map(|(record, _)| record)), "every bit of each");
+        }
+
+        #[test]
+        fn any_text_is_a_part_or_none(text in ".{0,60}", bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = RowReader::default().add(0, &text);
+            let _ = RowReader::default().add(0, &STANDARD.encode(bytes));
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_missing_is_noticed() {
+        let mut writer = RowWriter::default();
+        writer.add(&WorkerRow {
+            record: record(1, 1, 1, vec![7; 9_000], false),
+            said: None,
+        });
+        let parts = writer.take();
+        assert!(parts.len() > 1);
+        let mut reader = RowReader::default();
+        assert_eq!(reader.add(0, &parts[0]), Some(Vec::new()));
+        assert_eq!(reader.add(2, &parts[1]), None);
+    }
+
+    /// Both ends must know the same record, so that another one is another version of the protocol.
+    #[test]
+    fn the_form_of_a_record_belongs_to_the_protocol() {
+        let mut writer = RowWriter::default();
+        let said = Some(Said {
+            prompt: "p".to_owned(),
+            reasoning: String::new(),
+            answer: "a".to_owned(),
+        });
+        writer.add(&WorkerRow {
+            record: record(8, 2, 300, vec![5, 1_000], true),
+            said,
+        });
+        assert_eq!(
+            (super::super::PROTOCOL, writer.take().concat().as_str()),
+            (
+                "batida.worker/1",
+                "XAAAAAgDAgCAiXoAgIl6AMj6vZABAAEAgMaGjwEAAQDI8cOPAQEDAAAAAAAAAQgAAAAAAAEAgMaGjwECBegHA6wC\
+                 AQkAAAEBDAH3Aw1IVFRQIDUwMyDwn6aAAQFwAAFh"
+            )
+        );
+    }
+}

@@ -113,6 +113,7 @@ impl Made {
             levels.push(level_report(&tally, level, target));
         }
         let report = BenchReport {
+            workers: Vec::new(),
             schema: SCHEMA.to_owned(),
             batida: "0.1.0".to_owned(),
             id: name.to_owned(),

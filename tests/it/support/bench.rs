@@ -226,6 +226,7 @@ impl Script {
     pub(crate) fn report(&self, ended: SessionEnd) -> Arc<BenchReport> {
         let levels = self.plan.levels().len().min(2);
         Arc::new(BenchReport {
+            workers: Vec::new(),
             schema: SCHEMA.to_owned(),
             batida: "0".to_owned(),
             id: "abc".to_owned(),

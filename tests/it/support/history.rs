@@ -465,6 +465,7 @@ fn report(row: &SessionRow) -> BenchReport {
     };
     let scale = row.ttft_p50_ms.expect("it has one") / 100.0;
     BenchReport {
+        workers: Vec::new(),
         schema: SCHEMA.to_owned(),
         batida: "0.1.0".to_owned(),
         id: row.id.0.clone(),

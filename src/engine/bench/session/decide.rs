@@ -62,6 +62,9 @@ impl Session<'_> {
             under.errors = true;
             under.stop = Some(Stop::Errors);
         }
+        if let (None, Some(why)) = (&under.stop, self.crew.gives_up()) {
+            under.stop = Some(Stop::Lost(why));
+        }
         if under.errors || under.stop.is_some() || under.is_decided || under.saturated.is_some() {
             shared.closing.store(true, Ordering::Relaxed);
         }

@@ -155,6 +155,7 @@ impl Session<'_> {
         self.end_probe(&mut report, &under);
         report.notes.extend(under.saturated.map(|it| it.told()));
         self.remark(&mut report, shared, steady);
+        self.crew.describe(&mut report);
         let requests = &report.requests;
         if requests.ended + requests.warmup + requests.aborted + requests.unsent > 0 {
             self.live.ended.push(report.clone());
@@ -179,6 +180,7 @@ impl Session<'_> {
         match &under.stop {
             Some(Stop::Cancelled) => LevelEnd::Stopped,
             _ if under.errors => LevelEnd::Errors,
+            _ if self.crew.has_lost() => LevelEnd::WorkerLost,
             _ if under.saturated.is_some() => LevelEnd::Saturated,
             _ if under.is_decided => LevelEnd::Decided,
             Some(Stop::Limit(_)) if !enough => LevelEnd::Stopped,
@@ -192,13 +194,14 @@ impl Session<'_> {
     async fn close_connections(&mut self, shared: &SharedLevel, under: &LevelRun) {
         self.world.cancel.cancel();
         let began = Instant::now();
-        let is_busy = || {
-            let pacing = under.pacing.as_ref();
-            shared.measured_in_flight.load(Ordering::Acquire) > 0
-                || pacing.is_some_and(|done| !done.load(Ordering::Acquire))
-        };
-        while is_busy() && began.elapsed() < self.crew.time_to_stop() {
+        while began.elapsed() < self.crew.time_to_stop() {
             self.crew.follow(shared);
+            let paces = under.pacing.as_ref();
+            let paces = paces.is_some_and(|done| !done.load(Ordering::Acquire));
+            let in_flight = shared.measured_in_flight.load(Ordering::Acquire) > 0;
+            if !paces && !in_flight && !self.crew.waits_for(shared) {
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
