@@ -46,6 +46,11 @@
 //! threads send and read over [`io::http1`] and do nothing else; what ended is folded into [`metrics::tally`] and
 //! told at most every 33 ms as [`protocol::Event::BenchAdvanced`]. `batida bench` awaits the same function.
 //!
+//! A benchmark that is sent from elsewhere ([`engine::bench::RunsOn::Workers`]) is the same session: a worker process runs
+//! the same measuring threads for its share of each level ([`engine::bench::serve`]) and writes each request that ended
+//! as a part of a line ([`wire::worker`]); the session folds these as if a thread of its own had told them. Whoever measures
+//! waits neither for orders nor for a reader.
+//!
 //! What is measured is kept: [`engine::history::Recording`] stands between a session and its listener and hands each
 //! request to a thread of its own, which writes every half second through [`io::history`]. Nobody waits for it.
 //!

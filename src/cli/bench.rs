@@ -37,12 +37,7 @@ pub(super) async fn run(
     let named = args.targets().map_err(Ended::Misused)?;
     check_before_asking(&args, &named)?;
     let files = Files::plan(&args)?;
-    let open = |path: &Option<PathBuf>, lines| {
-        let path = path.as_deref();
-        path.map(|path| Rows::open(path, lines)).transpose()
-    };
-    let mut rows = open(&args.csv, Lines::Requests)?;
-    let mut gaps = open(&args.gaps, Lines::Gaps)?;
+    let [mut rows, mut gaps] = open_rows(&args)?;
     connection.api_with_key()?;
     let runs_on = args.fleet.runs_on(connection)?;
     let targets = targets(connection, &args, named, cancel).await?;
@@ -108,6 +103,18 @@ pub(super) async fn run(
         report::error_line(&format!("batida: {hint}"));
     }
     bench_verdict::told(&found, &args)
+}
+
+/// The files with rows that are asked for: a row per request, a row per gap.
+fn open_rows(args: &BenchArgs) -> Result<[Option<Rows>; 2], Failure> {
+    let open = |path: &Option<PathBuf>, lines| {
+        let path = path.as_deref();
+        path.map(|path| Rows::open(path, lines)).transpose()
+    };
+    Ok([
+        open(&args.csv, Lines::Requests)?,
+        open(&args.gaps, Lines::Gaps)?,
+    ])
 }
 
 /// Those that were named, or else what the API or the deployment has.

@@ -6,6 +6,7 @@
 mod clock;
 mod ending;
 mod found;
+mod ingress;
 mod knee;
 pub mod known;
 mod level;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::clock::Clock;
 pub use self::found::{Bracket, Found, FoundEnd, ProbeReport, ProbeTest, Verdict};
+pub use self::ingress::IngressLimit;
 pub use self::knee::Knee;
 pub use self::level::{
     AnsweredBy, Concurrency, ErrorCount, Goodput, INTERVALS, LevelEnd, LevelReport, Limits, Rate,
@@ -64,6 +66,9 @@ pub struct BenchReport {
     /// The worker processes that sent its requests; empty where this computer did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workers: Vec<WorkerBrief>,
+    /// What the ingress before the API lets through; `None` where nobody could say, or it has no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<IngressLimit>,
     /// What was asked for. What stands in `unknown` was not.
     #[serde(deserialize_with = "known::plan")]
     pub plan: Plan,
@@ -112,6 +117,38 @@ pub struct BenchReport {
 }
 
 impl BenchReport {
+    /// A session of which nothing is known but that this Batida tells of it.
+    pub fn blank() -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            batida: env!("CARGO_PKG_VERSION").to_owned(),
+            id: String::new(),
+            started_at: Timestamp::UNIX_EPOCH,
+            took_s: 0.0,
+            environment: String::new(),
+            api: String::new(),
+            machine: Machine::default(),
+            workers: Vec::new(),
+            ingress: None,
+            plan: Plan::default(),
+            trace: None,
+            prompts_file: None,
+            images: None,
+            seed: None,
+            ended: SessionEnd::Complete,
+            levels: Vec::new(),
+            over_runs: Vec::new(),
+            found: Vec::new(),
+            knees: Vec::new(),
+            switches: Vec::new(),
+            calibrations: Vec::new(),
+            surroundings: None,
+            server_metrics: None,
+            source: None,
+            unknown: Vec::new(),
+        }
+    }
+
     /// The levels as they are shown: in the order in which they were run, but of a search in the order of their load.
     pub fn levels_shown(&self) -> Vec<&LevelReport> {
         shown(&self.plan, &self.levels)

@@ -1,5 +1,6 @@
 //! Reads the state of the cluster with several kubectl commands in parallel.
 
+pub mod ingress;
 mod lists;
 
 pub mod release;

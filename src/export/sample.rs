@@ -11,8 +11,7 @@ use crate::domain::history::{
 };
 use crate::domain::plan::{LevelLoad, Load, Objectives, Plan, Target};
 use crate::domain::run::{
-    BenchReport, DeploymentBrief, EnvironmentInfo, LevelEnd, LevelReport, Machine, Point, SCHEMA,
-    SessionEnd, Watch,
+    BenchReport, DeploymentBrief, EnvironmentInfo, LevelEnd, LevelReport, Machine, Point, Watch,
 };
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::tally::{LevelFrame, Tally};
@@ -137,8 +136,6 @@ fn objectives() -> Objectives {
 
 fn session(clients: &[u32], levels: Vec<LevelReport>, took: Duration) -> BenchReport {
     BenchReport {
-        workers: Vec::new(),
-        schema: SCHEMA.to_owned(),
         batida: "0.1.0".to_owned(),
         id: "20261123-abc".to_owned(),
         started_at: "2026-11-23T14:05:00Z".parse().expect("a moment"),
@@ -156,13 +153,7 @@ fn session(clients: &[u32], levels: Vec<LevelReport>, took: Duration) -> BenchRe
             tags: vec!["release 1.4".to_owned()],
             ..Plan::default()
         },
-        ended: SessionEnd::Complete,
         levels,
-        over_runs: Vec::new(),
-        switches: Vec::new(),
-        seed: None,
-        calibrations: Vec::new(),
-        images: None,
         surroundings: Some(EnvironmentInfo {
             kubectl: Some("v1.34.1".to_owned()),
             kubernetes: Some("v1.33.2".to_owned()),
@@ -173,13 +164,7 @@ fn session(clients: &[u32], levels: Vec<LevelReport>, took: Duration) -> BenchRe
                 bundle: None,
             }],
         }),
-        server_metrics: None,
-        source: None,
-        unknown: Vec::new(),
-        trace: None,
-        prompts_file: None,
-        found: Vec::new(),
-        knees: Vec::new(),
+        ..BenchReport::blank()
     }
 }
 

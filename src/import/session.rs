@@ -12,7 +12,7 @@ use crate::domain::plan::{
     Arrivals, Ends, Lengths, LevelLoad, Load, MOST_TOKENS, Plan, Prompts, Target,
 };
 use crate::domain::run::known::Unknown;
-use crate::domain::run::{BenchReport, Machine, SCHEMA, SessionEnd};
+use crate::domain::run::{BenchReport, Machine, SessionEnd};
 
 /// Properties that all sessions of a file share.
 pub(super) struct Origin {
@@ -148,9 +148,6 @@ fn session(
     }
     let (plan, unknown) = plan(origin, targets, &loads);
     let report = BenchReport {
-        workers: Vec::new(),
-        schema: SCHEMA.to_owned(),
-        batida: env!("CARGO_PKG_VERSION").to_owned(),
         id,
         started_at: origin.began.unwrap_or_default(),
         took_s: origin.took_s.unwrap_or_default(),
@@ -161,25 +158,15 @@ fn session(
             ..Machine::default()
         },
         plan,
-        trace: None,
-        prompts_file: None,
-        found: Vec::new(),
-        knees: Vec::new(),
         ended: if origin.stopped {
             SessionEnd::Stopped
         } else {
             SessionEnd::Complete
         },
         levels,
-        over_runs: Vec::new(),
-        switches: Vec::new(),
-        seed: None,
-        calibrations: Vec::new(),
-        images: None,
-        surroundings: None,
-        server_metrics: None,
         source: Some(origin.source.clone()),
         unknown,
+        ..BenchReport::blank()
     };
     (report, requests)
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::wire::worker::{WorkerAnswer, WorkerOrder};
 
 /// Reads orders, one a line, until there are no more; the channel is closed then. A line that cannot be read is
-/// [`WorkerOrder::Unknown`].
+/// [`WorkerOrder::Unknown`], so is an empty one, which only keeps the connection open.
 ///
 /// # Errors
 /// When the system gives no thread.

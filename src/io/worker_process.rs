@@ -18,6 +18,8 @@ use super::kubectl::Group;
 const MAX_LINE_BYTES: u64 = 1 << 20;
 /// Only the end of standard error is kept.
 const MAX_STDERR_BYTES: usize = 4 << 10;
+/// An empty line is written when nothing was for so long.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// How long a command that has closed its output has to exit.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -86,7 +88,13 @@ impl WorkerProcess {
 }
 
 async fn write(mut input: ChildStdin, mut lines: mpsc::UnboundedReceiver<String>) {
-    while let Some(mut line) = lines.recv().await {
+    loop {
+        // A connection on the way that is idle is cut by what keeps it, and a worker that hears nothing ends.
+        let mut line = match tokio::time::timeout(KEEP_ALIVE, lines.recv()).await {
+            Ok(Some(line)) => line,
+            Ok(None) => return,
+            Err(_) => String::new(),
+        };
         line.push('\n');
         if input.write_all(line.as_bytes()).await.is_err() || input.flush().await.is_err() {
             return;

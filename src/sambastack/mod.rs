@@ -2,6 +2,7 @@
 
 pub mod diagnosis;
 pub mod events;
+pub mod ingress;
 pub mod lists;
 pub mod metrics_pods;
 pub mod models;

@@ -16,9 +16,7 @@ use batida::domain::environment::{ApiAddress, EnvId, Environment, KeyPlace};
 use batida::domain::failure::Failure;
 use batida::domain::history::{HistoryQuery, SessionId, SortBy, StoredRequest};
 use batida::domain::plan::{Ends, Lengths, LevelLoad, Load, Objectives, Plan, Target};
-use batida::domain::run::{
-    BenchProgress, BenchReport, LevelEnd, Machine, SCHEMA, SessionEnd, Steer, Watch,
-};
+use batida::domain::run::{BenchProgress, BenchReport, LevelEnd, Machine, Steer, Watch};
 use batida::domain::stats::{P50, P99};
 use batida::engine::bench::{Controls, Listener, RunsOn};
 use batida::engine::history::{self, History};
@@ -235,9 +233,6 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
     };
     let began = Timestamp::UNIX_EPOCH + Duration::from_secs(1_750_000_000 + 7_200 * n);
     let report = BenchReport {
-        workers: Vec::new(),
-        schema: SCHEMA.to_owned(),
-        batida: env!("CARGO_PKG_VERSION").to_owned(),
         id: format!("b{n:06}"),
         started_at: began,
         took_s: end.as_secs_f64(),
@@ -250,21 +245,8 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
             tags,
             ..Plan::default()
         },
-        ended: SessionEnd::Complete,
         levels: vec![level],
-        over_runs: Vec::new(),
-        switches: Vec::new(),
-        seed: None,
-        calibrations: Vec::new(),
-        images: None,
-        surroundings: None,
-        server_metrics: None,
-        source: None,
-        unknown: Vec::new(),
-        trace: None,
-        prompts_file: None,
-        found: Vec::new(),
-        knees: Vec::new(),
+        ..BenchReport::blank()
     };
     (report, stored)
 }

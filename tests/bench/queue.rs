@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use batida::domain::plan::{Arrivals, LevelLoad, Objectives, Plan, Target};
 use batida::domain::random::Random;
-use batida::domain::run::{BenchReport, LevelEnd, LevelReport, Machine, SessionEnd, Watch};
+use batida::domain::run::{BenchReport, LevelEnd, LevelReport, Machine, Watch};
 use batida::metrics::compare::{LevelValues, Side};
 use batida::metrics::request::{Phase, RequestError, RequestRecord};
 use batida::metrics::tally::{LevelFrame, Tally};
@@ -316,14 +316,9 @@ impl Measured {
     pub(crate) fn side(self, label: &str, with_requests: bool) -> Side {
         let model = self.level.model.clone();
         let report = BenchReport {
-            workers: Vec::new(),
-            schema: batida::domain::run::SCHEMA.to_owned(),
-            batida: "0.1.0".to_owned(),
             id: label.to_owned(),
-            started_at: jiff::Timestamp::UNIX_EPOCH,
             took_s: 1.0,
             environment: "simulated".to_owned(),
-            api: String::new(),
             machine: Machine::new("none", 1, 1),
             plan: Plan {
                 targets: vec![Target {
@@ -333,21 +328,8 @@ impl Measured {
                 objectives: objectives(),
                 ..Plan::default()
             },
-            ended: SessionEnd::Complete,
             levels: vec![self.level],
-            over_runs: Vec::new(),
-            found: Vec::new(),
-            knees: Vec::new(),
-            server_metrics: None,
-            switches: Vec::new(),
-            seed: None,
-            calibrations: Vec::new(),
-            images: None,
-            surroundings: None,
-            source: None,
-            unknown: Vec::new(),
-            trace: None,
-            prompts_file: None,
+            ..BenchReport::blank()
         };
         let values = if with_requests {
             LevelValues::of(&report, self.records)

@@ -11,7 +11,7 @@ use batida::domain::failure::Failure;
 use batida::domain::plan::{Arrivals, Ends, Lengths, Load, Objectives, Plan, Prompts, Target};
 use batida::domain::run::{BenchProgress, BenchReport, LevelEnd, SessionEnd, Stage, Stats, Steer};
 use batida::domain::stats::P50;
-use batida::engine::bench::{self, Controls, Listener, RunsOn};
+use batida::engine::bench::{self, Controls, Listener, RunsOn, Surroundings};
 use batida::io::access::Access;
 use batida::io::activity::Recorder;
 use batida::io::api::{Api, Trust};
@@ -115,7 +115,15 @@ pub(crate) async fn run_on(
     controls: Controls,
     mut heard: Heard,
 ) -> Run {
-    let running = bench::run_on(runs_on, None, plan, api, "test", controls, &mut heard);
+    let running = bench::run_on(
+        runs_on,
+        Surroundings::default(),
+        plan,
+        api,
+        "test",
+        controls,
+        &mut heard,
+    );
     let report = tokio::time::timeout(LONG, running).await.expect("it ends");
     Run { report, heard }
 }

@@ -11,9 +11,9 @@ use batida::domain::plan::{
     PlanEndpoint, Price, Prompts, Raise, Target, ThinkTime, TimeUnit,
 };
 use batida::domain::run::{
-    AnsweredBy, BenchReport, ErrorCount, Knee, LevelReport, MetricsOrigin, Network, OverRuns,
-    OverRunsFigure, ProbeReport, ProbeTest, Rate, SCHEMA, ServerMetrics, SessionEnd, Verdict,
-    WorkerBrief, WorkerPart,
+    AnsweredBy, BenchReport, ErrorCount, IngressLimit, Knee, LevelReport, MetricsOrigin, Network,
+    OverRuns, OverRunsFigure, ProbeReport, ProbeTest, Rate, SCHEMA, ServerMetrics, SessionEnd,
+    Verdict, WorkerBrief, WorkerPart,
 };
 use batida::domain::verdict::Condition;
 use batida::metrics::search::Search;
@@ -386,6 +386,7 @@ fn others() -> Vec<(&'static str, Value)> {
         ),
         ("images", json!({ "made": 1, "bytes": 9.5 })),
         ("", json!({ "workers": [value(&WorkerBrief::default())] })),
+        ("ingress", value(&IngressLimit::default())),
         (
             "levels[]",
             json!({ "workers": [value(&WorkerPart::default())] }),

@@ -171,3 +171,55 @@ async fn a_cluster_that_gives_no_pods_is_said_in_one_line_and_harms_nothing() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limit_of_the_ingress_is_read_through_kubectl() {
+    let snippet = "proxy_read_timeout 600;\nlimit_req zone=240_req_min_header burst=360 nodelay;";
+    let ingress = json!({"metadata": {"name": "gateway", "namespace": "sambastack",
+            "annotations": {"nginx.ingress.kubernetes.io/configuration-snippet": snippet}},
+        "spec": {"rules": [{"host": "api.example.com"}]}});
+    for program in kubectls() {
+        let mut cluster = Cluster::recorded();
+        let list = json!({"kind": "IngressList", "apiVersion": "networking.k8s.io/v1", "items": [ingress]});
+        cluster.lists.insert("ingresses", list.to_string().into());
+        let kube = Kube::start(cluster).await;
+        let kubectl = kube.kubectl(&program);
+        let limit = async |url: &str| {
+            let address = ApiAddress::parse(url).expect("an address");
+            batida::engine::cluster::ingress::limit(&kubectl, &address).await
+        };
+        let found = limit("https://api.example.com/v1").await.expect("a limit");
+        assert_eq!(
+            (found.name.as_str(), found.per_minute, found.burst),
+            ("sambastack/gateway", Some(240.0), Some(360))
+        );
+        assert_eq!(limit("https://elsewhere.example.com").await, None);
+        let many = Plan {
+            load: Load::Rate {
+                per_sec: vec![10.0],
+                arrivals: batida::domain::plan::Arrivals::Constant,
+                most_in_flight: None,
+            },
+            ..Plan::default()
+        };
+        let report = BenchReport {
+            ingress: Some(found),
+            plan: Plan {
+                level_ends: Ends {
+                    after: Some(Duration::from_secs(120)),
+                    ..Ends::default()
+                },
+                ..many
+            },
+            ..BenchReport::blank()
+        };
+        let told = report.told_before();
+        assert!(
+            told[0].contains("from about request 601 on it would measure the ingress"),
+            "{told:?}"
+        );
+        // Where nobody may list those of the whole cluster, those of the namespace tell, and without any right nobody knows.
+        kube.edit(|cluster| cluster.troubles.push(("ingresses", Trouble::Forbidden)));
+        assert_eq!(limit("https://api.example.com").await, None);
+    }
+}

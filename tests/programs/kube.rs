@@ -791,6 +791,14 @@ fn answer(cluster: &Cluster, changes: &Mutex<Changes>, target: &str, accept: &st
         ]
         | [
             "apis",
+            "networking.k8s.io",
+            "v1",
+            "namespaces",
+            namespace,
+            kind @ "ingresses",
+        ]
+        | [
+            "apis",
             "sambanova.ai",
             "v1alpha1",
             "namespaces",

@@ -93,7 +93,6 @@ fn report(levels: Vec<LevelReport>) -> BenchReport {
         model: "gpt-oss-120b".to_owned(),
     };
     BenchReport {
-        workers: Vec::new(),
         schema: crate::domain::run::SCHEMA.to_owned(),
         batida: "0.1.0".to_owned(),
         id: "abc".to_owned(),
@@ -111,19 +110,8 @@ fn report(levels: Vec<LevelReport>) -> BenchReport {
         },
         ended: SessionEnd::Stopped,
         levels,
-        over_runs: Vec::new(),
-        switches: Vec::new(),
         seed: Some(1),
-        calibrations: Vec::new(),
-        images: None,
-        surroundings: None,
-        server_metrics: None,
-        source: None,
-        unknown: Vec::new(),
-        trace: None,
-        prompts_file: None,
-        found: Vec::new(),
-        knees: Vec::new(),
+        ..BenchReport::blank()
     }
 }
 

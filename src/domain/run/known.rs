@@ -115,10 +115,15 @@ impl BenchReport {
         self.plan_if(Unknown::Warmup).map(|plan| plan.warmup)
     }
 
-    /// What is to be known of the session's files before it starts: what is replayed over what time, what is left out,
+    /// What is to be known of a session before it starts: whether it would measure the ingress, and of its files what is replayed over what time, what is left out,
     /// and whether prompts will be said again.
     pub fn told_before(&self) -> Vec<String> {
         let mut out = Vec::new();
+        out.extend(
+            self.ingress
+                .as_ref()
+                .and_then(|limit| limit.told_of(&self.plan)),
+        );
         if let (Load::Trace { file, .. }, Some(trace)) = (&self.plan.load, &self.trace) {
             out.push(format!("trace {}: {}", file.display(), trace.told()));
             out.extend(trace.why_left_out.clone());

@@ -226,20 +226,27 @@ type Asked = Result<Box<Figures>, Box<Failure>>;
 
 /// Questions to a worker that are not answered.
 #[derive(Clone, Default)]
-pub(super) struct PendingAsks(Arc<Mutex<(u64, HashMap<u64, oneshot::Sender<Asked>>)>>);
+pub(super) struct PendingAsks(Arc<Mutex<Pending>>);
+
+#[derive(Default)]
+struct Pending {
+    /// The last question's number.
+    last: u64,
+    answers: HashMap<u64, oneshot::Sender<Asked>>,
+}
 
 impl PendingAsks {
     fn add(&self) -> (u64, oneshot::Receiver<Asked>) {
         let (answer, wait) = oneshot::channel();
         let mut pending = self.0.lock();
-        let (next, all) = &mut *pending;
-        *next += 1;
-        all.insert(*next, answer);
-        (*next, wait)
+        pending.last += 1;
+        let n = pending.last;
+        pending.answers.insert(n, answer);
+        (n, wait)
     }
 
     pub(super) fn answer(&self, n: u64, result: Asked) {
-        if let Some(answer) = self.0.lock().1.remove(&n) {
+        if let Some(answer) = self.0.lock().answers.remove(&n) {
             // Fails only when nobody waits any more.
             let _ = answer.send(result);
         }
@@ -247,7 +254,7 @@ impl PendingAsks {
 
     /// Nobody will answer any more.
     pub(super) fn drop_all(&self) {
-        self.0.lock().1.clear();
+        self.0.lock().answers.clear();
     }
 }
 

@@ -220,7 +220,7 @@ impl LocalCrew {
 /// Who sends a session's requests.
 pub(super) enum Crew {
     /// The measuring threads of this process.
-    Here(LocalCrew),
+    Here(Box<LocalCrew>),
     /// Processes elsewhere.
     Elsewhere(Box<RemoteCrew>),
 }

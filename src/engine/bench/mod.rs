@@ -48,7 +48,7 @@ use self::session::Session;
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::Said;
 use crate::domain::plan::{HangUps, Plan, ThinkTime};
-use crate::domain::run::{BenchProgress, BenchReport, SCHEMA, SessionEnd, Steer};
+use crate::domain::run::{BenchProgress, BenchReport, IngressLimit, Steer};
 use crate::domain::units;
 use crate::io::api::Api;
 use crate::io::http1::Dialer;
@@ -125,9 +125,13 @@ pub async fn run_beside(
     controls: Controls,
     listener: &mut dyn Listener,
 ) -> Result<BenchReport, Failure> {
+    let around = Surroundings {
+        kubectl,
+        ingress: None,
+    };
     run_on(
         &RunsOn::ThisComputer,
-        kubectl,
+        around,
         plan,
         api,
         environment,
@@ -135,6 +139,15 @@ pub async fn run_beside(
         listener,
     )
     .await
+}
+
+/// The cluster around a session.
+#[derive(Debug, Default)]
+pub struct Surroundings<'a> {
+    /// Its pods may publish the server's metrics.
+    pub kubectl: Option<&'a Kubectl>,
+    /// What the ingress before the API lets through.
+    pub ingress: Option<IngressLimit>,
 }
 
 /// Where a session's requests are sent from.
@@ -153,7 +166,7 @@ pub enum RunsOn {
 /// As [`run`]; also when a worker does not start.
 pub async fn run_on(
     runs_on: &RunsOn,
-    kubectl: Option<&Kubectl>,
+    around: Surroundings<'_>,
     plan: &Plan,
     api: &Api,
     environment: &str,
@@ -174,7 +187,7 @@ pub async fn run_on(
         RunsOn::ThisComputer => {
             files_suffice(plan, limits::raise_open_files(), limits::open_files())?;
             let (world, files) = (Arc::clone(&world), Arc::clone(&files));
-            Crew::Here(LocalCrew::start(world, sown.clone(), files)?)
+            Crew::Here(Box::new(LocalCrew::start(world, sown.clone(), files)?))
         }
         RunsOn::Workers(fleet) => {
             let order = remote::session_order(&world, &sown, fleet).await?;
@@ -183,7 +196,11 @@ pub async fn run_on(
             Crew::Elsewhere(Box::new(crew))
         }
     };
-    let report = empty_report(plan, &world, environment, &files, (seed, &crew));
+    let Surroundings { kubectl, ingress } = around;
+    let report = BenchReport {
+        ingress,
+        ..empty_report(plan, &world, environment, &files, (seed, &crew))
+    };
     listener.began(&report);
     let live = Live::new(plan.levels().len(), listener.partial_interval());
     let mut session = Session {
@@ -245,11 +262,8 @@ fn empty_report(
     (seed, crew): (u64, &Crew),
 ) -> BenchReport {
     BenchReport {
-        schema: SCHEMA.to_owned(),
-        batida: env!("CARGO_PKG_VERSION").to_owned(),
         id: world.id.clone(),
         started_at: jiff::Timestamp::now(),
-        took_s: 0.0,
         environment: environment.to_owned(),
         api: world.api.address().root().to_owned(),
         machine: crew.machine(),
@@ -258,18 +272,7 @@ fn empty_report(
         trace: files.trace.as_ref().map(Trace::brief),
         prompts_file: files.material.as_ref().map(Material::brief),
         seed: Some(seed),
-        ended: SessionEnd::Complete,
-        levels: Vec::new(),
-        over_runs: Vec::new(),
-        found: Vec::new(),
-        knees: Vec::new(),
-        switches: Vec::new(),
-        calibrations: Vec::new(),
-        images: None,
-        surroundings: None,
-        server_metrics: None,
-        source: None,
-        unknown: Vec::new(),
+        ..BenchReport::blank()
     }
 }
 

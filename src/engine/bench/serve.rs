@@ -19,6 +19,8 @@ use crate::io::worker_key::WorkerKey;
 use crate::io::worker_pipes::AnswerWriter;
 use crate::wire::worker::{PROTOCOL, WorkerAnswer, WorkerHello, WorkerOrder, WorkerSession};
 
+/// A coordinator that says nothing for so long is gone, although its pipe is open: it writes a line every five seconds.
+const SILENCE: Duration = Duration::from_secs(120);
 /// How often it looks at what its threads did.
 const TICK: Duration = Duration::from_millis(33);
 /// A connection is kept open by a line so often, and a worker that is silent for longer is taken for lost.
@@ -42,7 +44,8 @@ fn hello() -> WorkerHello {
     }
 }
 
-/// Serves a coordinator until it says so, closes the channel of `orders`, or `cancel` is cancelled; then every connection is closed and
+/// Serves a coordinator until it says so, closes the channel of `orders`, is silent for two minutes, or `cancel` is
+/// cancelled; then every connection is closed and
 /// what was measured is told.
 ///
 /// # Errors
@@ -58,6 +61,7 @@ pub async fn serve(
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut idle = tokio::time::Instant::now();
+    let mut heard = tokio::time::Instant::now();
     loop {
         let order = tokio::select! {
             biased;
@@ -68,6 +72,9 @@ pub async fn serve(
                 None => break,
             },
             _ = tick.tick() => {
+                if heard.elapsed() > SILENCE {
+                    break;
+                }
                 if let Some(session) = &mut session {
                     session.tick(&mut out);
                 }
@@ -78,6 +85,7 @@ pub async fn serve(
                 continue;
             }
         };
+        heard = tokio::time::Instant::now();
         match (order, &mut session) {
             (WorkerOrder::Session(asked), _) => match begin(*asked, &key).await {
                 Ok(begun) => {

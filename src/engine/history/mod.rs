@@ -24,7 +24,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use self::recording::Recording;
 use self::writer::Writer;
-use super::bench::{self, Controls, Listener, RunsOn};
+use super::bench::{self, Controls, Listener, RunsOn, Surroundings};
+use super::cluster;
 use super::connection::Connection;
 use super::environment_info;
 use crate::domain::failure::Failure;
@@ -328,8 +329,17 @@ pub async fn bench(
     let stopped = controls.cancel.clone();
     let mut recording = Recording::new(recorder, listener).with_environment_info(asking);
     let (kubectl, name) = (connection.kubectl.as_ref(), &connection.env.name);
+    let limit = async { cluster::ingress::limit(kubectl?, api.address()).await };
+    let around = Surroundings {
+        kubectl,
+        // The demo has none.
+        ingress: match connection.env.demo {
+            true => None,
+            false => stopped.run_until_cancelled(limit).await.flatten(),
+        },
+    };
     let mut outcome =
-        bench::run_on(runs_on, kubectl, plan, api, name, controls, &mut recording).await;
+        bench::run_on(runs_on, around, plan, api, name, controls, &mut recording).await;
     if let Ok(report) = &mut outcome {
         // Usually complete by now. A stopped session does not wait for it.
         let timeout = if stopped.is_cancelled() {

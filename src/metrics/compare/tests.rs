@@ -11,8 +11,7 @@ use crate::domain::figures;
 use crate::domain::plan::{LevelLoad, Objectives, Plan, Target};
 use crate::domain::random::Random;
 use crate::domain::run::{
-    BenchReport, Concurrency, Goodput, LevelReport, Machine, Rate, Requests, SessionEnd, Stats,
-    Throughput,
+    BenchReport, Concurrency, Goodput, LevelReport, Machine, Rate, Requests, Stats, Throughput,
 };
 use crate::domain::stats::{P50, Percentiles};
 use crate::metrics::stats::{Histogram, Scale};
@@ -118,7 +117,6 @@ fn side(label: &str, levels: Vec<(LevelReport, LevelValues)>) -> Side {
         ..Plan::default()
     };
     let report = BenchReport {
-        workers: Vec::new(),
         schema: crate::domain::run::SCHEMA.to_owned(),
         batida: "0.1.0".to_owned(),
         id: format!("id-{label}"),
@@ -128,21 +126,8 @@ fn side(label: &str, levels: Vec<(LevelReport, LevelValues)>) -> Side {
         api: "https://api.example.com".to_owned(),
         machine: Machine::new("linux x86_64", 8, 1),
         plan,
-        ended: SessionEnd::Complete,
         levels,
-        over_runs: Vec::new(),
-        switches: Vec::new(),
-        seed: None,
-        calibrations: Vec::new(),
-        images: None,
-        surroundings: None,
-        server_metrics: None,
-        source: None,
-        unknown: Vec::new(),
-        trace: None,
-        prompts_file: None,
-        found: Vec::new(),
-        knees: Vec::new(),
+        ..BenchReport::blank()
     };
     Side {
         label: label.to_owned(),

@@ -6,8 +6,7 @@ use std::time::Duration;
 use batida::domain::history::{SessionId, StoredRequest};
 use batida::domain::plan::{LevelLoad, Load, Objectives, Plan, Target};
 use batida::domain::run::{
-    BenchReport, DeploymentBrief, EnvironmentInfo, LevelEnd, LevelReport, Machine, SCHEMA,
-    SessionEnd, Watch,
+    BenchReport, DeploymentBrief, EnvironmentInfo, LevelEnd, LevelReport, Machine, Watch,
 };
 use batida::io::history::Store;
 use batida::metrics::request::{Phase, RequestError, RequestRecord};
@@ -113,9 +112,6 @@ impl Made {
             levels.push(level_report(&tally, level, target));
         }
         let report = BenchReport {
-            workers: Vec::new(),
-            schema: SCHEMA.to_owned(),
-            batida: "0.1.0".to_owned(),
             id: name.to_owned(),
             started_at: began,
             took_s: 2.5,
@@ -127,13 +123,7 @@ impl Made {
                 load: Load::Concurrency(vec![4]),
                 ..Plan::default()
             },
-            ended: SessionEnd::Complete,
             levels,
-            over_runs: Vec::new(),
-            switches: Vec::new(),
-            seed: None,
-            calibrations: Vec::new(),
-            images: None,
             surroundings: Some(EnvironmentInfo {
                 sambastack: Some("1.4.0".to_owned()),
                 deployments: vec![DeploymentBrief {
@@ -143,13 +133,7 @@ impl Made {
                 }],
                 ..EnvironmentInfo::default()
             }),
-            server_metrics: None,
-            source: None,
-            unknown: Vec::new(),
-            trace: None,
-            prompts_file: None,
-            found: Vec::new(),
-            knees: Vec::new(),
+            ..BenchReport::blank()
         };
         Self { report, requests }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use batida::domain::plan::{LevelLoad, Plan};
 use batida::domain::run::{
     BenchProgress, BenchReport, Bracket, Calibration, ErrorCount, Flight, Goodput, InFlight,
-    LevelEnd, LevelReport, Machine, Point, Rate, RatePoint, Requests, SCHEMA, Searching,
-    ServerSide, SessionEnd, Stage, Stats, Throughput, Watch,
+    LevelEnd, LevelReport, Machine, Point, Rate, RatePoint, Requests, Searching, ServerSide,
+    SessionEnd, Stage, Stats, Throughput, Watch,
 };
 use batida::domain::stats::{Estimate, P5, P50, P95, P99, Percentiles};
 use batida::protocol::{Event, Failure, JobId};
@@ -226,8 +226,6 @@ impl Script {
     pub(crate) fn report(&self, ended: SessionEnd) -> Arc<BenchReport> {
         let levels = self.plan.levels().len().min(2);
         Arc::new(BenchReport {
-            workers: Vec::new(),
-            schema: SCHEMA.to_owned(),
             batida: "0".to_owned(),
             id: "abc".to_owned(),
             started_at: "2026-11-23T10:00:00Z".parse().expect("a moment"),
@@ -240,19 +238,8 @@ impl Script {
             levels: (0..levels)
                 .map(|index| self.report_of(index, index + 1 < levels))
                 .collect(),
-            over_runs: Vec::new(),
-            switches: Vec::new(),
-            seed: None,
             calibrations: Vec::<Calibration>::new(),
-            images: None,
-            surroundings: None,
-            server_metrics: None,
-            source: None,
-            unknown: Vec::new(),
-            trace: None,
-            prompts_file: None,
-            found: Vec::new(),
-            knees: Vec::new(),
+            ..BenchReport::blank()
         })
     }
 }

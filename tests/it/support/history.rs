@@ -11,7 +11,7 @@ use batida::domain::history::{
 use batida::domain::plan::{Load, Plan, Target};
 use batida::domain::run::{
     BenchReport, DeploymentBrief, EnvironmentInfo, LevelEnd, LevelReport, Machine, Point, Rate,
-    RatePoint, Requests, SCHEMA, SessionEnd, Stats, Throughput,
+    RatePoint, Requests, Stats, Throughput,
 };
 use batida::domain::settings::Settings;
 use batida::domain::stats::{P5, P50, P95, P99, Percentiles};
@@ -465,8 +465,6 @@ fn report(row: &SessionRow) -> BenchReport {
     };
     let scale = row.ttft_p50_ms.expect("it has one") / 100.0;
     BenchReport {
-        workers: Vec::new(),
-        schema: SCHEMA.to_owned(),
         batida: "0.1.0".to_owned(),
         id: row.id.0.clone(),
         started_at: row.began,
@@ -476,12 +474,6 @@ fn report(row: &SessionRow) -> BenchReport {
         machine: Machine::new("linux x86_64", 8, 2),
         levels: (0..7).map(|index| level(&plan, index, scale)).collect(),
         plan,
-        ended: SessionEnd::Complete,
-        over_runs: Vec::new(),
-        switches: Vec::new(),
-        seed: None,
-        calibrations: Vec::new(),
-        images: None,
         surroundings: Some(EnvironmentInfo {
             kubectl: Some("1.33.1".to_owned()),
             kubernetes: Some("1.31.4".to_owned()),
@@ -492,13 +484,7 @@ fn report(row: &SessionRow) -> BenchReport {
                 bundle: Some("bundle-7".to_owned()),
             }],
         }),
-        server_metrics: None,
-        source: None,
-        unknown: Vec::new(),
-        trace: None,
-        prompts_file: None,
-        found: Vec::new(),
-        knees: Vec::new(),
+        ..BenchReport::blank()
     }
 }
 

@@ -102,6 +102,9 @@ pub(super) fn below_ui(ui: &mut Ui, level: &LevelReport, compact: bool) {
     if let Some(told) = level.both_sides() {
         caption(ui, told).on_hover_text(METRICS);
     }
+    for part in level.workers.iter().filter(|_| !compact) {
+        caption(ui, format!("Worker {}: {}", part.worker + 1, part.told()));
+    }
     let clock = level.watch.clock.filter(|_| !compact);
     if let Some((clock, told)) = clock.zip(level.watch.clock_told()) {
         caption(ui, sentence(&told)).on_hover_text(clock.meaning());
