@@ -183,19 +183,7 @@ pub async fn run_on(
     let world = Arc::new(World::of(&sown, api, listener.wants_texts(), &controls));
     // However this ends, also by being dropped, the workers end with it.
     let _stop = world.cancel.clone().drop_guard();
-    let crew = match runs_on {
-        RunsOn::ThisComputer => {
-            files_suffice(plan, limits::raise_open_files(), limits::open_files())?;
-            let (world, files) = (Arc::clone(&world), Arc::clone(&files));
-            Crew::Here(Box::new(LocalCrew::start(world, sown.clone(), files)?))
-        }
-        RunsOn::Workers(fleet) => {
-            let order = remote::session_order(&world, &sown, fleet).await?;
-            let world = Arc::clone(&world);
-            let crew = RemoteCrew::start(world, fleet, order, &controls.cancel).await?;
-            Crew::Elsewhere(Box::new(crew))
-        }
-    };
+    let crew = crew_of(runs_on, &world, &sown, &files, &controls.cancel).await?;
     let Surroundings { kubectl, ingress } = around;
     let report = BenchReport {
         ingress,
@@ -243,6 +231,29 @@ pub async fn run_on(
     report.knees = knee::knees(&report.levels);
     report.took_s = world.began.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Those who send the requests, ready for the session.
+async fn crew_of(
+    runs_on: &RunsOn,
+    world: &Arc<World>,
+    sown: &Plan,
+    files: &Arc<Files>,
+    cancel: &CancellationToken,
+) -> Result<Crew, Failure> {
+    let world = Arc::clone(world);
+    match runs_on {
+        RunsOn::ThisComputer => {
+            files_suffice(sown, limits::raise_open_files(), limits::open_files())?;
+            let crew = LocalCrew::start(world, sown.clone(), Arc::clone(files))?;
+            Ok(Crew::Here(Box::new(crew)))
+        }
+        RunsOn::Workers(fleet) => {
+            let order = remote::session_order(&world, sown, fleet).await?;
+            let crew = RemoteCrew::start(world, fleet, order, cancel).await?;
+            Ok(Crew::Elsewhere(Box::new(crew)))
+        }
+    }
 }
 
 fn is_sound(plan: &Plan) -> Result<(), Failure> {
