@@ -39,11 +39,13 @@ pub(super) async fn run(
     let files = Files::plan(&args)?;
     let [mut rows, mut gaps] = open_rows(&args)?;
     connection.api_with_key()?;
-    let runs_on = args.fleet.runs_on(connection)?;
     let targets = targets(connection, &args, named, cancel).await?;
     let plan = sound_plan(&args, targets)?;
     if let Some(path) = &args.save_plan {
         plan_file::save(path, &plan, &args)?;
+    }
+    if args.fleet.manifest {
+        return Ok(report::json(&args.fleet.manifest(connection, &plan)?)?);
     }
     name_levels([&mut rows, &mut gaps], &plan);
     // Nobody steers from a command line; the sender lives as long as the session.
@@ -64,15 +66,7 @@ pub(super) async fn run(
     let recorder = history
         .as_ref()
         .map(|history| history.recorder().with_bench_texts(keep.bench_texts));
-    let found = history::bench(
-        &runs_on,
-        connection,
-        &plan,
-        controls,
-        recorder,
-        &mut listener,
-    )
-    .await;
+    let found = measure(connection, &args, &plan, controls, recorder, &mut listener).await;
     let Watcher {
         rows,
         gaps,
@@ -103,6 +97,32 @@ pub(super) async fn run(
         report::error_line(&format!("batida: {hint}"));
     }
     bench_verdict::told(&found, &args)
+}
+
+/// Runs the session where it is to run. What was started in the cluster for it is removed, however it ends.
+async fn measure(
+    connection: &Connection,
+    args: &BenchArgs,
+    plan: &Plan,
+    controls: Controls,
+    recorder: Option<history::Recorder>,
+    listener: &mut Watcher,
+) -> Result<BenchReport, Failure> {
+    let pods = args
+        .fleet
+        .start(connection, plan, args.quiet, &controls.cancel)
+        .await?;
+    let measuring = async {
+        let runs_on = args.fleet.runs_on(connection, pods.as_ref()).await?;
+        history::bench(&runs_on, connection, plan, controls, recorder, listener).await
+    };
+    let found = measuring.await;
+    if let Some(pods) = &pods
+        && let Err(failure) = pods.remove().await
+    {
+        report::failure(&failure);
+    }
+    found
 }
 
 /// The files with rows that are asked for: a row per request, a row per gap.

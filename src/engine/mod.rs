@@ -12,6 +12,7 @@ pub mod environment_info;
 pub mod follow;
 pub mod history;
 pub mod imports;
+pub mod in_cluster;
 #[cfg(feature = "gui")]
 mod jobs;
 pub mod logs;

@@ -79,6 +79,11 @@ impl Access {
         self
     }
 
+    /// The key that requests carry.
+    pub(crate) fn key(&self) -> Option<&SecretString> {
+        self.key.as_ref()
+    }
+
     /// Whether requests carry a key.
     pub fn has_key(&self) -> bool {
         self.key.is_some()

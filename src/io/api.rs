@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use secrecy::SecretString;
+
 use super::access::Access;
 use super::activity::{Recorder, Recording};
 use super::http1::{ACCEPT_CHAT, Ask, Dialer, Pool, Response, WireError};
@@ -158,6 +160,11 @@ impl Api {
     /// The address without extra query parameters.
     pub fn address(&self) -> &ApiAddress {
         &self.address
+    }
+
+    /// The key that requests carry.
+    pub(crate) fn key(&self) -> Option<&SecretString> {
+        self.access.key()
     }
 
     /// Whether requests carry a key.

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
+use tokio_util::task::AbortOnDropHandle;
 
 use self::outcome::too_slow;
 use self::process::{Ended, TimeLimits, read_output, words_of};
@@ -167,6 +169,43 @@ impl Kubectl {
         args: &[A],
         deadline: Duration,
     ) -> Result<Vec<u8>, KubectlError> {
+        self.run_with(args, None, deadline).await
+    }
+
+    /// Creates an object by its JSON, at the path of its collection. It goes over standard input: an object may be a secret. Gives
+    /// the object as the cluster made it.
+    ///
+    /// # Errors
+    /// Any failure of kubectl, or the cluster's refusal.
+    pub async fn create_raw(&self, path: &str, json: Vec<u8>) -> Result<Vec<u8>, KubectlError> {
+        let args = ["create", "--raw", path, "-f", "-"];
+        self.run_with(&args, Some(json), self.patience).await
+    }
+
+    /// Deletes an object by its path.
+    ///
+    /// # Errors
+    /// As [`Self::create_raw`].
+    pub async fn delete_raw(&self, path: &str) -> Result<Vec<u8>, KubectlError> {
+        self.run(&["delete", "--raw", path], self.patience).await
+    }
+
+    /// kubectl with the kubeconfig, the context and these arguments, in words for another program to start.
+    pub fn words(&self, args: &[&str]) -> Vec<String> {
+        let program = std::iter::once(self.program.as_os_str().to_owned());
+        let own = self.cluster_args().into_iter();
+        let all = program.chain(own).chain(args.iter().map(OsString::from));
+        all.map(|word| word.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    /// With `input` on its standard input.
+    async fn run_with<A: AsRef<OsStr>>(
+        &self,
+        args: &[A],
+        input: Option<Vec<u8>>,
+        deadline: Duration,
+    ) -> Result<Vec<u8>, KubectlError> {
         // `kubectl config` reads only files. Google's kubectl asks the server for its version first all the same, which
         // starts the credential plugin.
         let local = args.first().is_some_and(|arg| arg.as_ref() == "config");
@@ -196,7 +235,7 @@ impl Kubectl {
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
         let login = plugin.then_some(self.login);
         let patience = TimeLimits { deadline, login };
-        let outcome = match self.execute(&args, patience, recording).await {
+        let outcome = match self.execute(&args, input, patience, recording).await {
             Err(error) if error.fault == KubectlFault::Unauthorized => {
                 Err(self.with_expiry(error, login).await)
             }
@@ -233,7 +272,7 @@ impl Kubectl {
         };
         // A failure here adds nothing to the original error.
         let printed = self
-            .execute(&args, patience, recording)
+            .execute(&args, None, patience, recording)
             .await
             .unwrap_or_default();
         let printed = String::from_utf8_lossy(&printed);
@@ -279,6 +318,7 @@ impl Kubectl {
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
         self.execute(
             &args,
+            None,
             TimeLimits {
                 deadline,
                 login: None,
@@ -335,16 +375,23 @@ impl Kubectl {
     async fn execute(
         &self,
         args: &[OsString],
+        input: Option<Vec<u8>>,
         patience: TimeLimits,
         mut recording: Recording,
     ) -> Result<Vec<u8>, KubectlError> {
-        let (mut child, mut group) = match self.spawn(args) {
+        let (mut child, mut group) = match self.spawn(args, input.is_some()) {
             Ok(started) => started,
             Err(error) => {
                 recording.end(false, format!("not started: {error}"));
                 return Err(self.not_started(&error));
             }
         };
+        let _writing = child.stdin.take().zip(input).map(|(mut stdin, input)| {
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                // Fails only when kubectl has ended, which says why.
+                let _ = stdin.write_all(&input).await;
+            }))
+        });
         let answer = match read_output(&mut child, &group, &mut recording, patience).await {
             Ok(Ended::Finished(answer)) => answer,
             Ok(Ended::TooSlow {
@@ -369,7 +416,7 @@ impl Kubectl {
         self.evaluate(answer, recording)
     }
 
-    fn spawn(&self, args: &[OsString]) -> io::Result<(Child, Group)> {
+    fn spawn(&self, args: &[OsString], with_input: bool) -> io::Result<(Child, Group)> {
         let mut command = Command::new(&self.program);
         self.hide_from(&mut command);
         command
@@ -381,7 +428,11 @@ impl Kubectl {
                     .copied(),
             )
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(if with_input {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         Group::start(&mut command)

@@ -41,6 +41,43 @@ struct Spec {
 struct Rule {
     #[serde(default)]
     host: Option<String>,
+    #[serde(default)]
+    http: Option<Http>,
+}
+
+#[derive(Deserialize)]
+struct Http {
+    #[serde(default)]
+    paths: Vec<Path>,
+}
+
+#[derive(Deserialize)]
+struct Path {
+    backend: Backend,
+}
+
+#[derive(Deserialize)]
+struct Backend {
+    service: Option<Service>,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    name: String,
+    port: Option<Port>,
+}
+
+#[derive(Deserialize)]
+struct Port {
+    number: Option<u16>,
+}
+
+/// Where the ingress that serves `host` sends requests to, as it is reached inside the cluster: `gateway.sambastack.svc:8080`,
+/// plain HTTP. `None` where none does, or it says the port by a name or speaks TLS to its service.
+pub fn service(list: &[u8], host: &str) -> Option<String> {
+    let list: List = serde_json::from_slice(list).ok()?;
+    let mut serving = list.items.iter().filter(|it| it.serves(host));
+    serving.find_map(Ingress::service)
 }
 
 /// The limit of the ingress that serves `host` (without a port), in a list of ingresses as kubectl prints it. `None` where none does
@@ -68,6 +105,30 @@ impl Ingress {
             let wild = || Some((it.strip_prefix('*')?, host.split_once('.')?.1));
             it == host
                 || wild().is_some_and(|(rest, domain)| rest.strip_prefix('.') == Some(domain))
+        })
+    }
+
+    fn service(&self) -> Option<String> {
+        let protocol = self
+            .metadata
+            .annotations
+            .get("nginx.ingress.kubernetes.io/backend-protocol");
+        if protocol.is_some_and(|it| !it.eq_ignore_ascii_case("HTTP")) {
+            return None;
+        }
+        let paths = self
+            .spec
+            .rules
+            .iter()
+            .flat_map(|rule| &rule.http)
+            .flat_map(|http| &http.paths);
+        let mut services = paths.filter_map(|path| path.backend.service.as_ref());
+        services.find_map(|service| {
+            let port = service.port.as_ref()?.number?;
+            Some(format!(
+                "{}.{}.svc:{port}",
+                service.name, self.metadata.namespace
+            ))
         })
     }
 
@@ -188,6 +249,24 @@ mod tests {
             limit(b"Error from server (Forbidden)", "api.example.com"),
             None
         );
+    }
+
+    #[test]
+    fn its_service_is_reached_inside_the_cluster() {
+        let of = |annotations: &str, port: &str| {
+            let list = format!(
+                r#"{{"items":[{{"metadata":{{"name":"g","namespace":"sambastack","annotations":{annotations}}},"spec":{{"rules":[
+                {{"host":"a.b","http":{{"paths":[{{"path":"/","backend":{{"service":{{"name":"gateway","port":{port}}}}}}}]}}}}]}}}}]}}"#
+            );
+            service(list.as_bytes(), "a.b")
+        };
+        let found = Some("gateway.sambastack.svc:8080".to_owned());
+        assert_eq!(of("{}", r#"{"number":8080}"#), found);
+        let protocol =
+            |it: &str| format!(r#"{{"nginx.ingress.kubernetes.io/backend-protocol":"{it}"}}"#);
+        assert_eq!(of(&protocol("HTTP"), r#"{"number":8080}"#), found);
+        assert_eq!(of(&protocol("HTTPS"), r#"{"number":8443}"#), None);
+        assert_eq!(of("{}", r#"{"name":"http"}"#), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //!   bye ─────────────────────────────────→  (ends)
 //! ```
 
+pub mod job;
 pub mod rows;
 
 use serde::{Deserialize, Serialize};

@@ -13,6 +13,8 @@ mod display;
 mod follow;
 #[cfg(feature = "gui")]
 mod imports;
+mod in_cluster;
+mod jobs;
 mod keychain;
 mod kube;
 mod lines;

@@ -21,6 +21,8 @@ use crate::wire::worker::{PROTOCOL, WorkerAnswer, WorkerHello, WorkerOrder, Work
 
 /// A coordinator that says nothing for so long is gone, although its pipe is open: it writes a line every five seconds.
 const SILENCE: Duration = Duration::from_secs(120);
+/// A worker that is given no session ends after so long: others of its kind may take long to start.
+const UNUSED: Duration = Duration::from_secs(900);
 /// How often it looks at what its threads did.
 const TICK: Duration = Duration::from_millis(33);
 /// A connection is kept open by a line so often, and a worker that is silent for longer is taken for lost.
@@ -72,7 +74,8 @@ pub async fn serve(
                 None => break,
             },
             _ = tick.tick() => {
-                if heard.elapsed() > SILENCE {
+                let most = if session.is_some() { SILENCE } else { UNUSED };
+                if heard.elapsed() > most {
                     break;
                 }
                 if let Some(session) = &mut session {
@@ -89,6 +92,8 @@ pub async fn serve(
         match (order, &mut session) {
             (WorkerOrder::Session(asked), _) => match begin(*asked, &key).await {
                 Ok(begun) => {
+                    // Whoever attached later has not heard the first one.
+                    out.tell(&WorkerAnswer::Hello(hello()));
                     let lanes = begun.lanes();
                     session = Some(begun);
                     out.tell(&WorkerAnswer::Begun { lanes });

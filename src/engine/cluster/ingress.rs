@@ -14,7 +14,23 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// What the ingress lets through that serves this address; `None` where nobody may list ingresses, none serves it or it
 /// has no limit.
 pub async fn limit(kubectl: &Kubectl, address: &ApiAddress) -> Option<IngressLimit> {
-    let host = host(address)?;
+    ingress::limit(&list(kubectl).await?, &host(address)?)
+}
+
+/// The address as it is reached inside the cluster, past the ingress; `None` where nobody may list ingresses or none tells its
+/// service.
+pub async fn inside(kubectl: &Kubectl, address: &ApiAddress) -> Option<ApiAddress> {
+    let service = ingress::service(&list(kubectl).await?, &host(address)?)?;
+    let (host, port) = service.rsplit_once(':')?;
+    let mut url = url::Url::parse(&address.chat()).ok()?;
+    url.set_scheme("http").ok()?;
+    url.set_host(Some(host)).ok()?;
+    url.set_port(port.parse().ok()).ok()?;
+    ApiAddress::parse(url.as_str()).ok()
+}
+
+/// The ingresses of the cluster, or else of the namespace.
+async fn list(kubectl: &Kubectl) -> Option<Vec<u8>> {
     let everywhere = "/apis/networking.k8s.io/v1/ingresses?limit=500".to_owned();
     let own = format!(
         "/apis/networking.k8s.io/v1/namespaces/{}/ingresses?limit=500",
@@ -26,8 +42,7 @@ pub async fn limit(kubectl: &Kubectl, address: &ApiAddress) -> Option<IngressLim
             Err(_) => get_at(kubectl, &own).await.ok(),
         }
     };
-    let list = tokio::time::timeout(PATIENCE, asking).await.ok()??;
-    ingress::limit(&list, &host)
+    tokio::time::timeout(PATIENCE, asking).await.ok()?
 }
 
 /// Without a port.

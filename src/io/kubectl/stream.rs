@@ -56,7 +56,7 @@ impl Kubectl {
         let mut all = self.cluster_args();
         all.extend(args.iter().map(|arg| OsString::from(arg.as_ref())));
         let recording = self.recorder.begin(ActivityKind::Follow, self.line(&all));
-        let (mut child, group) = match self.spawn(&all) {
+        let (mut child, group) = match self.spawn(&all, false) {
             Ok(started) => started,
             Err(error) => {
                 recording.end(false, format!("not started: {error}"));
