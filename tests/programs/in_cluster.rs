@@ -1,5 +1,6 @@
 //! `batida bench --in-cluster`: the real program and a real kubectl against the server of [`crate::jobs`].
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk};
 use serde_json::Value;
 
 use crate::jobs::{Fate, Jobs, NAMESPACE};
+use crate::kube::kubectls;
 use crate::support::demo::options;
 
 const LIMIT: Duration = Duration::from_secs(90);
@@ -14,13 +16,20 @@ const LIMIT: Duration = Duration::from_secs(90);
 struct Bench {
     jobs: Jobs,
     server: DemoServer,
+    kubectl: PathBuf,
 }
 
 impl Bench {
     async fn start(fates: &[Fate]) -> Self {
+        Self::start_with(&kubectls()[0], fates).await
+    }
+
+    async fn start_with(kubectl: &Path, fates: &[Fate]) -> Self {
         let server = DemoServer::start(options(vec![DemoModel::quick("m", Quirk::None)])).await;
+        let jobs = Jobs::start(fates).await;
         Self {
-            jobs: Jobs::start(fates).await,
+            kubectl: jobs.kubectl(kubectl),
+            jobs,
             server: server.expect("it listens"),
         }
     }
@@ -48,6 +57,8 @@ impl Bench {
                 "--no-history",
             ])
             .args(["--api", self.server.address().root()])
+            .arg("--kubectl")
+            .arg(&self.kubectl)
             .arg("--kubeconfig")
             .arg(self.jobs.kubeconfig())
             .arg("--config")
@@ -89,14 +100,21 @@ fn report(output: &Output) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_number_of_pods_measures_and_nothing_is_left() {
-    for (workers, fates) in [
+    let seven = vec![Fate::Runs; 7];
+    let all = kubectls();
+    let cases = [
         ("1", vec![]),
         (
             "3",
             vec![Fate::Runs, Fate::StartsLate(Duration::from_millis(1_500))],
         ),
-    ] {
-        let bench = Bench::start(&fates).await;
+        ("7", seven),
+    ];
+    for (kubectl, (workers, fates)) in all
+        .iter()
+        .flat_map(|it| cases.iter().map(move |case| (it, case)))
+    {
+        let bench = Bench::start_with(kubectl, fates).await;
         let output = bench
             .run(&[
                 "--workers",
@@ -117,7 +135,7 @@ async fn any_number_of_pods_measures_and_nothing_is_left() {
             assert_eq!(level["requests"]["ok"], 24);
         }
         let of = report["workers"].as_array().expect("workers");
-        assert_eq!(of.len().to_string(), workers);
+        assert_eq!(of.len().to_string(), *workers);
         assert_eq!(of[0]["node"], "node-1");
         assert!(
             of[0]["host"]

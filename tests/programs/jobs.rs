@@ -60,6 +60,7 @@ struct Process {
 /// The server, until it is dropped.
 pub(crate) struct Jobs {
     pub(crate) dir: TempDir,
+    address: std::net::SocketAddr,
     state: Arc<Mutex<State>>,
     _server: AbortOnDropHandle<()>,
 }
@@ -94,6 +95,7 @@ impl Jobs {
         }));
         Self {
             dir,
+            address,
             state,
             _server: server,
         }
@@ -144,6 +146,9 @@ async fn converse(stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resul
     let n = stream.peek(&mut head).await?;
     let first = String::from_utf8_lossy(&head[..n]).into_owned();
     let line = first.lines().next().unwrap_or_default().to_owned();
+    if let Some(name) = line.strip_prefix("RAW ") {
+        return attach_raw(stream, line.len() + 1, name, &state).await;
+    }
     if line.contains("/attach?") {
         attach(stream, &line, state).await;
         return Ok(());
@@ -517,4 +522,93 @@ async fn attach(stream: TcpStream, line: &str, state: Arc<Mutex<State>>) {
         process.stdin = Some(stdin);
         process.attached = None;
     }
+}
+
+/// What stands for `kubectl attach` where kubectl is older than 1.30 and speaks SPDY, which this server does not: everything
+/// else is that kubectl's own.
+const SHIM: &str = r#"#!/usr/bin/env python3
+import os, socket, sys, threading
+args = sys.argv[1:]
+if "attach" not in args:
+    os.execv(KUBECTL, [KUBECTL] + args)
+name = args[args.index("-q") + 1]
+pod = socket.create_connection(ADDRESS)
+pod.sendall(("RAW %s\n" % name).encode())
+def pump():
+    while data := os.read(0, 65536):
+        pod.sendall(data)
+    pod.shutdown(socket.SHUT_WR)
+threading.Thread(target=pump, daemon=True).start()
+while data := pod.recv(65536):
+    os.write(1, data)
+"#;
+
+impl Jobs {
+    /// The kubectl to be used: this one, or one whose attach this server understands.
+    pub(crate) fn kubectl(&self, program: &std::path::Path) -> PathBuf {
+        if speaks_web_sockets(program) {
+            return program.to_owned();
+        }
+        let (host, port) = (self.address.ip(), self.address.port());
+        let shim = SHIM
+            .replace("KUBECTL", &format!("{:?}", program.display().to_string()))
+            .replace("ADDRESS", &format!("({:?}, {port})", host.to_string()));
+        let path = self.dir.path().join("kubectl");
+        std::fs::write(&path, shim).expect("written");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&path, mode).expect("it is ours");
+        path
+    }
+}
+
+fn speaks_web_sockets(kubectl: &std::path::Path) -> bool {
+    let said = std::process::Command::new(kubectl)
+        .args(["version", "--client", "-o", "json"])
+        .output();
+    let said: Value = serde_json::from_slice(&said.expect("kubectl runs").stdout).expect("JSON");
+    let minor = said["clientVersion"]["minor"].as_str().expect("a version");
+    let digits: String = minor.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse::<u32>().expect("a number") >= 30
+}
+
+async fn attach_raw(
+    mut stream: TcpStream,
+    line: usize,
+    name: &str,
+    state: &Mutex<State>,
+) -> std::io::Result<()> {
+    stream.read_exact(&mut vec![0; line]).await?;
+    let (tell, mut told) = mpsc::unbounded_channel::<Vec<u8>>();
+    let stdin = {
+        let mut state = state.lock().expect("no test panics with it");
+        let process = state
+            .pods
+            .get_mut(name)
+            .and_then(|pod| pod.process.as_mut());
+        process.and_then(|process| {
+            process.attached = Some(tell);
+            process.stdin.take()
+        })
+    };
+    let Some(mut stdin) = stdin else {
+        return Ok(());
+    };
+    let (mut from, mut to) = stream.split();
+    let orders = async {
+        let _ = tokio::io::copy(&mut from, &mut stdin).await;
+        // Its input stays open.
+        std::future::pending::<()>().await;
+    };
+    let answers = async {
+        while let Some(bytes) = told.recv().await {
+            if to.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = orders => {}
+        () = answers => {}
+    }
+    Ok(())
 }
