@@ -48,7 +48,7 @@
 //!
 //! A benchmark that is sent from elsewhere ([`engine::bench::RunsOn::Workers`]) is the same session: a worker process runs
 //! the same measuring threads for its share of each level ([`engine::bench::serve`]) and writes each request that ended
-//! as a part of a line ([`wire::worker`]); the session folds these as if a thread of its own had told them. Whoever measures
+//! as a part of a line ([`wire::worker`]); [`engine::in_cluster`] runs such processes as pods of a Job. The session folds these as if a thread of its own had told them. Whoever measures
 //! waits neither for orders nor for a reader.
 //!
 //! What is measured is kept: [`engine::history::Recording`] stands between a session and its listener and hands each

@@ -116,7 +116,7 @@ pub(super) enum Command {
     /// Runs the checks of the Environments page. Fails (exit code 1) if one of them fails; a warning, such as a deployment that is
     /// not ready, is not a failure.
     #[command(after_help = CHECK_EXAMPLES, after_long_help = help(CHECK_DETAILS, CHECK_EXAMPLES))]
-    Check,
+    Check(CheckArgs),
     /// Serve simulated models over an OpenAI-compatible API on 127.0.0.1 until Ctrl-C
     ///
     /// Starts the server of the Demo environment: models of different speeds, two that reason, one that is slow to start,
@@ -233,6 +233,19 @@ pub(super) struct ModelsArgs {
     /// List only the models of this deployment
     #[arg(long, short, value_name = "NAME")]
     pub(super) deployment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Check the rights that `bench --in-cluster` takes instead, one line each
+    #[arg(long)]
+    pub(super) in_cluster: bool,
+    /// With --in-cluster: in this namespace [default: the environment's]
+    #[arg(long, value_name = "NAME", requires = "in_cluster")]
+    pub(super) worker_namespace: Option<String>,
+    /// With --in-cluster: print a Role with these rights, for an administrator, and ask nothing
+    #[arg(long, requires = "in_cluster")]
+    pub(super) rbac: bool,
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,7 @@ mod bench_report;
 mod bench_schema;
 mod bench_verdict;
 mod chat;
+mod checks;
 mod choose;
 mod compare;
 mod compare_report;
@@ -39,7 +40,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory as _, Parser as _};
-use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use self::args::{Cli, Command, Common, DemoArgs, ModelsArgs};
@@ -51,9 +51,8 @@ use crate::domain::environment::{EnvId, SIMULATED_KUBECTL_ARGUMENT};
 use crate::domain::failure::Failure;
 use crate::engine::connection::{Connection, Connections};
 use crate::engine::history::{History, HistoryNotice};
-use crate::engine::{self, Options, check, cluster};
+use crate::engine::{self, Options, cluster};
 use crate::io::{keeper, signals};
-use crate::protocol::Verdict;
 
 /// The name of [`SIMULATED_KUBECTL_ARGUMENT`] in Batida 0.1, which lines that were copied from it have.
 const EARLIER_KUBECTL_ARGUMENT: &str = "kubectl-twin";
@@ -301,7 +300,7 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
             Command::Bench(args) => {
                 bench::run(common, connection, *args, settings.history, &cancel).await
             }
-            Command::Check => run_checks(common, connection, &cancel).await,
+            Command::Check(args) => checks::run(common, connection, &args, &cancel).await,
             Command::Demo(_) | Command::History(_) | Command::Compare(_) | Command::Worker(_) => {
                 Ok(())
             }
@@ -385,31 +384,6 @@ async fn models(common: &Common, connection: &Connection, args: &ModelsArgs) -> 
         args.deployment.as_deref(),
     )?;
     Ok(())
-}
-
-async fn run_checks(
-    common: &Common,
-    connection: &Connection,
-    cancel: &CancellationToken,
-) -> Result<(), Ended> {
-    let done = Mutex::new(Vec::new());
-    check::run(connection, cancel, |check| {
-        if !common.json {
-            report::check(&check);
-        }
-        done.lock().push(check);
-    })
-    .await;
-    let done = done.into_inner();
-    if common.json {
-        report::checks_json(&done)?;
-    }
-    let bad = done.iter().any(|check| check.verdict == Verdict::Bad);
-    if bad || cancel.is_cancelled() {
-        Err(Ended::Told)
-    } else {
-        Ok(())
-    }
 }
 
 async fn serve_demo(

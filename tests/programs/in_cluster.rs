@@ -34,28 +34,11 @@ impl Bench {
         }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// A command of Batida's in the server's cluster.
+    fn batida(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
         command
-            .args([
-                "bench",
-                "--model",
-                "m",
-                "--json",
-                "--quiet",
-                "--in-cluster",
-                "--image",
-                "registry.example/batida:1",
-            ])
-            .args([
-                "--output-tokens",
-                "8",
-                "--input-tokens",
-                "32",
-                "--warmup",
-                "0",
-                "--no-history",
-            ])
+            .args(args)
             .args(["--api", self.server.address().root()])
             .arg("--kubectl")
             .arg(&self.kubectl)
@@ -63,11 +46,18 @@ impl Bench {
             .arg(self.jobs.kubeconfig())
             .arg("--config")
             .arg(self.jobs.dir.path().join("config"))
-            .args(args)
             .env("SAMBANOVA_API_KEY", DEMO_KEY)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        command
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let usual = "bench --model m --json --quiet --in-cluster --image registry.example/batida:1 \
+                     --output-tokens 8 --input-tokens 32 --warmup 0 --no-history";
+        let mut command = self.batida(&usual.split_whitespace().collect::<Vec<_>>());
+        command.args(args);
         command
     }
 
@@ -279,4 +269,43 @@ async fn the_manifest_is_printed_and_nothing_is_created() {
         "{:?}",
         bench.jobs.log()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_right_is_checked_and_the_role_is_printed() {
+    for kubectl in kubectls() {
+        let bench = Bench::start_with(&kubectl, &[]).await;
+        let check = async |more: &[&str]| {
+            let args = [&["check", "--in-cluster"], more].concat();
+            let mut command = bench.batida(&args);
+            let running = tokio::task::spawn_blocking(move || command.output());
+            running.await.expect("waited for").expect("it runs")
+        };
+        let output = check(&["--json"]).await;
+        let all = report(&output);
+        let all = all["checks"].as_array().expect("checks");
+        assert_eq!((all.len(), output.status.code()), (8, Some(0)), "{all:?}");
+        bench.jobs.forbid("secrets");
+        let output = check(&["--json"]).await;
+        assert_eq!(output.status.code(), Some(1));
+        let all = report(&output);
+        let bad = all["checks"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|it| it["verdict"] == "bad");
+        let bad: Vec<&Value> = bad.collect();
+        assert_eq!(bad.len(), 1, "{all}");
+        assert_eq!(bad[0]["title"], "create secrets");
+        assert_eq!(
+            bad[0]["finding"],
+            format!("not allowed in {NAMESPACE}: hands them the API key")
+        );
+        let output = check(&["--rbac", "--worker-namespace", "other"]).await;
+        let role = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            role.contains("namespace: other\nrules:\n- {apiGroups: [\"batch\"]"),
+            "{role}"
+        );
+    }
 }

@@ -221,6 +221,14 @@ fn respond(line: &str, body: &[u8], state: &Arc<Mutex<State>>) -> (u16, Value) {
     }
     let object = || serde_json::from_slice::<Value>(body).expect("an object is JSON");
     match (method, &parts[..]) {
+        ("POST", [.., "selfsubjectaccessreviews"]) => {
+            let forbidden = locked.forbidden.unwrap_or("nothing");
+            // Newer kubectls ask in protobuf, which has the words as they are.
+            let asked = String::from_utf8_lossy(body).contains(forbidden);
+            let review = json!({ "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
+                "spec": {}, "status": { "allowed": !asked } });
+            (201, review)
+        }
         ("GET", ["version"]) => (
             200,
             json!({ "major": "1", "minor": "32", "gitVersion": "v1.32.0" }),

@@ -4,6 +4,7 @@
 
 mod api;
 mod cluster;
+pub mod workers;
 
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -16,6 +16,102 @@ const KEY: &str = "key";
 /// What a Job and its pods are kept for after their end, in s: its logs say what went wrong.
 const KEPT_S: u64 = 3_600;
 
+/// What this user must be allowed to do for workers in the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Right {
+    /// e.g. `create`
+    pub verb: &'static str,
+    /// The API group; empty for the core's.
+    pub group: &'static str,
+    /// e.g. `pods`
+    pub resource: &'static str,
+    /// e.g. `attach`; empty for the resource itself.
+    pub subresource: &'static str,
+    /// What it is for.
+    pub why: &'static str,
+    /// It works without, less well.
+    pub is_optional: bool,
+}
+
+impl Right {
+    const fn of(
+        verb: &'static str,
+        (group, resource, subresource): (&'static str, &'static str, &'static str),
+        why: &'static str,
+    ) -> Self {
+        Self {
+            verb,
+            group,
+            resource,
+            subresource,
+            why,
+            is_optional: false,
+        }
+    }
+
+    /// As `kubectl auth can-i` takes it: `jobs.batch`.
+    pub fn kind(&self) -> String {
+        match self.group {
+            "" => self.resource.to_owned(),
+            group => format!("{}.{group}", self.resource),
+        }
+    }
+
+    /// `pods/attach`
+    pub fn told(&self) -> String {
+        match self.subresource {
+            "" => self.resource.to_owned(),
+            sub => format!("{}/{sub}", self.resource),
+        }
+    }
+}
+
+const JOBS: (&str, &str, &str) = ("batch", "jobs", "");
+const PODS: (&str, &str, &str) = ("", "pods", "");
+const ATTACH: (&str, &str, &str) = ("", "pods", "attach");
+
+/// All of them, and nothing else: no Secret is read, and nothing is changed.
+pub const RIGHTS: [Right; 8] = [
+    Right::of("create", JOBS, "starts the workers"),
+    Right::of("delete", JOBS, "removes them at the end"),
+    Right::of("create", ("", "secrets", ""), "hands them the API key"),
+    Right::of("list", PODS, "tells how far they are"),
+    Right::of("get", PODS, "finds them to attach"),
+    Right::of("create", ATTACH, "hears what they measure"),
+    // WebSockets ask for `get` before Kubernetes 1.35.
+    Right::of("get", ATTACH, "the same, before Kubernetes 1.35"),
+    Right {
+        is_optional: true,
+        ..Right::of(
+            "list",
+            ("networking.k8s.io", "ingresses", ""),
+            "finds the way past the ingress, and its limit",
+        )
+    },
+];
+
+/// A Role with these rights, as YAML, for an administrator.
+pub fn role(namespace: &str) -> String {
+    let mut rules: Vec<(&Right, Vec<&str>)> = Vec::new();
+    for right in &RIGHTS {
+        let same = |(of, _): &&mut (&Right, Vec<&str>)| {
+            of.group == right.group && of.told() == right.told()
+        };
+        match rules.iter_mut().find(same) {
+            Some((_, verbs)) => verbs.push(right.verb),
+            None => rules.push((right, vec![right.verb])),
+        }
+    }
+    let rule = |(right, verbs): (&Right, Vec<&str>)| {
+        let (group, told, verbs) = (right.group, right.told(), verbs.join(", "));
+        format!("- {{apiGroups: [\"{group}\"], resources: [{told}], verbs: [{verbs}]}}\n")
+    };
+    let rules: String = rules.into_iter().map(rule).collect();
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: batida-workers\n  namespace: {namespace}\nrules:\n{rules}"
+    )
+}
+
 /// The workers of one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerJob {
@@ -339,6 +435,25 @@ mod tests {
         assert_eq!(
             job().pods_path(),
             "/api/v1/namespaces/load/pods?labelSelector=batida%2Frun%3D7f3k2"
+        );
+    }
+
+    #[test]
+    fn the_role_holds_the_rights_and_no_more() {
+        assert_eq!(
+            role("load"),
+            r#"apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: batida-workers
+  namespace: load
+rules:
+- {apiGroups: ["batch"], resources: [jobs], verbs: [create, delete]}
+- {apiGroups: [""], resources: [secrets], verbs: [create]}
+- {apiGroups: [""], resources: [pods], verbs: [list, get]}
+- {apiGroups: [""], resources: [pods/attach], verbs: [create, get]}
+- {apiGroups: ["networking.k8s.io"], resources: [ingresses], verbs: [list]}
+"#
         );
     }
 
