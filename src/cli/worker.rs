@@ -2,6 +2,7 @@
 
 use std::io::BufReader;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Ended, out};
 use crate::demo::api::DEMO_KEY;
 use crate::domain::failure::Failure;
+use crate::domain::units;
 use crate::engine::bench;
 use crate::io::worker_key::WorkerKey;
 use crate::io::worker_pipes::{AnswerWriter, read_orders};
@@ -18,6 +20,9 @@ pub(super) struct WorkerArgs {
     /// Read the API key from this file, which holds nothing else [default: from SAMBANOVA_API_KEY]
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    /// End when the coordinator has said nothing for so long amid a session [default: 2m]
+    #[arg(long, value_name = "TIME", value_parser = units::read_duration)]
+    patience: Option<Duration>,
 }
 
 pub(super) async fn run(args: WorkerArgs, cancel: &CancellationToken) -> Result<(), Ended> {
@@ -31,6 +36,7 @@ pub(super) async fn run(args: WorkerArgs, cancel: &CancellationToken) -> Result<
     };
     let input = BufReader::with_capacity(1 << 20, std::io::stdin());
     let orders = read_orders(input).map_err(no_thread)?;
-    bench::serve(orders, writer, key, cancel.clone()).await?;
+    let patience = args.patience.unwrap_or(bench::PATIENCE);
+    bench::serve(orders, writer, key, patience, cancel.clone()).await?;
     Ok(())
 }

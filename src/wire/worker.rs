@@ -351,4 +351,6 @@ pub struct LevelOver {
     pub limits: Vec<(String, String)>,
     /// What it had to leave out of requests, in words.
     pub learned: Vec<String>,
+    /// Why it ended the level although nobody had ordered it to: it takes no part any more.
+    pub cut: Option<String>,
 }

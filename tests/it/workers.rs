@@ -504,3 +504,45 @@ async fn the_key_is_in_no_line_and_a_worker_without_one_says_so() {
         "{told}"
     );
 }
+
+/// As a pod's input, which stays open when whoever was attached is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_hears_nothing_more_ends() {
+    let (server, api) = demo(vec![quick()]).await;
+    let plan = for_a_time("m");
+    let folder = tempfile::tempdir().expect("a folder");
+    let pid = folder.path().join("pid");
+    // What is written to it stops after a second; its own input never ends.
+    let pass = "timeout 4 cat; sleep 60";
+    let worker = format!(
+        "echo $$ >{}; exec {BATIDA} worker --patience 2s",
+        pid.display()
+    );
+    let command = format!(
+        "sh -c '({pass}) | sh -c \"{}\"'",
+        worker.replace('$', "\\$")
+    );
+    let plan = Plan {
+        level_ends: Ends {
+            after: Some(Duration::from_secs(30)),
+            ..Ends::default()
+        },
+        ..plan
+    };
+    let began = Instant::now();
+    let run = sent_by(&[command], &plan, &api).await;
+    assert!(
+        began.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        began.elapsed()
+    );
+    let report = run.report();
+    assert_eq!(report.levels[0].ended, LevelEnd::WorkerLost, "{report:?}");
+    assert!(
+        report.levels[0].requests.ok > 0,
+        "what it measured until then is there"
+    );
+    let sent = server.received().len();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(server.received().len(), sent, "it sends nothing more");
+}

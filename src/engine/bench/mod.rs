@@ -43,7 +43,7 @@ use self::live::Live;
 use self::pause::Pauses;
 use self::remote::RemoteCrew;
 pub use self::remote::{Fleet, OnLoss};
-pub use self::serve::serve;
+pub use self::serve::{PATIENCE, serve};
 use self::session::Session;
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::Said;

@@ -15,12 +15,13 @@ use tokio_util::sync::CancellationToken;
 use self::session::ServedSession;
 use super::crew::cores;
 use crate::domain::failure::Failure;
+use crate::domain::units;
 use crate::io::worker_key::WorkerKey;
 use crate::io::worker_pipes::AnswerWriter;
 use crate::wire::worker::{PROTOCOL, WorkerAnswer, WorkerHello, WorkerOrder, WorkerSession};
 
 /// A coordinator that says nothing for so long is gone, although its pipe is open: it writes a line every five seconds.
-const SILENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 /// A worker that is given no session ends after so long: others of its kind may take long to start.
 const UNUSED: Duration = Duration::from_secs(900);
 /// How often it looks at what its threads did.
@@ -46,8 +47,8 @@ fn hello() -> WorkerHello {
     }
 }
 
-/// Serves a coordinator until it says so, closes the channel of `orders`, is silent for two minutes, or `cancel` is
-/// cancelled; then every connection is closed and
+/// Serves a coordinator until it says so, closes the channel of `orders`, is silent for `patience`, or
+/// `cancel` is cancelled; then every connection is closed and
 /// what was measured is told.
 ///
 /// # Errors
@@ -56,6 +57,7 @@ pub async fn serve(
     mut orders: mpsc::UnboundedReceiver<WorkerOrder>,
     mut out: AnswerWriter,
     key: WorkerKey,
+    patience: Duration,
     cancel: CancellationToken,
 ) -> Result<(), Failure> {
     out.tell(&WorkerAnswer::Hello(hello()));
@@ -64,19 +66,23 @@ pub async fn serve(
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut idle = tokio::time::Instant::now();
     let mut heard = tokio::time::Instant::now();
-    loop {
+    let why = loop {
         let order = tokio::select! {
             biased;
-            () = cancel.cancelled() => break,
+            () = cancel.cancelled() => break Some("it was told to end".to_owned()),
             order = orders.recv() => match order {
                 Some(order) => order,
                 // Whoever ordered is gone.
-                None => break,
+                None => break Some("its input was closed".to_owned()),
             },
             _ = tick.tick() => {
-                let most = if session.is_some() { SILENCE } else { UNUSED };
+                let most = if session.is_some() {
+                    patience
+                } else {
+                    UNUSED
+                };
                 if heard.elapsed() > most {
-                    break;
+                    break Some(format!("it had heard nothing for {}", units::write_duration(most)));
                 }
                 if let Some(session) = &mut session {
                     session.tick(&mut out);
@@ -104,14 +110,14 @@ pub async fn serve(
                     return Err(failure);
                 }
             },
-            (WorkerOrder::Bye, _) => break,
+            (WorkerOrder::Bye, _) => break None,
             (order, Some(session)) => session.take(order, &mut out),
             // Nothing to be done without a session.
             (_, None) => {}
         }
-    }
+    };
     if let Some(session) = session {
-        session.end(&mut out).await;
+        session.end(&mut out, why).await;
     }
     out.finish();
     Ok(())

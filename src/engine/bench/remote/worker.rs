@@ -342,6 +342,7 @@ impl RemoteWorker {
             images,
             dropped,
             learned,
+            cut,
             ..
         } = over;
         self.see(seen, counts, world, tell);
@@ -349,7 +350,9 @@ impl RemoteWorker {
         self.part.dropped = dropped.saturating_sub(self.dropped);
         self.dropped = dropped;
         self.learned = learned;
-        if self.is_in_level() {
+        if let Some(why) = cut {
+            self.lose(why);
+        } else if self.is_in_level() {
             self.state = State::Idle;
         }
         counting

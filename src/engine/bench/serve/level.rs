@@ -189,6 +189,7 @@ impl ServedLevel {
             dropped: rows.dropped,
             limits: std::mem::take(&mut self.limits),
             learned: learned.into_iter().map(str::to_owned).collect(),
+            cut: None,
         }
     }
 }

@@ -28,7 +28,9 @@ use crate::io::worker_key::WorkerKey;
 use crate::io::worker_pipes::AnswerWriter;
 use crate::prompts::PromptSource;
 use crate::wire::worker::rows::WorkerRow;
-use crate::wire::worker::{LevelOrder, PlanFile, WorkerAnswer, WorkerOrder, WorkerSession};
+use crate::wire::worker::{
+    LevelOrder, LevelOver, PlanFile, WorkerAnswer, WorkerOrder, WorkerSession,
+};
 
 /// Rows are told when so many bytes wait, or with the next counts.
 const ENOUGH_ROWS: usize = 64 << 10;
@@ -246,8 +248,8 @@ impl ServedSession {
         }
     }
 
-    /// Closes every connection and tells what there is.
-    pub(super) async fn end(mut self, out: &mut AnswerWriter) {
+    /// Closes every connection and tells what there is; `why`, where nobody has ordered it.
+    pub(super) async fn end(mut self, out: &mut AnswerWriter, why: Option<String>) {
         self.cancel.cancel();
         self.world.cancel.cancel();
         let began = Instant::now();
@@ -260,7 +262,10 @@ impl ServedSession {
         self.fold(out);
         self.rows.tell(out);
         if let Some(level) = &mut self.level {
-            let over = level.over(&self.world, &self.crew, &self.rows);
+            let over = LevelOver {
+                cut: why,
+                ..level.over(&self.world, &self.crew, &self.rows)
+            };
             out.tell(&WorkerAnswer::Over(Box::new(over)));
         }
     }
