@@ -85,6 +85,7 @@
 //! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown |
 //! | [`import`] | result files, ours and those of guidellm, aiperf, genai-perf, vLLM and SGLang; environments of SambaWiz and of kubeconfigs |
 //! | [`io`] | the API, kubectl, the settings file, the database with the history and the workspace, files of the user's, keys, clipboard, file dialog, attachments, notifications, the activity record, signals, the keeper that ends kubectl should Batida be killed |
+//! | [`clock`] | CPU time, and a clock that all processes share, as each system has them |
 //! | [`engine`] | jobs: the cluster, followed as it changes, a chat, probes, a benchmark, the checks, the history's thread; opening an environment's connections |
 //! | [`demo`] | an OpenAI-compatible server, a simulated kubectl, and a server that records exact times |
 //! | [`state`] | what the window knows: a struct for each feature, which owns its data |
@@ -93,6 +94,7 @@
 
 pub mod chart;
 pub mod cli;
+pub mod clock;
 pub mod demo;
 pub mod domain;
 pub mod engine;
