@@ -13,7 +13,7 @@
 //!   ├───────────────┴───────────────┤
 //!   │ engine/       demo/           │                2  everything that waits (tokio)
 //!   ├───────────────────────────────┤
-//!   │ io/                           │                1  the outside: HTTP, kubectl, SQLite, confy, keyring, arboard
+//!   │ io/                clock.rs   │                1  the outside: HTTP, kubectl, SQLite, confy, keyring, arboard; clocks
 //!   ├───────────────────────────────┤
 //!   │ protocol/                     │                0  commands and events between window and engine
 //!   │ domain/ sambastack/ metrics/  │                0  pure: values in, values out
@@ -64,6 +64,8 @@
 //! - Time is given, not taken: only `engine`, `io`, `cli` and the demo read the clock, and a chunk's
 //!   time is that of its bytes' arrival ([`io::arrival`]), taken before it is parsed. [`metrics::timeline`] defines every figure.
 //! - Absent is `None`, never zero.
+//! - What differs between operating systems is in few modules: [`clock`], `io`'s `private` (files), [`io::group`],
+//!   [`io::signals`], [`io::limits`], [`io::machine`], [`io::notify`], [`io::dialog`]; advice in [`domain::system`].
 //! - The window never waits. Every wait has a bound and can be cancelled; stopping is dropping: dropping
 //!   [`engine::Engine`] ends every job, and child processes die with their handle.
 //! - Producers are paced (30 events a second a job), so the channels may be unbounded.

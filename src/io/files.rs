@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 
 pub use self::pipe::Pipe;
 pub use self::sink::Sink;
-use super::private::{self, Special};
+use super::private;
 pub use super::private::{FOR_ALL, FOR_OWNER};
 use crate::domain::failure::Failure;
 
@@ -86,11 +86,7 @@ pub(crate) fn ordinary(path: &Path) -> Result<(), Unread> {
     } else if kind.is_dir() {
         Err(Unread::Folder)
     } else {
-        Err(Unread::NoFile(match private::kind_of_device(kind) {
-            Special::Pipe => "a named pipe",
-            Special::Socket => "a socket",
-            Special::Device => "a device",
-        }))
+        Err(Unread::NoFile(private::special(kind)))
     }
 }
 
@@ -196,8 +192,8 @@ impl OutFile {
         if let Ok(old) = fs::metadata(path)
             && !old.is_file()
         {
-            let is_pipe = private::kind_of_device(old.file_type()) == Special::Pipe;
-            return Sink::open_straight(path, is_pipe).map(|sink| Self(Out::Straight(sink)));
+            return Sink::open_straight(path, private::is_pipe(old.file_type()))
+                .map(|sink| Self(Out::Straight(sink)));
         }
         let real = real_path(path)?;
         let old = fs::metadata(&real).map(|old| private::mode_of(&old)).ok();
@@ -402,12 +398,13 @@ impl Beside {
 pub(super) fn real_path(path: &Path) -> std::io::Result<PathBuf> {
     let mut path = std::path::absolute(path)?;
     for _ in 0..40 {
-        match fs::read_link(&path) {
-            Ok(target) => path = path.parent().map(|dir| dir.join(&target)).unwrap_or(target),
-            // Not a link, or not there.
-            Err(why) if matches!(why.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
-                return Ok(path);
+        match fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_symlink() => {
+                let target = fs::read_link(&path)?;
+                path = path.parent().map(|dir| dir.join(&target)).unwrap_or(target);
             }
+            Ok(_) => return Ok(path),
+            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(path),
             Err(why) => return Err(why),
         }
     }

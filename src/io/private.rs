@@ -8,7 +8,7 @@ use std::fs::OpenOptions;
 use std::path::Path;
 
 pub(crate) use self::system::{
-    FileId, kind_of_device, lockable, make_private, make_private_dir, mode_of, set_mode,
+    FileId, is_pipe, lockable, make_private, make_private_dir, mode_of, set_mode, special,
 };
 use self::system::{give_mode, give_temporary_mode};
 
@@ -16,14 +16,6 @@ use self::system::{give_mode, give_temporary_mode};
 pub const FOR_ALL: u32 = 0o666;
 /// The permissions of a new file that is nobody else's business.
 pub const FOR_OWNER: u32 = 0o600;
-
-/// What is there instead of an ordinary file or a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Special {
-    Pipe,
-    Socket,
-    Device,
-}
 
 /// Options for a file that gets these permissions if it is new; the umask cuts them.
 pub(crate) fn options_with(mode: u32) -> OpenOptions {
@@ -57,7 +49,7 @@ mod system {
     };
     use std::path::Path;
 
-    use super::{FOR_OWNER, Special};
+    use super::FOR_OWNER;
 
     /// Tells a file from another one that took its place.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,14 +107,19 @@ mod system {
         File::open(dir)
     }
 
+    /// Whether this is a named pipe.
+    pub(crate) fn is_pipe(kind: FileType) -> bool {
+        kind.is_fifo()
+    }
+
     /// What this is, which is neither a file nor a folder.
-    pub(crate) fn kind_of_device(kind: FileType) -> Special {
-        if kind.is_fifo() {
-            Special::Pipe
+    pub(crate) fn special(kind: FileType) -> &'static str {
+        if is_pipe(kind) {
+            "a named pipe"
         } else if kind.is_socket() {
-            Special::Socket
+            "a socket"
         } else {
-            Special::Device
+            "a device"
         }
     }
 }
@@ -133,7 +130,7 @@ mod system {
     use std::io;
     use std::path::Path;
 
-    use super::{FOR_ALL, Special};
+    use super::FOR_ALL;
 
     /// A file of ours in a folder that is locked, since Windows locks no folders.
     const LOCK: &str = ".batida-lock";
@@ -194,9 +191,14 @@ mod system {
             .open(dir.join(LOCK))
     }
 
+    /// Windows has none among its files.
+    pub(crate) fn is_pipe(_: FileType) -> bool {
+        false
+    }
+
     /// What this is, which is neither a file nor a folder.
-    pub(crate) fn kind_of_device(_: FileType) -> Special {
-        Special::Device
+    pub(crate) fn special(_: FileType) -> &'static str {
+        "a device"
     }
 }
 
