@@ -13,7 +13,7 @@
 //!   ├───────────────┴───────────────┤
 //!   │ engine/       demo/           │                2  everything that waits (tokio)
 //!   ├───────────────────────────────┤
-//!   │ io/                           │                1  the outside: HTTP, kubectl, SQLite, confy, keyring, arboard
+//!   │ io/                clock.rs   │                1  the outside: HTTP, kubectl, SQLite, confy, keyring, arboard; clocks
 //!   ├───────────────────────────────┤
 //!   │ protocol/                     │                0  commands and events between window and engine
 //!   │ domain/ sambastack/ metrics/  │                0  pure: values in, values out
@@ -69,6 +69,8 @@
 //! - Time is given, not taken: only `engine`, `io`, `cli` and the demo read the clock, and a chunk's
 //!   time is that of its bytes' arrival ([`io::arrival`]), taken before it is parsed. [`metrics::timeline`] defines every figure.
 //! - Absent is `None`, never zero.
+//! - What differs between operating systems is in few modules: [`clock`], `io`'s `private` (files), [`io::group`],
+//!   [`io::signals`], [`io::limits`], [`io::machine`], [`io::notify`], [`io::dialog`]; advice in [`domain::system`].
 //! - The window never waits. Every wait has a bound and can be cancelled; stopping is dropping: dropping
 //!   [`engine::Engine`] ends every job, and child processes die with their handle.
 //! - Producers are paced (30 events a second a job), so the channels may be unbounded.
@@ -90,6 +92,7 @@
 //! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown |
 //! | [`import`] | result files, ours and those of guidellm, aiperf, genai-perf, vLLM and SGLang; environments of SambaWiz and of kubeconfigs |
 //! | [`io`] | the API, kubectl, the settings file, the database with the history and the workspace, files of the user's, keys, clipboard, file dialog, attachments, notifications, the activity record, signals, the keeper that ends kubectl should Batida be killed |
+//! | [`clock`] | CPU time, and a clock that all processes share, as each system has them |
 //! | [`engine`] | jobs: the cluster, followed as it changes, a chat, probes, a benchmark, the checks, the history's thread; opening an environment's connections |
 //! | [`demo`] | an OpenAI-compatible server, a simulated kubectl, and a server that records exact times |
 //! | [`state`] | what the window knows: a struct for each feature, which owns its data |
@@ -98,6 +101,7 @@
 
 pub mod chart;
 pub mod cli;
+pub mod clock;
 pub mod demo;
 pub mod domain;
 pub mod engine;

@@ -44,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::args::{Cli, Command, Common, DemoArgs, ModelsArgs};
 use self::bench_schema::SchemaForm;
-use self::stop::{cancel_on_signal, or_interrupted, outlive_file_limits};
+use self::stop::{cancel_on_signal, or_interrupted};
 use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
 use crate::demo::exact::{self, ExactServer};
 use crate::domain::environment::{EnvId, SIMULATED_KUBECTL_ARGUMENT};
@@ -52,7 +52,7 @@ use crate::domain::failure::Failure;
 use crate::engine::connection::{Connection, Connections};
 use crate::engine::history::{History, HistoryNotice};
 use crate::engine::{self, Options, cluster};
-use crate::io::{keeper, signals};
+use crate::io::{group, signals};
 
 /// The name of [`SIMULATED_KUBECTL_ARGUMENT`] in Batida 0.1, which lines that were copied from it have.
 const EARLIER_KUBECTL_ARGUMENT: &str = "kubectl-twin";
@@ -101,12 +101,11 @@ pub fn main(args: Vec<OsString>, started: Instant, window: Option<OpenWindow>) -
     {
         return simulated_kubectl::run(&args[2..]);
     }
-    if args.get(1).is_some_and(|arg| arg == keeper::ARGUMENT) {
-        keeper::run(std::io::stdin().lock());
+    if group::serves(&args) {
         return ExitCode::SUCCESS;
     }
     if let Some(program) = own_program() {
-        keeper::enable(program);
+        group::outlive_none(program);
     }
     let Cli {
         common,
@@ -247,7 +246,7 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         .map_err(|error| Failure::new("The system gives Batida no threads", error.to_string()))?;
     let ended = runtime.block_on(async {
         let cancel = cancel_on_signal();
-        outlive_file_limits();
+        signals::outlive_file_limits();
         if let Command::Demo(args) = command {
             return serve_demo(common, &args, &cancel).await;
         }

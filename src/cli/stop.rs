@@ -47,14 +47,6 @@ pub(super) fn cancel_on_signal() -> CancellationToken {
     cancel
 }
 
-/// A file that may not grow any further (`ulimit -f`) makes its write fail, which is told, instead of ending the program.
-pub(super) fn outlive_file_limits() {
-    use tokio::signal::unix::{SignalKind, signal};
-    // Once it is listened for, the signal ends nothing, whether anybody hears it or not. Fails only where the system has
-    // no such signal.
-    let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
-}
-
 pub(super) async fn or_interrupted(
     cancel: &CancellationToken,
     work: impl Future<Output = Result<(), Ended>>,

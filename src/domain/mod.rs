@@ -28,6 +28,7 @@ pub mod redact;
 pub mod run;
 pub mod settings;
 pub mod stats;
+pub mod system;
 pub mod units;
 pub mod verdict;
 pub mod workspace;

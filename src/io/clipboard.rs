@@ -4,12 +4,18 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(target_os = "macos")]
+use arboard::SetExtApple as _;
+#[cfg(all(unix, not(target_os = "macos")))]
 use arboard::SetExtLinux as _;
+#[cfg(windows)]
+use arboard::SetExtWindows as _;
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::oneshot;
 
 use crate::domain::failure::Failure;
+use crate::domain::system::System;
 use crate::protocol::Picture;
 
 /// The display responds at once or not at all.
@@ -139,9 +145,5 @@ fn copy(clipboard: &mut Option<arboard::Clipboard>, content: Content) -> Result<
 }
 
 fn unavailable(why: &str) -> Failure {
-    Failure::new(
-        "The clipboard is not available",
-        "Copying needs a graphical display (X11 or Wayland). Select the text and copy it manually",
-    )
-    .with_details(why)
+    Failure::new("The clipboard is not available", System::HERE.copy_advice()).with_details(why)
 }

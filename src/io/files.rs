@@ -1,13 +1,11 @@
 //! Files: read whole up to a bound, and replaced in one step. Who reads a file that is being replaced sees the old
 //! one or the new one, never a half.
 
+mod pipe;
 mod sink;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Read as _, Write};
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -15,40 +13,22 @@ use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
+pub use self::pipe::Pipe;
 pub use self::sink::Sink;
+use super::private;
+pub use super::private::{FOR_ALL, FOR_OWNER};
 use crate::domain::failure::Failure;
 
-/// The permissions of a new file that others may read, less what the user's umask takes away.
-pub const FOR_ALL: u32 = 0o666;
-/// The permissions of a new file that is nobody else's business.
-pub const FOR_OWNER: u32 = 0o600;
 /// How long another Batida that changes files of a folder is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Makes a folder that is nobody else's business, and those that it is to stand in.
-///
-/// # Errors
-/// As the file system's.
-pub(crate) fn make_private_dir(dir: &Path) -> std::io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)
-}
 
 /// Takes a name by putting an empty file there that is nobody else's business.
 ///
 /// # Errors
 /// When there is a file of this name already, and as the file system's.
 pub(crate) fn claim(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(FOR_OWNER);
-    options.open(path)
-}
-
-/// Keeps others from reading a file. Fails without a word where it belongs to someone else.
-pub(crate) fn make_private(path: &Path) {
-    let is_open = |meta: fs::Metadata| meta.permissions().mode() & 0o077 != 0;
-    if fs::metadata(path).is_ok_and(is_open) {
-        let _ = fs::set_permissions(path, Permissions::from_mode(FOR_OWNER));
-    }
+    let mut options = private::options_with(FOR_OWNER);
+    options.write(true).create_new(true).open(path)
 }
 
 // ---- reading ------------------------------------------------------------------------------------------
@@ -105,12 +85,8 @@ pub(crate) fn ordinary(path: &Path) -> Result<(), Unread> {
         Ok(())
     } else if kind.is_dir() {
         Err(Unread::Folder)
-    } else if kind.is_fifo() {
-        Err(Unread::NoFile("a named pipe"))
-    } else if kind.is_socket() {
-        Err(Unread::NoFile("a socket"))
     } else {
-        Err(Unread::NoFile("a device"))
+        Err(Unread::NoFile(private::special(kind)))
     }
 }
 
@@ -150,7 +126,7 @@ pub async fn exists(path: &Path) -> bool {
 /// A lock on the folder for the moment of a change. Waited for only so long: some disks cannot be locked.
 pub(super) fn alone_in(dir: &Path) -> Option<File> {
     let until = Instant::now() + LOCK_PATIENCE;
-    let folder = File::open(dir).ok()?;
+    let folder = private::lockable(dir).ok()?;
     while let Err(fs::TryLockError::WouldBlock) = folder.try_lock() {
         if Instant::now() > until {
             return None;
@@ -216,17 +192,15 @@ impl OutFile {
         if let Ok(old) = fs::metadata(path)
             && !old.is_file()
         {
-            return Sink::open_straight(path, old.file_type().is_fifo())
+            return Sink::open_straight(path, private::is_pipe(old.file_type()))
                 .map(|sink| Self(Out::Straight(sink)));
         }
         let real = real_path(path)?;
-        let old = fs::metadata(&real)
-            .map(|old| old.permissions().mode() & 0o777)
-            .ok();
+        let old = fs::metadata(&real).map(|old| private::mode_of(&old)).ok();
         let beside = Beside::create(&real, old.unwrap_or(mode))?;
         if let Some(old) = old {
             // The umask is for new files.
-            beside.file().set_permissions(Permissions::from_mode(old))?;
+            private::set_mode(beside.file(), old)?;
         }
         Ok(Self(Out::Beside(beside)))
     }
@@ -389,13 +363,8 @@ impl Beside {
     /// Next to what [`real_path`] gave. The umask cuts `mode`.
     pub(super) fn create(real: &Path, mode: u32) -> std::io::Result<Self> {
         let dir = real.parent().unwrap_or(Path::new("/"));
-        let mut builder = tempfile::Builder::new();
-        let file = builder
-            .prefix(".batida-")
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(dir)?;
         Ok(Self {
-            file,
+            file: private::temporary(dir, ".batida-", mode)?,
             place: real.to_owned(),
         })
     }
@@ -429,12 +398,13 @@ impl Beside {
 pub(super) fn real_path(path: &Path) -> std::io::Result<PathBuf> {
     let mut path = std::path::absolute(path)?;
     for _ in 0..40 {
-        match fs::read_link(&path) {
-            Ok(target) => path = path.parent().map(|dir| dir.join(&target)).unwrap_or(target),
-            // Not a link, or not there.
-            Err(why) if matches!(why.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
-                return Ok(path);
+        match fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_symlink() => {
+                let target = fs::read_link(&path)?;
+                path = path.parent().map(|dir| dir.join(&target)).unwrap_or(target);
             }
+            Ok(_) => return Ok(path),
+            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(path),
             Err(why) => return Err(why),
         }
     }

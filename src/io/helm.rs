@@ -8,7 +8,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 use super::access::quote;
-use super::kubectl::{Group, Kubeconfig, Kubectl};
+use super::group::Group;
+use super::kubectl::{Kubeconfig, Kubectl};
 use crate::protocol::ActivityKind;
 
 const MAX_OUTPUT_BYTES: u64 = 4 << 20;

@@ -19,13 +19,13 @@ use tokio_util::task::AbortOnDropHandle;
 use self::outcome::too_slow;
 use self::process::{Ended, TimeLimits, read_output, words_of};
 use super::activity::{Recorder, Recording};
+use super::group::Group;
 use crate::domain::environment::{ClusterAccess, KEY_VARIABLE};
 use crate::domain::failure::Failure;
 use crate::protocol::ActivityKind;
 use crate::wire::kubectl::{KubectlFault, credentials};
 
 pub use logins::LoginQueue;
-pub(crate) use process::Group;
 pub use stream::OutputLines;
 
 /// Far more than any list of pods; a wrong path must not fill the memory.

@@ -6,6 +6,7 @@ use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, FOR_OWNER};
+use super::private;
 use crate::domain::dialect::Dialect;
 use crate::domain::environment::ApiAddress;
 
@@ -67,7 +68,7 @@ impl LearnedStore {
     /// When the file cannot be written, or a newer Batida wrote it: then it stays as it is.
     pub fn keep(&self, model: &str, dialect: Dialect) -> std::io::Result<()> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        files::make_private_dir(dir)?;
+        private::make_private_dir(dir)?;
         let _alone = files::alone_in(dir);
         let mut learned = self
             .read()

@@ -1,26 +1,80 @@
-//! The limit of open files and sockets.
+//! The limits of a process: open files and sockets.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+pub(crate) use self::system::{is_out_of_buffers, is_out_of_files};
+pub use self::system::{open_files, raise_open_files};
 
-/// Raises the limit of open files and sockets to the maximum that the system allows, and returns it; `None` if there is
-/// no limit.
-pub fn raise_open_files() -> Option<u64> {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // If the system refuses, the limit stays unchanged.
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: maximum,
-            maximum,
-        },
-    );
-    getrlimit(Resource::Nofile).current
+#[cfg(unix)]
+mod system {
+    use std::io;
+
+    use rustix::io::Errno;
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    /// Raises the limit of open files and sockets to the maximum that the system allows, and returns it; `None` if
+    /// there is no limit.
+    pub fn raise_open_files() -> Option<u64> {
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        // If the system refuses, the limit stays unchanged.
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: maximum,
+                maximum,
+            },
+        );
+        getrlimit(Resource::Nofile).current
+    }
+
+    /// The number of open files and sockets of this process; `None` if unknown.
+    pub fn open_files() -> Option<u64> {
+        let folder = ["/proc/self/fd", "/dev/fd"]
+            .into_iter()
+            .find_map(|path| std::fs::read_dir(path).ok())?;
+        Some(folder.count() as u64)
+    }
+
+    /// Whether this process, or the system, has as many open files and sockets as it may.
+    pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
+        matches!(
+            Errno::from_io_error(error),
+            Some(Errno::MFILE | Errno::NFILE)
+        )
+    }
+
+    /// Whether the system has no memory left for sockets.
+    pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
+        Errno::from_io_error(error) == Some(Errno::NOBUFS)
+    }
 }
 
-/// The number of open files and sockets of this process; `None` if unknown.
-pub fn open_files() -> Option<u64> {
-    let folder = ["/proc/self/fd", "/dev/fd"]
-        .into_iter()
-        .find_map(|path| std::fs::read_dir(path).ok())?;
-    Some(folder.count() as u64)
+#[cfg(windows)]
+mod system {
+    use std::io;
+
+    /// Windows' numbers for them: ERROR_TOO_MANY_OPEN_FILES and WSAEMFILE.
+    const OUT_OF_FILES: [i32; 2] = [4, 10_024];
+    /// WSAENOBUFS.
+    const OUT_OF_BUFFERS: i32 = 10_055;
+
+    /// Windows limits files and sockets by memory alone.
+    pub fn raise_open_files() -> Option<u64> {
+        None
+    }
+
+    /// Windows does not tell.
+    pub fn open_files() -> Option<u64> {
+        None
+    }
+
+    /// Whether this process has as many open files and sockets as it may.
+    pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
+        error
+            .raw_os_error()
+            .is_some_and(|number| OUT_OF_FILES.contains(&number))
+    }
+
+    /// Whether the system has no memory left for sockets.
+    pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
+        error.raw_os_error() == Some(OUT_OF_BUFFERS)
+    }
 }

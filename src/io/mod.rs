@@ -7,15 +7,17 @@ pub mod arrival;
 pub mod attachment;
 #[cfg(feature = "gui")]
 pub mod clipboard;
-#[cfg(feature = "gui")]
+#[cfg(all(feature = "gui", unix, not(target_os = "macos")))]
 mod desktop;
 #[cfg(feature = "gui")]
 pub mod dialog;
 pub mod earlier_files;
 pub mod files;
+pub mod group;
 pub mod helm;
 pub mod history;
 pub mod http1;
+#[cfg(unix)]
 pub mod keeper;
 pub mod kubectl;
 pub mod learned;
@@ -23,6 +25,7 @@ pub mod limits;
 pub mod machine;
 #[cfg(feature = "gui")]
 pub mod notify;
+pub(crate) mod private;
 pub mod proxy;
 #[cfg(feature = "gui")]
 pub mod raster;

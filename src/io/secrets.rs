@@ -12,6 +12,7 @@ use crate::domain::environment::{EnvId, Environment, KeyPlace};
 use crate::domain::failure::Failure;
 use crate::domain::pasted;
 use crate::domain::settings::Settings;
+use crate::domain::system::System;
 use crate::io::settings::{SecretId, SettingsStore};
 use crate::protocol::KeyChange;
 
@@ -91,9 +92,7 @@ impl From<KeyError> for Failure {
                 String::new(),
             ),
             KeyError::NoKeychain(why) => (
-                format!(
-                    "Start a keychain (gnome-keyring, KWallet) and restart Batida, or {elsewhere}"
-                ),
+                format!("{}, or {elsewhere}", System::HERE.keychain_advice()),
                 why,
             ),
             KeyError::Locked(why) => (format!("Unlock it and try again, or {elsewhere}"), why),

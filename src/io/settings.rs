@@ -18,9 +18,11 @@ use self::read::LoadError;
 use self::stored::StoredFile;
 pub(in crate::io) use self::stored::{Earlier, EarlierForms};
 use super::files::{self, Beside};
+use super::private;
 use crate::domain::environment::{EnvId, Environment, Extra};
 use crate::domain::failure::Failure;
 use crate::domain::settings::Settings;
+use crate::domain::system::System;
 
 /// The version of the file format.
 const VERSION: i64 = 1;
@@ -99,7 +101,7 @@ impl SettingsStore {
             .map_err(|why| {
                 Failure::new(
                     "Could not determine the settings folder",
-                    "Set HOME, or use --config DIR",
+                    format!("{}, or use --config DIR", System::HERE.home_advice()),
                 )
                 .with_details(why.to_string())
             })
@@ -341,7 +343,7 @@ impl SettingsStore {
     /// Makes a file with keys readable only by its owner.
     fn guard_keys(&self, file: &StoredFile) {
         if !file.keys().is_empty() {
-            files::make_private(&self.path);
+            private::make_private(&self.path);
         }
     }
 
@@ -360,7 +362,7 @@ impl SettingsStore {
         let text = |why: std::io::Error| why.to_string();
         let real = files::real_path(&self.path).map_err(text)?;
         let dir = real.parent().ok_or("it has no folder")?;
-        files::make_private_dir(dir).map_err(text)?;
+        private::make_private_dir(dir).map_err(text)?;
         let beside = Beside::create(&real, files::FOR_OWNER).map_err(text)?;
         confy::store_path(beside.path(), file).map_err(|why| match why {
             // The error may quote a secret.

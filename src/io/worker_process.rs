@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::kubectl::Group;
+use super::group::Group;
 
 /// A line that is longer is none of a worker's.
 const MAX_LINE_BYTES: u64 = 1 << 20;

@@ -72,6 +72,7 @@ use egui::{Context, IconData, ViewportBuilder};
 
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
+use crate::domain::system::System;
 use crate::engine::quit::Quit;
 use crate::engine::{Engine, Options};
 use crate::protocol::Command;
@@ -174,27 +175,16 @@ pub fn run(
     }
 }
 
-/// Debian and Ubuntu packages that a window needs at run time.
-const X11: &str =
-    "libx11-6 libx11-xcb1 libxcursor1 libxi6 libxkbcommon-x11-0 libegl1 libgl1 libgl1-mesa-dri";
-const WAYLAND: &str =
-    "libwayland-client0 libwayland-egl1 libwayland-cursor0 libxkbcommon0 libegl1 libgl1-mesa-dri";
-
 fn no_window(details: &str) -> Failure {
-    let display =
-        std::env::var_os("DISPLAY").is_some() || std::env::var_os("WAYLAND_DISPLAY").is_some();
-    if !display {
+    let display = ["DISPLAY", "WAYLAND_DISPLAY"].map(|name| std::env::var_os(name).is_some());
+    if System::HERE == System::Linux && display == [false; 2] {
         return Failure::new(
             "No display is available to open a window",
             "Start Batida in a desktop session (DISPLAY or WAYLAND_DISPLAY), or use its commands: batida --help",
         )
         .with_details(details);
     }
-    Failure::new(
-        "Could not open a window",
-        format!("On X11: apt-get install {X11}. On Wayland: apt-get install {WAYLAND}"),
-    )
-    .with_details(details)
+    Failure::new("Could not open a window", System::HERE.window_advice()).with_details(details)
 }
 
 /// The logo's three bars.

@@ -45,6 +45,7 @@ const CLOCKS: &[&str] = &[
     "SystemTime::now",
     "Timestamp::now",
     "Zoned::now",
+    "crate::clock",
 ];
 const WINDOW: &[&str] = &["egui", "eframe", "egui_plot", "egui_extras"];
 const WAITING: &[&str] = &["tokio", "tokio_util", "hyper_util"];

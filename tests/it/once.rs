@@ -25,7 +25,7 @@ const ONCE: [(&[&str], &str, &[&str]); 8] = [
     (&["csv::Writer"], "", &["export/csv.rs"]),
     (&["csv::Reader"], "", &["prompts/table.rs"]),
     // The rights of files and folders that are nobody else's business.
-    (&["0o600", "0o700"], "", &["io/files.rs"]),
+    (&["0o600", "0o700"], "", &["io/private.rs"]),
     // Percent, as people read it and as a command line does.
     (&["} %", "{}%"], "", &["domain/units.rs"]),
     // Numbers drawn at random; the demo's embeddings are hashed.

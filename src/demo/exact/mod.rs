@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
-use rustix::time::{ClockId, clock_gettime};
+use socket2::SockRef;
 
 use self::connection::Connection;
 use self::schedule::Schedule;
+use crate::clock::shared_ns as now;
 use crate::domain::environment::ApiAddress;
 
 pub use self::wire::MODEL;
@@ -78,7 +79,7 @@ impl ExactServer {
     pub fn start(options: ExactOptions) -> std::io::Result<Self> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         // The standard library leaves room for 128 only: thousands of clients come at once.
-        rustix::net::listen(&listener, 4_096)?;
+        SockRef::from(&listener).listen(4_096)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let poll = Poll::new()?;
@@ -147,12 +148,6 @@ fn pin(core: Option<usize>) -> std::io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn pin(_: Option<usize>) -> std::io::Result<()> {
     Ok(())
-}
-
-/// Nanoseconds of the clock that all processes of the system share.
-fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    (time.tv_sec * 1_000_000_000 + time.tv_nsec).cast_unsigned()
 }
 
 const LISTENER: Token = Token(usize::MAX);

@@ -5,7 +5,9 @@
 //! taken away).
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(target_os = "linux")]
+use std::time::Instant;
 
 #[cfg(target_os = "linux")]
 use rustix::time::{

@@ -424,10 +424,3 @@ fn no_thread(error: std::io::Error) -> Failure {
     )
     .with_details(error.to_string())
 }
-
-fn duration(time: rustix::time::Timespec) -> Duration {
-    Duration::new(
-        time.tv_sec.unsigned_abs(),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
-}

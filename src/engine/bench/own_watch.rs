@@ -64,10 +64,10 @@ impl OwnWatch {
         self.ends.record(late);
     }
 
-    /// A timer fired so late; until now the thread used so much CPU time.
-    pub(super) fn timer_fired(&mut self, late: Duration, used: Duration) {
+    /// A timer fired so late; until now the thread used so much CPU time, where that is known.
+    pub(super) fn timer_fired(&mut self, late: Duration, used: Option<Duration>) {
         self.timers.record(late);
-        self.cpu = Some((Instant::now(), used));
+        self.cpu = used.map(|used| (Instant::now(), used));
     }
 
     pub(super) fn alarm_rang(&mut self, AlarmRings { late, times }: AlarmRings) {

@@ -16,6 +16,7 @@ use self::session::ServedSession;
 use super::crew::cores;
 use crate::domain::failure::Failure;
 use crate::domain::units;
+use crate::io::machine;
 use crate::io::worker_key::WorkerKey;
 use crate::io::worker_pipes::AnswerWriter;
 use crate::wire::worker::{PROTOCOL, WorkerAnswer, WorkerHello, WorkerOrder, WorkerSession};
@@ -32,15 +33,10 @@ const IDLE: Duration = Duration::from_secs(2);
 /// What a worker says of itself as it starts.
 fn hello() -> WorkerHello {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let host = || {
-        let name = rustix::system::uname();
-        let name = name.nodename().to_string_lossy().into_owned();
-        Some(name).filter(|name| !name.is_empty())
-    };
     WorkerHello {
         protocol: PROTOCOL.to_owned(),
         batida: env!("CARGO_PKG_VERSION").to_owned(),
-        host: variable("BATIDA_POD").or_else(host),
+        host: variable("BATIDA_POD").or_else(machine::name),
         node: variable("BATIDA_NODE"),
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         cores: cores(),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::counts::Counts;
 use super::own_watch::OwnWatch;
+use crate::clock::process_cpu;
 use crate::domain::run::{Clock, Watch};
 use crate::io::machine::{Ticks, ticks};
 use crate::metrics::stats::{Histogram, Scale};
@@ -19,7 +20,7 @@ pub(super) struct LevelWatch {
     began: Instant,
     /// CPU time of each worker when the level began (or when it first told), and now.
     workers: Vec<Option<[(Instant, Duration); 2]>>,
-    process: Duration,
+    process: Option<Duration>,
     machine: Option<Ticks>,
 }
 
@@ -35,7 +36,7 @@ impl LevelWatch {
             late_requests: 0,
             began: Instant::now(),
             workers: Vec::new(),
-            process: process_time(),
+            process: process_cpu(),
             machine: ticks(),
         }
     }
@@ -92,18 +93,13 @@ impl LevelWatch {
                 .flatten()
                 .filter_map(share)
                 .reduce(f64::max),
-            process_cores: (elapsed > 0.1)
-                .then(|| process_time().saturating_sub(self.process).as_secs_f64() / elapsed),
+            process_cores: (self.process.zip(process_cpu()))
+                .filter(|_| elapsed > 0.1)
+                .map(|(before, now)| now.saturating_sub(before).as_secs_f64() / elapsed),
             machine_busy: machine.filter(|_| elapsed > 0.1),
             left_late_ms: self.leaving.stats(),
             late_requests: self.late_requests,
             doubts: Vec::new(),
         }
     }
-}
-
-fn process_time() -> Duration {
-    super::duration(rustix::time::clock_gettime(
-        rustix::time::ClockId::ProcessCPUTime,
-    ))
 }

@@ -442,11 +442,8 @@ impl WorkerThread {
             let due = Instant::now() + interval;
             tokio::time::sleep_until(due.into()).await;
             let late = due.elapsed().saturating_sub(ROUNDING);
-            let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-            self.counts
-                .own_watch
-                .lock()
-                .timer_fired(late, super::duration(used));
+            let used = crate::clock::thread_cpu();
+            self.counts.own_watch.lock().timer_fired(late, used);
         }
     }
 }

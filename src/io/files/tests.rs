@@ -1,3 +1,5 @@
+use std::os::unix::fs::OpenOptionsExt as _;
+
 use rustix::fs::OFlags;
 
 use super::*;
@@ -134,10 +136,10 @@ fn a_pipe_whose_reader_goes_away_or_stops_is_told() {
 
     let _stopped = reader(&pipe);
     let mut out = OutFile::open(&pipe).expect("opens");
-    let Out::Straight(Sink::Pipe { patience, .. }) = &mut out.0 else {
+    let Out::Straight(Sink::Pipe(pipe)) = &mut out.0 else {
         panic!("it is a pipe")
     };
-    *patience = Duration::from_millis(50);
+    pipe.patience = Duration::from_millis(50);
     let failure = write_all(out);
     assert!(
         failure.summary.contains("its reader has stopped reading"),

@@ -15,10 +15,8 @@ mod write;
 use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use etcetera::BaseStrategy as _;
 use rusqlite::{Connection, OpenFlags};
@@ -32,7 +30,9 @@ pub(in crate::io) use self::workspace::Kind;
 pub use self::workspace::StoredDraft;
 pub use self::write::{ChatRecord, Writing};
 use crate::domain::failure::Failure;
+use crate::domain::system::System;
 use crate::io::files;
+use crate::io::private::{self, FileId};
 
 /// The file's name.
 pub const FILE: &str = "history.sqlite";
@@ -53,7 +53,7 @@ pub struct Store {
     conn: Connection,
     path: PathBuf,
     /// The file that was opened; another one may take its place.
-    inode: u64,
+    file: Option<FileId>,
     /// Something in it made no sense.
     broken: Cell<bool>,
 }
@@ -83,7 +83,7 @@ impl Store {
         let base = etcetera::choose_base_strategy().map_err(|error| {
             Failure::new(
                 "There is no place for the history",
-                "Set HOME, or say --config DIR",
+                format!("{}, or say --config DIR", System::HERE.home_advice()),
             )
             .with_details(error.to_string())
         })?;
@@ -98,7 +98,7 @@ impl Store {
     pub fn open(dir: &Path) -> Result<Opened, Failure> {
         let path = usable(dir)?;
         // Two windows that start at once: the second one must not move aside what the first one just made.
-        let _alone = Alone::in_dir(dir);
+        let _alone = files::alone_in(dir);
         let why = match Self::try_open(&path) {
             Ok(store) => match fs::read_to_string(beside(&path, MARK)) {
                 Err(_) => {
@@ -127,7 +127,7 @@ impl Store {
     /// As [`Store::open`], and when the file is damaged.
     pub fn open_to_read(dir: &Path) -> Result<Self, Failure> {
         let opened = usable(dir).and_then(|path| {
-            let _alone = Alone::in_dir(dir);
+            let _alone = files::alone_in(dir);
             Self::try_open(&path).map_err(|cannot| cannot.told(&path))
         });
         opened.or_else(|failure| {
@@ -143,7 +143,7 @@ impl Store {
 
     /// Of a file that nobody can write, e.g. on a medium that is read only.
     fn open_immutable(path: &Path) -> Result<Self, Cannot> {
-        let meta = fs::metadata(path).map_err(|error| Cannot::Broken(crate::io::why(&error)))?;
+        fs::metadata(path).map_err(|error| Cannot::Broken(crate::io::why(&error)))?;
         // Where it could be written, somebody may be writing: then this would read nonsense.
         if OpenOptions::new().append(true).open(path).is_ok() {
             return Err(Cannot::Broken("it is in use".to_owned()));
@@ -165,7 +165,7 @@ impl Store {
         Ok(Self {
             conn,
             path: path.to_owned(),
-            inode: meta.ino(),
+            file: FileId::of(path),
             broken: Cell::new(false),
         })
     }
@@ -188,12 +188,11 @@ impl Store {
             _ => {}
         }
         // SQLite gives a log the rights of its file. A file that cannot be made is what SQLite tells next.
-        let _ = OpenOptions::new()
+        let _ = private::options_with(private::FOR_OWNER)
             .append(true)
             .create(true)
-            .mode(files::FOR_OWNER)
             .open(path);
-        files::make_private(path);
+        private::make_private(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, flags)?;
         conn.busy_timeout(PATIENCE)?;
@@ -212,11 +211,10 @@ impl Store {
         conn.pragma_update(None, "journal_size_limit", 16 << 20)?;
         conn.set_prepared_statement_cache_capacity(64);
         schema::migrate(&mut conn)?;
-        let inode = fs::metadata(path).map_or(0, |meta| meta.ino());
         Ok(Self {
             conn,
             path: path.to_owned(),
-            inode,
+            file: FileId::of(path),
             broken: Cell::new(false),
         })
     }
@@ -239,7 +237,7 @@ impl Store {
 
     /// Whether the file is still where it was opened: somebody may have deleted it, or another window moved it aside.
     pub fn is_in_place(&self) -> bool {
-        fs::metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode)
+        FileId::of(&self.path).is_some_and(|now| Some(now) == self.file)
     }
 
     /// Whether something that was read made no sense.
@@ -263,7 +261,7 @@ impl Store {
     /// When it had to stay where it is.
     pub fn set_aside(self, rebuilt: Option<Rebuilt>) -> Result<Failure, Failure> {
         let Self { conn, path, .. } = self;
-        let _alone = path.parent().map(Alone::in_dir);
+        let _alone = path.parent().map(files::alone_in);
         // What cannot be closed well is closed when it is dropped.
         let _ = conn.close();
         set_aside(&path, "it holds what makes no sense", rebuilt)
@@ -323,7 +321,7 @@ fn usable(dir: &Path) -> Result<PathBuf, Failure> {
             "Move it away: Batida then makes a new one",
         ));
     }
-    files::make_private_dir(dir).map_err(|error| no_room(&path, &error))?;
+    private::make_private_dir(dir).map_err(|error| no_room(&path, &error))?;
     Ok(path)
 }
 
@@ -391,25 +389,5 @@ fn set_aside(path: &Path, why: &str, rebuilt: Option<Rebuilt>) -> Result<Failure
             format!("Move {} away; until then nothing is kept", path.display()),
         )
         .with_details(format!("It could not be moved aside: {error}"))),
-    }
-}
-
-/// A lock on the folder, for the moment of opening. Waited for only so long: a folder that cannot be locked, as on some
-/// network's disk, must not keep the history closed.
-struct Alone(#[expect(dead_code, reason = "the lock ends with the file")] Option<File>);
-
-impl Alone {
-    fn in_dir(dir: &Path) -> Self {
-        let until = Instant::now() + PATIENCE;
-        let Ok(folder) = File::open(dir) else {
-            return Self(None);
-        };
-        while let Err(fs::TryLockError::WouldBlock) = folder.try_lock() {
-            if Instant::now() > until {
-                return Self(None);
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        Self(Some(folder))
     }
 }

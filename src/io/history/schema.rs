@@ -347,7 +347,7 @@ mod tests {
         let store = Store {
             conn: as_of(OLDEST_READABLE as usize),
             path: "memory".into(),
-            inode: 0,
+            file: None,
             broken: Cell::default(),
         };
         let query = HistoryQuery {

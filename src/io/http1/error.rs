@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustix::io::Errno;
+use crate::io::limits;
 
 /// Bytes of a response that is not HTTP that an error shows.
 const MAX_SHOWN_BYTES: usize = 48;
@@ -91,11 +91,11 @@ pub enum Lack {
 impl Lack {
     /// The exhausted resource behind a system error; `None` if the error concerns the remote side.
     pub fn of(error: &io::Error) -> Option<Self> {
-        let errno = Errno::from_io_error(error)?;
-        match errno {
-            Errno::MFILE | Errno::NFILE => Some(Self::Files),
-            Errno::ADDRNOTAVAIL | Errno::ADDRINUSE => Some(Self::Ports),
-            Errno::NOMEM | Errno::NOBUFS => Some(Self::Memory),
+        match error.kind() {
+            io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => Some(Self::Ports),
+            io::ErrorKind::OutOfMemory => Some(Self::Memory),
+            _ if limits::is_out_of_files(error) => Some(Self::Files),
+            _ if limits::is_out_of_buffers(error) => Some(Self::Memory),
             _ => None,
         }
     }

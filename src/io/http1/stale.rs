@@ -19,11 +19,11 @@
 //! In all other cases the server may have crashed because of the request, which is a failure.
 
 use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rustix::io::Errno;
-use rustix::net::RecvFlags;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 /// How long to wait for an early response after writing the request failed.
@@ -59,13 +59,16 @@ impl Doubt {
     }
 }
 
-/// Peeks at one byte of a socket: `None` if nothing arrived, zero if the connection has ended.
+/// Peeks at one byte of a socket: `None` if nothing arrived, zero if the connection has ended. Does not wait, since
+/// tokio's sockets never do.
 pub(super) fn peek(tcp: &TcpStream) -> io::Result<Option<usize>> {
-    let mut byte = [0; 1];
-    match rustix::net::recv(tcp, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-        Ok((_, bytes)) => Ok(Some(bytes)),
-        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
-        Err(error) => Err(error.into()),
+    let mut byte = [MaybeUninit::uninit()];
+    match SockRef::from(tcp).peek(&mut byte) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

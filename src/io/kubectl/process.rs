@@ -1,16 +1,15 @@
-//! kubectl's process: reads its output while it runs, and kills everything it has started.
+//! kubectl's process: reads its output while it runs.
 
 use std::io;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::Instant;
 
 use super::MAX_OUTPUT_BYTES;
 use crate::io::activity::Recording;
-use crate::io::keeper;
+use crate::io::group::Group;
 use crate::wire::kubectl::{own_words, plain};
 
 /// Only the end of standard error is kept, since a credential plugin may write a lot.
@@ -19,63 +18,6 @@ pub(super) const MAX_STDERR_BYTES: usize = 64 << 10;
 pub(super) const GRACE: Duration = Duration::from_millis(200);
 /// Messages are shown after this delay: a message just before the exit belongs to the failure.
 const MESSAGE_DELAY: Duration = Duration::from_millis(300);
-
-/// The process group of kubectl and its plugins. Dropping it kills the group. If Batida itself is killed, its keeper
-/// process kills the group.
-#[derive(Debug)]
-pub(crate) struct Group {
-    id: Option<Pid>,
-    /// Dropped after the group was killed.
-    _kept: Option<keeper::Kept>,
-}
-
-impl Group {
-    /// Starts a program as the leader of a new group.
-    pub(crate) fn start(command: &mut Command) -> io::Result<(Child, Self)> {
-        let expected = keeper::expect();
-        if let Some(expected) = &expected {
-            command.env(keeper::VARIABLE, expected.marker());
-        }
-        let child = command.process_group(0).kill_on_drop(true).spawn()?;
-        let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let kept = id
-            .zip(expected)
-            .and_then(|(id, expected)| expected.begun(id));
-        Ok((child, Self { id, _kept: kept }))
-    }
-
-    /// Lets the group live on after its leader exited: it may have opened a browser for a login.
-    pub(crate) fn release(&mut self) {
-        self.id = None;
-        self._kept = None;
-    }
-
-    /// Whether the leader has child processes, e.g. a credential plugin; `None` if unknown.
-    pub(super) fn has_children(&self) -> Option<bool> {
-        let leader = self.id?.as_raw_nonzero();
-        let tasks = std::fs::read_dir(format!("/proc/{leader}/task")).ok()?;
-        let mut known = None;
-        for task in tasks.flatten() {
-            let Ok(children) = std::fs::read_to_string(task.path().join("children")) else {
-                continue;
-            };
-            if !children.trim().is_empty() {
-                return Some(true);
-            }
-            known = Some(false);
-        }
-        known
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.id {
-            // Fails only if no process is left.
-            kill_process_group(group, Signal::KILL).ok();
-        }
-    }
-}
 
 pub(super) struct Output {
     pub(super) stdout: Vec<u8>,

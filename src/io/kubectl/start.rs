@@ -1,11 +1,13 @@
 //! Checks before kubectl is started: the program and the kubeconfig. Without a kubeconfig, kubectl would connect to
 //! localhost.
 
+use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::{Kubeconfig, Kubectl, KubectlError};
 use crate::domain::failure::{Advice, Failure};
+use crate::domain::system::System;
 use crate::io::files;
 use crate::wire::kubectl::{KubectlFault, may_have_server_path, may_start_a_plugin};
 
@@ -17,7 +19,7 @@ impl Kubectl {
     pub(super) fn find_program(&self) -> Result<(), KubectlError> {
         // A bare name is looked up in PATH when it is started.
         let named = self.program.components().count() > 1;
-        if named && !self.program.exists() {
+        if named && !self.program.exists() && !with_ending(&self.program).exists() {
             return Err(self.not_started(&io::ErrorKind::NotFound.into()));
         }
         Ok(())
@@ -78,7 +80,7 @@ impl Kubectl {
             io::ErrorKind::PermissionDenied => (
                 KubectlFault::ProgramBroken,
                 format!("{program} is not executable"),
-                or_another(format!("Make it executable (chmod +x {program})")),
+                or_another(System::HERE.executable_advice(&program.to_string())),
             ),
             _ => (
                 KubectlFault::ProgramBroken,
@@ -145,10 +147,9 @@ impl Kubectl {
                 names.join(" and ")
             ));
         }
-        let Some(home) = self.variable("HOME") else {
+        let Some(usual) = self.usual_kubeconfig() else {
             return Ok(());
         };
-        let usual = Path::new(&home).join(".kube/config");
         // In a pod, kubectl uses the pod's own cluster.
         if self.variable("KUBERNETES_SERVICE_HOST").is_some() {
             return Ok(());
@@ -160,6 +161,11 @@ impl Kubectl {
             "No kubeconfig found: {} does not exist",
             usual.display()
         ))
+    }
+
+    /// Where kubectl looks without `KUBECONFIG`, whether it is there or not; `None` without a home folder.
+    fn usual_kubeconfig(&self) -> Option<PathBuf> {
+        usual_kubeconfig(System::HERE, |name| self.variable(name))
     }
 
     /// Whether the server's URL may have a path, judging by the kubeconfig's text. Most have none, which saves a call
@@ -179,12 +185,11 @@ impl Kubectl {
         let files = match &self.kubeconfig {
             Kubeconfig::BuiltIn => Vec::new(),
             Kubeconfig::File(path) => vec![path.clone()],
-            Kubeconfig::Default => match (self.variable("KUBECONFIG"), self.variable("HOME")) {
-                (Some(list), _) => std::env::split_paths(&list)
+            Kubeconfig::Default => match self.variable("KUBECONFIG") {
+                Some(list) => std::env::split_paths(&list)
                     .filter(|file| file.exists())
                     .collect(),
-                (None, Some(home)) => vec![Path::new(&home).join(".kube/config")],
-                (None, None) => Vec::new(),
+                None => self.usual_kubeconfig().into_iter().collect(),
             },
         };
         let texts: Option<Vec<String>> = files
@@ -200,6 +205,31 @@ impl Kubectl {
             }
         })
     }
+}
+
+/// `.kube/config` in the user's home folder. On Windows kubectl takes the first of three folders that has it
+/// (client-go's `util/homedir`).
+fn usual_kubeconfig(
+    system: System,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Option<PathBuf> {
+    let homes = match system {
+        System::Linux | System::MacOs => [variable("HOME"), None, None],
+        System::Windows => {
+            let drive = variable("HOMEDRIVE").zip(variable("HOMEPATH"));
+            let joined = drive.map(|(mut drive, path)| {
+                drive.push(path);
+                drive
+            });
+            [variable("HOME"), variable("USERPROFILE"), joined]
+        }
+    };
+    let files = homes.map(|home| Some(Path::new(&home?).join(".kube").join("config")));
+    // Those that exist have another order.
+    let [home, profile, drive] = &files;
+    let mut usual = [home, drive, profile].into_iter().flatten();
+    let found = usual.find(|file| file.exists());
+    found.or_else(|| files.iter().flatten().next()).cloned()
 }
 
 /// `None` if it is not a regular file, is too large or is not UTF-8.
@@ -263,6 +293,13 @@ fn check_kubeconfig(path: &Path) -> Result<(), KubectlError> {
     Ok(())
 }
 
+/// The program as Windows also finds it, e.g. `kubectl.exe` for `kubectl`; on other systems the same.
+fn with_ending(program: &Path) -> PathBuf {
+    let mut name = program.as_os_str().to_owned();
+    name.push(std::env::consts::EXE_SUFFIX);
+    name.into()
+}
+
 /// The first 128 bytes of a file.
 fn first_bytes(path: &Path) -> Option<Vec<u8>> {
     if !path.is_file() {
@@ -319,7 +356,38 @@ fn built_for(path: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::built_for;
+    use super::*;
+
+    #[test]
+    fn kubectl_s_home_folder_is_found_on_each_system() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = |name: &str| dir.path().join(name).into_os_string();
+        let config = |name: &str| Some(dir.path().join(name).join(".kube/config"));
+        let all = |name: &str| match name {
+            // The path of a drive begins with its own separator.
+            "HOMEPATH" => Some("/drive".into()),
+            "HOMEDRIVE" => Some(dir.path().into()),
+            "USERPROFILE" => Some(home("profile")),
+            "HOME" => Some(home("home")),
+            _ => None,
+        };
+        assert_eq!(usual_kubeconfig(System::Linux, all), config("home"));
+        assert_eq!(usual_kubeconfig(System::Windows, all), config("home"));
+        assert_eq!(usual_kubeconfig(System::Windows, |_| None), None);
+        // One that exists goes first.
+        for name in ["profile", "drive", "home"] {
+            let made = config(name).unwrap();
+            std::fs::create_dir_all(made.parent().unwrap()).unwrap();
+            std::fs::write(made, "x").unwrap();
+            assert_eq!(usual_kubeconfig(System::Windows, all), config(name));
+        }
+        let profile = |name: &str| (name == "USERPROFILE").then(|| home("profile"));
+        assert_eq!(usual_kubeconfig(System::MacOs, profile), None);
+        assert_eq!(
+            usual_kubeconfig(System::Windows, profile),
+            config("profile")
+        );
+    }
 
     #[test]
     fn the_platform_of_a_program_is_recognized() {

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use super::logins::LoginTurn;
 use super::outcome::too_slow;
 use super::process::{GRACE, MAX_STDERR_BYTES, Pipe, StderrMessages, words_of};
-use super::{Group, Kubectl, KubectlError};
+use super::{Kubectl, KubectlError};
 use crate::domain::failure::{Advice, Failure};
 use crate::io::activity::Recording;
+use crate::io::group::Group;
 use crate::protocol::ActivityKind;
 use crate::wire::kubectl::KubectlFault;
 

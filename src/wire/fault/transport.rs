@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::words::list_some;
 use super::{Fault, FaultClass, HttpResponse, RequestInfo, advice, clip};
 use crate::domain::failure::{Advice, Failure};
+use crate::domain::system::System;
 use crate::domain::units;
 
 /// A failure before or below HTTP.
@@ -345,7 +346,7 @@ impl LocalLimit {
         let (what, advice) = match self {
             Self::Files => (
                 "the process has reached its limit of open files and sockets",
-                "Use fewer connections, or raise the limit first (ulimit -n 65536)",
+                System::HERE.files_advice(),
             ),
             Self::Ports => (
                 "no local port is free",

@@ -1,6 +1,7 @@
 //! Faults of the kubeconfig.
 
 use super::{Advice, KubectlFault, Reading, after, between, reading};
+use crate::domain::system::System;
 
 pub(super) fn read(words: &str, last: &str) -> Option<Reading> {
     let context = after(words, "context was not found for specified context: ")
@@ -73,7 +74,7 @@ fn unloadable(rest: &str) -> Reading {
     let (summary, advice) = if why.contains("permission denied") {
         (
             format!("The kubeconfig {path} cannot be read: permission denied"),
-            "Make it readable for you (chmod u+r)",
+            System::HERE.readable_advice(),
         )
     } else if why.contains("is a directory") {
         (
