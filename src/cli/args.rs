@@ -129,6 +129,7 @@ pub(super) enum Command {
     /// Reads orders from standard input and writes what it measured to standard output, a line of JSON each. Ends when its
     /// input is closed.
     #[command(hide = true)]
+    #[command(after_help = WORKER_EXAMPLES, after_long_help = help(WORKER_DETAILS, WORKER_EXAMPLES))]
     Worker(WorkerArgs),
 }
 
@@ -189,6 +190,15 @@ Examples:
 const CHECK_DETAILS: &str = "\
 JSON: {\"checks\": [{title, verdict, finding, advice, command, details, took_ms}]}; verdict is good, warning, bad or \
 skipped.";
+
+const WORKER_EXAMPLES: &str = "\
+Examples:
+  batida bench --demo --model gpt-oss-120b --worker-command 'batida worker'
+  batida bench --api api.example.com --model m --worker-command 'ssh -T host batida worker --key-file key.txt'";
+
+const WORKER_DETAILS: &str = "\
+A worker is never sent a key: it needs its own. It ends when its input is closed, on SIGTERM, or when it hears nothing for \
+--patience; then every connection is closed and what it measured is told.";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:

@@ -29,7 +29,8 @@ second later, exits at once. SIGTERM and SIGHUP stop likewise, with exit codes 1
 Workers: --worker-command starts a worker, any command that runs `batida worker` with its standard input and output; they share \
 each level, and the same seed sends the same requests at the same moments however many there are. A worker finds the API \
 key on its own machine (`batida worker --key-file FILE`, or SAMBANOVA_API_KEY there): it is never sent one. Figures are those of all \
-requests together, and the report has a line per worker. The machines' clocks need not agree.
+requests together, and the report has a line per worker. The machines' clocks need not agree. --in-cluster --image REF starts them as \
+pods of a Job, which is deleted at the end; `batida check --in-cluster` says whether you may.
 
 Pipelines: --junit FILE for Jenkins, GitLab and others; --github-summary appends to the file that \
 $GITHUB_STEP_SUMMARY names and prints ::error and ::warning lines for what failed. Neither changes the exit code.

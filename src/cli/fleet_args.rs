@@ -41,26 +41,26 @@ pub(super) struct FleetArgs {
     #[arg(long, conflicts_with = "worker_command", requires = "image", help_heading = WORKERS)]
     in_cluster: bool,
     /// With --in-cluster: so many pods share the load
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MOST_IN_CLUSTER as i64), help_heading = WORKERS)]
+    #[arg(long, requires = "in_cluster", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MOST_IN_CLUSTER as i64), help_heading = WORKERS)]
     workers: u32,
     /// With --in-cluster: an image whose entrypoint is this Batida, see `batida image`
-    #[arg(long, value_name = "REF", help_heading = WORKERS)]
+    #[arg(long, requires = "in_cluster", value_name = "REF", help_heading = WORKERS)]
     image: Option<String>,
     /// With --in-cluster: the API as the pods reach it: past the ingress (service), through it (ingress), or a URL [default: service
     /// where the ingress tells it]
-    #[arg(long, value_name = "WHERE", help_heading = WORKERS)]
+    #[arg(long, requires = "in_cluster", value_name = "WHERE", help_heading = WORKERS)]
     address: Option<String>,
     /// With --in-cluster: create the Job in this namespace [default: the environment's]
-    #[arg(long, value_name = "NAME", help_heading = WORKERS)]
+    #[arg(long, requires = "in_cluster", value_name = "NAME", help_heading = WORKERS)]
     worker_namespace: Option<String>,
     /// With --in-cluster: a Secret with the credentials of the image's registry
-    #[arg(long, value_name = "NAME", help_heading = WORKERS)]
+    #[arg(long, requires = "in_cluster", value_name = "NAME", help_heading = WORKERS)]
     pull_secret: Option<String>,
     /// With --in-cluster: processors of each pod
-    #[arg(long, value_name = "CPU", default_value = "2", help_heading = WORKERS)]
+    #[arg(long, requires = "in_cluster", value_name = "CPU", default_value = "2", help_heading = WORKERS)]
     worker_cpu: String,
     /// With --in-cluster: memory of each pod
-    #[arg(long, value_name = "MEMORY", default_value = "512Mi", help_heading = WORKERS)]
+    #[arg(long, requires = "in_cluster", value_name = "MEMORY", default_value = "512Mi", help_heading = WORKERS)]
     worker_memory: String,
     /// With --in-cluster: print the Job, and create nothing
     #[arg(long, requires = "in_cluster", help_heading = WORKERS)]
