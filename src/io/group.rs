@@ -171,3 +171,67 @@ mod system {
         false
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Stdio;
+    use std::time::Duration;
+
+    use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A shell that has started another program, which is told.
+    async fn family() -> (Child, Group, Pid) {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", "sleep 100 & echo $!; wait"])
+            .stdout(Stdio::piped());
+        let (mut child, group) = Group::start(&mut command).unwrap();
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut line).await.unwrap();
+        let pid = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
+        (child, group, pid)
+    }
+
+    /// Whether it ends. One that nobody has waited for yet has ended all the same.
+    async fn ends(pid: Pid) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let lives = || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+            test_kill_process(pid).is_ok() && !stat.is_ok_and(|stat| stat.contains(") Z "))
+        };
+        while lives() {
+            if Instant::now() > deadline {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        true
+    }
+
+    #[tokio::test]
+    async fn a_dropped_group_ends_with_all_that_it_has_started() {
+        let (mut child, group, pid) = family().await;
+        #[cfg(target_os = "linux")]
+        assert_eq!(group.has_children(), Some(true));
+        drop(group);
+        assert!(ends(pid).await);
+        assert!(!child.wait().await.unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn what_a_released_group_has_started_lives_on() {
+        let (mut child, mut group, pid) = family().await;
+        child.kill().await.unwrap();
+        group.release();
+        drop(group);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        test_kill_process(pid).expect("it lives");
+        // Ours to end: this test has started it.
+        kill_process(pid, Signal::KILL).unwrap();
+    }
+}

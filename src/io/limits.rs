@@ -78,3 +78,34 @@ mod system {
         error.raw_os_error() == Some(OUT_OF_BUFFERS)
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Error;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_has_run_out_is_told_by_the_system_s_number() {
+        let is = |errno: Errno| {
+            let error = Error::from(errno);
+            (is_out_of_files(&error), is_out_of_buffers(&error))
+        };
+        assert_eq!(is(Errno::MFILE), (true, false));
+        assert_eq!(is(Errno::NFILE), (true, false));
+        assert_eq!(is(Errno::NOBUFS), (false, true));
+        assert_eq!(is(Errno::CONNREFUSED), (false, false));
+    }
+
+    #[test]
+    fn open_files_are_counted_up_to_the_limit() {
+        let before = open_files().expect("Unix tells");
+        let dir = tempfile::tempdir().unwrap();
+        let held: Vec<_> = (0..50).map(|_| std::fs::File::open(dir.path())).collect();
+        assert!(open_files().is_some_and(|now| now >= 50));
+        assert!(raise_open_files().is_none_or(|limit| limit > before));
+        drop(held);
+    }
+}

@@ -177,6 +177,24 @@ mod tests {
     use super::*;
     use crate::domain::redact::Redactor;
 
+    #[cfg(unix)]
+    #[test]
+    fn a_lack_of_this_machine_is_told_from_an_error_of_the_other_side() {
+        use rustix::io::Errno;
+
+        for (errno, lack) in [
+            (Errno::MFILE, Some(Lack::Files)),
+            (Errno::ADDRNOTAVAIL, Some(Lack::Ports)),
+            (Errno::ADDRINUSE, Some(Lack::Ports)),
+            (Errno::NOMEM, Some(Lack::Memory)),
+            (Errno::NOBUFS, Some(Lack::Memory)),
+            (Errno::CONNREFUSED, None),
+            (Errno::CONNRESET, None),
+        ] {
+            assert_eq!(Lack::of(&errno.into()), lack, "{errno:?}");
+        }
+    }
+
     #[test]
     fn a_key_that_is_cut_off_in_what_is_shown_can_be_found() {
         let key = "sk-0123456789abcdefghij";
