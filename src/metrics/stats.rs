@@ -11,7 +11,8 @@
 //!   percentile is binomial, so two order statistics enclose it with at least 95 % (2.5 % at most beyond
 //!   each). With too few values there is none: see [`least_for_interval`].
 //! - That takes values as independent. Requests that wait for each other are not, nor are gaps of one answer: the
-//!   interval is that of as many values as they count for ([`super::dependence`]), spread over all of them.
+//!   interval is that of as many values as they count for ([`super::dependence`]), spread over all of them; of as many as
+//!   are too few for an upper end, that is the largest of all.
 
 use std::time::Duration;
 
