@@ -25,7 +25,8 @@
 //!   ([`LEAST_BATCHES`]; the length of the dependence goes with the error of the median at 0.2 to 0.4, how often the level
 //!   came to something new at 0.9), and how many independent values lie beyond the percentile ([`LEAST_FREEDOM`]).
 //! - Requests that come by chance (open loops) may queue though nothing of it was seen, and rare waits are the tail. So
-//!   percentiles beyond p50 of what holds waits then take [`LEAST_BEYOND`] values beyond them: p95 500 requests, p99 2,500.
+//!   percentiles beyond p50 of what holds waits take [`LEAST_BEYOND`] values beyond them in any case: p95 500 requests, p99
+//!   2,500.
 //! - A share (of requests that failed, or met the objectives) counts as its own outcomes and TTFT say, whichever is less:
 //!   outcomes that come of waits depend on each other as the waits do, and a few of them do not show it.
 //!
@@ -49,7 +50,7 @@ const BATCH: usize = 2;
 const DOUBT: f64 = 2.0;
 /// Of fewer batches nothing is known: with 8 a server 0.95 busy looks known in the calmest runs of 400 to 1,200 requests.
 const LEAST_BATCHES: f64 = 12.0;
-/// Where no wait was seen and requests come by chance, a percentile has so many values beyond it.
+/// Where requests come by chance, a percentile beyond p50 has so many values beyond it, or no interval.
 const LEAST_BEYOND: f64 = 25.0;
 /// So many batches, or so many degrees of freedom of the values beyond the percentile, and a percentile's own design effect
 /// is known as well as that of all values.
@@ -214,7 +215,7 @@ impl Dependence {
         };
         let below = values.iter().map(|value| f64::from(u8::from(*value <= at)));
         let around = centred(below.collect());
-        match self.batch {
+        let found = match self.batch {
             Some(_) => self.share(&around, p),
             // Of a few long waits in a row the values as a whole may show nothing.
             None if is_seen(&around) => Self {
@@ -222,16 +223,14 @@ impl Dependence {
                 ..*self
             }
             .share(&around, p),
-            // The middle of a calm run is as it is.
-            None if self.may_queue && p > 0.5 => {
-                let longer = LEAST_BEYOND / (self.n as f64 * (1.0 - p));
-                if longer > 1.0 {
-                    Effective::all(self.n).without(longer)
-                } else {
-                    Effective::all(self.n)
-                }
-            }
             None => Effective::all(self.n),
+        };
+        // The middle of a calm run is as it is.
+        let longer = LEAST_BEYOND / (self.n as f64 * (1.0 - p));
+        if self.may_queue && p > 0.5 && longer > 1.0 {
+            found.without(longer)
+        } else {
+            found
         }
     }
 
