@@ -15,19 +15,20 @@
 //!   claimed of that. Of few batches, or few values beyond the percentile, D is drawn towards that of values and ranks,
 //!   which is better known ([`CLEAR`]); that of latency also towards TTFT's.
 //! - n / D values have an interval that is as wide as Student's t makes it, not the normal distribution, since D is
-//!   itself an estimate: they count as (n / D) (z / t)². Its degrees of freedom are 0.75 a batch, at most half of n / D
-//!   (an autoregression's spectrum at zero) and of the independent values beyond the percentile (Satterthwaite's, by
-//!   [`CLUSTERED`]).
-//! - **When is it not known?** Runs that happen to be calm look as if they were known best, and their intervals are the
-//!   false ones. So it is not the percentile's own D that decides, but one figure of all values: the geometric mean of
-//!   n / D and of the times that the values went from their lower third to their upper third. Both count how often the
-//!   level came to something new. Where they are fewer than [`LEAST_TURNS`] and those of
-//!   [`TURNS_BEYOND`] there is no interval: a false one is worse. Latency has one where TTFT's p50 could have one.
-//!   That count is itself higher in a calm run (it goes with the error of the median at 0.5 to 0.9), so that at loads and
-//!   lengths where few runs reach it those that do still hold too seldom.
+//!   itself an estimate: they count as (n / D) (z / t)² / [`DOUBT`]. The degrees of freedom are 0.75 a batch, at most
+//!   those of n / D values (an autoregression's spectrum at zero) and of the independent values beyond the percentile
+//!   (Satterthwaite's, by [`CLUSTERED`]), for latency those of TTFT's as well.
+//! - **When is it not known?** A run that happens to be calm looks as if its dependence were short and its percentiles well
+//!   known, so a rule that prints an interval where much seems to be known picks the calm runs, whose intervals are the
+//!   false ones. Two things are done against it. D is taken [`DOUBT`] times as large as it seems, so that also the intervals
+//!   of calm runs are wide enough. And the rule rests on what goes least with a run's calm: how many batches there are
+//!   ([`LEAST_BATCHES`]; the length of the dependence goes with the error of the median at 0.2 to 0.4, how often the level
+//!   came to something new at 0.9), and how many independent values lie beyond the percentile ([`LEAST_FREEDOM`]).
 //! - Requests that come by chance (open loops) may queue though nothing of it was seen, and rare waits are the tail. So
-//!   percentiles beyond p50 of what holds waits take as many turns there in any case: p95 about 500 independent requests,
-//!   p99 about 1,500.
+//!   percentiles beyond p50 of what holds waits take [`LEAST_BEYOND`] values beyond them in any case: p95 500 requests, p99
+//!   2,500.
+//! - A share (of requests that failed, or met the objectives) counts as its own outcomes and TTFT say, whichever is less:
+//!   outcomes that come of waits depend on each other as the waits do, and a few of them do not show it.
 //!
 //! Gaps of one answer are alike as well. The unit is the answer with all its gaps: what it adds to the share of gaps
 //! below the percentile, (gaps ≤ q) − p (gaps), is the value that is followed (Woodruff 1952; Francisco and Fuller 1991),
@@ -44,21 +45,22 @@ use super::least::least_for_interval;
 const SEEN: f64 = 2.0;
 /// A batch is so many times as long as the dependence reaches.
 const BATCH: usize = 2;
-/// Turns that values must have taken for any interval where they depend on each other. With 70 to 90 the
-/// calmest few per cent of short runs of a server 0.8 busy print intervals of which half hold; `cargo bench --bench coverage`.
-const LEAST_TURNS: f64 = 100.0;
-/// So many more by the share of values beyond the percentile: all in all 110 for p50, 200 for p95, 600 for p99. With 190
-/// for p95 the same server prints false ones.
-const TURNS_BEYOND: f64 = 5.0;
+/// Values that depend on each other have a design effect so many times as large as it seems: an interval that is printed is
+/// that of a calm run more often than not.
+const DOUBT: f64 = 2.0;
+/// Of fewer batches nothing is known: with 8 a server 0.95 busy looks known in the calmest runs of 400 to 1,200 requests.
+const LEAST_BATCHES: f64 = 12.0;
+/// Where requests come by chance, a percentile beyond p50 has so many values beyond it, or no interval.
+const LEAST_BEYOND: f64 = 25.0;
 /// So many batches, or so many degrees of freedom of the values beyond the percentile, and a percentile's own design effect
 /// is known as well as that of all values.
 const CLEAR: f64 = 15.0;
 /// Values beyond a percentile that come in rows of very unequal length say so many times less of how they vary than
 /// Satterthwaite's independent ones would.
-const CLUSTERED: f64 = 4.0;
+const CLUSTERED: f64 = 2.0;
 /// Fewer answers say nothing of how answers differ.
 const LEAST_ANSWERS: usize = 6;
-/// Fewer answers in the tail of a percentile of gaps, as Satterthwaite counts them, give no interval.
+/// Fewer values in the tail of a percentile, as Satterthwaite counts them, or answers in that of gaps, give no interval.
 const LEAST_FREEDOM: f64 = 8.0;
 /// Autocovariances are those of so many batches at most: a longer series is put together in parts.
 const MOST_LAGGED: usize = 4_096;
@@ -73,10 +75,8 @@ pub struct Dependence {
     batch: Option<usize>,
     /// The design effect of values and ranks, at least 1.
     effect: f64,
-    /// How often they came to something new: as many times as n / D and their rises say on (geometric) average.
-    turns: f64,
-    /// How many times longer a run must be for the waits that these values hold to be known.
-    hidden: f64,
+    /// That of the values that these have as a part, where those depend on each other.
+    part: Option<f64>,
     /// Requests came by chance: they may queue, seen or not.
     may_queue: bool,
 }
@@ -108,15 +108,16 @@ impl Effective {
         }
     }
 
-    /// A guess of these degrees of freedom, for the percentile `p` of `n` values.
-    fn guessed(n: usize, count: f64, freedom: f64, p: f64) -> Self {
-        let usable = count * (Z / student(freedom)).powi(2);
+    /// A guess of these degrees of freedom, of `n` values, that an interval takes for as much as it is or for less by
+    /// `doubt`.
+    fn guessed(n: usize, count: f64, freedom: f64, doubt: f64) -> Self {
+        let usable = count * (Z / student(freedom)).powi(2) / doubt;
         Self {
             n,
             count,
             usable: Some(usable as u64),
             freedom,
-            longer: (least_for_interval(p) as f64 / usable.max(1e-9)).max(1.0),
+            longer: (least_for_interval(0.5) as f64 / usable.max(1e-9)).max(1.0),
         }
     }
 
@@ -129,6 +130,15 @@ impl Effective {
             count: self.count * part,
             usable: self.usable.map(|usable| (usable as f64 * part) as u64),
             ..self
+        }
+    }
+
+    /// With an interval only where so many independent values have one of the percentile `p`.
+    fn as_independent(self, p: f64) -> Self {
+        let least = least_for_interval(p);
+        match self.usable {
+            Some(usable) if usable < least => self.without(least as f64 / usable.max(1) as f64),
+            _ => self,
         }
     }
 
@@ -150,14 +160,12 @@ impl Dependence {
         let both = [centred(values.to_vec()), centred(ranks(values))];
         let holds = holds.filter(|part| part.batch.is_some());
         let seen = both.iter().any(|series| is_seen(series));
-        let turns = turns(values);
         if !seen && holds.is_none() {
             return Self {
                 n,
                 batch: None,
                 effect: 1.0,
-                turns: (turns * n as f64).sqrt(),
-                hidden: 1.0,
+                part: None,
                 may_queue: false,
             };
         }
@@ -175,8 +183,7 @@ impl Dependence {
             n,
             batch: Some(batch),
             effect,
-            turns: (turns * n as f64 / effect).sqrt(),
-            hidden: holds.map_or(1.0, |part| part.longer(0.5)),
+            part: holds.map(|part| part.effect),
             may_queue: false,
         }
     }
@@ -190,17 +197,10 @@ impl Dependence {
         }
     }
 
-    /// How many times longer a run must be to have seen enough for the percentile `p`; 1 where it has.
-    fn longer(&self, p: f64) -> f64 {
-        // In a closed loop there is no more to come than the clients there are: its tails are seen soon.
-        let rare = if self.may_queue { p.min(1.0 - p) } else { 0.5 };
-        let least = LEAST_TURNS + TURNS_BEYOND / rare;
-        (least / self.turns.max(0.1)).max(1.0)
-    }
-
     /// Enough was seen to know how these values vary from one busy time to the next.
     pub fn is_known(&self) -> bool {
-        self.batch.is_none() || self.longer(0.5) <= 1.0
+        self.batch
+            .is_none_or(|batch| self.n as f64 >= LEAST_BATCHES * batch as f64)
     }
 
     /// How many neighbours depend on each other; `None` where no dependence is seen.
@@ -215,7 +215,7 @@ impl Dependence {
         };
         let below = values.iter().map(|value| f64::from(u8::from(*value <= at)));
         let around = centred(below.collect());
-        match self.batch {
+        let found = match self.batch {
             Some(_) => self.share(&around, p),
             // Of a few long waits in a row the values as a whole may show nothing.
             None if is_seen(&around) => Self {
@@ -223,28 +223,44 @@ impl Dependence {
                 ..*self
             }
             .share(&around, p),
-            // The middle of a calm run is as it is.
-            None if self.may_queue && p > 0.5 && self.longer(p) > 1.0 => {
-                Effective::all(self.n).without(self.longer(p))
-            }
             None => Effective::all(self.n),
+        };
+        // The middle of a calm run is as it is.
+        let longer = LEAST_BEYOND / (self.n as f64 * (1.0 - p));
+        if self.may_queue && p > 0.5 && longer > 1.0 {
+            found.without(longer)
+        } else {
+            found
         }
     }
 
-    /// As how many hits and misses count, told by zeros and ones. Their dependence is their own.
-    pub fn of_share(hits: &[f64]) -> Effective {
-        let share = hits.iter().sum::<f64>() / hits.len().max(1) as f64;
-        // Times of the rarer outcome are what is counted as turns.
+    /// As how many hits and misses count, told by zeros and ones. `waits` is the dependence of what they may come of: TTFT's.
+    pub fn of_share(hits: &[f64], waits: Option<&Self>) -> Effective {
+        let n = hits.len() as f64;
+        let share = hits.iter().sum::<f64>() / n.max(1.0);
+        // Times of the rarer outcome are what tells how they follow each other.
         let rarer: Vec<f64> = if share > 0.5 {
             hits.iter().map(|hit| 1.0 - hit).collect()
         } else {
             hits.to_vec()
         };
         let own = Self::of(&rarer, None);
-        if own.batch.is_none() || share <= 0.0 || share >= 1.0 {
-            return Effective::all(hits.len());
-        }
-        own.share(&centred(rarer), share)
+        let own = (own.batch.is_some() && share > 0.0 && share < 1.0)
+            .then(|| own.share(&centred(rarer), share));
+        let waits = waits.and_then(|waits| {
+            let batches = waits.n as f64 / waits.batch? as f64;
+            let count = n / waits.effect;
+            let freedom = (0.75 * batches).min(count / DOUBT).max(1.0);
+            let guess = Effective::guessed(hits.len(), count, freedom, DOUBT);
+            Some(if waits.is_known() {
+                guess
+            } else {
+                guess.without(LEAST_BATCHES / batches)
+            })
+        });
+        let both = [own, waits].into_iter().flatten();
+        both.min_by_key(|it| it.usable.unwrap_or(0))
+            .unwrap_or_else(|| Effective::all(hits.len()))
     }
 
     /// Of zeros and ones less their mean `p`.
@@ -255,7 +271,7 @@ impl Dependence {
             around,
             (around.len(), n),
             |effect| 2.0 * n / effect * tail,
-            p,
+            self.part.map(|effect| 2.0 * n / effect * tail),
         )
     }
 
@@ -275,7 +291,7 @@ impl Dependence {
         });
         if counts.len() < LEAST_ANSWERS {
             let longer = LEAST_ANSWERS as f64 / n.max(1.0);
-            return Effective::guessed(all as usize, n, 1.0, p).without(longer);
+            return Effective::guessed(all as usize, n, 1.0, 1.0).without(longer);
         }
         let share = below / all;
         let around: Vec<f64> = counts
@@ -287,27 +303,29 @@ impl Dependence {
         let variance = squares * n / (n - 1.0) / (all * all);
         if variance <= 0.0 {
             // All gaps alike, as far as can be seen: no more than the answers say.
-            return Effective::guessed(all as usize, n, n - 1.0, p);
+            return Effective::guessed(all as usize, n, n - 1.0, 1.0).as_independent(p);
         }
         let alone = (share * (1.0 - share) / variance).min(all);
         let freedom = (2.0 * squares * squares / fourths).min(n - 1.0);
         let alone = (all as usize, alone);
-        self.guess(&centred(around), alone, |effect| freedom / effect, p)
+        self.guess(&centred(around), alone, |effect| freedom / effect, None)
+            .as_independent(p)
     }
 
     /// `all`: how many values there are, and as how many they would count if each request were independent of the others.
-    /// `known`: the degrees of freedom that the values themselves have, by the design effect.
+    /// `known`: the degrees of freedom that the values themselves have, by the design effect; `part`: those of the values
+    /// that these hold.
     fn guess(
         &self,
         around: &[f64],
         (all, alone): (usize, f64),
         known: impl Fn(f64) -> f64,
-        p: f64,
+        part: Option<f64>,
     ) -> Effective {
         let n = around.len() as f64;
         let Some(batch) = self.batch else {
             let freedom = known(1.0);
-            let guess = Effective::guessed(all, alone, freedom, p);
+            let guess = Effective::guessed(all, alone, freedom, 1.0);
             return if freedom < LEAST_FREEDOM {
                 guess.without(LEAST_FREEDOM / freedom)
             } else {
@@ -322,12 +340,12 @@ impl Dependence {
         } else {
             own
         };
-        let known = known(effect);
-        let freedom = (known / CLUSTERED)
+        let freedom = (known(DOUBT * effect) / CLUSTERED)
             .min(0.75 * batches)
-            .min(n / effect / 2.0);
-        let guess = Effective::guessed(all, alone / effect, freedom.max(1.0), p);
-        let longer = self.longer(p).max(self.hidden);
+            .min(n / effect / DOUBT)
+            .min(part.unwrap_or(f64::INFINITY));
+        let guess = Effective::guessed(all, alone / effect, freedom.max(1.0), DOUBT);
+        let longer = (LEAST_BATCHES / batches).max(LEAST_FREEDOM / CLUSTERED / freedom.max(1e-9));
         if longer > 1.0 {
             guess.without(longer)
         } else {
@@ -407,23 +425,6 @@ fn effect(series: &[f64], batch: usize) -> f64 {
         return 1.0;
     }
     (long_run_variance(series, batch) / plain).max(1.0)
-}
-
-/// How often a series went from its lower third to its upper third.
-fn turns(values: &[f64]) -> f64 {
-    let Some((low, high)) = nearest(values, 1.0 / 3.0).zip(nearest(values, 2.0 / 3.0)) else {
-        return 0.0;
-    };
-    let (mut turns, mut up) = (0.0, false);
-    for value in values {
-        if up {
-            up = *value > low;
-        } else if *value > high || (*value == high && high > low) {
-            up = true;
-            turns += 1.0;
-        }
-    }
-    turns
 }
 
 /// Whether neighbours of a centred series are more alike than independent ones.

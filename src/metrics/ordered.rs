@@ -188,7 +188,7 @@ impl Ordered {
         let each_us = span.map(|span| span.as_secs_f64() * 1e6 / rows.len() as f64);
         let hits = |of: fn(&Row) -> bool| {
             let hits = rows.iter().map(|(_, _, row)| f64::from(u8::from(of(row))));
-            Dependence::of_share(&hits.collect::<Vec<f64>>())
+            Dependence::of_share(&hits.collect::<Vec<f64>>(), Some(&ttft))
         };
         Effects {
             each,

@@ -11,7 +11,8 @@
 //!   percentile is binomial, so two order statistics enclose it with at least 95 % (2.5 % at most beyond
 //!   each). With too few values there is none: see [`least_for_interval`].
 //! - That takes values as independent. Requests that wait for each other are not, nor are gaps of one answer: the
-//!   interval is that of as many values as they count for ([`super::dependence`]), spread over all of them.
+//!   interval is that of as many values as they count for ([`super::dependence`]), spread over all of them; of as many as
+//!   are too few for an upper end, that is the largest of all.
 
 use std::time::Duration;
 
@@ -279,8 +280,7 @@ impl Wanted {
             .collect();
         let interval = |(it, counted): (&Percentile, &Option<Effective>)| {
             let independent = (*counted)?.usable?.min(n);
-            let ends = spread(interval_ranks(independent, it.share())?, independent, n);
-            Some(ends.map(rank))
+            Some(dependent_ranks(independent, n, it.share())?.map(rank))
         };
         let number = |counted: &Option<Effective>| {
             let counted = (*counted)?;
@@ -342,6 +342,20 @@ fn spread([low, high]: [u64; 2], some: u64, more: u64) -> [u64; 2] {
         (scaled(low).floor() as u64).max(1),
         (scaled(high).ceil() as u64).min(more),
     ]
+}
+
+/// The ranks among `n` values that enclose the percentile `p` as those of so many independent ones would. Where these are too
+/// few for an upper end it is the largest of all: so many depend on each other that a percentile has values beyond it
+/// which that many would not have.
+fn dependent_ranks(independent: u64, n: u64, p: f64) -> Option<[u64; 2]> {
+    if let Some(ranks) = interval_ranks(independent, p) {
+        return Some(spread(ranks, independent, n));
+    }
+    if independent == n || n < least_for_interval(p) || p <= 0.5 {
+        return None;
+    }
+    let [low, _] = exact_ranks(independent, p);
+    (low >= 1).then(|| [spread([low, low], independent, n)[0], n])
 }
 
 /// ⌈p n⌉, at least 1, in integers so that the 50th of 100 is not the 51st.

@@ -14,8 +14,8 @@
 //! - a level of 1,000,000 requests is reported in 3 s at most, one that runs in 10 ms.
 //!
 //! More than 98 % may hold where that is known: requests/s of a constant rate is what was asked for, in every run. And
-//! where requests queue, no percentile counts as more than its own values and those of the level say together
-//! (`metrics::dependence`), so that some of them are wider than they could be.
+//! where requests queue, they are taken to depend on each other twice as much as it seems (`metrics::dependence`), so that
+//! also what calm runs print holds: in most other runs the intervals are wider than they could be.
 //!
 //! The truth is that of a run of 2,000,000 requests, printed beside the figure's name. Levels begin when the server has
 //! settled, but for one that begins with an empty server and the usual warm-up.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::bootstrap::{self, Gaps, Values};
 use super::levels::SideLevel;
-use super::ranked::{Ranked, rank};
+use super::ranked::{Ranked, finite, rank};
 use super::{Alike, Cell, LevelValues, UNCLEAR, USUAL_LEAST, Verdict, ranks};
 use crate::domain::figures::{
     self, Better, Distribution, ITL, LATENCY, Metric, Read, TPOT, TTFT, USER_SPEED,
@@ -146,6 +146,8 @@ impl Figure {
 /// A level's distributions, sorted once for all their percentiles.
 pub(super) struct Prepared<'a> {
     source: &'a SideLevel<'a>,
+    /// How the requests' TTFTs depend on each other, where they are at hand.
+    ttft: Option<Dependence>,
     distributions: Vec<(&'static Distribution, Sorted<'a>)>,
 }
 
@@ -207,6 +209,7 @@ impl<'a> Prepared<'a> {
             .collect();
         Self {
             source,
+            ttft,
             distributions,
         }
     }
@@ -248,7 +251,10 @@ impl<'a> Prepared<'a> {
         let outcomes = &self.source.values?.outcomes;
         let hits = outcomes.iter().map(|it| f64::from(u8::from(of(it))));
         let hits: Vec<f64> = hits.collect();
-        (!hits.is_empty()).then(|| Dependence::of_share(&hits).usable.unwrap_or(0))
+        (!hits.is_empty()).then(|| {
+            let share = Dependence::of_share(&hits, self.ttft.as_ref());
+            share.usable.unwrap_or(0)
+        })
     }
 
     fn goodput(&self, value: Option<f64>, random: &mut Random) -> Sampled {
@@ -304,11 +310,6 @@ impl<'a> Prepared<'a> {
 /// How values depend on each other; what is no number is left out.
 fn depends(values: &[f64], holds: Option<&Dependence>) -> Dependence {
     Dependence::of(&finite(values), holds)
-}
-
-fn finite(values: &[f64]) -> Vec<f64> {
-    let finite = values.iter().copied().filter(|value| value.is_finite());
-    finite.collect()
 }
 
 impl Sorted<'_> {

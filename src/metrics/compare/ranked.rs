@@ -38,3 +38,9 @@ pub(super) fn rank(a: &Ranked, b: &Ranked) -> Option<f64> {
     });
     ranks::mann_whitney_grouped(&groups)
 }
+
+/// Without what is no number.
+pub(super) fn finite(values: &[f64]) -> Vec<f64> {
+    let finite = values.iter().copied().filter(|value| value.is_finite());
+    finite.collect()
+}

@@ -191,19 +191,30 @@ fn latency_takes_the_waits_that_ttft_shows() {
 }
 
 #[test]
-fn turns_are_counted_from_the_lower_third_to_the_upper() {
-    assert_eq!(turns(&[1.0, 2.0, 3.0, 2.0, 3.0, 1.0, 3.0, 1.0, 2.0]), 3.0);
-    assert_eq!(
-        turns(&[0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0]),
-        3.0,
-        "of zeros and ones"
-    );
-    assert_eq!(turns(&[0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]), 2.0, "few ones");
-    assert_eq!(turns(&[]), 0.0);
-    assert_eq!(turns(&[5.0; 9]), 0.0);
-    // From the one third to the other and back takes three values and three.
-    let free = turns(&wandering(0.0, 6_000, 4));
-    assert!((900.0..1_100.0).contains(&free), "{free}");
+fn what_depends_is_taken_as_more_dependent_than_it_seems() {
+    let values = wandering(0.9, 20_000, 6);
+    let found = median_count(&values);
+    let expected = found.count * (Z / student(found.freedom)).powi(2) / DOUBT;
+    assert_eq!(found.usable, Some(expected as u64), "{found:?}");
+    assert!((found.count / DOUBT * 0.8..found.count / DOUBT).contains(&expected));
+    // Beyond p99 are 200 values, in rows of about ten.
+    let tail = Dependence::of(&values, None).percentile(&values, 0.99);
+    assert!(tail.freedom < found.freedom / 4.0, "{tail:?} {found:?}");
+}
+
+#[test]
+fn few_batches_say_nothing_whatever_their_variance() {
+    let values = wandering(0.9, 4_000, 2);
+    let dependence = Dependence::of(&values, None);
+    assert!(dependence.is_known(), "{dependence:?}");
+    let long = Dependence {
+        batch: Some(400),
+        ..dependence
+    };
+    assert!(!long.is_known());
+    let found = long.percentile(&values, 0.5);
+    assert_eq!(found.usable, None);
+    assert!(found.longer >= LEAST_BATCHES / 10.0, "{found:?}");
 }
 
 #[test]
@@ -261,17 +272,41 @@ fn shares_of_failures_in_rows_count_as_fewer() {
     let rows: Vec<f64> = (0..1_000)
         .map(|n| f64::from(u8::from(n / 50 % 4 == 0)))
         .collect();
-    let found = Dependence::of_share(&rows);
+    let found = Dependence::of_share(&rows, None);
     assert!(found.count < 60.0, "{found:?}");
     let mut random = Random::new(2);
     let free: Vec<f64> = (0..1_000)
         .map(|_| f64::from(u8::from(random.below(4) == 0)))
         .collect();
-    let found = Dependence::of_share(&free);
+    let found = Dependence::of_share(&free, None);
     assert!(found.count > 700.0, "{found:?}");
     for none in [vec![], vec![0.0; 30], vec![1.0; 30]] {
-        assert_eq!(Dependence::of_share(&none).usable, Some(none.len() as u64));
+        assert_eq!(
+            Dependence::of_share(&none, None).usable,
+            Some(none.len() as u64)
+        );
     }
+}
+
+#[test]
+fn shares_count_as_the_waits_that_they_may_come_of() {
+    let waits = wandering(0.9, 4_000, 5);
+    let known = Dependence::of(&waits, None);
+    let few: Vec<f64> = (0..4_000)
+        .map(|n| f64::from(u8::from(n % 400 == 0)))
+        .collect();
+    for hits in [few, vec![0.0; 4_000]] {
+        assert_eq!(Dependence::of_share(&hits, None).usable, Some(4_000));
+        let found = Dependence::of_share(&hits, Some(&known));
+        assert_eq!(found.count, 4_000.0 / known.effect);
+        assert!((30..300).contains(&found.usable.unwrap_or(0)), "{found:?}");
+    }
+    let short = Dependence::of(&wandering(0.99, 300, 3), None);
+    let found = Dependence::of_share(&[0.0; 300], Some(&short));
+    assert_eq!(found.usable, None, "{found:?}");
+    let free = Dependence::of(&[1.0; 300], None);
+    let found = Dependence::of_share(&[0.0; 300], Some(&free));
+    assert_eq!(found.usable, Some(300));
 }
 
 #[test]

@@ -10,11 +10,11 @@ use crate::metrics::stats::least_for_interval;
 
 /// Requests that count as this share of themselves, or less, are worth a word.
 const CLEARLY: f64 = 0.8;
-/// A run so many times longer, or more, is nobody's plan.
-const MOST_LONGER: f64 = 1_000.0;
+/// A run more than so many times longer is nobody's plan.
+const MOST_LONGER: f64 = 20.0;
 
 /// `requests waited for each other: 400 requests count as about 31 in TTFT, so its p50 and p95 have no 95 % interval; run
-/// about 10 times longer for that of p50, or use --repeat`
+/// about 10 times longer for that of p50, lower the load or use --repeat`
 pub(super) fn note(level: &LevelReport, effects: &Effects) -> Option<String> {
     let figures = [
         ("TTFT", Each::Ttft, &level.ttft_ms),
@@ -45,6 +45,18 @@ fn calm(ttft: &Stats, effects: &Effects) -> Option<String> {
          about {longer} times longer for that of {first}",
         list(&names)
     ))
+}
+
+/// What to do for the interval of a percentile. A factor beyond [`MOST_LONGER`] is left out: nobody runs that long, and so
+/// large a one is hardly known.
+fn advice(effective: Effective, of: Percentile) -> String {
+    let times = effective.longer.ceil().max(2.0);
+    let longer = if times > MOST_LONGER {
+        String::new()
+    } else {
+        format!("run about {times} times longer for that of {of}, ")
+    };
+    format!("{longer}lower the load or use --repeat")
 }
 
 /// About one figure; `None` where its values are independent, or nearly.
@@ -83,14 +95,32 @@ fn told(
         ));
     };
     let have = if names.len() == 1 { "has" } else { "have" };
-    let longer = effective.longer.ceil().max(2.0);
-    let advice = if longer > MOST_LONGER {
-        format!("run more than {MOST_LONGER} times longer")
-    } else {
-        format!("run about {longer} times longer")
-    };
+    let advice = advice(*effective, *first);
     Some(format!(
-        "{count}, so its {} {have} no 95 % interval: {advice} for that of {first}, lower the load or use --repeat",
+        "{count}, so its {} {have} no 95 % interval: {advice}",
         list(&names)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::stats::P95;
+
+    #[test]
+    fn a_run_that_nobody_would_make_is_not_advised() {
+        let of = |longer| {
+            let effective = Effective {
+                longer,
+                ..Effective::all(101)
+            };
+            advice(effective, P95)
+        };
+        let near = "run about 4 times longer for that of p95, lower the load or use --repeat";
+        assert_eq!(
+            (of(3.2).as_str(), of(20.0).contains("about 20 times")),
+            (near, true)
+        );
+        assert_eq!(of(44.1), "lower the load or use --repeat");
+    }
 }

@@ -213,3 +213,14 @@ proptest! {
         prop_assert!(buckets.windows(2).all(|pair| pair[0][1] <= pair[1][0]));
     }
 }
+
+#[test]
+fn values_that_depend_on_each_other_have_their_largest_for_an_end() {
+    // Of 40 independent values none is surely beyond p95; of 2,000 that count as 40 some are.
+    assert_eq!(dependent_ranks(40, 40, 0.95), None);
+    let [low, high] = dependent_ranks(40, 2_000, 0.95).expect("an interval");
+    assert_eq!((exact_ranks(40, 0.95), high), ([35, 41], 2_000));
+    assert_eq!(low, (34.5 / 40.0 * 2_000.0) as u64);
+    assert_eq!(dependent_ranks(5, 2_000, 0.5), None, "p50 takes six");
+    assert_eq!(dependent_ranks(80, 80, 0.95), interval_ranks(80, 0.95));
+}

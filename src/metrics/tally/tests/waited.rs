@@ -40,7 +40,8 @@ fn requests_that_waited_count_as_fewer_and_a_note_says_how_much_longer_it_takes(
     ] {
         assert!(note.contains(part), "{note}");
     }
-    assert_eq!(level.requests.effective, Some(2_000), "none failed");
+    let requests = level.requests.effective;
+    assert!(requests < Some(500), "none failed, all waited: {requests:?}");
 }
 
 #[test]
