@@ -189,11 +189,11 @@ mod tests {
         command
             .args(["-c", "sleep 100 & echo $!; wait"])
             .stdout(Stdio::piped());
-        let (mut child, group) = Group::start(&mut command).unwrap();
+        let (mut child, group) = Group::start(&mut command).expect("it starts");
         let mut line = String::new();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        out.read_line(&mut line).await.unwrap();
-        let pid = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
+        let mut out = BufReader::new(child.stdout.take().expect("piped"));
+        out.read_line(&mut line).await.expect("a line");
+        let pid = Pid::from_raw(line.trim().parse().expect("a number")).expect("a process");
         (child, group, pid)
     }
 
@@ -220,18 +220,18 @@ mod tests {
         assert_eq!(group.has_children(), Some(true));
         drop(group);
         assert!(ends(pid).await);
-        assert!(!child.wait().await.unwrap().success());
+        assert!(!child.wait().await.expect("waited for").success());
     }
 
     #[tokio::test]
     async fn what_a_released_group_has_started_lives_on() {
         let (mut child, mut group, pid) = family().await;
-        child.kill().await.unwrap();
+        child.kill().await.expect("killed");
         group.release();
         drop(group);
         tokio::time::sleep(Duration::from_millis(50)).await;
         test_kill_process(pid).expect("it lives");
         // Ours to end: this test has started it.
-        kill_process(pid, Signal::KILL).unwrap();
+        kill_process(pid, Signal::KILL).expect("killed");
     }
 }

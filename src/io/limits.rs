@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn open_files_are_counted_up_to_the_limit() {
         let before = open_files().expect("Unix tells");
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("a folder");
         let held: Vec<_> = (0..50).map(|_| std::fs::File::open(dir.path())).collect();
         assert!(open_files().is_some_and(|now| now >= 50));
         assert!(raise_open_files().is_none_or(|limit| limit > before));

@@ -396,7 +396,7 @@ async fn a_pause_reaches_the_workers() {
 async fn what_is_no_worker_is_told_by_its_own_words() {
     let (_server, api) = demo(vec![quick()]).await;
     let plan = plan("m");
-    let other = format!(r#"{{"answer":"hello","protocol":"batida.worker/9","batida":"7.0.0"}}"#);
+    let other = r#"{"answer":"hello","protocol":"batida.worker/9","batida":"7.0.0"}"#;
     let failing = async |command: String, wait: u64| {
         let mut fleet = fleet(&api, &[command]);
         fleet.wait = Duration::from_secs(wait);

@@ -127,7 +127,7 @@ mod tests {
         RequestRecord {
             index,
             level: 3,
-            phase: if index % 7 == 0 {
+            phase: if index.is_multiple_of(7) {
                 Phase::Warmup
             } else {
                 Phase::Measured
@@ -151,7 +151,7 @@ mod tests {
             gaps_us,
             wanted_prompt_tokens: Some(9),
             answered_by: None,
-            reconnected: index % 5 == 0,
+            reconnected: index.is_multiple_of(5),
             error: fails.then(|| RequestError {
                 class: Some(FaultClass::QueueFull),
                 status: Some(503),
@@ -202,9 +202,9 @@ mod tests {
             let mut lines = Vec::new();
             let mut seqs = [0u64; 7];
             for (at, (record, shard)) in rows.iter().enumerate() {
-                let said = (at % 3 == 0).then(|| Said { answer: "yes".to_owned(), ..Said::default() });
+                let said = at.is_multiple_of(3).then(|| Said { answer: "yes".to_owned(), ..Said::default() });
                 writers[*shard].add(&WorkerRow { record: record.clone(), said });
-                if at % 4 == 0 {
+                if at.is_multiple_of(4) {
                     for part in writers[*shard].take() {
                         lines.push((*shard, seqs[*shard], part));
                         seqs[*shard] += 1;

@@ -41,7 +41,10 @@ fn requests_that_waited_count_as_fewer_and_a_note_says_how_much_longer_it_takes(
         assert!(note.contains(part), "{note}");
     }
     let requests = level.requests.effective;
-    assert!(requests < Some(500), "none failed, all waited: {requests:?}");
+    assert!(
+        requests < Some(500),
+        "none failed, all waited: {requests:?}"
+    );
 }
 
 #[test]
