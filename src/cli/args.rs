@@ -11,6 +11,8 @@ pub(super) use self::common::Common;
 use super::bench_args::{self, BenchArgs};
 use super::headings::{FORMAT, HISTORY, MODEL, OUTPUT, PROMPT};
 use super::history_args::{self, HistoryArgs};
+use super::image::{self, ImageArgs};
+use super::manual::{self, CompletionsArgs, ManArgs};
 use super::param_args::ChatParamArgs;
 use crate::demo::exact::ExactOptions;
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Params};
@@ -122,6 +124,18 @@ pub(super) enum Command {
     /// exact times instead, to test a client that measures.
     #[command(after_help = DEMO_EXAMPLES, after_long_help = help(DEMO_DETAILS, DEMO_EXAMPLES))]
     Demo(DemoArgs),
+    /// Write a container image with this program, without docker and without a network
+    ///
+    /// Writes an OCI archive, which podman, docker, skopeo and containerd read, e.g. to run benchmarks on a cluster that
+    /// reaches no public registry.
+    #[command(after_help = image::EXAMPLES, after_long_help = help(image::DETAILS, image::EXAMPLES))]
+    Image(ImageArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = manual::COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Write the manual pages, one for each command
+    #[command(after_help = manual::MAN_EXAMPLES, after_long_help = help(manual::MAN_DETAILS, manual::MAN_EXAMPLES))]
+    Man(ManArgs),
 }
 
 /// The end of a long help: the details, and the examples last.

@@ -18,7 +18,9 @@ mod compare_report;
 mod headings;
 mod history;
 mod history_args;
+mod image;
 mod kubectl_messages;
+mod manual;
 mod other_tools;
 mod out;
 mod param_args;
@@ -229,14 +231,23 @@ fn open_history(common: &Common, unwanted: bool) -> Option<History> {
         .ok()
 }
 
-fn run(common: &Common, command: Command) -> Result<(), Ended> {
-    if let Command::Bench(args) = &command
-        && let Some(form) = args.schema
-    {
-        return match form {
+/// Runs a command that needs nothing but the program itself: no threads, no settings, no connection.
+fn run_alone(common: &Common, command: &Command) -> Option<Result<(), Ended>> {
+    match command {
+        Command::Bench(args) => args.schema.map(|form| match form {
             SchemaForm::Text => Ok(out::stdout().write_all(bench_schema::TEXT.as_bytes())?),
             SchemaForm::Json => Ok(report::json(&bench_schema::json_schema())?),
-        };
+        }),
+        Command::Image(args) => Some(image::write(common, args)),
+        Command::Completions(args) => Some(manual::completions(args.shell)),
+        Command::Man(args) => Some(manual::write(args, common.json)),
+        _ => None,
+    }
+}
+
+fn run(common: &Common, command: Command) -> Result<(), Ended> {
+    if let Some(ended) = run_alone(common, &command) {
+        return ended;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -297,6 +308,7 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
             }
             Command::Check => run_checks(common, connection, &cancel).await,
             Command::Demo(_) | Command::History(_) | Command::Compare(_) => Ok(()),
+            Command::Image(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
         }
     });
     runtime.shutdown_timeout(Duration::from_millis(200));

@@ -33,6 +33,14 @@ pub(crate) fn make_private_dir(dir: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
+/// Makes a folder for all to read, as far as the user's umask lets them, and those that it is to stand in.
+///
+/// # Errors
+/// As the file system's.
+pub(crate) fn make_dir(dir: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(dir)
+}
+
 /// Takes a name by putting an empty file there that is nobody else's business.
 ///
 /// # Errors
