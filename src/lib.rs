@@ -89,9 +89,9 @@
 //! | [`wire`] | server-sent events, chat completions, embeddings, a streamed answer, every error form, kubectl's words |
 //! | [`snippet`] | View code |
 //! | [`chart`] | charts as values, built from reports and figures; the painter of SVG |
-//! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown |
+//! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown; the program as a container image |
 //! | [`import`] | result files, ours and those of guidellm, aiperf, genai-perf, vLLM and SGLang; environments of SambaWiz and of kubeconfigs |
-//! | [`io`] | the API, kubectl, the settings file, the database with the history and the workspace, files of the user's, keys, clipboard, file dialog, attachments, notifications, the activity record, signals, the keeper that ends kubectl should Batida be killed |
+//! | [`io`] | the API, kubectl, the settings file, the database with the history and the workspace, files of the user's, keys, clipboard, file dialog, attachments, notifications, the activity record, signals, the keeper that ends kubectl should Batida be killed, the running executable with its libraries |
 //! | [`clock`] | CPU time, and a clock that all processes share, as each system has them |
 //! | [`engine`] | jobs: the cluster, followed as it changes, a chat, probes, a benchmark, the checks, the history's thread; opening an environment's connections |
 //! | [`demo`] | an OpenAI-compatible server, a simulated kubectl, and a server that records exact times |

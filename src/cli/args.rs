@@ -12,6 +12,8 @@ use super::bench_args::BenchArgs;
 use super::bench_help;
 use super::headings::{FORMAT, HISTORY, MODEL, OUTPUT, PROMPT};
 use super::history_args::{self, HistoryArgs};
+use super::image::{self, ImageArgs};
+use super::manual::{self, CompletionsArgs, ManArgs};
 use super::param_args::ChatParamArgs;
 use super::worker::WorkerArgs;
 use crate::demo::exact::ExactOptions;
@@ -124,6 +126,18 @@ pub(super) enum Command {
     /// exact times instead, to test a client that measures.
     #[command(after_help = DEMO_EXAMPLES, after_long_help = help(DEMO_DETAILS, DEMO_EXAMPLES))]
     Demo(DemoArgs),
+    /// Write a container image with this program, without docker and without a network
+    ///
+    /// Writes an OCI archive, which podman, docker, skopeo and containerd read, e.g. to run benchmarks on a cluster that
+    /// reaches no public registry.
+    #[command(after_help = image::EXAMPLES, after_long_help = help(image::DETAILS, image::EXAMPLES))]
+    Image(ImageArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = manual::COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Write the manual pages, one for each command
+    #[command(after_help = manual::MAN_EXAMPLES, after_long_help = help(manual::MAN_DETAILS, manual::MAN_EXAMPLES))]
+    Man(ManArgs),
     /// Send a share of a benchmark for a Batida elsewhere, which `batida bench --worker-command` starts
     ///
     /// Reads orders from standard input and writes what it measured to standard output, a line of JSON each. Ends when its

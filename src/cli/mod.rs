@@ -21,7 +21,9 @@ mod fleet_args;
 mod headings;
 mod history;
 mod history_args;
+mod image;
 mod kubectl_messages;
+mod manual;
 mod other_tools;
 mod out;
 mod param_args;
@@ -230,14 +232,23 @@ fn open_history(common: &Common, unwanted: bool) -> Option<History> {
         .ok()
 }
 
-fn run(common: &Common, command: Command) -> Result<(), Ended> {
-    if let Command::Bench(args) = &command
-        && let Some(form) = args.schema
-    {
-        return match form {
+/// Runs a command that needs nothing but the program itself: no threads, no settings, no connection.
+fn run_alone(common: &Common, command: &Command) -> Option<Result<(), Ended>> {
+    match command {
+        Command::Bench(args) => args.schema.map(|form| match form {
             SchemaForm::Text => Ok(out::stdout().write_all(bench_schema::TEXT.as_bytes())?),
             SchemaForm::Json => Ok(report::json(&bench_schema::json_schema())?),
-        };
+        }),
+        Command::Image(args) => Some(image::write(common, args)),
+        Command::Completions(args) => Some(manual::completions(args.shell)),
+        Command::Man(args) => Some(manual::write(args, common.json)),
+        _ => None,
+    }
+}
+
+fn run(common: &Common, command: Command) -> Result<(), Ended> {
+    if let Some(ended) = run_alone(common, &command) {
+        return ended;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -300,7 +311,8 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
                 bench::run(common, connection, *args, settings.history, &cancel).await
             }
             Command::Check(args) => checks::run(common, connection, &args, &cancel).await,
-            Command::Demo(_) | Command::History(_) | Command::Compare(_) | Command::Worker(_) => {
+            Command::Demo(_) | Command::History(_) | Command::Compare(_) => Ok(()),
+            Command::Worker(_) | Command::Image(_) | Command::Completions(_) | Command::Man(_) => {
                 Ok(())
             }
         }

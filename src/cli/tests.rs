@@ -16,6 +16,9 @@ fn without_a_window_the_commands_are_named() {
         "compare",
         "check",
         "demo",
+        "image",
+        "completions",
+        "man",
     ] {
         assert!(why.contains(command), "{command} is not in {why}");
     }

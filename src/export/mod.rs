@@ -10,7 +10,9 @@ mod html;
 mod json;
 pub mod junit;
 mod markdown;
+pub mod oci;
 mod parquet;
+mod tar;
 mod words;
 
 use std::borrow::Cow;

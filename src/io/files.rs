@@ -22,6 +22,14 @@ use crate::domain::failure::Failure;
 /// How long another Batida that changes files of a folder is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Makes a folder for all to read, as far as the user's umask lets them, and those that it is to stand in.
+///
+/// # Errors
+/// As the file system's.
+pub(crate) fn make_dir(dir: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(dir)
+}
+
 /// Takes a name by putting an empty file there that is nobody else's business.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ mod desktop;
 #[cfg(feature = "gui")]
 pub mod dialog;
 pub mod earlier_files;
+pub mod executable;
 pub mod files;
 pub mod group;
 pub mod helm;

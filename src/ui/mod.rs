@@ -54,6 +54,7 @@
 
 pub mod app;
 mod chart;
+pub mod icon;
 pub mod keys;
 mod palette;
 mod picture;
@@ -68,7 +69,7 @@ pub mod widgets;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use egui::{Context, IconData, ViewportBuilder};
+use egui::{Context, ViewportBuilder};
 
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
@@ -117,7 +118,7 @@ pub fn run(
     let viewport = ViewportBuilder::default()
         .with_title("Batida")
         .with_app_id("batida")
-        .with_icon(icon())
+        .with_icon(icon::window())
         .with_inner_size([1_440.0, 900.0])
         .with_min_inner_size([900.0, 600.0]);
     let native = eframe::NativeOptions {
@@ -185,23 +186,4 @@ fn no_window(details: &str) -> Failure {
         .with_details(details);
     }
     Failure::new("Could not open a window", System::HERE.window_advice()).with_details(details)
-}
-
-/// The logo's three bars.
-fn icon() -> IconData {
-    const SIZE: usize = 64;
-    let accent = theme::Tokens::for_dark(true).accent;
-    let bars = [(8, 22, 52), (26, 6, 58), (44, 30, 50)];
-    let pixel = |at: usize| {
-        let (x, y) = (at % SIZE, at / SIZE);
-        let inside = bars.iter().any(|(left, top, bottom)| {
-            (*left..left + 12).contains(&x) && (*top..*bottom).contains(&y)
-        });
-        if inside { accent.to_array() } else { [0; 4] }
-    };
-    IconData {
-        rgba: (0..SIZE * SIZE).flat_map(pixel).collect(),
-        width: SIZE as u32,
-        height: SIZE as u32,
-    }
 }

@@ -167,6 +167,34 @@ pub(crate) fn run_plan(plan: &Plan, api: &Api) -> BenchReport {
     runtime.block_on(run(plan, api)).report.expect("it runs")
 }
 
+/// Looks at no figure until the end.
+struct Blind;
+
+impl Listener for Blind {
+    fn advanced(&mut self, _: BenchProgress) {}
+    fn partial_interval(&self) -> Duration {
+        Duration::MAX
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_busy_the_threads_were_is_known_although_nobody_looked() {
+    let (_server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let plan = Plan {
+        level_ends: Ends {
+            after: Some(Duration::from_millis(1_500)),
+            ..Ends::default()
+        },
+        ..plan("m")
+    };
+    let (controls, _steer) = controls();
+    let mut blind = Blind;
+    let running = bench::run(&plan, &api, "test", controls, &mut blind);
+    let report = tokio::time::timeout(LONG, running).await.expect("it ends");
+    let busy = report.expect("it runs").levels[0].watch.busiest_lane;
+    assert!(busy.is_some_and(|share| share > 0.0), "{busy:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_level_ends_with_its_requests_and_their_figures() {
     let (server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;

@@ -21,6 +21,7 @@ mod faults;
 mod figures;
 mod files;
 mod floors;
+mod give_away;
 mod goals;
 mod headless;
 mod history;

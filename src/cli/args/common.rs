@@ -1,6 +1,6 @@
 //! The flags that every command takes, and the environment that they describe.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -148,6 +148,11 @@ impl Common {
             config: self.config.clone(),
             simulated_kubectl: None,
         }
+    }
+
+    /// The file of --ca.
+    pub(in crate::cli) fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
     }
 
     /// Whether the flags describe an environment, or change one.

@@ -25,8 +25,8 @@ pub(super) struct OwnWatch {
     pub(super) probes: Histogram,
     /// How late timers fired.
     pub(super) timers: Histogram,
-    /// The thread's CPU time so far, and when it was looked at.
-    pub(super) cpu: Option<(Instant, Duration)>,
+    /// The thread's CPU time as it was looked at first, since this was last asked, and last.
+    pub(super) cpu: Option<[(Instant, Duration); 2]>,
     /// Reads of which the kernel did not tell.
     untold: u64,
     /// It has told, in this level or before.
@@ -67,7 +67,15 @@ impl OwnWatch {
     /// A timer fired so late; until now the thread used so much CPU time, where that is known.
     pub(super) fn timer_fired(&mut self, late: Duration, used: Option<Duration>) {
         self.timers.record(late);
-        self.cpu = used.map(|used| (Instant::now(), used));
+        if let Some(used) = used {
+            self.used(Instant::now(), used);
+        }
+    }
+
+    /// The thread had used so much CPU time at that moment.
+    fn used(&mut self, at: Instant, used: Duration) {
+        let now = (at, used);
+        self.cpu = Some([self.cpu.map_or(now, |[first, _]| first), now]);
     }
 
     pub(super) fn alarm_rang(&mut self, AlarmRings { late, times }: AlarmRings) {
@@ -103,7 +111,7 @@ impl OwnWatch {
         LaneSeen {
             cpu_ns: self
                 .cpu
-                .map(|(at, used)| [at_ns(at), used.as_nanos() as u64]),
+                .map(|[_, (at, used)]| [at_ns(at), used.as_nanos() as u64]),
             waits_us: self.waits.counts(),
             ends_us: self.ends.counts(),
             probes_us: self.probes.counts(),
@@ -121,7 +129,7 @@ impl OwnWatch {
         self.timers.add_counts(&seen.timers_us);
         self.untold += seen.untold;
         if let Some([when, used]) = seen.cpu_ns {
-            self.cpu = Some((at(when), Duration::from_nanos(used)));
+            self.used(at(when), Duration::from_nanos(used));
         }
     }
 

@@ -55,8 +55,8 @@ impl LevelWatch {
                 continue;
             };
             self.seen.add(&seen);
-            if let Some(now) = seen.cpu {
-                *cpu = Some([cpu.map_or(now, |[first, _]| first), now]);
+            if let Some([first, last]) = seen.cpu {
+                *cpu = Some([cpu.map_or(first, |[first, _]| first), last]);
             }
         }
     }
