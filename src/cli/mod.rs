@@ -15,6 +15,7 @@ mod chat;
 mod choose;
 mod compare;
 mod compare_report;
+mod copy_args;
 mod headings;
 mod history;
 mod history_args;
