@@ -10,10 +10,9 @@ use clap::{Args, Parser, Subcommand};
 pub(super) use self::common::Common;
 use super::bench_args::BenchArgs;
 use super::bench_help;
+use super::copy_args::{self, CompletionsArgs, ImageArgs, ManArgs};
 use super::headings::{FORMAT, HISTORY, MODEL, OUTPUT, PROMPT};
 use super::history_args::{self, HistoryArgs};
-use super::image::{self, ImageArgs};
-use super::manual::{self, CompletionsArgs, ManArgs};
 use super::param_args::ChatParamArgs;
 use super::worker::WorkerArgs;
 use crate::demo::exact::ExactOptions;
@@ -130,13 +129,13 @@ pub(super) enum Command {
     ///
     /// Writes an OCI archive, which podman, docker, skopeo and containerd read, e.g. to run benchmarks on a cluster that
     /// reaches no public registry.
-    #[command(after_help = image::EXAMPLES, after_long_help = help(image::DETAILS, image::EXAMPLES))]
+    #[command(after_help = copy_args::IMAGE_EXAMPLES, after_long_help = help(copy_args::IMAGE_DETAILS, copy_args::IMAGE_EXAMPLES))]
     Image(ImageArgs),
     /// Print a completion script for a shell
-    #[command(after_help = manual::COMPLETIONS_EXAMPLES)]
+    #[command(after_help = copy_args::COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
     /// Write the manual pages, one for each command
-    #[command(after_help = manual::MAN_EXAMPLES, after_long_help = help(manual::MAN_DETAILS, manual::MAN_EXAMPLES))]
+    #[command(after_help = copy_args::MAN_EXAMPLES, after_long_help = help(copy_args::MAN_DETAILS, copy_args::MAN_EXAMPLES))]
     Man(ManArgs),
     /// Send a share of a benchmark for a Batida elsewhere, which `batida bench --worker-command` starts
     ///

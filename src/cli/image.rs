@@ -1,39 +1,16 @@
 //! `batida image`: this very program as a container image, made without docker and without a network.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 
-use clap::Args;
 use serde_json::json;
 
 use super::args::Common;
+use super::copy_args::ImageArgs;
 use super::{Ended, out, report};
 use crate::domain::units;
 use crate::export::oci::{self, Image};
 use crate::io::executable;
 use crate::io::files::{OutFile, cannot_write};
-
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  batida image --out batida.oci.tar
-  batida image --ca company.pem --out batida.oci.tar
-  skopeo copy oci-archive:batida.oci.tar docker://registry.example.com/batida:0.1.0
-  podman load --input batida.oci.tar
-  ctr --namespace k8s.io images import batida.oci.tar";
-
-pub(super) const DETAILS: &str = "\
-The image has one layer: this program as /batida, the system's trusted certificate authorities and those of --ca, and, \
-unless the program is static, its loader and the libraries of glibc from this machine. It has no shell, runs as user 65532, \
-starts /batida, and writes only to /tmp. The same program on the same machine gives the same bytes.
-
-JSON: {\"image\", \"digest\", \"architecture\", \"bytes\"}; digest is the manifest's, by which a registry names the image.";
-
-#[derive(Debug, Args)]
-pub(super) struct ImageArgs {
-    /// Write the OCI archive to this file
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-}
 
 /// A processor as images name it.
 fn architecture(processor: &str) -> &str {

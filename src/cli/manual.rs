@@ -1,48 +1,19 @@
 //! The manual pages and the shells' completions, made from the commands themselves.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
-use clap::{Args, Command, CommandFactory as _};
+use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use serde_json::json;
 
 use super::args::Cli;
+use super::copy_args::ManArgs;
 use super::{Ended, out, report};
 use crate::io::files::{self, FOR_ALL, cannot_write};
 
-pub(super) const COMPLETIONS_EXAMPLES: &str = "\
-Examples:
-  batida completions bash > ~/.local/share/bash-completion/completions/batida
-  batida completions zsh > ~/.zfunc/_batida                 with ~/.zfunc in fpath
-  batida completions fish > ~/.config/fish/completions/batida.fish";
-
-pub(super) const MAN_EXAMPLES: &str = "\
-Examples:
-  batida man --dir ~/.local/share/man/man1";
-
-pub(super) const MAN_DETAILS: &str = "\
-The folder is made where it is missing; pages that are there are replaced. Prints the path of each page.
-
-JSON: {\"pages\": [paths]}.";
-
 /// What begins the examples of a help.
 const EXAMPLES: &str = "Examples:\n";
-
-#[derive(Debug, Args)]
-pub(super) struct CompletionsArgs {
-    /// Write for this shell
-    #[arg(value_enum)]
-    pub(super) shell: Shell,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ManArgs {
-    /// Write the pages to this folder
-    #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
-}
 
 /// Prints what a shell reads to complete commands and flags.
 pub(super) fn completions(shell: Shell) -> Result<(), Ended> {

@@ -17,6 +17,7 @@ mod checks;
 mod choose;
 mod compare;
 mod compare_report;
+mod copy_args;
 mod fleet_args;
 mod headings;
 mod history;

@@ -26,6 +26,8 @@ mod goals;
 mod headless;
 mod history;
 #[cfg(feature = "gui")]
+mod icons;
+#[cfg(feature = "gui")]
 mod imports;
 mod lengths;
 mod once;
