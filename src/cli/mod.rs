@@ -10,6 +10,7 @@ mod bench_args;
 mod bench_files;
 mod bench_help;
 mod bench_report;
+mod bench_rows;
 mod bench_schema;
 mod bench_verdict;
 mod chat;
