@@ -28,6 +28,9 @@ pub const MOST_TICKS: u64 = 24 * 3_600 * 1_000_000;
 /// Significant digits of what a percentile says.
 const DIGITS: u8 = 3;
 
+/// More equal values than any thread sees between two looks.
+const MOST_TIMES: u64 = 10_000_000;
+
 /// What a histogram's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
@@ -148,6 +151,8 @@ impl Histogram {
 
     /// Adds what [`Self::counts`] gave.
     pub fn add_counts(&mut self, counts: &[[u64; 2]]) {
+        // Of another process: a count that no level has is none.
+        let counts = counts.iter().filter(|[_, times]| *times <= MOST_TIMES);
         for [ticks, times] in counts {
             self.record_ticks(std::iter::repeat_n(*ticks, *times as usize));
         }

@@ -22,7 +22,7 @@ use batida::domain::environment::EnvId;
 use batida::domain::failure::Failure;
 use batida::domain::plan::{Ends, Lengths, Load, Plan, Prompts, Target};
 use batida::domain::run::{BenchProgress, BenchReport, Steer};
-use batida::engine::bench::{self, Controls, Fleet, Listener, OnLoss, RunsOn, Surroundings};
+use batida::engine::bench::{self, ClusterContext, Controls, Fleet, Listener, OnLoss, RunsOn};
 use batida::io::access::Access;
 use batida::io::activity::Recorder;
 use batida::io::api::{Api, Trust};
@@ -127,7 +127,7 @@ async fn run(runs_on: &RunsOn, plan: &Plan, api: &Api) -> Result<BenchReport, Fa
     };
     bench::run_on(
         runs_on,
-        Surroundings::default(),
+        ClusterContext::default(),
         plan,
         api,
         "bench",

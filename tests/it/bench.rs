@@ -11,7 +11,7 @@ use batida::domain::failure::Failure;
 use batida::domain::plan::{Arrivals, Ends, Lengths, Load, Objectives, Plan, Prompts, Target};
 use batida::domain::run::{BenchProgress, BenchReport, LevelEnd, SessionEnd, Stage, Stats, Steer};
 use batida::domain::stats::P50;
-use batida::engine::bench::{self, Controls, Listener, RunsOn, Surroundings};
+use batida::engine::bench::{self, ClusterContext, Controls, Listener, RunsOn};
 use batida::io::access::Access;
 use batida::io::activity::Recorder;
 use batida::io::api::{Api, Trust};
@@ -117,7 +117,7 @@ pub(crate) async fn run_on(
 ) -> Run {
     let running = bench::run_on(
         runs_on,
-        Surroundings::default(),
+        ClusterContext::default(),
         plan,
         api,
         "test",

@@ -199,6 +199,7 @@ async fn the_merged_ttft_is_the_server_s() {
     plan.warmup = 6;
     let local = run(&plan, &api).await;
     let shared = sent_by(&workers(3), &plan, &api).await;
+    assert_eq!(shared.report().levels[0].workers.len(), 3);
     for (whose, run) in [("local", &local), ("shared", &shared)] {
         let level = &run.report().levels[0];
         assert_eq!(level.requests.ok, 60, "{whose}");

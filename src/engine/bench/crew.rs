@@ -310,7 +310,8 @@ impl Crew {
         }
     }
 
-    /// Brings what is shared with those who send up to date. To be called before [`Self::events`] are taken.
+    /// Copies what processes elsewhere have counted into the level, and passes the level's changes on to them. To be called
+    /// before [`Self::events`] are taken.
     pub(super) fn follow(&mut self, shared: &SharedLevel) {
         // The threads of this process share it themselves.
         if let Self::Elsewhere(crew) = self {

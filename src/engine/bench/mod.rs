@@ -7,6 +7,9 @@
 //!   ↓ channel that nothing waits on
 //! session (here)     every 33 ms: folds what ended, decides what ends, tells the listener
 //! ```
+//! Feed, pacer and workers are a `crew`. It may be one of processes elsewhere (`remote`), each of which has such a crew and
+//! tells what it measured (`serve`).
+//!
 //! In an open loop `pacer` stands between feed and workers and releases each request at its moment. How late
 //! a worker reads, the kernel tells for each read; where it does not, an alarm of the system's among its connections.
 
@@ -125,7 +128,7 @@ pub async fn run_beside(
     controls: Controls,
     listener: &mut dyn Listener,
 ) -> Result<BenchReport, Failure> {
-    let around = Surroundings {
+    let around = ClusterContext {
         kubectl,
         ingress: None,
     };
@@ -143,7 +146,7 @@ pub async fn run_beside(
 
 /// The cluster around a session.
 #[derive(Debug, Default)]
-pub struct Surroundings<'a> {
+pub struct ClusterContext<'a> {
     /// Its pods may publish the server's metrics.
     pub kubectl: Option<&'a Kubectl>,
     /// What the ingress before the API lets through.
@@ -166,7 +169,7 @@ pub enum RunsOn {
 /// As [`run`]; also when a worker does not start.
 pub async fn run_on(
     runs_on: &RunsOn,
-    around: Surroundings<'_>,
+    around: ClusterContext<'_>,
     plan: &Plan,
     api: &Api,
     environment: &str,
@@ -184,7 +187,7 @@ pub async fn run_on(
     // However this ends, also by being dropped, the workers end with it.
     let _stop = world.cancel.clone().drop_guard();
     let crew = crew_of(runs_on, &world, &sown, &files, &controls.cancel).await?;
-    let Surroundings { kubectl, ingress } = around;
+    let ClusterContext { kubectl, ingress } = around;
     let report = BenchReport {
         ingress,
         ..empty_report(plan, &world, environment, &files, (seed, &crew))

@@ -214,7 +214,12 @@ impl RemoteCrew {
 
     /// The images that they have made.
     pub(super) fn images_brief(&self) -> ImagesBrief {
-        let sum = |at: usize| self.workers.iter().map(|it| it.images[at]).sum::<u64>();
+        let sum = |at: usize| {
+            self.workers
+                .iter()
+                .map(|it| it.images[at])
+                .fold(0, u64::saturating_add)
+        };
         let (made, bytes) = (sum(0), sum(1) as f64);
         ImagesBrief {
             made,
@@ -392,8 +397,9 @@ impl RemoteCrew {
         while let Ok((index, heard)) = self.inbox.try_recv() {
             match heard {
                 Heard::Answer(at, answer) => self.take(index, at, answer),
-                Heard::Noise(words) => self.workers[index].noise(&words),
-                Heard::Ended(words) => self.workers[index].lose(words),
+                // A command's words may repeat the key.
+                Heard::Noise(words) => self.workers[index].noise(&self.world.api.clean(&words)),
+                Heard::Ended(words) => self.workers[index].lose(self.world.api.clean(&words)),
             }
         }
     }

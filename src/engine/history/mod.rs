@@ -24,7 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use self::recording::Recording;
 use self::writer::Writer;
-use super::bench::{self, Controls, Listener, RunsOn, Surroundings};
+use super::bench::{self, ClusterContext, Controls, Listener, RunsOn};
 use super::cluster;
 use super::connection::Connection;
 use super::environment_info;
@@ -330,7 +330,7 @@ pub async fn bench(
     let mut recording = Recording::new(recorder, listener).with_environment_info(asking);
     let (kubectl, name) = (connection.kubectl.as_ref(), &connection.env.name);
     let limit = async { cluster::ingress::limit(kubectl?, api.address()).await };
-    let around = Surroundings {
+    let around = ClusterContext {
         kubectl,
         // The demo has none.
         ingress: match connection.env.demo {

@@ -44,7 +44,7 @@ pub(super) fn section(id: &str, report: &BenchReport, traces: &Traces) -> Markup
         h2 { "Plan and environment" }
         div.columns {
             (facts("Plan", &plan_fields::facts(report)))
-            (facts("Surroundings", &words::surroundings(report)))
+            (facts("ClusterContext", &words::surroundings(report)))
         }
     }
 }

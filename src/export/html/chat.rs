@@ -26,7 +26,7 @@ pub(super) fn section(
         }
         @if exchanges.is_empty() { p.under { "No messages" } }
         h2 { "Environment" }
-        (facts("Surroundings", &around(row, surroundings)))
+        (facts("ClusterContext", &around(row, surroundings)))
     }
 }
 

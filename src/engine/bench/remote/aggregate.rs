@@ -10,7 +10,8 @@ use crate::wire::worker::LevelSeen;
 /// Brings the level up to date with what its workers told last.
 pub(super) fn into_level(workers: &[RemoteWorker], level: &SharedLevel) {
     let sum = |into: &AtomicU64, count: fn(&LevelSeen) -> u64| {
-        let all = workers.iter().map(|worker| count(&worker.seen)).sum();
+        let counts = workers.iter().map(|worker| count(&worker.seen));
+        let all = counts.fold(0, u64::saturating_add);
         into.store(all, Ordering::Relaxed);
     };
     let moments = |moment: fn(&LevelSeen) -> Option<u64>| {

@@ -37,7 +37,7 @@ impl RemoteClock {
         let round_trip = received_ns.saturating_sub(sent);
         if self.best.is_none_or(|(best, _)| round_trip < best) {
             let here = sent + round_trip / 2;
-            self.best = Some((round_trip, there_ns.cast_signed() - here.cast_signed()));
+            self.best = Some((round_trip, there_ns.wrapping_sub(here).cast_signed()));
         }
     }
 

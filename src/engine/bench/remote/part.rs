@@ -45,14 +45,16 @@ impl Part {
             return;
         }
         self.requests += 1;
-        self.busy += record.ended.saturating_sub(record.sent);
+        let took = record.ended.saturating_sub(record.sent);
+        self.busy = self.busy.saturating_add(took);
         let [from, to] = self.span.unwrap_or([record.sent, record.ended]);
         self.span = Some([from.min(record.sent), to.max(record.ended)]);
         if !record.counts() {
             self.failed += 1;
             return;
         }
-        self.tokens += record.tokens().map_or(0, |tokens| tokens.n);
+        let tokens = record.tokens().map_or(0, |tokens| tokens.n);
+        self.tokens = self.tokens.saturating_add(tokens);
         if let Some(ttft) = record.ttft() {
             self.ttft.record(ttft);
         }
@@ -60,7 +62,9 @@ impl Part {
 
     pub(super) fn report(&self, worker: usize) -> WorkerPart {
         let (ttft, late) = (self.ttft.stats(), self.read_late.stats());
-        let seconds = self.span.map(|[from, to]| (to - from).as_secs_f64());
+        let seconds = self
+            .span
+            .map(|[from, to]| to.saturating_sub(from).as_secs_f64());
         let seconds = seconds.filter(|seconds| *seconds > 0.0);
         WorkerPart {
             worker,

@@ -21,6 +21,8 @@ use crate::wire::worker::{
     Counting, LevelOver, LevelSeen, PROTOCOL, WorkerAnswer, WorkerHello, WorkerOrder,
 };
 
+/// More requests than are sent between two looks.
+const MOST_LATE: u64 = 1_000_000;
 /// Of what a command writes that is no worker, so many characters are told.
 const MAX_NOISE_CHARS: usize = 300;
 
@@ -219,7 +221,8 @@ impl RemoteWorker {
             self.part.lost_after = Some(self.part.began.map_or(Duration::ZERO, |it| it.elapsed()));
         }
         // What it had in flight is neither answered nor failed.
-        self.seen.aborted += std::mem::take(&mut self.seen.in_flight);
+        let in_flight = std::mem::take(&mut self.seen.in_flight);
+        self.seen.aborted = self.seen.aborted.saturating_add(in_flight);
         self.seen.queued = 0;
         self.asks.drop_all();
         self.state = State::Lost(failure);
@@ -317,7 +320,7 @@ impl RemoteWorker {
         }
         for [us, times] in &seen.late_us {
             let late = Duration::from_micros(*us);
-            for _ in 0..*times {
+            for _ in 0..(*times).min(MOST_LATE) {
                 // Fails only when the session is gone.
                 let _ = tell.send(WorkerEvent::Left { late });
             }

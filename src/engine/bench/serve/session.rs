@@ -19,7 +19,7 @@ use crate::domain::run::Steer;
 use crate::engine::bench::calibration::{self, OneToken};
 use crate::engine::bench::crew::LocalCrew;
 use crate::engine::bench::files::Files;
-use crate::engine::bench::{Controls, World, files_suffice};
+use crate::engine::bench::{Controls, World, files_suffice, is_sound};
 use crate::io::activity::Recorder;
 use crate::io::api::{Api, Trust};
 use crate::io::limits;
@@ -63,6 +63,7 @@ impl ServedSession {
             texts,
             ..
         } = asked;
+        is_sound(&plan)?;
         let mut kept = Vec::new();
         if let (Prompts::File(path), Some(file)) = (&mut plan.prompts, prompts) {
             *path = keep(&file, &mut kept)?;
