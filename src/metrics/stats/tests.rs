@@ -224,3 +224,15 @@ fn values_that_depend_on_each_other_have_their_largest_for_an_end() {
     assert_eq!(dependent_ranks(5, 2_000, 0.5), None, "p50 takes six");
     assert_eq!(dependent_ranks(80, 80, 0.95), interval_ranks(80, 0.95));
 }
+
+#[test]
+fn counts_come_back_and_those_that_no_level_has_are_none() {
+    let mut values = Histogram::new(Scale::Time);
+    for us in [5, 5, 80, 70_000] {
+        values.record(Duration::from_micros(us));
+    }
+    let mut again = Histogram::new(Scale::Time);
+    again.add_counts(&values.counts());
+    again.add_counts(&[[7, u64::MAX]]);
+    assert_eq!(again.counts(), values.counts());
+}

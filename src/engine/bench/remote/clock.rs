@@ -88,6 +88,16 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_none_stops_nothing() {
+        for there in [0, u64::MAX, 1 << 63] {
+            let mut clock = RemoteClock::default();
+            clock.ping(1, 5);
+            clock.pong(1, 9, there);
+            let _ = (clock.there(u64::MAX), clock.here(0), clock.here(u64::MAX));
+        }
+    }
+
+    #[test]
     fn an_answer_to_another_ping_says_nothing() {
         let mut clock = RemoteClock::default();
         clock.ping(1, 100);
